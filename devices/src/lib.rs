@@ -1,0 +1,3 @@
+//! Device applications over owned parts, for boards and for the tank alike.
+
+#![no_std]

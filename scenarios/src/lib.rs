@@ -1,0 +1,1 @@
+//! Scenario files: schema, plan, registry and runner; the glue that puts stack, devices and web into sim.

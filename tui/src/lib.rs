@@ -1,0 +1,1 @@
+//! The terminal UI: watches a running session.

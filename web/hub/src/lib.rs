@@ -1,0 +1,1 @@
+//! The telemetry hub: a web application that stores what devices report.

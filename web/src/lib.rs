@@ -1,0 +1,1 @@
+//! A simple, modular web framework on http, hyper and url.
