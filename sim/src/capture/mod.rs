@@ -1,0 +1,1 @@
+//! Packet captures: pcapng with nanosecond virtual timestamps.

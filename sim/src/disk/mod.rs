@@ -1,0 +1,1 @@
+//! A disk for server nodes: what survives a power cut.

@@ -1,0 +1,1 @@
+//! Hardware models at register level, behind embedded-hal.
