@@ -1,1 +1,37 @@
-//! A small HTTP/1.1 client over any byte stream.
+//! An HTTP/1.1 client over any byte stream: no alloc, one buffer, bounded in everything.
+//!
+//! A [`Connection`] wraps a stream and a buffer of the caller's. [`Connection::send`] writes a
+//! [`Request`] and waits for the head of the answer; the [`Response`] borrows the connection until its
+//! body has been read or given up. Syntax and framing follow RFC 9112.
+//!
+//! What it deliberately does not do: no timeouts (wrap a call in [`timeout`](crate::time::timeout)), no
+//! retries, no redirects, no pipelining, no protocol upgrade, no content coding. Those are the caller's
+//! policy, and each is a few lines on top.
+//!
+//! # Cancelling
+//!
+//! Dropping any of these futures at any await is allowed. An exchange is finished when its response body
+//! has been read to the end; a connection whose exchange was dropped before that is spent: it refuses
+//! every later request with [`SendError::Spent`] and never takes bytes of one answer for another's.
+//! [`Connection::is_ready`] tells beforehand. The remedy is always the same: open a new stream.
+//!
+//! # Reuse
+//!
+//! A connection stays open for the next request unless either side said `Connection: close`, the server
+//! speaks HTTP/1.0, the body's end is the stream's end, or the server sent bytes that nobody asked for.
+
+mod chunked;
+mod connection;
+mod error;
+mod head;
+mod request;
+mod response;
+
+#[cfg(test)]
+mod tests;
+
+pub use connection::Connection;
+pub use error::{BodyError, FramingError, RequestError, SendError};
+pub use head::Headers;
+pub use request::{Method, Request};
+pub use response::Response;

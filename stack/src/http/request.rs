@@ -1,0 +1,176 @@
+//! A request, and its head on the wire.
+
+use core::fmt::{self, Write as _};
+
+use super::error::RequestError;
+
+/// Request methods (RFC 9110, section 9; RFC 5789).
+///
+/// `CONNECT` is absent on purpose: its answer is framed unlike all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Transfer the target's representation.
+    Get,
+    /// The same as GET, without the body.
+    Head,
+    /// Process the body.
+    Post,
+    /// Replace the target by the body.
+    Put,
+    /// Change the target as the body says.
+    Patch,
+    /// Remove the target.
+    Delete,
+    /// Describe the ways to talk to the target.
+    Options,
+}
+
+impl Method {
+    /// The method's name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+            Method::Options => "OPTIONS",
+        }
+    }
+
+    /// Whether a request without a body still says that its length is zero (RFC 9110, section 8.6).
+    const fn expects_body(self) -> bool {
+        matches!(self, Method::Post | Method::Put | Method::Patch)
+    }
+}
+
+/// One request, borrowed from wherever its parts are.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// What to do.
+    pub method: Method,
+    /// The target in origin form: a path that starts with `/`, and a query if there is one.
+    pub target: &'a str,
+    /// The `Host` header: a name or an address, with a port unless it is 80.
+    pub host: &'a str,
+    /// More headers. `Host`, `Connection`, `Content-Length` and `Transfer-Encoding` are refused.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The body, sent with its `Content-Length`; none if empty.
+    pub body: &'a [u8],
+    /// Ask the server to close after its answer.
+    pub close: bool,
+}
+
+impl<'a> Request<'a> {
+    /// A request without headers or body that leaves the connection open.
+    pub const fn new(method: Method, target: &'a str, host: &'a str) -> Self {
+        Request {
+            method,
+            target,
+            host,
+            headers: &[],
+            body: &[],
+            close: false,
+        }
+    }
+
+    /// A GET.
+    pub const fn get(target: &'a str, host: &'a str) -> Self {
+        Request::new(Method::Get, target, host)
+    }
+
+    /// A POST of `body`; say what it is by a `Content-Type` header.
+    pub const fn post(target: &'a str, host: &'a str, body: &'a [u8]) -> Self {
+        let mut request = Request::new(Method::Post, target, host);
+        request.body = body;
+        request
+    }
+
+    /// The same with these headers.
+    pub const fn with_headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Writes the head into `buffer` and says how long it is.
+    pub(super) fn encode(&self, buffer: &mut [u8]) -> Result<usize, RequestError> {
+        self.validate()?;
+        let mut out = Cursor { buffer, len: 0 };
+        self.encode_into(&mut out)
+            .map_err(|fmt::Error| RequestError::HeadTooLong)?;
+        Ok(out.len)
+    }
+
+    fn validate(&self) -> Result<(), RequestError> {
+        if self.target.is_empty() || !self.target.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(RequestError::Target);
+        }
+        if !self.host.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(RequestError::Header);
+        }
+        for (name, value) in self.headers {
+            if RESERVED.iter().any(|r| name.eq_ignore_ascii_case(r)) {
+                return Err(RequestError::ReservedHeader);
+            }
+            if name.is_empty() || !name.bytes().all(is_token) || !value.bytes().all(is_field_value)
+            {
+                return Err(RequestError::Header);
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_into(&self, out: &mut Cursor<'_>) -> fmt::Result {
+        out.put(&[
+            self.method.as_str(),
+            " ",
+            self.target,
+            " HTTP/1.1\r\nHost: ",
+            self.host,
+            "\r\n",
+        ])?;
+        for (name, value) in self.headers {
+            out.put(&[name, ": ", value, "\r\n"])?;
+        }
+        if self.close {
+            out.put(&["Connection: close\r\n"])?;
+        }
+        if !self.body.is_empty() || self.method.expects_body() {
+            write!(out, "Content-Length: {}\r\n", self.body.len())?;
+        }
+        out.put(&["\r\n"])
+    }
+}
+
+const RESERVED: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
+
+/// `tchar` of RFC 9110, section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_field_value(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+struct Cursor<'b> {
+    buffer: &'b mut [u8],
+    len: usize,
+}
+
+impl Cursor<'_> {
+    fn put(&mut self, parts: &[&str]) -> fmt::Result {
+        parts.iter().try_for_each(|part| self.write_str(part))
+    }
+}
+
+impl fmt::Write for Cursor<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        let room = self.buffer.get_mut(self.len..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
