@@ -1,0 +1,313 @@
+//! Message bodies: nothing, bytes at hand, or a stream. Made for one thread, so a stream need not be `Send`.
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Incoming;
+
+/// An error of any kind that may cross into hyper.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+type Streamed = Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError>>>;
+
+/// The body of a request or of a response.
+///
+/// It is an [`http_body::Body`] of [`Bytes`], streaming in both directions. Bodies that are at hand cost no
+/// allocation beyond their bytes.
+#[derive(Default)]
+pub struct Body {
+    kind: Kind,
+    limit: Option<Limit>,
+}
+
+#[derive(Default)]
+enum Kind {
+    #[default]
+    Empty,
+    Full(Bytes),
+    Incoming(Incoming),
+    Streamed(Streamed),
+}
+
+#[derive(Clone, Copy)]
+struct Limit {
+    bytes_max: u64,
+    bytes_left: u64,
+}
+
+/// Why a body could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// The body is longer than whoever reads it allows.
+    #[error("the body is longer than {bytes_max} bytes")]
+    TooLarge {
+        /// The limit that was passed.
+        bytes_max: u64,
+    },
+    /// The peer broke off, or framed the body wrongly.
+    #[error("the connection ended before the body did, or its framing is wrong")]
+    Connection(#[source] hyper::Error),
+    /// The stream that the body was made of failed.
+    #[error("the stream behind the body failed")]
+    Stream(#[source] BoxError),
+}
+
+impl Body {
+    /// A body of no bytes.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
+            kind: Kind::Empty,
+            limit: None,
+        }
+    }
+
+    /// Wraps any `http_body::Body` of bytes. hyper's own incoming bodies and bodies of this type are taken as they
+    /// are; others are boxed.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: HttpBody<Data = Bytes> + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let mut body = Some(body);
+        let any: &mut dyn Any = &mut body;
+        if let Some(incoming) = any
+            .downcast_mut::<Option<Incoming>>()
+            .and_then(Option::take)
+        {
+            return Self {
+                kind: Kind::Incoming(incoming),
+                limit: None,
+            };
+        }
+        if let Some(own) = any.downcast_mut::<Option<Self>>().and_then(Option::take) {
+            return own;
+        }
+        let body = body.take().expect("neither downcast took the body");
+        let streamed: Streamed = Box::pin(body.map_err(Into::into));
+        Self {
+            kind: Kind::Streamed(streamed),
+            limit: None,
+        }
+    }
+
+    /// A body whose bytes come from a stream, sent as they come (chunked in HTTP/1.1).
+    pub fn from_stream<S, T, E>(stream: S) -> Self
+    where
+        S: Stream<Item = Result<T, E>> + 'static,
+        T: Into<Bytes>,
+        E: Into<BoxError> + 'static,
+    {
+        Self::new(StreamBody::new(
+            stream.map(|item| item.map(|bytes| Frame::data(bytes.into()))),
+        ))
+    }
+
+    /// The same body, which fails with [`BodyError::TooLarge`] once more than `bytes_max` bytes have come. Of
+    /// several limits the smallest counts.
+    #[must_use]
+    pub fn limited(mut self, bytes_max: u64) -> Self {
+        if self.limit.is_none_or(|limit| bytes_max < limit.bytes_left) {
+            self.limit = Some(Limit {
+                bytes_max,
+                bytes_left: bytes_max,
+            });
+        }
+        self
+    }
+
+    /// The next piece of the body, or `None` at its end. Trailers are skipped; read them as `http_body` frames.
+    ///
+    /// # Errors
+    /// As soon as the limit is passed, the peer breaks off or the stream fails.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
+        while let Some(frame) = self.frame().await {
+            if let Ok(bytes) = frame?.into_data() {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the body to its end. A body that came in one piece is not copied.
+    ///
+    /// # Errors
+    /// [`BodyError::TooLarge`] beyond `bytes_max`, at once if the body announces such a length.
+    pub async fn collect_up_to(self, bytes_max: u64) -> Result<Bytes, BodyError> {
+        let mut body = self.limited(bytes_max);
+        if let Some(limit) = body.limit
+            && HttpBody::size_hint(&body).lower() > limit.bytes_left
+        {
+            return Err(BodyError::TooLarge {
+                bytes_max: limit.bytes_max,
+            });
+        }
+        let Some(first) = body.chunk().await? else {
+            return Ok(Bytes::new());
+        };
+        let Some(second) = body.chunk().await? else {
+            return Ok(first);
+        };
+        let mut all = BytesMut::from(first);
+        all.extend_from_slice(&second);
+        while let Some(chunk) = body.chunk().await? {
+            all.extend_from_slice(&chunk);
+        }
+        Ok(all.freeze())
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let body = &mut *self;
+        let frame = match &mut body.kind {
+            Kind::Empty => return Poll::Ready(None),
+            Kind::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                body.kind = Kind::Empty;
+                if bytes.is_empty() {
+                    return Poll::Ready(None);
+                }
+                Ok(Frame::data(bytes))
+            }
+            Kind::Incoming(incoming) => {
+                match std::task::ready!(Pin::new(incoming).poll_frame(cx)) {
+                    None => return Poll::Ready(None),
+                    Some(frame) => frame.map_err(BodyError::Connection),
+                }
+            }
+            Kind::Streamed(streamed) => match std::task::ready!(streamed.as_mut().poll_frame(cx)) {
+                None => return Poll::Ready(None),
+                Some(frame) => frame.map_err(BodyError::from_boxed),
+            },
+        };
+        let frame = frame.and_then(|frame| match &mut body.limit {
+            Some(limit) => limit.pass(frame),
+            None => Ok(frame),
+        });
+        if frame.is_err() {
+            body.kind = Kind::Empty;
+        }
+        Poll::Ready(Some(frame))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Full(bytes) => bytes.is_empty(),
+            Kind::Incoming(incoming) => incoming.is_end_stream(),
+            Kind::Streamed(streamed) => streamed.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Incoming(incoming) => incoming.size_hint(),
+            Kind::Streamed(streamed) => streamed.size_hint(),
+        }
+    }
+}
+
+impl Limit {
+    fn pass(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+        let length = frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
+        match self.bytes_left.checked_sub(length) {
+            Some(left) => {
+                self.bytes_left = left;
+                Ok(frame)
+            }
+            None => Err(BodyError::TooLarge {
+                bytes_max: self.bytes_max,
+            }),
+        }
+    }
+}
+
+impl BodyError {
+    /// A body wrapped in another keeps its own error rather than being boxed once more.
+    fn from_boxed(error: BoxError) -> Self {
+        match error.downcast::<Self>() {
+            Ok(own) => *own,
+            Err(other) => Self::Stream(other),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.kind {
+            Kind::Empty => "empty",
+            Kind::Full(_) => "full",
+            Kind::Incoming(_) => "incoming",
+            Kind::Streamed(_) => "streamed",
+        };
+        f.debug_struct("Body")
+            .field("kind", &kind)
+            .field("size", &HttpBody::size_hint(self))
+            .finish()
+    }
+}
+
+impl From<()> for Body {
+    fn from((): ()) -> Self {
+        Self::empty()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self {
+            kind: Kind::Full(bytes),
+            limit: None,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(bytes: &'static [u8]) -> Self {
+        Bytes::from_static(bytes).into()
+    }
+}
+
+impl From<Incoming> for Body {
+    fn from(incoming: Incoming) -> Self {
+        Self {
+            kind: Kind::Incoming(incoming),
+            limit: None,
+        }
+    }
+}

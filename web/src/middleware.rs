@@ -1,0 +1,117 @@
+//! What surrounds handlers: values that see the request before and the response after.
+//!
+//! Each works alone and can be left out.
+
+mod body_limit;
+mod catch_panic;
+mod timeout;
+mod trace;
+
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+
+use futures_util::future::LocalBoxFuture;
+
+use crate::handler::Endpoint;
+use crate::{Request, Response};
+
+pub use body_limit::BodyLimit;
+pub use catch_panic::CatchPanic;
+pub(crate) use catch_panic::describe;
+pub use timeout::Timeout;
+pub use trace::Trace;
+
+/// Something around handlers. It may change the request, answer by itself, pass on and change the response.
+///
+/// ```
+/// use wavetank_web::{HeaderValue, Middleware, Next, Request, Response, header};
+///
+/// struct NoSniff;
+///
+/// impl<State: 'static> Middleware<State> for NoSniff {
+///     async fn handle(&self, request: Request<State>, next: Next<State>) -> Response {
+///         let mut response = next.run(request).await;
+///         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+///         response
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a middleware for an app with this state",
+    note = "implement `Middleware<State>` for every `State: 'static`, or for the state of this app"
+)]
+pub trait Middleware<State>: 'static {
+    /// Handles one request; `next.run(request)` is what lies further in.
+    fn handle(&self, request: Request<State>, next: Next<State>) -> impl Future<Output = Response>;
+}
+
+/// The rest of the way to the handler.
+pub struct Next<State> {
+    chain: Rc<Chain<State>>,
+    passed: usize,
+    endpoint: Rc<dyn Endpoint<State>>,
+}
+
+impl<State: 'static> Next<State> {
+    pub(crate) fn new(chain: Rc<Chain<State>>, endpoint: Rc<dyn Endpoint<State>>) -> Self {
+        Self {
+            chain,
+            passed: 0,
+            endpoint,
+        }
+    }
+
+    /// Passes the request on and returns what comes back.
+    pub fn run(mut self, request: Request<State>) -> LocalBoxFuture<'static, Response> {
+        let Some(layer) = self.chain.layers.get(self.passed) else {
+            return self.endpoint.call(request);
+        };
+        let layer = Rc::clone(layer);
+        self.passed += 1;
+        layer.handle_boxed(request, self)
+    }
+}
+
+impl<State> fmt::Debug for Next<State> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Next")
+            .field("layers_left", &(self.chain.layers.len() - self.passed))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Middleware in the order it is passed.
+pub(crate) struct Chain<State> {
+    layers: Vec<Rc<dyn Layer<State>>>,
+}
+
+impl<State: 'static> Chain<State> {
+    pub(crate) fn push(&mut self, middleware: impl Middleware<State>) {
+        self.layers.push(Rc::new(middleware));
+    }
+}
+
+impl<State> Default for Chain<State> {
+    fn default() -> Self {
+        Self { layers: Vec::new() }
+    }
+}
+
+trait Layer<State> {
+    fn handle_boxed(
+        self: Rc<Self>,
+        request: Request<State>,
+        next: Next<State>,
+    ) -> LocalBoxFuture<'static, Response>;
+}
+
+impl<State: 'static, M: Middleware<State>> Layer<State> for M {
+    fn handle_boxed(
+        self: Rc<Self>,
+        request: Request<State>,
+        next: Next<State>,
+    ) -> LocalBoxFuture<'static, Response> {
+        Box::pin(async move { self.handle(request, next).await })
+    }
+}

@@ -1,0 +1,258 @@
+//! The request as a handler sees it.
+
+use std::any::type_name;
+use std::fmt;
+use std::rc::Rc;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version};
+use percent_encoding::percent_decode_str;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::route::Matched;
+use crate::{Body, Error, Result};
+
+/// How much of a body [`Request::body_bytes`] and its kin read unless told otherwise: 2 MiB.
+const BODY_BYTES_MAX: u64 = 2 * 1024 * 1024;
+
+/// A request on its way through middleware to its handler, with the state of its app.
+pub struct Request<State = ()> {
+    parts: Parts,
+    body: Body,
+    body_bytes_max: u64,
+    state: Rc<State>,
+    matched: Option<Matched>,
+}
+
+impl<State> Request<State> {
+    pub(crate) fn new(
+        parts: Parts,
+        body: Body,
+        state: Rc<State>,
+        matched: Option<Matched>,
+    ) -> Self {
+        Self {
+            parts,
+            body,
+            body_bytes_max: BODY_BYTES_MAX,
+            state,
+            matched,
+        }
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// The request target.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.parts.uri
+    }
+
+    /// The HTTP version.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.parts.version
+    }
+
+    /// The header fields.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// The header fields, for middleware that amends them.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.parts.headers
+    }
+
+    /// What middleware and the server have attached to this request.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.parts.extensions
+    }
+
+    /// Attaches values to this request, for whoever handles it next.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.parts.extensions
+    }
+
+    /// The state of the app.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The path that the matching route was registered under, such as `/devices/:id`; `None` where none matches.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        self.matched.as_ref().map(Matched::path)
+    }
+
+    /// The path parameter of this name, percent-decoded and parsed.
+    ///
+    /// # Errors
+    /// 400 if it does not parse as a `T` or is not UTF-8; 500 if the route has no parameter of this name.
+    pub fn param<T: FromStr>(&self, name: &str) -> Result<T> {
+        let Some(raw) = self
+            .matched
+            .as_ref()
+            .and_then(|matched| matched.param(name, self.parts.uri.path()))
+        else {
+            let route = self.route().unwrap_or("none");
+            return Err(std::io::Error::other(format!(
+                "route `{route}` has no parameter `{name}`"
+            ))
+            .into());
+        };
+        let refused = || {
+            Error::new(StatusCode::BAD_REQUEST)
+                .detail(format!("`{raw}` is not a valid `{name}` in the path"))
+        };
+        let decoded = percent_decode_str(raw)
+            .decode_utf8()
+            .map_err(|_| refused())?;
+        decoded.parse().map_err(|_| refused())
+    }
+
+    /// The query string, deserialised. Repeated keys may fill a `Vec`.
+    ///
+    /// # Errors
+    /// 400 with the reason if the query does not fit `T`.
+    pub fn query<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_html_form::from_str(self.parts.uri.query().unwrap_or_default()).map_err(|error| {
+            Error::new(StatusCode::BAD_REQUEST).detail(format!("in the query: {error}"))
+        })
+    }
+
+    /// The body, as a stream.
+    pub fn body_mut(&mut self) -> &mut Body {
+        &mut self.body
+    }
+
+    /// Takes the body and leaves an empty one.
+    pub fn take_body(&mut self) -> Body {
+        std::mem::take(&mut self.body)
+    }
+
+    /// Puts another body in place of this one: the way for middleware that decodes or limits bodies.
+    pub fn set_body(&mut self, body: impl Into<Body>) {
+        self.body = body.into();
+    }
+
+    /// Sets how many bytes [`Self::body_bytes`], [`Self::body_text`] and [`Self::body_json`] read at most (2 MiB
+    /// otherwise). Streaming is not limited by it.
+    pub fn set_body_bytes_max(&mut self, bytes_max: u64) {
+        self.body_bytes_max = bytes_max;
+    }
+
+    /// Reads the whole body. A second call finds it empty.
+    ///
+    /// # Errors
+    /// 413 if the body is too long, 400 if it breaks off.
+    pub async fn body_bytes(&mut self) -> Result<Bytes> {
+        let bytes_max = self.body_bytes_max;
+        Ok(self.take_body().collect_up_to(bytes_max).await?)
+    }
+
+    /// Reads the whole body as UTF-8 text.
+    ///
+    /// # Errors
+    /// As [`Self::body_bytes`]; 400 if it is not UTF-8.
+    pub async fn body_text(&mut self) -> Result<String> {
+        let bytes = self.body_bytes().await?;
+        String::from_utf8(bytes.into())
+            .map_err(|_| Error::new(StatusCode::BAD_REQUEST).detail("the body is not UTF-8"))
+    }
+
+    /// Reads the whole body as JSON.
+    ///
+    /// # Errors
+    /// 415 unless the content type is `application/json` or ends in `+json`; 400 if the body is not JSON; 422 if it is,
+    /// but does not fit `T`; and those of [`Self::body_bytes`].
+    pub async fn body_json<T: DeserializeOwned>(&mut self) -> Result<T> {
+        if !self
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| is_json(value.as_bytes()))
+        {
+            return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+                .detail("the body must be application/json"));
+        }
+        let bytes = self.body_bytes().await?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let status = match error.classify() {
+                Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
+                Category::Io | Category::Syntax | Category::Eof => StatusCode::BAD_REQUEST,
+            };
+            Error::new(status).detail(format!("in the body: {error}"))
+        })
+    }
+
+    /// The request in the vocabulary of `http`, for what is written against that.
+    #[must_use]
+    pub fn into_http(self) -> http::Request<Body> {
+        http::Request::from_parts(self.parts, self.body)
+    }
+}
+
+impl<State> fmt::Debug for Request<State> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.parts.method)
+            .field("uri", &self.parts.uri)
+            .field("route", &self.route())
+            .field("state", &type_name::<State>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether a `Content-Type` says JSON (RFC 8259) or a `+json` suffix (RFC 6839), whatever its parameters.
+fn is_json(content_type: &[u8]) -> bool {
+    const SUFFIX: &[u8] = b"+json";
+    let end = content_type
+        .iter()
+        .position(|&byte| byte == b';')
+        .unwrap_or(content_type.len());
+    let essence = content_type[..end].trim_ascii();
+    essence.eq_ignore_ascii_case(b"application/json")
+        || essence
+            .split_last_chunk::<{ SUFFIX.len() }>()
+            .is_some_and(|(rest, suffix)| {
+                rest.contains(&b'/') && suffix.eq_ignore_ascii_case(SUFFIX)
+            })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_json;
+
+    #[test]
+    fn json_is_recognised_by_its_essence() {
+        for yes in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            " application/problem+json",
+            "a/b+json;x",
+        ] {
+            assert!(is_json(yes.as_bytes()), "{yes}");
+        }
+        for no in [
+            "",
+            "text/json",
+            "application/jsonp",
+            "json",
+            "+json",
+            "text/plain; application/json",
+        ] {
+            assert!(!is_json(no.as_bytes()), "{no}");
+        }
+    }
+}

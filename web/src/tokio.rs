@@ -1,0 +1,68 @@
+//! Real sockets: a listener and a runtime for a current-thread tokio. Nothing is spawned on it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+
+use crate::{Listener, Runtime};
+
+/// A TCP listener of tokio's. Connections are set to `TCP_NODELAY`.
+#[derive(Debug)]
+pub struct TokioListener {
+    listener: TcpListener,
+}
+
+impl TokioListener {
+    /// Listens at this address; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// If the address cannot be had.
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Ok(Self {
+            listener: TcpListener::bind(address).await?,
+        })
+    }
+
+    /// The address that is listened at.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+impl From<TcpListener> for TokioListener {
+    fn from(listener: TcpListener) -> Self {
+        Self { listener }
+    }
+}
+
+impl Listener for TokioListener {
+    type Io = TokioIo<TcpStream>;
+
+    async fn accept(&mut self) -> io::Result<(Self::Io, SocketAddr)> {
+        let (stream, peer) = self.listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok((TokioIo::new(stream), peer))
+    }
+}
+
+/// tokio's timer and the system's date.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TokioRuntime;
+
+impl Runtime for TokioRuntime {
+    type Timer = TokioTimer;
+
+    fn timer(&self) -> TokioTimer {
+        TokioTimer::new()
+    }
+
+    fn wall_clock(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
