@@ -1,7 +1,10 @@
 //! The one thread-local of the kernel: the world that this thread runs.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::thread;
+
+use crate::kernel::{Kernel, WorldId};
 
 /// What the guard may ask of the world while node code is polled.
 pub(crate) trait Oracle {
@@ -15,30 +18,99 @@ pub(crate) trait Oracle {
     fn refuse(&self, what: &'static str);
 }
 
+struct Current {
+    kernel: RefCell<Option<Rc<Kernel>>>,
+    /// How many worlds were born on this thread.
+    born: Cell<u32>,
+    #[cfg(test)]
+    stand_in: RefCell<Option<Rc<dyn Oracle>>>,
+}
+
 thread_local! {
-    static POLLED: RefCell<Option<Rc<dyn Oracle>>> = const { RefCell::new(None) };
+    static CURRENT: Current = const {
+        Current {
+            kernel: RefCell::new(None),
+            born: Cell::new(0),
+            #[cfg(test)]
+            stand_in: RefCell::new(None),
+        }
+    };
+}
+
+/// An id for a new world on this thread.
+pub(crate) fn next_world() -> WorldId {
+    CURRENT.with(|current| {
+        current.born.set(current.born.get() + 1);
+        WorldId {
+            thread: thread::current().id(),
+            ordinal: current.born.get(),
+        }
+    })
+}
+
+/// Runs `f` with the kernel of `world`, if that is the world which this thread runs right now.
+#[inline]
+pub(crate) fn with<R>(world: WorldId, f: impl FnOnce(&Kernel) -> R) -> Option<R> {
+    CURRENT
+        .try_with(|current| {
+            let kernel = current.kernel.try_borrow().ok()?;
+            kernel.as_deref().filter(|kernel| kernel.id == world).map(f)
+        })
+        .ok()?
 }
 
 /// Runs `f` with the world whose node code is polled on this thread right now; `None` outside a poll.
 pub(crate) fn polled<R>(f: impl FnOnce(&dyn Oracle) -> R) -> Option<R> {
-    let oracle = POLLED
-        .try_with(|polled| polled.try_borrow().ok().and_then(|polled| polled.clone()))
-        .ok()??;
-    Some(f(&*oracle))
+    CURRENT
+        .try_with(|current| {
+            #[cfg(test)]
+            if let Some(oracle) = current.stand_in.try_borrow().ok()?.clone() {
+                return Some(f(&*oracle));
+            }
+            let kernel = current.kernel.try_borrow().ok()?;
+            kernel
+                .as_deref()
+                .filter(|kernel| kernel.is_polling())
+                .map(|kernel| f(kernel))
+        })
+        .ok()?
 }
 
-/// While it lives, `polled` answers from `oracle` on this thread.
-pub(crate) struct PollScope(());
+/// While it lives, its world is the one that this thread runs.
+pub(crate) struct Entered {
+    previous: Option<Rc<Kernel>>,
+}
 
-impl PollScope {
-    pub(crate) fn enter(oracle: Rc<dyn Oracle>) -> Self {
-        POLLED.with(|polled| *polled.borrow_mut() = Some(oracle));
-        PollScope(())
+impl Entered {
+    pub(crate) fn new(kernel: &Rc<Kernel>) -> Self {
+        let previous = CURRENT.with(|current| current.kernel.replace(Some(Rc::clone(kernel))));
+        Self { previous }
     }
 }
 
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let previous = self.previous.take();
+        let left = CURRENT.with(|current| current.kernel.replace(previous));
+        drop(left);
+    }
+}
+
+/// While it lives, `polled` answers from a stand-in for a world on this thread.
+#[cfg(test)]
+pub(crate) struct PollScope(());
+
+#[cfg(test)]
+impl PollScope {
+    pub(crate) fn enter(oracle: Rc<dyn Oracle>) -> Self {
+        CURRENT.with(|current| *current.stand_in.borrow_mut() = Some(oracle));
+        Self(())
+    }
+}
+
+#[cfg(test)]
 impl Drop for PollScope {
     fn drop(&mut self) {
-        POLLED.with(|polled| *polled.borrow_mut() = None);
+        CURRENT.with(|current| *current.stand_in.borrow_mut() = None);
     }
 }

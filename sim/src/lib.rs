@@ -1,8 +1,31 @@
 //! The deterministic kernel: virtual time, tasks, nodes, networks, faults and the trace of one run.
+//!
+//! A [`world::World`] owns all state of one run and advances from event to event in virtual time. What runs in it is
+//! plain `!Send` futures, woken by their wakers, each owned by a [`node`]. Every random choice is drawn from a named
+//! stream of the seed ([`random`]), everything that means something becomes an event of the [`trace`], and the events
+//! are hashed into the run's fingerprint: the same run has the same fingerprint everywhere.
+//!
+//! What this crate deliberately does not know: protocols above frames, applications, files that describe scenarios.
 
 mod current;
+mod executor;
+mod hash;
+mod kernel;
+mod lifecycle;
+mod metric;
+mod queue;
+mod timer;
 
 pub mod capture;
+pub mod check;
 pub mod disk;
+pub mod fault;
 pub mod guard;
 pub mod hw;
+pub mod net;
+pub mod node;
+pub mod random;
+pub mod session;
+pub mod time;
+pub mod trace;
+pub mod world;

@@ -1,0 +1,461 @@
+//! Expectations and their verdicts.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::flow::Flows;
+use crate::kernel::{Action, Kernel};
+use crate::node::NodeId;
+use crate::time::{Duration, Instant};
+use crate::trace::{Event, Symbol, Trace};
+
+/// Something that must hold in a run.
+#[derive(Clone)]
+pub struct Expectation {
+    /// What it says, in the user's words.
+    pub name: String,
+    /// When it holds.
+    pub rule: Rule,
+}
+
+/// When an expectation holds.
+#[derive(Clone)]
+pub enum Rule {
+    /// A predicate over metrics.
+    Metrics {
+        /// How truth over time becomes a verdict.
+        mode: Mode,
+        /// From when on it is looked at.
+        from: Instant,
+        /// Until when: the end of `Always` and `Never`, the deadline of `Eventually` and `Stable`.
+        until: Instant,
+        /// What the predicate sees.
+        cells: Vec<Cell>,
+        /// True or false.
+        predicate: Predicate,
+    },
+    /// Every id that passes one point has passed, or passes within a time, another one.
+    FlowReaches {
+        /// The point that obliges.
+        from: String,
+        /// The point that fulfils.
+        to: String,
+        /// How much later that may be.
+        within: Duration,
+    },
+    /// No id passes a point twice.
+    FlowUnique {
+        /// The point.
+        at: String,
+    },
+}
+
+/// How truth over time becomes a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// True all the time.
+    Always,
+    /// False all the time.
+    Never,
+    /// True at some time.
+    Eventually,
+    /// True by the deadline at the latest, and from then on until the end of the run.
+    Stable,
+}
+
+/// One integer that a predicate sees: a metric of one node, or of several taken together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// Whose metric. A node that has not set it counts as 0.
+    pub nodes: Vec<NodeId>,
+    /// The metric's name.
+    pub metric: String,
+    /// How several become one.
+    pub aggregate: Aggregate,
+}
+
+/// How the metrics of several nodes become one integer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregate {
+    /// Their sum, which saturates.
+    Sum,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+}
+
+/// A predicate over cells, in the order in which they are listed.
+pub type Predicate = Arc<dyn Fn(&[i64]) -> Result<bool, Overflow> + Send + Sync>;
+
+/// A predicate's arithmetic left the range of `i64` or divided by zero: the expectation is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the expression overflowed")]
+pub struct Overflow;
+
+/// What has become of an expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum Verdict {
+    /// It held.
+    Held,
+    /// It broke.
+    Broken,
+    /// The run ended before it could be decided.
+    Open,
+}
+
+/// An expectation's verdict and what decided it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VerdictReport {
+    /// The expectation.
+    pub name: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// When it was decided, in nanoseconds: when it broke, came true, or (`always`, `never`) the run ended.
+    #[serde(rename = "at_ns")]
+    pub at: Instant,
+    /// The index of the next trace event when it was decided: what came before may have broken it.
+    pub event: u64,
+    /// Why, if it is not plain.
+    pub detail: Option<String>,
+}
+
+impl Serialize for Instant {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.as_nanos())
+    }
+}
+
+enum State {
+    /// Its time has not come.
+    Waiting,
+    /// Not decided; for `Stable`, since when it has been true.
+    Undecided { true_since: Option<Instant> },
+    Decided {
+        verdict: Verdict,
+        at: Instant,
+        event: u64,
+        detail: Option<String>,
+    },
+}
+
+struct Monitor {
+    expectation: Expectation,
+    cells: Vec<u32>,
+    state: State,
+    dirty: bool,
+}
+
+/// All expectations of a world.
+#[derive(Default)]
+pub(crate) struct Checks {
+    monitors: Vec<Monitor>,
+    dirty: Vec<u32>,
+    flows: Flows,
+    inputs: Vec<i64>,
+}
+
+impl Checks {
+    pub(crate) fn mark(&mut self, index: u32) {
+        let monitor = &mut self.monitors[index as usize];
+        if !monitor.dirty {
+            monitor.dirty = true;
+            self.dirty.push(index);
+        }
+    }
+
+    fn decide(
+        &mut self,
+        trace: &mut Trace,
+        index: u32,
+        verdict: Verdict,
+        at: Instant,
+        detail: Option<String>,
+    ) {
+        let event = trace.count();
+        self.monitors[index as usize].state = State::Decided {
+            verdict,
+            at,
+            event,
+            detail,
+        };
+        trace.record(
+            at,
+            Event::Verdict {
+                expectation: index,
+                verdict,
+            },
+        );
+    }
+
+    fn is_decided(&self, index: u32) -> bool {
+        matches!(self.monitors[index as usize].state, State::Decided { .. })
+    }
+
+    fn judge(
+        &mut self,
+        trace: &mut Trace,
+        index: u32,
+        now: Instant,
+        truth: Result<bool, Overflow>,
+    ) {
+        let monitor = &mut self.monitors[index as usize];
+        let Rule::Metrics { mode, until, .. } = monitor.expectation.rule else {
+            return;
+        };
+        let truth = match truth {
+            Ok(truth) => truth,
+            Err(error) => {
+                return self.decide(trace, index, Verdict::Broken, now, Some(error.to_string()));
+            }
+        };
+        let State::Undecided { true_since } = &mut monitor.state else {
+            return;
+        };
+        match (mode, truth) {
+            (Mode::Always, false) | (Mode::Never, true) => {
+                self.decide(trace, index, Verdict::Broken, now, None)
+            }
+            (Mode::Eventually, true) => self.decide(trace, index, Verdict::Held, now, None),
+            (Mode::Stable, true) if true_since.is_none() => *true_since = Some(now),
+            (Mode::Stable, false) if now > until => {
+                let detail = "it had come true, and did not stay so".to_owned();
+                self.decide(trace, index, Verdict::Broken, now, Some(detail));
+            }
+            (Mode::Stable, false) => *true_since = None,
+            _ => {}
+        }
+    }
+
+    /// The end of an expectation's time, or of the run at `now`.
+    fn conclude(&mut self, trace: &mut Trace, index: u32, now: Instant, run_ended: bool) {
+        let monitor = &self.monitors[index as usize];
+        let (verdict, detail) = match (&monitor.expectation.rule, &monitor.state) {
+            (_, State::Decided { .. }) => return,
+            (_, State::Waiting) => (Verdict::Open, Some("its time had not come".to_owned())),
+            (Rule::Metrics { mode, until, .. }, State::Undecided { true_since }) => {
+                match (mode, true_since) {
+                    (Mode::Always | Mode::Never, _) => (Verdict::Held, None),
+                    (Mode::Stable, Some(_)) if !run_ended => return,
+                    (Mode::Stable, Some(since)) if now >= *until => {
+                        return self.decide_since(trace, index, now, *since);
+                    }
+                    (Mode::Eventually | Mode::Stable, _) if now >= *until => (
+                        Verdict::Broken,
+                        Some("it was not true when its time was up".to_owned()),
+                    ),
+                    _ => (
+                        Verdict::Open,
+                        Some("the run ended before its time was up".to_owned()),
+                    ),
+                }
+            }
+            (Rule::FlowReaches { .. }, _) => return self.conclude_reaches(trace, index, now),
+            (Rule::FlowUnique { .. }, _) => (Verdict::Held, None),
+        };
+        self.decide(trace, index, verdict, now, detail);
+    }
+
+    fn decide_since(&mut self, trace: &mut Trace, index: u32, now: Instant, since: Instant) {
+        self.decide(
+            trace,
+            index,
+            Verdict::Held,
+            now,
+            Some(format!("since {since}")),
+        );
+    }
+
+    fn conclude_reaches(&mut self, trace: &mut Trace, index: u32, now: Instant) {
+        match self.flows.waiting(index) {
+            None => self.decide(trace, index, Verdict::Held, now, None),
+            Some((id, _)) => {
+                let detail = format!("{} was still on its way", id.describe(trace));
+                self.decide(trace, index, Verdict::Open, now, Some(detail));
+            }
+        }
+    }
+
+    fn report(&self) -> Vec<VerdictReport> {
+        let reports = self.monitors.iter().map(|monitor| {
+            let name = monitor.expectation.name.clone();
+            match &monitor.state {
+                State::Decided {
+                    verdict,
+                    at,
+                    event,
+                    detail,
+                } => VerdictReport {
+                    name,
+                    verdict: *verdict,
+                    at: *at,
+                    event: *event,
+                    detail: detail.clone(),
+                },
+                _ => VerdictReport {
+                    name,
+                    verdict: Verdict::Open,
+                    at: Instant::START,
+                    event: 0,
+                    detail: None,
+                },
+            }
+        });
+        reports.collect()
+    }
+}
+
+impl Kernel {
+    pub(crate) fn expect(&self, expectation: Expectation) {
+        let (checks, trace) = (
+            &mut *self.checks.borrow_mut(),
+            &mut *self.trace.borrow_mut(),
+        );
+        let index = u32::try_from(checks.monitors.len()).expect("fewer than 2^32 expectations");
+        let mut cells = Vec::new();
+        let mut state = State::Undecided { true_since: None };
+        match &expectation.rule {
+            Rule::Metrics {
+                from,
+                until,
+                cells: specs,
+                ..
+            } => {
+                let mut metrics = self.metrics.borrow_mut();
+                cells.extend(
+                    specs
+                        .iter()
+                        .map(|spec| metrics.add_cell(spec.clone(), index)),
+                );
+                state = State::Waiting;
+                let mut queue = self.queue.borrow_mut();
+                queue.push(from.as_nanos(), Action::CheckOpens(index).payload());
+                if *until < Instant::MAX {
+                    queue.push(until.as_nanos(), Action::CheckCloses(index).payload());
+                }
+            }
+            Rule::FlowReaches { from, to, within } => {
+                checks
+                    .flows
+                    .expect_reaches(index, trace.intern(from), trace.intern(to), *within);
+            }
+            Rule::FlowUnique { at } => checks.flows.expect_unique(index, trace.intern(at)),
+        }
+        trace.names.expectations.push(expectation.name.clone());
+        checks.monitors.push(Monitor {
+            expectation,
+            cells,
+            state,
+            dirty: false,
+        });
+    }
+
+    pub(crate) fn open_check(&self, index: u32) {
+        let mut checks = self.checks.borrow_mut();
+        checks.monitors[index as usize].state = State::Undecided { true_since: None };
+        checks.mark(index);
+    }
+
+    /// A metric expectation's window ends, or a flow expectation's oldest debt is due.
+    pub(crate) fn close_check(&self, index: u32) {
+        self.judge_dirty();
+        let (checks, trace) = (
+            &mut *self.checks.borrow_mut(),
+            &mut *self.trace.borrow_mut(),
+        );
+        checks.conclude(trace, index, self.world_now(), false);
+    }
+
+    pub(crate) fn flow_due(&self, index: u32) {
+        let (checks, trace) = (
+            &mut *self.checks.borrow_mut(),
+            &mut *self.trace.borrow_mut(),
+        );
+        if checks.is_decided(index) {
+            return;
+        }
+        let now = self.world_now();
+        if let Some((id, due)) = checks.flows.waiting(index) {
+            if due <= now {
+                let detail = format!("{} did not get there in time", id.describe(trace));
+                checks.decide(trace, index, Verdict::Broken, now, Some(detail));
+            } else {
+                self.queue
+                    .borrow_mut()
+                    .push(due.as_nanos(), Action::FlowDue(index).payload());
+            }
+        }
+    }
+
+    /// Looks again at the expectations whose metrics have changed.
+    #[inline]
+    pub(crate) fn judge_dirty(&self) {
+        let mut checks = self.checks.borrow_mut();
+        if checks.dirty.is_empty() {
+            return;
+        }
+        let (checks, trace, metrics) = (
+            &mut *checks,
+            &mut *self.trace.borrow_mut(),
+            &*self.metrics.borrow(),
+        );
+        let now = self.world_now();
+        while let Some(index) = checks.dirty.pop() {
+            let monitor = &mut checks.monitors[index as usize];
+            monitor.dirty = false;
+            if !matches!(monitor.state, State::Undecided { .. }) {
+                continue;
+            }
+            let Rule::Metrics { predicate, .. } = &monitor.expectation.rule else {
+                continue;
+            };
+            checks.inputs.clear();
+            checks
+                .inputs
+                .extend(monitor.cells.iter().map(|cell| metrics.cell(*cell)));
+            let truth = predicate(&checks.inputs);
+            checks.judge(trace, index, now, truth);
+        }
+    }
+
+    pub(crate) fn flow_passed(&self, kind: Symbol, source: Symbol, sequence: u64) {
+        let (checks, trace) = (
+            &mut *self.checks.borrow_mut(),
+            &mut *self.trace.borrow_mut(),
+        );
+        let now = self.world_now();
+        let (broken, due) = checks.flows.pass(now, kind, source, sequence);
+        for (index, due) in due {
+            self.queue
+                .borrow_mut()
+                .push(due.as_nanos(), Action::FlowDue(index).payload());
+        }
+        for (index, id) in broken {
+            if !checks.is_decided(index) {
+                let detail = format!("{} passed twice", id.describe(trace));
+                checks.decide(trace, index, Verdict::Broken, now, Some(detail));
+            }
+        }
+    }
+
+    /// Decides what is still undecided, as the run ends.
+    pub(crate) fn conclude_checks(&self) -> Vec<VerdictReport> {
+        self.judge_dirty();
+        let (checks, trace) = (
+            &mut *self.checks.borrow_mut(),
+            &mut *self.trace.borrow_mut(),
+        );
+        let now = self.world_now();
+        for index in 0..checks.monitors.len() as u32 {
+            checks.conclude(trace, index, now, true);
+        }
+        checks.report()
+    }
+
+    pub(crate) fn verdicts(&self) -> Vec<VerdictReport> {
+        self.checks.borrow().report()
+    }
+}

@@ -1,0 +1,430 @@
+//! The kernel: everything that a world owns, and the loop that moves it from event to event.
+
+use std::cell::{Cell, RefCell};
+use std::mem;
+use std::rc::{Rc, Weak};
+use std::thread::ThreadId;
+
+use rand_core::Rng;
+
+use crate::check::Checks;
+use crate::current::Oracle;
+use crate::executor::Tasks;
+use crate::fault::Fault;
+use crate::metric::{Change, MetricId, Metrics};
+use crate::net::{Frame, Net, NicCore, Pool};
+use crate::node::{Exit, NodeCore, NodeId};
+use crate::queue::Queue;
+use crate::random::Stream;
+use crate::time::Instant;
+use crate::timer::Timers;
+use crate::trace::{Event, Symbol, Trace};
+
+/// Tells worlds apart, also across threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WorldId {
+    pub(crate) thread: ThreadId,
+    pub(crate) ordinal: u32,
+}
+
+/// What node code did in a poll. It is seen by others when the poll's debt of time is paid.
+pub(crate) enum Effect {
+    Frame(Rc<NicCore>, Box<Frame>),
+    Metric(MetricId, Change),
+    Flow {
+        node: NodeId,
+        kind: Symbol,
+        source: Symbol,
+        sequence: u64,
+    },
+    Exit(Exit),
+}
+
+/// What an event of the queue does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Timer(u32),
+    Frame(u32),
+    /// A node's debt is paid.
+    Resume {
+        node: u32,
+        life: u32,
+    },
+    Boot {
+        node: u32,
+        life: u32,
+    },
+    FaultBegins(u32),
+    FaultEnds(u32),
+    CheckOpens(u32),
+    CheckCloses(u32),
+    FlowDue(u32),
+}
+
+/// How many bits of a payload tell a node's life; enough that an event never meets a later life by chance.
+const LIFE_BITS: u32 = 28;
+
+impl Action {
+    /// Four bits of kind, 28 of life, 32 of index.
+    #[inline]
+    pub(crate) const fn payload(self) -> u64 {
+        let (kind, life, index) = match self {
+            Self::Timer(slot) => (0, 0, slot),
+            Self::Frame(flight) => (1, 0, flight),
+            Self::Resume { node, life } => (2, life, node),
+            Self::Boot { node, life } => (3, life, node),
+            Self::FaultBegins(fault) => (4, 0, fault),
+            Self::FaultEnds(fault) => (5, 0, fault),
+            Self::CheckOpens(check) => (6, 0, check),
+            Self::CheckCloses(check) => (7, 0, check),
+            Self::FlowDue(check) => (8, 0, check),
+        };
+        (kind << LIFE_BITS | (life as u64 & ((1 << LIFE_BITS) - 1))) << 32 | index as u64
+    }
+
+    #[inline]
+    fn of(payload: u64) -> Self {
+        let (index, life) = (
+            payload as u32,
+            (payload >> 32) as u32 & ((1 << LIFE_BITS) - 1),
+        );
+        match payload >> (32 + LIFE_BITS) {
+            0 => Self::Timer(index),
+            1 => Self::Frame(index),
+            2 => Self::Resume { node: index, life },
+            3 => Self::Boot { node: index, life },
+            4 => Self::FaultBegins(index),
+            5 => Self::FaultEnds(index),
+            6 => Self::CheckOpens(index),
+            7 => Self::CheckCloses(index),
+            _ => Self::FlowDue(index),
+        }
+    }
+}
+
+pub(crate) struct Kernel {
+    this: Weak<Self>,
+    pub(crate) id: WorldId,
+    pub(crate) seed: u64,
+    /// The world's wall clock when it starts, in nanoseconds since the Unix epoch.
+    pub(crate) epoch_ns: u64,
+    /// How many polls one instant may have before the run counts as a livelock.
+    pub(crate) polls_max: u64,
+    pub(crate) now: Cell<u64>,
+    pub(crate) events: Cell<u64>,
+    pub(crate) queue: RefCell<Queue>,
+    pub(crate) tasks: RefCell<Tasks>,
+    pub(crate) timers: RefCell<Timers>,
+    pub(crate) nodes: RefCell<Vec<Rc<NodeCore>>>,
+    pub(crate) net: RefCell<Net>,
+    pub(crate) pool: Pool,
+    pub(crate) trace: RefCell<Trace>,
+    pub(crate) metrics: RefCell<Metrics>,
+    pub(crate) checks: RefCell<Checks>,
+    pub(crate) faults: RefCell<Vec<Fault>>,
+    pub(crate) failures: RefCell<Vec<crate::world::Failure>>,
+    effects: RefCell<Vec<Effect>>,
+    /// The node whose code runs right now.
+    polled: RefCell<Option<Rc<NodeCore>>>,
+}
+
+impl Kernel {
+    pub(crate) fn new(
+        this: Weak<Self>,
+        id: WorldId,
+        seed: u64,
+        epoch_ns: u64,
+        polls_max: u64,
+    ) -> Self {
+        Self {
+            this,
+            id,
+            seed,
+            epoch_ns,
+            polls_max,
+            now: Cell::new(0),
+            events: Cell::new(0),
+            queue: RefCell::new(Queue::new()),
+            tasks: RefCell::default(),
+            timers: RefCell::default(),
+            nodes: RefCell::default(),
+            net: RefCell::new(Net::new(seed)),
+            pool: Pool::new(),
+            trace: RefCell::new(Trace::new()),
+            metrics: RefCell::default(),
+            checks: RefCell::default(),
+            faults: RefCell::default(),
+            failures: RefCell::default(),
+            effects: RefCell::default(),
+            polled: RefCell::default(),
+        }
+    }
+
+    /// The kernel as what its tasks hold of it.
+    pub(crate) fn handle(&self) -> Rc<Self> {
+        self.this
+            .upgrade()
+            .expect("the kernel is borrowed, so it lives")
+    }
+
+    pub(crate) fn world_now(&self) -> Instant {
+        Instant::from_nanos(self.now.get())
+    }
+
+    /// World time as the polled node sees it: work that it has been charged for has passed.
+    #[inline]
+    pub(crate) fn polled_now(&self) -> u64 {
+        let debt_ns = self
+            .polled
+            .borrow()
+            .as_ref()
+            .map_or(0, |node| node.debt_ns.get());
+        self.now.get().saturating_add(debt_ns)
+    }
+
+    pub(crate) fn local_now(&self, node: &NodeCore) -> Instant {
+        let now = self.now.get().saturating_add(node.debt_ns.get());
+        let elapsed = now.saturating_sub(node.booted_at.get().as_nanos());
+        Instant::from_nanos(node.spec.clock.local(elapsed))
+    }
+
+    pub(crate) fn wall_ns(&self, node: &NodeCore) -> u64 {
+        let elapsed = node
+            .spec
+            .clock
+            .local(self.now.get().saturating_add(node.debt_ns.get()));
+        self.epoch_ns
+            .saturating_add(elapsed)
+            .saturating_add_signed(node.spec.clock.wall_offset_ns)
+    }
+
+    pub(crate) fn node(&self, NodeId(index): NodeId) -> Rc<NodeCore> {
+        Rc::clone(&self.nodes.borrow()[index as usize])
+    }
+
+    pub(crate) fn is_polling(&self) -> bool {
+        self.polled.borrow().is_some()
+    }
+
+    pub(crate) fn enter_node(&self, node: &Rc<NodeCore>) {
+        *self.polled.borrow_mut() = Some(Rc::clone(node));
+    }
+
+    pub(crate) fn leave_node(&self) {
+        let node = self.polled.borrow_mut().take();
+        drop(node);
+    }
+
+    #[inline]
+    pub(crate) fn effect(&self, effect: Effect) {
+        self.effects.borrow_mut().push(effect);
+    }
+
+    pub(crate) fn flow_symbols(&self, kind: &str, source: &str) -> (Symbol, Symbol) {
+        let mut trace = self.trace.borrow_mut();
+        (trace.intern(kind), trace.intern(source))
+    }
+
+    pub(crate) fn record(&self, event: Event) {
+        self.trace.borrow_mut().record(self.world_now(), event);
+    }
+
+    /// Settles what a poll of `node` did: at once, or when its debt is paid.
+    #[inline]
+    pub(crate) fn after_poll(&self, node: &Rc<NodeCore>) {
+        if let Some(what) = node.refusal.take() {
+            return self.node_refused(node, what);
+        }
+        let debt_ns = node.debt_ns.get();
+        if debt_ns == 0 {
+            return self.release(node, None);
+        }
+        node.held
+            .borrow_mut()
+            .append(&mut self.effects.borrow_mut());
+        node.close(crate::node::Gate::BUSY);
+        let resume = Action::Resume {
+            node: node.id.bits(),
+            life: node.life.get(),
+        };
+        self.queue
+            .borrow_mut()
+            .push(self.now.get().saturating_add(debt_ns), resume.payload());
+    }
+
+    /// Lets others see what a node did: the current poll's effects, or those that were `held`.
+    #[inline]
+    fn release(&self, node: &Rc<NodeCore>, held: Option<Vec<Effect>>) {
+        let mut effects = held.unwrap_or_else(|| mem::take(&mut *self.effects.borrow_mut()));
+        if effects.is_empty() {
+            return;
+        }
+        let mut exit = None;
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Frame(nic, frame) => self.transmit(&nic, frame),
+                Effect::Metric(metric, change) => {
+                    let mut checks = self.checks.borrow_mut();
+                    self.metrics
+                        .borrow_mut()
+                        .apply(metric, change, |expectation| checks.mark(expectation));
+                }
+                Effect::Flow {
+                    node,
+                    kind,
+                    source,
+                    sequence,
+                } => {
+                    self.record(Event::Flow {
+                        node,
+                        kind,
+                        source,
+                        sequence,
+                    });
+                    self.flow_passed(kind, source, sequence);
+                }
+                Effect::Exit(asked) => exit = Some(asked),
+            }
+        }
+        // The buffer goes back for the next poll, unless that poll has come already.
+        let mut buffer = self.effects.borrow_mut();
+        if buffer.is_empty() && buffer.capacity() < effects.capacity() {
+            *buffer = effects;
+        }
+        drop(buffer);
+        if let Some(exit) = exit {
+            self.node_exited(node, exit);
+        }
+    }
+
+    /// A node's debt is paid.
+    fn resume(&self, node: &Rc<NodeCore>) {
+        node.open(crate::node::Gate::BUSY);
+        node.debt_ns.set(0);
+        let held = mem::take(&mut *node.held.borrow_mut());
+        self.release(node, Some(held));
+        self.unpark(node);
+    }
+
+    /// Throws away what a node did and nobody has seen.
+    pub(crate) fn discard_effects(&self, node: &NodeCore) {
+        node.debt_ns.set(0);
+        node.open(crate::node::Gate::BUSY);
+        let (fresh, held) = (
+            mem::take(&mut *self.effects.borrow_mut()),
+            mem::take(&mut *node.held.borrow_mut()),
+        );
+        for effect in fresh.into_iter().chain(held) {
+            if let Effect::Frame(_, frame) = effect {
+                self.pool.put(frame);
+            }
+        }
+    }
+
+    /// Takes the next event that is not later than `limit`, and all that follows from it at that instant.
+    #[inline]
+    pub(crate) fn step(&self, limit: u64) -> Step {
+        if !self.run_ready() {
+            return Step::Livelock;
+        }
+        self.judge_dirty();
+        let popped = self.queue.borrow_mut().pop(limit);
+        let Some((at, payload)) = popped else {
+            return Step::Idle;
+        };
+        self.now.set(at);
+        self.events.set(self.events.get() + 1);
+        match Action::of(payload) {
+            Action::Timer(slot) => self.fire_timer(slot),
+            Action::Frame(flight) => self.land(flight),
+            Action::Resume { node, life } => {
+                let node = self.node(NodeId(node));
+                if node.life.get() == life {
+                    self.resume(&node);
+                }
+            }
+            Action::Boot { node, life } => {
+                let node = self.node(NodeId(node));
+                if node.life.get() == life {
+                    self.boot(&node);
+                }
+            }
+            Action::FaultBegins(fault) => self.begin_fault(fault),
+            Action::FaultEnds(fault) => self.end_fault(fault),
+            Action::CheckOpens(check) => self.open_check(check),
+            Action::CheckCloses(check) => self.close_check(check),
+            Action::FlowDue(check) => self.flow_due(check),
+        }
+        Step::Done
+    }
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Done,
+    /// Nothing is left to do before the limit.
+    Idle,
+    /// Tasks keep waking each other, and time stands still.
+    Livelock,
+}
+
+impl Oracle for Kernel {
+    fn monotonic_ns(&self) -> u64 {
+        // The node's clock starts at 0 with each boot; a process's never does, and code subtracts from it.
+        const UPTIME_NS: u64 = 1_000_000_000_000;
+        let node = self.polled.borrow();
+        UPTIME_NS
+            + node
+                .as_ref()
+                .map_or(self.now.get(), |node| self.local_now(node).as_nanos())
+    }
+
+    fn realtime_ns(&self) -> u64 {
+        self.polled
+            .borrow()
+            .as_ref()
+            .map_or(self.epoch_ns, |node| self.wall_ns(node))
+    }
+
+    fn fill_entropy(&self, bytes: &mut [u8]) {
+        let node = self.polled.borrow();
+        let Some(node) = &*node else { return };
+        let mut entropy = node.entropy.borrow_mut();
+        let stream = entropy.get_or_insert_with(|| {
+            Stream::new(self.seed, &format!("node/{}/os-entropy", node.spec.name))
+        });
+        stream.fill_bytes(bytes);
+    }
+
+    fn refuse(&self, what: &'static str) {
+        if let Some(node) = &*self.polled.borrow()
+            && node.refusal.get().is_none()
+        {
+            node.refusal.set(Some(what));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_come_back_as_they_were() {
+        let actions = [
+            Action::Timer(7),
+            Action::Frame(u32::MAX),
+            Action::Resume { node: 3, life: 5 },
+            Action::Boot { node: 1, life: 0 },
+            Action::FaultBegins(1),
+            Action::FaultEnds(2),
+            Action::CheckOpens(3),
+            Action::CheckCloses(4),
+            Action::FlowDue(5),
+        ];
+        for action in actions {
+            assert_eq!(Action::of(action.payload()), action);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Nodes' lives: boot, exit, panic, and what faults do to them and to cables.
+
+use std::rc::Rc;
+
+use crate::fault::{Fault, FaultKind};
+use crate::kernel::{Action, Effect, Kernel};
+use crate::net::{CableId, Destination};
+use crate::node::{Exit, Gate, Node, NodeCore, NodeId, ResetCause};
+use crate::random::Stream;
+use crate::time::{Duration, nanos};
+use crate::trace::Event;
+use crate::world::Failure;
+
+impl Kernel {
+    /// Gives a node power: it boots once its boot time has passed.
+    pub(crate) fn schedule_boot(&self, node: &NodeCore, cause: ResetCause, at: u64) {
+        node.cause.set(cause);
+        let at = at.saturating_add(nanos(node.spec.boot_time));
+        let boot = Action::Boot {
+            node: node.id.bits(),
+            life: node.life.get(),
+        };
+        self.queue.borrow_mut().push(at, boot.payload());
+    }
+
+    pub(crate) fn boot(&self, node: &Rc<NodeCore>) {
+        if node.cuts.get() > 0 {
+            return;
+        }
+        node.booted_at.set(self.world_now());
+        node.open(Gate::OFF);
+        self.record(Event::Boot {
+            node: node.id,
+            cause: node.cause.get(),
+        });
+        for hardware in &*node.powered.borrow() {
+            hardware.power_on(self.world_now());
+        }
+        // The boot closure itself runs inside the first poll, as all node code does.
+        let (kernel, core) = (self.handle(), Rc::clone(node));
+        let main = async move {
+            let boot = Rc::clone(&core.boot);
+            let exit = boot(Node::new(Rc::clone(&core), Rc::clone(&kernel))).await;
+            kernel.effect(Effect::Exit(exit));
+        };
+        self.spawn(node, Box::pin(main));
+    }
+
+    pub(crate) fn node_exited(&self, node: &Rc<NodeCore>, exit: Exit) {
+        self.record(Event::Exit {
+            node: node.id,
+            exit,
+        });
+        let woken_at = match exit {
+            Exit::SleepUntil(at) => {
+                node.booted_at.get().as_nanos() + node.spec.clock.elapsed(at.as_nanos())
+            }
+            Exit::Halt | Exit::Reboot => self.now.get(),
+        };
+        self.stop_node(node);
+        match exit {
+            Exit::Halt => {}
+            Exit::Reboot => self.schedule_boot(node, ResetCause::Software, woken_at),
+            Exit::SleepUntil(_) => {
+                self.schedule_boot(node, ResetCause::Wake, woken_at.max(self.now.get()))
+            }
+        }
+    }
+
+    pub(crate) fn note_panic(&self, node: &NodeCore, message: &str) {
+        let symbol = self.trace.borrow_mut().intern(message);
+        self.record(Event::Panic {
+            node: node.id,
+            message: symbol,
+        });
+        let failure = Failure::Panic {
+            node: node.spec.name.clone(),
+            at: self.world_now(),
+            message: message.to_owned(),
+        };
+        self.failures.borrow_mut().push(failure);
+    }
+
+    pub(crate) fn node_panicked(&self, node: &Rc<NodeCore>, message: &str) {
+        self.note_panic(node, message);
+        self.stop_node(node);
+    }
+
+    pub(crate) fn node_refused(&self, node: &Rc<NodeCore>, what: &str) {
+        let symbol = self.trace.borrow_mut().intern(what);
+        self.record(Event::Refusal {
+            node: node.id,
+            what: symbol,
+        });
+        let failure = Failure::Refusal {
+            node: node.spec.name.clone(),
+            at: self.world_now(),
+            what: what.to_owned(),
+        };
+        self.failures.borrow_mut().push(failure);
+        self.stop_node(node);
+    }
+
+    /// Ends a node's program and forgets its RAM. What it did and nobody saw is undone.
+    fn stop_node(&self, node: &Rc<NodeCore>) {
+        node.close(Gate::OFF);
+        node.life.set(node.life.get().wrapping_add(1) & 0x0FFF_FFFF);
+        self.end_tasks(node);
+        self.discard_effects(node);
+        node.refusal.set(None);
+        let nics = node.nics.borrow();
+        for &nic in &*nics {
+            let nic = Rc::clone(self.net.borrow().nic(nic));
+            nic.power_down(self);
+        }
+    }
+
+    fn cut_power(&self, node: &Rc<NodeCore>) {
+        let was_off = node.is_off();
+        self.stop_node(node);
+        if !was_off {
+            self.record(Event::PowerCut { node: node.id });
+        }
+        let hardware = node.powered.borrow();
+        if !hardware.is_empty() {
+            let (name, life) = (&node.spec.name, node.life.get());
+            let mut stream = Stream::new(self.seed, &format!("node/{name}/{life}/power-cut"));
+            hardware
+                .iter()
+                .for_each(|part| part.power_cut(self.world_now(), &mut stream));
+        }
+    }
+
+    /// Adds a fault to the timeline and returns its place there.
+    pub(crate) fn add_fault(&self, fault: Fault) -> u32 {
+        let mut faults = self.faults.borrow_mut();
+        let index = u32::try_from(faults.len()).expect("fewer than 2^32 faults");
+        let at = fault.at.as_nanos().max(self.now.get());
+        self.queue
+            .borrow_mut()
+            .push(at, Action::FaultBegins(index).payload());
+        let name = self.describe(&fault.kind);
+        self.trace.borrow_mut().names.faults.push(name);
+        faults.push(fault);
+        index
+    }
+
+    fn describe(&self, kind: &FaultKind) -> String {
+        let target = match kind {
+            FaultKind::CutCable(cable) => {
+                let trace = self.trace.borrow();
+                trace
+                    .names
+                    .link(cable.tx())
+                    .trim_end_matches("/tx")
+                    .to_owned()
+            }
+            FaultKind::PowerCut(node) | FaultKind::Reset(node) | FaultKind::Pause(node) => {
+                self.node(*node).spec.name.clone()
+            }
+        };
+        format!("{kind} {target}")
+    }
+
+    pub(crate) fn begin_fault(&self, index: u32) {
+        let Fault { duration, kind, .. } = self.faults.borrow()[index as usize].clone();
+        self.record(Event::FaultBegan { fault: index });
+        match kind {
+            FaultKind::CutCable(cable) => self.change_cuts(cable, |cuts| cuts + 1),
+            FaultKind::PowerCut(node) => {
+                let node = self.node(node);
+                node.cuts.set(node.cuts.get() + 1);
+                self.cut_power(&node);
+            }
+            FaultKind::Reset(node) => {
+                let node = self.node(node);
+                self.cut_power(&node);
+                if node.cuts.get() == 0 {
+                    self.schedule_boot(&node, ResetCause::External, self.now.get());
+                }
+            }
+            FaultKind::Pause(node) => {
+                let node = self.node(node);
+                node.pauses.set(node.pauses.get() + 1);
+                node.close(Gate::PAUSED);
+            }
+        }
+        if let Some(duration) = duration {
+            self.queue_after(duration, Action::FaultEnds(index));
+        }
+    }
+
+    pub(crate) fn end_fault(&self, index: u32) {
+        let kind = self.faults.borrow()[index as usize].kind.clone();
+        self.record(Event::FaultEnded { fault: index });
+        match kind {
+            FaultKind::CutCable(cable) => self.change_cuts(cable, |cuts| cuts - 1),
+            FaultKind::PowerCut(node) => {
+                let node = self.node(node);
+                node.cuts.set(node.cuts.get() - 1);
+                if node.cuts.get() == 0 {
+                    self.schedule_boot(&node, ResetCause::PowerOn, self.now.get());
+                }
+            }
+            FaultKind::Reset(_) => {}
+            FaultKind::Pause(node) => {
+                let node = self.node(node);
+                node.pauses.set(node.pauses.get() - 1);
+                if node.pauses.get() == 0 {
+                    node.open(Gate::PAUSED);
+                    self.unpark(&node);
+                }
+            }
+        }
+    }
+
+    fn queue_after(&self, duration: Duration, action: Action) {
+        let at = self.now.get().saturating_add(nanos(duration));
+        self.queue.borrow_mut().push(at, action.payload());
+    }
+
+    /// Changes how many faults hold a cable cut, and tells the interfaces at its ends.
+    fn change_cuts(&self, cable: CableId, change: impl Fn(u32) -> u32) {
+        for link in cable.links() {
+            let far_end = {
+                let mut net = self.net.borrow_mut();
+                let link = &mut net.links[link.index()];
+                link.cuts = change(link.cuts);
+                link.cut_at = self.now.get();
+                link.to.clone()
+            };
+            if let Destination::Nic(nic) = far_end {
+                nic.wake();
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Frames and the pool that they come from.
+
+use std::cell::RefCell;
+
+use crate::trace::digest;
+
+/// The longest Ethernet frame that a link carries, without its check sequence.
+pub const FRAME_BYTES_MAX: usize = 1536;
+
+/// A frame on its way: real bytes, from the destination address on.
+pub(crate) struct Frame {
+    len: u16,
+    /// The link that it is on.
+    pub(crate) link: u32,
+    /// Its turn on that link.
+    pub(crate) ordinal: u64,
+    /// When it was offered to that link, in nanoseconds.
+    pub(crate) sent_at: u64,
+    digest: u128,
+    data: [u8; FRAME_BYTES_MAX],
+}
+
+impl Frame {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.data[..self.len.into()]
+    }
+
+    /// For writing a fresh frame. Call `seal` afterwards.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.data[..self.len.into()]
+    }
+
+    /// Takes the digest of the bytes, which do not change from here on.
+    pub(crate) fn seal(&mut self) {
+        self.digest = digest(self.bytes());
+    }
+
+    pub(crate) fn digest(&self) -> u128 {
+        self.digest
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len.into()
+    }
+}
+
+/// Frames for reuse: the frame path allocates only while more frames are in flight than ever before.
+pub(crate) struct Pool(RefCell<Vec<Box<Frame>>>);
+
+impl Pool {
+    pub(crate) fn new() -> Self {
+        Self(RefCell::new(Vec::new()))
+    }
+
+    /// A frame of `len` bytes whose content is left over from earlier use; `None` if no frame is that long.
+    pub(crate) fn take(&self, len: usize) -> Option<Box<Frame>> {
+        if len > FRAME_BYTES_MAX {
+            return None;
+        }
+        let mut frame = self.0.borrow_mut().pop().unwrap_or_else(|| {
+            Box::new(Frame {
+                len: 0,
+                link: 0,
+                ordinal: 0,
+                sent_at: 0,
+                digest: 0,
+                data: [0; FRAME_BYTES_MAX],
+            })
+        });
+        frame.len = len as u16;
+        Some(frame)
+    }
+
+    pub(crate) fn copy(&self, original: &Frame) -> Box<Frame> {
+        let mut copy = self
+            .take(original.len())
+            .expect("as long as an existing frame");
+        copy.bytes_mut().copy_from_slice(original.bytes());
+        copy.digest = original.digest;
+        copy
+    }
+
+    pub(crate) fn put(&self, frame: Box<Frame>) {
+        self.0.borrow_mut().push(frame);
+    }
+}

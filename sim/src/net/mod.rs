@@ -1,0 +1,78 @@
+//! The network: frames as real bytes, one-way links, learning switches, network interfaces.
+//!
+//! A cable is a pair of one-way links. What a link does to a frame depends on the frame's turn on that link and on the
+//! link's own streams, never on anything else in the world.
+
+mod frame;
+mod link;
+mod nic;
+mod switch;
+mod tap;
+mod transit;
+
+pub use frame::FRAME_BYTES_MAX;
+pub use link::{DropReason, LinkConfig, LinkCounters};
+pub use nic::{Mac, Nic, NicRxToken, NicTxToken};
+pub use switch::SwitchId;
+pub use tap::{Direction, Tap};
+
+pub(crate) use frame::{Frame, Pool};
+pub(crate) use link::{Destination, Link};
+pub(crate) use nic::NicCore;
+pub(crate) use switch::Switch;
+pub(crate) use transit::Net;
+
+use serde::Serialize;
+
+/// A one-way link of a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct LinkId(pub(crate) u32);
+
+impl LinkId {
+    /// Its place in the list of links.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+}
+
+/// Two one-way links between the same two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CableId(pub(crate) u32);
+
+impl CableId {
+    /// From the first end to the second.
+    #[must_use]
+    pub const fn tx(self) -> LinkId {
+        LinkId(self.0 * 2)
+    }
+
+    /// From the second end to the first.
+    #[must_use]
+    pub const fn rx(self) -> LinkId {
+        LinkId(self.0 * 2 + 1)
+    }
+
+    /// Both directions.
+    #[must_use]
+    pub const fn links(self) -> [LinkId; 2] {
+        [self.tx(), self.rx()]
+    }
+}
+
+/// A network interface of a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NicId(pub(crate) u32);
+
+/// What a cable's end is plugged into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plug {
+    /// A node's network interface. It takes one cable.
+    Nic(NicId),
+    /// The next free port of a switch.
+    Switch(SwitchId),
+}

@@ -1,0 +1,198 @@
+//! A network interface, as the node's driver sees it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use embassy_net_driver::{
+    Capabilities, Checksum, Driver, HardwareAddress, LinkState, RxToken, TxToken,
+};
+
+use super::{DropReason, FRAME_BYTES_MAX, Frame, LinkId};
+use crate::kernel::{Effect, Kernel};
+use crate::node::NodeCore;
+
+/// An Ethernet address (EUI-48).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mac(pub [u8; 6]);
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+pub(crate) struct NicCore {
+    pub(crate) node: Rc<NodeCore>,
+    mac: Mac,
+    /// The link out of this interface, once a cable is plugged in.
+    pub(crate) link: Cell<Option<LinkId>>,
+    pub(crate) tap: Cell<Option<u32>>,
+    ring: RefCell<VecDeque<Box<Frame>>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// How many received frames wait for the driver before more are dropped.
+const RING_FRAMES_MAX: usize = 256;
+
+impl NicCore {
+    pub(crate) fn new(node: Rc<NodeCore>, mac: Mac) -> Self {
+        Self {
+            node,
+            mac,
+            link: Cell::new(None),
+            tap: Cell::new(None),
+            ring: RefCell::default(),
+            waker: RefCell::default(),
+        }
+    }
+
+    /// Why it cannot take another frame, if it cannot.
+    pub(crate) fn refuses(&self) -> Option<DropReason> {
+        if self.node.is_off() {
+            Some(DropReason::NodeDown)
+        } else if self.ring.borrow().len() >= RING_FRAMES_MAX {
+            Some(DropReason::RingFull)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn receive(&self, frame: Box<Frame>) {
+        self.ring.borrow_mut().push_back(frame);
+        self.wake();
+    }
+
+    /// Lets the driver look again: a frame came, or the cable's state changed.
+    pub(crate) fn wake(&self) {
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The node lost its power.
+    pub(crate) fn power_down(&self, kernel: &Kernel) {
+        self.ring
+            .borrow_mut()
+            .drain(..)
+            .for_each(|frame| kernel.pool.put(frame));
+        let waker = self.waker.borrow_mut().take();
+        drop(waker);
+    }
+
+    fn register(&self, context: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(context.waker()))
+        {
+            *waker = Some(context.waker().clone());
+        }
+    }
+}
+
+/// A network interface of a node: Ethernet, 1514 bytes a frame, no offload on sending.
+///
+/// Received checksums need not be verified: links that damage frames verify what they have touched.
+pub struct Nic {
+    core: Rc<NicCore>,
+    kernel: Rc<Kernel>,
+}
+
+impl Nic {
+    pub(crate) fn new(core: Rc<NicCore>, kernel: Rc<Kernel>) -> Self {
+        Self { core, kernel }
+    }
+
+    /// Its Ethernet address.
+    #[must_use]
+    pub fn mac(&self) -> Mac {
+        self.core.mac
+    }
+}
+
+impl Driver for Nic {
+    type RxToken<'a> = NicRxToken<'a>;
+    type TxToken<'a> = NicTxToken<'a>;
+
+    fn receive(&mut self, context: &mut Context<'_>) -> Option<(NicRxToken<'_>, NicTxToken<'_>)> {
+        let frame = self.core.ring.borrow_mut().pop_front();
+        let Some(frame) = frame else {
+            self.core.register(context);
+            return None;
+        };
+        Some((
+            NicRxToken {
+                frame,
+                kernel: &self.kernel,
+            },
+            NicTxToken { nic: self },
+        ))
+    }
+
+    fn transmit(&mut self, _: &mut Context<'_>) -> Option<NicTxToken<'_>> {
+        Some(NicTxToken { nic: self })
+    }
+
+    fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
+        self.core.register(context);
+        match self.core.link.get() {
+            Some(link) if self.kernel.net.borrow().links[link.index()].cuts == 0 => LinkState::Up,
+            _ => LinkState::Down,
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.max_transmission_unit = 1514;
+        let checksum = &mut capabilities.checksum;
+        checksum.ipv4 = Checksum::Tx;
+        checksum.tcp = Checksum::Tx;
+        checksum.udp = Checksum::Tx;
+        checksum.icmpv4 = Checksum::Tx;
+        checksum.icmpv6 = Checksum::Tx;
+        capabilities
+    }
+
+    fn hardware_address(&self) -> HardwareAddress {
+        HardwareAddress::Ethernet(self.core.mac.0)
+    }
+}
+
+/// A received frame.
+pub struct NicRxToken<'a> {
+    frame: Box<Frame>,
+    kernel: &'a Kernel,
+}
+
+impl RxToken for NicRxToken<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, read: F) -> R {
+        let result = read(self.frame.bytes_mut());
+        self.kernel.pool.put(self.frame);
+        result
+    }
+}
+
+/// Room for a frame to send.
+pub struct NicTxToken<'a> {
+    nic: &'a Nic,
+}
+
+impl TxToken for NicTxToken<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, write: F) -> R {
+        let kernel = &self.nic.kernel;
+        let Some(mut frame) = kernel.pool.take(len) else {
+            debug_assert!(len > FRAME_BYTES_MAX);
+            kernel.net.borrow_mut().dropped[DropReason::TooLong as usize] += 1;
+            return write(&mut vec![0; len]);
+        };
+        let result = write(frame.bytes_mut());
+        frame.seal();
+        kernel.effect(Effect::Frame(Rc::clone(&self.nic.core), frame));
+        result
+    }
+}

@@ -1,0 +1,230 @@
+//! Frames on their way through links and switches.
+
+use super::link::{Destination, Link};
+use super::switch::{Forward, Switch};
+use super::{Direction, DropReason, Frame, LinkId, NicCore, NicId, Pool, SwitchId, Tap};
+use crate::kernel::{Action, Kernel};
+use crate::queue::Queue;
+use crate::time::Instant;
+use crate::trace::{Event, Trace};
+
+use std::rc::Rc;
+
+/// The network of a world.
+pub(crate) struct Net {
+    seed: u64,
+    pub(crate) links: Vec<Link>,
+    pub(crate) switches: Vec<Switch>,
+    pub(crate) nics: Vec<Rc<NicCore>>,
+    pub(crate) taps: Vec<Box<dyn Tap>>,
+    pub(crate) dropped: [u64; DropReason::ALL.len()],
+    /// Frames in flight; an event names its place here.
+    flights: Vec<Option<Box<Frame>>>,
+    free: Vec<u32>,
+}
+
+/// What the network needs of the kernel while it moves frames.
+struct Port<'a> {
+    now: u64,
+    queue: &'a mut Queue,
+    trace: &'a mut Trace,
+    pool: &'a Pool,
+}
+
+impl Net {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            links: Vec::new(),
+            switches: Vec::new(),
+            nics: Vec::new(),
+            taps: Vec::new(),
+            dropped: [0; DropReason::ALL.len()],
+            flights: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    pub(crate) fn nic(&self, id: NicId) -> &Rc<NicCore> {
+        &self.nics[id.0 as usize]
+    }
+
+    fn offer(&mut self, port: &mut Port<'_>, id: LinkId, mut frame: Box<Frame>) {
+        let link = &mut self.links[id.index()];
+        frame.link = id.0;
+        frame.ordinal = link.counters.sent;
+        frame.sent_at = port.now;
+        link.counters.sent += 1;
+        let at = Instant::from_nanos(port.now);
+        let (ordinal, bytes) = (frame.ordinal, frame.len());
+        port.trace.record(
+            at,
+            Event::FrameSent {
+                link: id,
+                ordinal,
+                bytes: bytes as u32,
+                digest: frame.digest(),
+            },
+        );
+        let fate = link.offer(port.now, bytes, self.seed);
+        if let Some(tap) = link.tap {
+            let direction = if id.0 % 2 == 0 {
+                Direction::Tx
+            } else {
+                Direction::Rx
+            };
+            self.taps[tap as usize].frame(at, direction, frame.bytes(), fate.err());
+        }
+        match fate {
+            Ok(arrival) => {
+                let flight = self.board(frame);
+                port.queue.push(arrival, Action::Frame(flight).payload());
+            }
+            Err(reason) => self.lose(port, frame, reason),
+        }
+    }
+
+    fn board(&mut self, frame: Box<Frame>) -> u32 {
+        if let Some(flight) = self.free.pop() {
+            self.flights[flight as usize] = Some(frame);
+            return flight;
+        }
+        self.flights.push(Some(frame));
+        u32::try_from(self.flights.len() - 1).expect("fewer than 2^32 frames in flight")
+    }
+
+    fn lose(&mut self, port: &mut Port<'_>, frame: Box<Frame>, reason: DropReason) {
+        let (link, ordinal) = (LinkId(frame.link), frame.ordinal);
+        self.dropped[reason as usize] += 1;
+        self.links[link.index()].counters.dropped += 1;
+        port.trace.record(
+            Instant::from_nanos(port.now),
+            Event::FrameDropped {
+                link,
+                ordinal,
+                reason,
+            },
+        );
+        port.pool.put(frame);
+    }
+
+    /// Takes a frame off its link. Returns the interface that it reached, if it reached one.
+    fn land(&mut self, port: &mut Port<'_>, flight: u32) -> Option<(Rc<NicCore>, Box<Frame>)> {
+        let frame = self.flights[flight as usize]
+            .take()
+            .expect("a flight lands once");
+        self.free.push(flight);
+        let link = &mut self.links[frame.link as usize];
+        if link.cuts > 0 || link.cut_at > frame.sent_at {
+            self.lose(port, frame, DropReason::LinkDown);
+            return None;
+        }
+        match &link.to {
+            Destination::Nic(nic) => {
+                let nic = Rc::clone(nic);
+                if let Some(reason) = nic.refuses() {
+                    self.lose(port, frame, reason);
+                    return None;
+                }
+                self.arrived(port, &frame);
+                if let Some(tap) = nic.tap.get() {
+                    let at = Instant::from_nanos(port.now);
+                    self.taps[tap as usize].frame(at, Direction::Rx, frame.bytes(), None);
+                }
+                Some((nic, frame))
+            }
+            &Destination::Port {
+                switch,
+                port: ingress,
+            } => {
+                self.arrived(port, &frame);
+                self.switch(port, switch, ingress, frame);
+                None
+            }
+        }
+    }
+
+    fn arrived(&mut self, port: &mut Port<'_>, frame: &Frame) {
+        let link = LinkId(frame.link);
+        self.links[link.index()].counters.delivered += 1;
+        let at = Instant::from_nanos(port.now);
+        port.trace.record(
+            at,
+            Event::FrameDelivered {
+                link,
+                ordinal: frame.ordinal,
+            },
+        );
+    }
+
+    fn switch(&mut self, port: &mut Port<'_>, id: SwitchId, ingress: u32, frame: Box<Frame>) {
+        let switch = &mut self.switches[id.0 as usize];
+        match switch.forward(ingress, frame.bytes()) {
+            Forward::To(out) => {
+                let link = switch.ports[out as usize];
+                self.offer(port, link, frame);
+            }
+            Forward::Flood => {
+                for out in 0..switch.ports.len() {
+                    if out != ingress as usize {
+                        let link = self.switches[id.0 as usize].ports[out];
+                        self.offer(port, link, port.pool.copy(&frame));
+                    }
+                }
+                port.pool.put(frame);
+            }
+            Forward::Nowhere => port.pool.put(frame),
+        }
+    }
+}
+
+impl Kernel {
+    /// Sends a sealed frame out of an interface.
+    pub(crate) fn transmit(&self, nic: &NicCore, frame: Box<Frame>) {
+        let mut net = self.net.borrow_mut();
+        let now = self.now.get();
+        if let Some(tap) = nic.tap.get() {
+            net.taps[tap as usize].frame(
+                Instant::from_nanos(now),
+                Direction::Tx,
+                frame.bytes(),
+                None,
+            );
+        }
+        let Some(link) = nic.link.get() else {
+            net.dropped[DropReason::Unplugged as usize] += 1;
+            return self.pool.put(frame);
+        };
+        let (queue, trace) = (&mut *self.queue.borrow_mut(), &mut *self.trace.borrow_mut());
+        net.offer(
+            &mut Port {
+                now,
+                queue,
+                trace,
+                pool: &self.pool,
+            },
+            link,
+            frame,
+        );
+    }
+
+    /// A frame comes out of its link.
+    pub(crate) fn land(&self, flight: u32) {
+        let landed = {
+            let mut net = self.net.borrow_mut();
+            let (queue, trace) = (&mut *self.queue.borrow_mut(), &mut *self.trace.borrow_mut());
+            net.land(
+                &mut Port {
+                    now: self.now.get(),
+                    queue,
+                    trace,
+                    pool: &self.pool,
+                },
+                flight,
+            )
+        };
+        if let Some((nic, frame)) = landed {
+            nic.receive(frame);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A node's own clock, which starts at its boot and may drift.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::NodeCore;
+use crate::current;
+use crate::kernel::{Kernel, WorldId};
+use crate::time::{Duration, Instant};
+use crate::timer::TimerKey;
+
+/// How a node's clock differs from the world's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockSpec {
+    /// Parts in 10⁹ by which it runs fast (or slow, if negative). A watch crystal is within ±20,000.
+    pub drift_ppb: i64,
+    /// How far its wall clock is ahead of the world's (or behind) when the world starts, in nanoseconds.
+    pub wall_offset_ns: i64,
+}
+
+const BILLION: i128 = 1_000_000_000;
+
+impl ClockSpec {
+    /// What the clock has counted after `elapsed_ns` true nanoseconds.
+    pub(crate) fn local(self, elapsed_ns: u64) -> u64 {
+        if self.drift_ppb == 0 {
+            return elapsed_ns;
+        }
+        saturate(i128::from(elapsed_ns) * (BILLION + i128::from(self.drift_ppb)) / BILLION)
+    }
+
+    /// After how many true nanoseconds the clock has counted `local_ns`, rounded up.
+    pub(crate) fn elapsed(self, local_ns: u64) -> u64 {
+        if self.drift_ppb == 0 {
+            return local_ns;
+        }
+        let rate = (BILLION + i128::from(self.drift_ppb)).max(1);
+        saturate((i128::from(local_ns) * BILLION + rate - 1) / rate)
+    }
+}
+
+fn saturate(ns: i128) -> u64 {
+    u64::try_from(ns.max(0)).unwrap_or(u64::MAX)
+}
+
+/// A node's clock. Its monotonic time starts at 0 with every boot, as a board's does.
+#[derive(Clone)]
+pub struct Clock {
+    node: Rc<NodeCore>,
+    kernel: Rc<Kernel>,
+}
+
+impl Clock {
+    pub(crate) fn new(node: Rc<NodeCore>, kernel: Rc<Kernel>) -> Self {
+        Self { node, kernel }
+    }
+
+    /// The node's monotonic time. Work that the current poll has been charged for has passed already.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.kernel.local_now(&self.node)
+    }
+
+    /// The node's wall clock: the time since the Unix epoch.
+    #[must_use]
+    pub fn wall(&self) -> Duration {
+        Duration::from_nanos(self.kernel.wall_ns(&self.node))
+    }
+
+    /// A timer that is ready once the node's monotonic time is `at`. Dropping it cancels it.
+    #[must_use]
+    pub fn timer(&self, at: Instant) -> Timer {
+        let elapsed = self.node.spec.clock.elapsed(at.as_nanos());
+        Timer {
+            at: self.node.booted_at.get().as_nanos().saturating_add(elapsed),
+            world: self.kernel.id,
+            key: None,
+        }
+    }
+
+    /// A timer that is ready after `duration` of the node's monotonic time.
+    #[must_use]
+    pub fn sleep(&self, duration: Duration) -> Timer {
+        self.timer(self.now() + duration)
+    }
+}
+
+/// A future that is ready at an instant. It is an id, hence `Send`: outside its world it is never ready.
+#[derive(Debug)]
+#[must_use = "a timer does nothing unless it is awaited"]
+pub struct Timer {
+    /// World time, in nanoseconds.
+    at: u64,
+    world: WorldId,
+    key: Option<TimerKey>,
+}
+
+impl Future for Timer {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let (at, key) = (self.at, self.key);
+        let polled = current::with(self.world, |kernel| {
+            if kernel.polled_now() >= at {
+                if let Some(key) = key {
+                    kernel.cancel_timer(key);
+                }
+                return Poll::Ready(());
+            }
+            match key {
+                Some(key) => kernel.rearm_timer(key, context.waker()),
+                None => self.key = Some(kernel.arm_timer(at, context.waker())),
+            }
+            Poll::Pending
+        });
+        let polled = polled.unwrap_or(Poll::Pending);
+        if polled.is_ready() {
+            self.key = None;
+        }
+        polled
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            current::with(self.world, |kernel| kernel.cancel_timer(key));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drifting_clock_has_reached_what_its_timers_wait_for() {
+        for drift_ppb in [-1_000_000, -20_000, -1, 1, 20_000, 500_000_000] {
+            let clock = ClockSpec {
+                drift_ppb,
+                ..ClockSpec::default()
+            };
+            for local in [1, 999, 1_000_000_007, 86_400_000_000_000] {
+                let elapsed = clock.elapsed(local);
+                assert!(clock.local(elapsed) >= local);
+                assert!(clock.local(elapsed - 1) < local);
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What the kernel keeps of a node.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use super::{ClockSpec, NodeId};
+use crate::executor::TaskId;
+use crate::kernel::Effect;
+use crate::metric::MetricId;
+use crate::net::NicId;
+use crate::random::Stream;
+use crate::time::{Duration, Instant};
+
+/// Why a node starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum ResetCause {
+    /// Power came: for the first time, or back.
+    #[default]
+    PowerOn,
+    /// The node asked for it.
+    Software,
+    /// A watchdog or someone outside pulled the reset line.
+    External,
+    /// A timed sleep ended.
+    Wake,
+    /// The node's code panicked.
+    Panic,
+}
+
+/// What a node asks for when its main future ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// Stay off.
+    Halt,
+    /// Start again at once.
+    Reboot,
+    /// Start again at this time of the node's own clock.
+    SleepUntil(#[serde(serialize_with = "as_nanos")] Instant),
+}
+
+fn as_nanos<S: serde::Serializer>(at: &Instant, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(at.as_nanos())
+}
+
+impl Exit {
+    pub(crate) const fn bits(self) -> u64 {
+        match self {
+            Self::Halt => 0,
+            Self::Reboot => 1,
+            Self::SleepUntil(at) => at.as_nanos() << 1,
+        }
+    }
+}
+
+/// Hardware that must know when the node's power goes and comes. It outlives the node's code.
+pub trait Powered {
+    /// The power is gone. `stream` decides what an operation in flight leaves behind.
+    fn power_cut(&self, now: Instant, stream: &mut Stream);
+
+    /// The power is back.
+    fn power_on(&self, _now: Instant) {}
+}
+
+/// A node to be: its name and what does not change while the world runs.
+#[derive(Clone, Debug, Default)]
+pub struct NodeSpec {
+    /// The name, unique in the world.
+    pub name: String,
+    /// How its clock runs.
+    pub clock: ClockSpec,
+    /// From the power's coming to the first poll.
+    pub boot_time: Duration,
+    /// What every poll costs the node: a slow CPU.
+    pub poll_time: Duration,
+}
+
+impl NodeSpec {
+    /// A node with a true clock and a fast CPU.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+}
+
+pub(crate) type BootFn = Rc<dyn Fn(super::Node) -> Pin<Box<dyn Future<Output = Exit>>>>;
+
+/// Reasons for which a node's tasks do not run now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gate(u8);
+
+impl Gate {
+    pub(crate) const OPEN: Self = Self(0);
+    /// Work that was done takes time that has not passed yet.
+    pub(crate) const BUSY: Self = Self(1);
+    /// Someone outside holds the node.
+    pub(crate) const PAUSED: Self = Self(2);
+    /// No power, or no program running.
+    pub(crate) const OFF: Self = Self(4);
+}
+
+pub(crate) struct NodeCore {
+    pub(crate) id: NodeId,
+    pub(crate) spec: NodeSpec,
+    pub(crate) boot: BootFn,
+    gate: Cell<Gate>,
+    pub(crate) cause: Cell<ResetCause>,
+    /// Counts boots and losses of power: what was scheduled for an earlier life does nothing.
+    pub(crate) life: Cell<u32>,
+    pub(crate) booted_at: Cell<Instant>,
+    /// How many faults hold its power cut.
+    pub(crate) cuts: Cell<u32>,
+    /// How many faults hold it paused.
+    pub(crate) pauses: Cell<u32>,
+    /// The time that the current poll's work takes, in nanoseconds.
+    pub(crate) debt_ns: Cell<u64>,
+    pub(crate) refusal: Cell<Option<&'static str>>,
+    pub(crate) nics: RefCell<Vec<NicId>>,
+    pub(crate) tasks: RefCell<Vec<TaskId>>,
+    /// Ready tasks that wait for the gate.
+    pub(crate) parked: RefCell<Vec<TaskId>>,
+    /// What the last poll did, until its debt is paid.
+    pub(crate) held: RefCell<Vec<Effect>>,
+    pub(crate) powered: RefCell<Vec<Rc<dyn Powered>>>,
+    pub(crate) metrics: RefCell<Vec<(Rc<str>, MetricId)>>,
+    pub(crate) entropy: RefCell<Option<Stream>>,
+}
+
+impl NodeCore {
+    pub(crate) fn new(id: NodeId, spec: NodeSpec, boot: BootFn) -> Self {
+        Self {
+            id,
+            spec,
+            boot,
+            gate: Cell::new(Gate::OFF),
+            cause: Cell::default(),
+            life: Cell::default(),
+            booted_at: Cell::default(),
+            cuts: Cell::default(),
+            pauses: Cell::default(),
+            debt_ns: Cell::default(),
+            refusal: Cell::default(),
+            nics: RefCell::default(),
+            tasks: RefCell::default(),
+            parked: RefCell::default(),
+            held: RefCell::default(),
+            powered: RefCell::default(),
+            metrics: RefCell::default(),
+            entropy: RefCell::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.gate.get() == Gate::OPEN
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.gate.get().0 & Gate::OFF.0 != 0
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.gate.get().0 & Gate::PAUSED.0 != 0
+    }
+
+    pub(crate) fn close(&self, gate: Gate) {
+        self.gate.set(Gate(self.gate.get().0 | gate.0));
+    }
+
+    pub(crate) fn open(&self, gate: Gate) {
+        self.gate.set(Gate(self.gate.get().0 & !gate.0));
+    }
+}

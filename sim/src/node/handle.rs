@@ -1,0 +1,108 @@
+//! A node as its own program sees it.
+
+use std::future::Future;
+use std::rc::Rc;
+
+use super::{Clock, NodeCore, NodeId, ResetCause};
+use crate::kernel::{Effect, Kernel};
+use crate::metric::Change;
+use crate::net::Nic;
+use crate::random::Stream;
+use crate::time::{Duration, Instant, nanos};
+
+/// What the boot closure of a node is given: everything that the node's program may reach.
+#[derive(Clone)]
+pub struct Node {
+    core: Rc<NodeCore>,
+    kernel: Rc<Kernel>,
+}
+
+impl Node {
+    pub(crate) fn new(core: Rc<NodeCore>, kernel: Rc<Kernel>) -> Self {
+        Self { core, kernel }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.core.spec.name
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.core.id
+    }
+
+    /// Why it was started.
+    #[must_use]
+    pub fn reset_cause(&self) -> ResetCause {
+        self.core.cause.get()
+    }
+
+    /// Its clock.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        Clock::new(Rc::clone(&self.core), Rc::clone(&self.kernel))
+    }
+
+    /// The world's true time, which no device can know; models of hardware and of the physical world do.
+    #[must_use]
+    pub fn world_now(&self) -> Instant {
+        self.kernel.world_now()
+    }
+
+    /// A driver for its `index`th network interface, if it has one.
+    #[must_use]
+    pub fn nic(&self, index: usize) -> Option<Nic> {
+        let id = *self.core.nics.borrow().get(index)?;
+        let core = Rc::clone(self.kernel.net.borrow().nic(id));
+        Some(Nic::new(core, Rc::clone(&self.kernel)))
+    }
+
+    /// The random stream of this name, from its beginning; each boot has streams of its own.
+    #[must_use]
+    pub fn stream(&self, label: &str) -> Stream {
+        let (name, life) = (&self.core.spec.name, self.core.life.get());
+        Stream::new(self.kernel.seed, &format!("node/{name}/{life}/{label}"))
+    }
+
+    /// Runs `future` beside the main one, until it ends or the node resets.
+    pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
+        self.kernel.spawn(&self.core, Box::pin(future));
+    }
+
+    /// The work of the current poll takes this long: what the poll does is seen by others only after that, and a power
+    /// cut before then undoes it.
+    pub fn busy(&self, duration: Duration) {
+        self.core
+            .debt_ns
+            .set(self.core.debt_ns.get().saturating_add(nanos(duration)));
+    }
+
+    /// Adds to a counter.
+    pub fn count(&self, name: &str, by: u64) {
+        self.change(name, Change::Add(i64::try_from(by).unwrap_or(i64::MAX)));
+    }
+
+    /// Sets a gauge.
+    pub fn gauge(&self, name: &str, value: i64) {
+        self.change(name, Change::Set(value));
+    }
+
+    fn change(&self, name: &str, change: Change) {
+        let metric = self.kernel.metric(&self.core, name);
+        self.kernel.effect(Effect::Metric(metric, change));
+    }
+
+    /// Notes that the thing numbered `sequence` by `source` has passed the point `kind`.
+    pub fn flow(&self, kind: &str, source: &str, sequence: u64) {
+        let (kind, source) = self.kernel.flow_symbols(kind, source);
+        self.kernel.effect(Effect::Flow {
+            node: self.core.id,
+            kind,
+            source,
+            sequence,
+        });
+    }
+}

@@ -1,0 +1,29 @@
+//! Nodes: computers with a clock, interfaces and a program that is started again after every reset.
+
+mod clock;
+mod core;
+mod handle;
+
+pub use clock::{Clock, ClockSpec, Timer};
+pub use core::{Exit, NodeSpec, Powered, ResetCause};
+pub use handle::Node;
+
+pub(crate) use core::{Gate, NodeCore};
+
+use serde::Serialize;
+
+/// A node of a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct NodeId(pub(crate) u32);
+
+impl NodeId {
+    /// Its place in the list of nodes.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+}

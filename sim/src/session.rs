@@ -1,0 +1,1 @@
+//! The handle that drives a world on a thread of its own.

@@ -1,0 +1,218 @@
+//! The events of a trace.
+
+use super::Fingerprint;
+use crate::check::Verdict;
+use crate::net::{DropReason, LinkId};
+use crate::node::{Exit, NodeId, ResetCause};
+use crate::time::Instant;
+
+/// The version of the events' meaning and of their place in the fingerprint. It changes when either does.
+pub const TRACE_VERSION: u32 = 1;
+
+/// A text that events refer to: a flow's kind, a device's name, a refusal's reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol(pub(crate) u32);
+
+/// Something that happened in a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A node's boot closure was run.
+    Boot {
+        /// The node.
+        node: NodeId,
+        /// Why it starts.
+        cause: ResetCause,
+    },
+    /// A node's main future ended.
+    Exit {
+        /// The node.
+        node: NodeId,
+        /// What it asked for.
+        exit: Exit,
+    },
+    /// A node lost its power; its tasks are gone.
+    PowerCut {
+        /// The node.
+        node: NodeId,
+    },
+    /// A node's code panicked; its tasks are gone.
+    Panic {
+        /// The node.
+        node: NodeId,
+        /// The panic's message.
+        message: Symbol,
+    },
+    /// A node's code asked for what cannot be had in a world; its tasks are gone.
+    Refusal {
+        /// The node.
+        node: NodeId,
+        /// What it asked for.
+        what: Symbol,
+    },
+    /// A frame was offered to a link.
+    FrameSent {
+        /// The one-way link.
+        link: LinkId,
+        /// Which frame of that link, counted from 0.
+        ordinal: u64,
+        /// Its length in bytes.
+        bytes: u32,
+        /// The XXH3 of its bytes.
+        digest: u128,
+    },
+    /// A frame came out of a link.
+    FrameDelivered {
+        /// The one-way link.
+        link: LinkId,
+        /// Which frame of that link.
+        ordinal: u64,
+    },
+    /// A frame was lost on a link.
+    FrameDropped {
+        /// The one-way link.
+        link: LinkId,
+        /// Which frame of that link.
+        ordinal: u64,
+        /// Why.
+        reason: DropReason,
+    },
+    /// A fault of the timeline began.
+    FaultBegan {
+        /// Its place in the timeline.
+        fault: u32,
+    },
+    /// A fault of the timeline ended.
+    FaultEnded {
+        /// Its place in the timeline.
+        fault: u32,
+    },
+    /// A node passed a point in the life of something that it counts one by one.
+    Flow {
+        /// The node.
+        node: NodeId,
+        /// The point, such as `reading.stored`.
+        kind: Symbol,
+        /// Where the thing came from, such as a device's name.
+        source: Symbol,
+        /// Its number there.
+        sequence: u64,
+    },
+    /// An expectation was decided.
+    Verdict {
+        /// Its place in the list of expectations.
+        expectation: u32,
+        /// How.
+        verdict: Verdict,
+    },
+    /// Something entered the world from outside.
+    Input {
+        /// What.
+        what: Symbol,
+    },
+}
+
+/// An event with its place in the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its number, counted from 0.
+    pub index: u64,
+    /// When it happened.
+    pub at: Instant,
+    /// What happened.
+    pub event: Event,
+}
+
+impl Event {
+    /// Mixes (time, kind, fields) into the fingerprint. The tags are part of the trace's version.
+    #[inline]
+    pub(super) fn mix_into(&self, at: Instant, fingerprint: &mut Fingerprint) {
+        let (tag, subject, value) = match *self {
+            Self::FrameSent {
+                link,
+                ordinal,
+                bytes,
+                digest,
+            } => {
+                fingerprint.mix(digest ^ u128::from(bytes));
+                (1, link.bits(), ordinal)
+            }
+            Self::FrameDelivered { link, ordinal } => (2, link.bits(), ordinal),
+            Self::FrameDropped {
+                link,
+                ordinal,
+                reason,
+            } => (3, link.bits(), ordinal | (reason as u64) << 56),
+            Self::Boot { node, cause } => (4, node.bits(), cause as u64),
+            Self::Exit { node, exit } => (5, node.bits(), exit.bits()),
+            Self::PowerCut { node } => (6, node.bits(), 0),
+            Self::Panic { node, message } => (7, node.bits(), message.0.into()),
+            Self::Refusal { node, what } => (8, node.bits(), what.0.into()),
+            Self::FaultBegan { fault } => (9, fault, 0),
+            Self::FaultEnded { fault } => (10, fault, 0),
+            Self::Flow {
+                node,
+                kind,
+                source,
+                sequence,
+            } => {
+                fingerprint.mix_pair(u64::from(kind.0) << 32 | u64::from(source.0), 0);
+                (11, node.bits(), sequence)
+            }
+            Self::Verdict {
+                expectation,
+                verdict,
+            } => (12, expectation, verdict as u64),
+            Self::Input { what } => (13, what.0, 0),
+        };
+        fingerprint.mix_pair(
+            at.as_nanos(),
+            (tag << 32 | u64::from(subject)) ^ value.rotate_left(40),
+        );
+    }
+
+    /// The node that it happened to, if it happened to one.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        match *self {
+            Self::Boot { node, .. }
+            | Self::Exit { node, .. }
+            | Self::PowerCut { node }
+            | Self::Panic { node, .. }
+            | Self::Refusal { node, .. }
+            | Self::Flow { node, .. } => Some(node),
+            _ => None,
+        }
+    }
+
+    /// The link that it happened on, if it happened on one.
+    #[must_use]
+    pub fn link(&self) -> Option<LinkId> {
+        match *self {
+            Self::FrameSent { link, .. }
+            | Self::FrameDelivered { link, .. }
+            | Self::FrameDropped { link, .. } => Some(link),
+            _ => None,
+        }
+    }
+
+    /// The kind of event, as one word.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Boot { .. } => "boot",
+            Self::Exit { .. } => "exit",
+            Self::PowerCut { .. } => "power-cut",
+            Self::Panic { .. } => "panic",
+            Self::Refusal { .. } => "refusal",
+            Self::FrameSent { .. } => "frame-sent",
+            Self::FrameDelivered { .. } => "frame-delivered",
+            Self::FrameDropped { .. } => "frame-dropped",
+            Self::FaultBegan { .. } => "fault-began",
+            Self::FaultEnded { .. } => "fault-ended",
+            Self::Flow { .. } => "flow",
+            Self::Verdict { .. } => "verdict",
+            Self::Input { .. } => "input",
+        }
+    }
+}

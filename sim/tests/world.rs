@@ -1,0 +1,385 @@
+//! A world's own laws: order, determinism, lives of nodes, work that takes time, faults.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use embassy_net_driver::{Driver, RxToken, TxToken};
+use wavetank_sim::fault::{Fault, FaultKind};
+use wavetank_sim::net::{LinkConfig, Mac, Nic, Plug};
+use wavetank_sim::node::{ClockSpec, Exit, Node, NodeSpec, ResetCause};
+use wavetank_sim::random::Probability;
+use wavetank_sim::time::{Duration, Instant};
+use wavetank_sim::world::{Failure, NodeState, World, WorldConfig};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn world(seed: u64) -> World {
+    World::new(&WorldConfig {
+        seed,
+        ..WorldConfig::default()
+    })
+}
+
+fn at(ms: u64) -> Instant {
+    Instant::from_nanos(ms * 1_000_000)
+}
+
+fn send(nic: &mut Nic, to: Mac, payload: &[u8]) {
+    let from = nic.mac();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let token = nic.transmit(&mut context).expect("always room");
+    token.consume(14 + payload.len(), |frame| {
+        frame[..6].copy_from_slice(&to.0);
+        frame[6..12].copy_from_slice(&from.0);
+        frame[12..14].copy_from_slice(&[0x88, 0xB5]);
+        frame[14..].copy_from_slice(payload);
+    });
+}
+
+async fn receive(nic: &mut Nic) -> Vec<u8> {
+    poll_fn(|context| match nic.receive(context) {
+        Some((token, _)) => Poll::Ready(token.consume(|frame| frame[14..].to_vec())),
+        None => Poll::Pending,
+    })
+    .await
+}
+
+const fn mac(last: u8) -> Mac {
+    Mac([2, 0, 0, 0, 0, last])
+}
+
+/// Two nodes on a switch: one sends a numbered frame each millisecond, the other counts what comes.
+fn talkers(world: &mut World, profile: &LinkConfig) -> [wavetank_sim::net::CableId; 2] {
+    let switch = world.add_switch();
+    let sender = world.add_node(NodeSpec::named("sender"), |node: Node| async move {
+        let (mut nic, clock) = (node.nic(0).expect("plugged in"), node.clock());
+        for number in 0..1_000_u64 {
+            clock.sleep(MS).await;
+            send(&mut nic, mac(2), &number.to_le_bytes());
+        }
+        Exit::Halt
+    });
+    let receiver = world.add_node(NodeSpec::named("receiver"), |node: Node| async move {
+        let mut nic = node.nic(0).expect("plugged in");
+        loop {
+            receive(&mut nic).await;
+            node.count("received", 1);
+        }
+    });
+    [(sender, 1), (receiver, 2)].map(|(node, last)| {
+        let nic = world.add_nic(node, mac(last));
+        world.connect(
+            &format!("lan/{last}"),
+            Plug::Nic(nic),
+            Plug::Switch(switch),
+            profile,
+            profile,
+        )
+    })
+}
+
+fn received(world: &World) -> i64 {
+    world
+        .snapshot()
+        .metrics
+        .iter()
+        .find(|metric| metric.name == "received")
+        .map_or(0, |metric| metric.value)
+}
+
+#[test]
+fn one_seed_is_one_history() {
+    let run = |seed| {
+        let mut world = world(seed);
+        let loss = Probability::from_parts_per_billion(100_000_000);
+        talkers(
+            &mut world,
+            &LinkConfig {
+                latency: MS,
+                jitter: MS,
+                loss,
+                ..LinkConfig::default()
+            },
+        );
+        world.run_until(at(2_000));
+        (world.fingerprint(), received(&world))
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1).0, run(2).0);
+    assert!(
+        (700..900).contains(&run(1).1),
+        "two links with 10 % loss each: {}",
+        run(1).1
+    );
+}
+
+#[test]
+fn how_a_run_is_stepped_does_not_change_it() {
+    let build = || {
+        let mut world = world(7);
+        talkers(
+            &mut world,
+            &LinkConfig {
+                latency: MS,
+                ..LinkConfig::default()
+            },
+        );
+        world
+    };
+    let (mut whole, mut stepped) = (build(), build());
+    whole.run_until(at(500));
+    while stepped.now() < at(500) {
+        stepped.advance(at(500), 3);
+        let _ = stepped.snapshot();
+        stepped.run_until((stepped.now() + Duration::from_micros(10)).min(at(500)));
+    }
+    assert_eq!(whole.fingerprint(), stepped.fingerprint());
+}
+
+#[test]
+fn a_cut_cable_loses_what_is_on_it() {
+    let mut world = world(1);
+    let [_, cable] = talkers(
+        &mut world,
+        &LinkConfig {
+            latency: MS * 2 / 5,
+            ..LinkConfig::default()
+        },
+    );
+    world.add_fault(Fault {
+        at: at(100),
+        duration: Some(100 * MS),
+        kind: FaultKind::CutCable(cable),
+    });
+    world.run_until(at(2_000));
+    assert_eq!(received(&world), 900);
+}
+
+#[test]
+fn overlapping_faults_compose() {
+    let mut world = world(1);
+    let [cable, _] = talkers(&mut world, &LinkConfig::default());
+    for start in [100, 150] {
+        let kind = FaultKind::CutCable(cable);
+        world.add_fault(Fault {
+            at: at(start),
+            duration: Some(Duration::from_micros(100_500)),
+            kind,
+        });
+    }
+    world.run_until(at(2_000));
+    assert_eq!(received(&world), 1_000 - 151, "cut from 100 to 250.5 ms");
+}
+
+#[test]
+fn a_node_lives_again_after_a_power_cut() {
+    let mut world = world(1);
+    let lives = Rc::new(RefCell::new(Vec::new()));
+    let log = Rc::clone(&lives);
+    let node = world.add_node(NodeSpec::named("node"), move |node: Node| {
+        let log = Rc::clone(&log);
+        async move {
+            log.borrow_mut()
+                .push((node.reset_cause(), node.clock().now(), node.world_now()));
+            node.clock().sleep(40 * MS).await;
+            match node.reset_cause() {
+                ResetCause::PowerOn if node.world_now() < at(100) => Exit::SleepUntil(at(70)),
+                ResetCause::Wake => Exit::Reboot,
+                _ => std::future::pending().await,
+            }
+        }
+    });
+    world.add_fault(Fault {
+        at: at(200),
+        duration: Some(50 * MS),
+        kind: FaultKind::PowerCut(node),
+    });
+    world.run_until(at(240));
+    assert_eq!(world.snapshot().nodes, [NodeState::Off]);
+    world.run_until(at(1_000));
+    let start = Instant::START;
+    assert_eq!(
+        *lives.borrow(),
+        [
+            (ResetCause::PowerOn, start, at(0)),
+            (ResetCause::Wake, start, at(70)),
+            (ResetCause::Software, start, at(110)),
+            (ResetCause::PowerOn, start, at(250)),
+        ]
+    );
+}
+
+#[test]
+fn a_dropped_node_drops_its_futures_and_timers() {
+    struct Noted(Rc<Cell<u32>>);
+    impl Drop for Noted {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+    let dropped = Rc::new(Cell::new(0));
+    let mut world = world(1);
+    let seen = Rc::clone(&dropped);
+    let node = world.add_node(NodeSpec::named("node"), move |node: Node| {
+        let seen = Rc::clone(&seen);
+        async move {
+            for _ in 0..3 {
+                let (noted, clock) = (Noted(Rc::clone(&seen)), node.clock());
+                node.spawn(async move {
+                    clock.sleep(Duration::from_secs(3_600)).await;
+                    drop(noted);
+                });
+            }
+            std::future::pending().await
+        }
+    });
+    world.add_fault(Fault {
+        at: at(10),
+        duration: None,
+        kind: FaultKind::PowerCut(node),
+    });
+    world.run_until(at(20));
+    assert_eq!(dropped.get(), 3);
+    let events = world.events();
+    world.run_until(at(10_000_000));
+    assert_eq!(world.events(), events, "no timer of a dead node is left");
+}
+
+#[test]
+fn work_takes_time_and_a_power_cut_undoes_it() {
+    let run = |cut_at: u64| {
+        let mut world = world(1);
+        let node = world.add_node(NodeSpec::named("node"), |node: Node| async move {
+            node.clock().sleep(10 * MS).await;
+            node.count("begun", 1);
+            node.busy(5 * MS);
+            assert_eq!(
+                node.clock().now(),
+                at(15),
+                "the poll itself sees the time pass"
+            );
+            node.clock().timer(at(12)).await;
+            node.gauge(
+                "resumed_ms",
+                node.clock().now().as_nanos() as i64 / 1_000_000,
+            );
+            std::future::pending().await
+        });
+        world.add_fault(Fault {
+            at: at(cut_at),
+            duration: None,
+            kind: FaultKind::PowerCut(node),
+        });
+        world.run_until(at(14));
+        assert!(
+            world
+                .snapshot()
+                .metrics
+                .iter()
+                .all(|metric| metric.value == 0),
+            "nothing is seen before it is paid for"
+        );
+        world.run_until(at(100));
+        world
+            .snapshot()
+            .metrics
+            .iter()
+            .map(|metric| metric.value)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(run(50), [1, 15]);
+    assert_eq!(run(13), [0, 0], "what was not paid for did not happen");
+}
+
+#[test]
+fn a_paused_node_misses_nothing_but_time() {
+    let mut world = world(1);
+    let node = world.add_node(NodeSpec::named("node"), |node: Node| async move {
+        for _ in 0..10 {
+            node.clock().sleep(10 * MS).await;
+            node.gauge("last_ms", node.world_now().as_nanos() as i64 / 1_000_000);
+        }
+        Exit::Halt
+    });
+    world.add_fault(Fault {
+        at: at(15),
+        duration: Some(50 * MS),
+        kind: FaultKind::Pause(node),
+    });
+    world.run_until(at(64));
+    assert_eq!(world.snapshot().metrics[0].value, 10);
+    assert_eq!(world.snapshot().nodes, [NodeState::Paused]);
+    world.run_until(at(65));
+    assert_eq!(world.snapshot().metrics[0].value, 65);
+}
+
+#[test]
+fn a_panic_ends_the_node_and_not_the_world() {
+    let mut world = world(1);
+    world.add_node(NodeSpec::named("fragile"), |node: Node| async move {
+        node.clock().sleep(10 * MS).await;
+        panic!("the flux is gone");
+    });
+    talkers(&mut world, &LinkConfig::default());
+    world.run_until(at(2_000));
+    assert_eq!(received(&world), 1_000);
+    let failure = Failure::Panic {
+        node: "fragile".into(),
+        at: at(10),
+        message: "the flux is gone".into(),
+    };
+    assert_eq!(world.finish().failures, [failure]);
+}
+
+#[test]
+fn tasks_that_never_let_time_pass_are_named() {
+    let mut world = world(1);
+    world.add_node(NodeSpec::named("spinner"), |node: Node| async move {
+        node.clock().sleep(MS).await;
+        poll_fn(|context| -> Poll<Exit> {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await
+    });
+    world.run_until(at(10));
+    assert_eq!(world.finish().failures, [Failure::Livelock { at: at(1) }]);
+}
+
+#[test]
+fn a_drifting_clock_waits_its_own_time() {
+    let mut world = world(1);
+    let clock = ClockSpec {
+        drift_ppb: 1_000_000,
+        wall_offset_ns: 0,
+    };
+    let spec = NodeSpec {
+        clock,
+        ..NodeSpec::named("fast")
+    };
+    world.add_node(spec, |node: Node| async move {
+        node.clock().sleep(Duration::from_secs(1_001)).await;
+        node.gauge("world_ns", node.world_now().as_nanos() as i64);
+        Exit::Halt
+    });
+    world.run_until(Instant::from_nanos(2_000_000_000_000));
+    assert_eq!(world.snapshot().metrics[0].value, 1_000_000_000_000);
+}
+
+#[test]
+fn an_idle_hour_costs_nothing() {
+    let mut world = world(1);
+    for index in 0..100 {
+        world.add_node(
+            NodeSpec::named(format!("idle-{index}")),
+            |node: Node| async move {
+                node.clock().sleep(Duration::from_secs(3_600)).await;
+                Exit::Halt
+            },
+        );
+    }
+    world.run_until(at(3_599_000));
+    assert_eq!(world.events(), 100, "the boots");
+}
