@@ -1,0 +1,25 @@
+//! The names under which a thermostat tells its [`Probe`](wavetank_stack::Probe) what it does.
+
+/// Counter: readings measured, numbered or not.
+pub const READINGS_TAKEN: &str = "readings.taken";
+/// Counter: readings that the hub has said it has.
+pub const READINGS_ACKNOWLEDGED: &str = "readings.acknowledged";
+/// Counter: readings that went because the backlog was full.
+pub const READINGS_DROPPED: &str = "readings.dropped";
+/// Counter: readings that the hub refused for good, or could not tell from another one.
+pub const READINGS_REJECTED: &str = "readings.rejected";
+/// Counter: POST requests begun.
+pub const POSTS_SENT: &str = "posts.sent";
+/// Counter: POST requests that brought no answer, or one that says to try again.
+pub const POSTS_FAILED: &str = "posts.failed";
+/// Counter: connections to the hub that could not be opened.
+pub const CONNECTS_FAILED: &str = "connects.failed";
+/// Counter: measurements that the sensor or its bus did not give.
+pub const SENSOR_ERRORS: &str = "sensor.errors";
+/// Gauge: readings that wait for the hub.
+pub const BACKLOG: &str = "backlog";
+
+/// Flow: a reading got its number (at once, or when the hub first told where the numbering stands).
+pub const FLOW_TAKEN: &str = "reading.taken";
+/// Flow: the hub has said that it has the reading.
+pub const FLOW_ACKNOWLEDGED: &str = "reading.acknowledged";
