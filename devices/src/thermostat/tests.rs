@@ -1,1 +1,411 @@
+//! The uplink against a hub that is played by a closure, and the sampler against a mocked bus.
 
+extern crate std;
+
+use core::convert::Infallible;
+use core::pin::pin;
+use std::collections::VecDeque;
+use std::string::{String, ToString};
+use std::vec::Vec;
+use std::{format, vec};
+
+use embedded_hal_async::i2c::{ErrorKind, NoAcknowledgeSource};
+use embedded_hal_mock::eh1::i2c::{Mock, Transaction};
+use embedded_io_async::{ErrorType, Read, Write};
+use wavetank_stack::time::Delay;
+use wavetank_stack::{Duration, Instant};
+
+use super::shared::{Errand, Shared};
+use super::uplink::{End, Uplink};
+use super::{Config, metrics, sampler};
+use crate::DeviceId;
+use crate::sht4x::{ADDRESS, Sht4x};
+use crate::testing::{ManualClock, Notebook, now, run_until};
+
+/// What the hub does when a request has come.
+enum Reply {
+    Answer(u16, String),
+    AnswerAndClose(u16),
+    Close,
+    Silence,
+}
+
+/// One request as the hub sees it: its first line and its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    line: String,
+    body: String,
+}
+
+/// The device's end of a connection to a hub that answers at once.
+struct Line<F> {
+    hub: F,
+    incoming: Vec<u8>,
+    outgoing: VecDeque<u8>,
+    closed: bool,
+}
+
+impl<F: FnMut(Seen) -> Reply> Line<F> {
+    fn to(hub: F) -> Self {
+        Line {
+            hub,
+            incoming: Vec::new(),
+            outgoing: VecDeque::new(),
+            closed: false,
+        }
+    }
+
+    fn receive(&mut self) {
+        let text = String::from_utf8(self.incoming.clone()).expect("requests here are text");
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            return;
+        };
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("Content-Length: "));
+        let length = length.map_or(0, |length| length.parse().expect("a number"));
+        if body.len() < length {
+            return;
+        }
+        self.incoming.clear();
+        let line = head.lines().next().expect("a request line").to_string();
+        match (self.hub)(Seen {
+            line,
+            body: body.to_string(),
+        }) {
+            Reply::Answer(status, body) => self.answer(status, "", &body),
+            Reply::AnswerAndClose(status) => self.answer(status, "Connection: close\r\n", ""),
+            Reply::Close => self.closed = true,
+            Reply::Silence => {}
+        }
+    }
+
+    fn answer(&mut self, status: u16, header: &str, body: &str) {
+        let length = body.len();
+        let answer =
+            format!("HTTP/1.1 {status} X\r\n{header}Content-Length: {length}\r\n\r\n{body}");
+        self.outgoing.extend(answer.into_bytes());
+    }
+}
+
+impl<F> ErrorType for Line<F> {
+    type Error = Infallible;
+}
+
+impl<F: FnMut(Seen) -> Reply> Read for Line<F> {
+    async fn read(&mut self, out: &mut [u8]) -> Result<usize, Infallible> {
+        if self.outgoing.is_empty() && !self.closed {
+            core::future::pending::<()>().await;
+        }
+        let count = out.len().min(self.outgoing.len());
+        out.iter_mut()
+            .zip(self.outgoing.drain(..count))
+            .for_each(|(to, from)| *to = from);
+        Ok(count)
+    }
+}
+
+impl<F: FnMut(Seen) -> Reply> Write for Line<F> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        self.incoming.extend_from_slice(bytes);
+        self.receive();
+        Ok(bytes.len())
+    }
+
+    async fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+fn config() -> Config {
+    let id = DeviceId::new("thermostat-1").expect("a plain name");
+    Config::new(id, "10.0.0.1:8080".parse().expect("an address"))
+}
+
+/// A device without sensor or network: what the uplink sees of it.
+struct Bench<'a> {
+    config: &'a Config,
+    clock: ManualClock,
+    notebook: &'a Notebook,
+    shared: Shared<'a, Notebook, 8>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(config: &'a Config, notebook: &'a Notebook) -> Self {
+        let shared = Shared::new(&config.id, notebook);
+        Bench {
+            config,
+            clock: ManualClock::default(),
+            notebook,
+            shared,
+        }
+    }
+
+    fn measure(&self, celsius_milli: i32) {
+        self.shared.push(self.clock_now(), celsius_milli);
+    }
+
+    fn clock_now(&self) -> Instant {
+        wavetank_stack::Clock::now(&self.clock)
+    }
+
+    /// One connection, for ten seconds at most: how it ended, if it did.
+    fn connect(&self, hub: impl FnMut(Seen) -> Reply) -> Option<End> {
+        let uplink = Uplink {
+            config: self.config,
+            clock: &self.clock,
+            probe: self.notebook,
+            shared: &self.shared,
+        };
+        let mut buffer = [0; 512];
+        let serve = pin!(uplink.serve(Line::to(hub), &mut buffer));
+        run_until(
+            &self.clock,
+            self.clock_now() + Duration::from_secs(10),
+            serve,
+        )
+    }
+
+    fn acknowledged(&self) -> Vec<u64> {
+        self.notebook.flowed(metrics::FLOW_ACKNOWLEDGED)
+    }
+}
+
+fn known(last: u64) -> Reply {
+    Reply::Answer(
+        200,
+        format!(r#"{{"device":"thermostat-1","last_sequence":{last}}}"#),
+    )
+}
+
+fn status(status: u16) -> Reply {
+    Reply::Answer(status, String::new())
+}
+
+fn is_get(seen: &Seen) -> bool {
+    seen.line == "GET /devices/thermostat-1 HTTP/1.1"
+}
+
+#[test]
+fn the_numbering_is_asked_for_and_readings_follow_in_order() {
+    let (config, notebook) = (config(), Notebook::default());
+    let bench = Bench::new(&config, &notebook);
+    bench.measure(21_000);
+    bench.measure(-500);
+    let mut requests = Vec::new();
+    let end = bench.connect(|seen| {
+        requests.push(seen.clone());
+        if is_get(&seen) {
+            known(41)
+        } else {
+            status(201)
+        }
+    });
+    assert_eq!(end, None, "the connection stays open");
+    assert_eq!(requests.len(), 3);
+    assert!(is_get(&requests[0]));
+    assert_eq!(requests[1].line, "POST /readings HTTP/1.1");
+    assert_eq!(
+        requests[1].body,
+        r#"{"device":"thermostat-1","sequence":42,"celsius_milli":21000,"at_ms":0}"#
+    );
+    assert!(
+        requests[2]
+            .body
+            .contains(r#""sequence":43,"celsius_milli":-500"#)
+    );
+    assert_eq!(notebook.flowed(metrics::FLOW_TAKEN), [42, 43]);
+    assert_eq!(bench.acknowledged(), [42, 43]);
+    assert_eq!(notebook.counted(metrics::READINGS_TAKEN), 2);
+    assert_eq!(notebook.counted(metrics::READINGS_ACKNOWLEDGED), 2);
+    assert_eq!(notebook.counted(metrics::POSTS_SENT), 2);
+    assert_eq!(notebook.gauged(metrics::BACKLOG), Some(0));
+}
+
+#[test]
+fn a_device_that_the_hub_does_not_know_begins_at_one() {
+    let (config, notebook) = (config(), Notebook::default());
+    let bench = Bench::new(&config, &notebook);
+    bench.measure(0);
+    bench.connect(|seen| status(if is_get(&seen) { 404 } else { 201 }));
+    assert_eq!(bench.acknowledged(), [1]);
+}
+
+#[test]
+fn nothing_is_sent_before_the_numbering_is_known() {
+    for reply in [
+        || status(500),
+        || Reply::Answer(200, "{}".into()),
+        || Reply::Close,
+        || Reply::Silence,
+    ] {
+        let (config, notebook) = (config(), Notebook::default());
+        let bench = Bench::new(&config, &notebook);
+        bench.measure(0);
+        assert_eq!(bench.connect(|_| reply()), Some(End::Failed));
+        assert_eq!(notebook.counted(metrics::POSTS_SENT), 0);
+        assert_eq!(notebook.flowed(metrics::FLOW_TAKEN), []);
+        bench.connect(|seen| if is_get(&seen) { known(7) } else { status(201) });
+        assert_eq!(bench.acknowledged(), [8]);
+    }
+}
+
+#[test]
+fn a_reading_whose_answer_was_lost_is_sent_again_under_its_number() {
+    let (config, notebook) = (config(), Notebook::default());
+    let bench = Bench::new(&config, &notebook);
+    bench.measure(1);
+    bench.measure(2);
+    let mut bodies = Vec::new();
+    let end = bench.connect(|seen| {
+        if is_get(&seen) {
+            return known(0);
+        }
+        bodies.push(seen.body);
+        Reply::Silence
+    });
+    assert_eq!(end, Some(End::FailedAfterService));
+    assert_eq!(bench.clock_now(), Instant::ZERO + config.exchange_timeout);
+    assert_eq!(notebook.counted(metrics::POSTS_FAILED), 1);
+    bench.connect(|seen| {
+        let again = seen.body == bodies[0];
+        bodies.push(seen.body);
+        status(if again { 200 } else { 201 })
+    });
+    assert_eq!(bodies.len(), 3);
+    assert_eq!(bodies[0], bodies[1]);
+    assert_eq!(bench.acknowledged(), [1, 2]);
+}
+
+#[test]
+fn a_connection_that_the_hub_closes_between_requests_is_no_failure() {
+    let (config, notebook) = (config(), Notebook::default());
+    let bench = Bench::new(&config, &notebook);
+    bench.measure(1);
+    let polite = bench.connect(|seen| {
+        if is_get(&seen) {
+            known(0)
+        } else {
+            Reply::AnswerAndClose(201)
+        }
+    });
+    assert_eq!(polite, Some(End::Closed));
+    bench.measure(2);
+    let mut answers = [status(201), Reply::Close].into_iter();
+    bench.measure(3);
+    let abrupt = bench.connect(|_| answers.next().expect("two requests"));
+    assert_eq!(abrupt, Some(End::Closed));
+    assert_eq!(bench.acknowledged(), [1, 2]);
+    assert_eq!(bench.connect(|_| status(201)), None);
+    assert_eq!(bench.acknowledged(), [1, 2, 3]);
+}
+
+#[test]
+fn trouble_at_the_hub_keeps_the_reading() {
+    for code in [400, 404, 408, 429, 500, 503] {
+        let (config, notebook) = (config(), Notebook::default());
+        let bench = Bench::new(&config, &notebook);
+        bench.measure(1);
+        bench.connect(|seen| {
+            if is_get(&seen) {
+                known(0)
+            } else {
+                status(code)
+            }
+        });
+        assert_eq!(bench.connect(|_| status(code)), Some(End::Failed));
+        assert_eq!(notebook.counted(metrics::POSTS_FAILED), 2);
+        bench.connect(|_| status(200));
+        assert_eq!(bench.acknowledged(), [1], "after {code}");
+    }
+}
+
+#[test]
+fn a_reading_that_is_refused_for_good_is_set_aside() {
+    let (config, notebook) = (config(), Notebook::default());
+    let bench = Bench::new(&config, &notebook);
+    bench.measure(1);
+    bench.measure(2);
+    bench.connect(|seen| match is_get(&seen) {
+        true => known(0),
+        false => status(if seen.body.contains(r#""sequence":1,"#) {
+            422
+        } else {
+            201
+        }),
+    });
+    assert_eq!(bench.acknowledged(), [2]);
+    assert_eq!(notebook.counted(metrics::READINGS_REJECTED), 1);
+    assert_eq!(notebook.gauged(metrics::BACKLOG), Some(0));
+}
+
+#[test]
+fn a_number_that_is_taken_is_never_taken_for_ours() {
+    // 409, or the claim to have had a reading already that was never sent before.
+    for claim in [409, 200] {
+        let (config, notebook) = (config(), Notebook::default());
+        let bench = Bench::new(&config, &notebook);
+        bench.measure(1);
+        bench.measure(2);
+        let mut last = 4;
+        let mut posts = Vec::new();
+        bench.connect(|seen| {
+            if is_get(&seen) {
+                return known(last);
+            }
+            posts.push(seen.body.clone());
+            last = 5;
+            status(if seen.body.contains(r#""sequence":5,"#) {
+                claim
+            } else {
+                201
+            })
+        });
+        assert_eq!(bench.acknowledged(), [7], "after {claim}");
+        assert_eq!(posts.len(), 2);
+        assert!(posts[1].contains(r#""celsius_milli":2"#), "{}", posts[1]);
+        assert_eq!(notebook.counted(metrics::READINGS_REJECTED), 1);
+    }
+}
+
+#[test]
+fn the_sampler_keeps_its_pace_and_counts_what_the_sensor_denies() {
+    let answer =
+        |raw: [u8; 2], crc| Transaction::read(ADDRESS, vec![raw[0], raw[1], crc, 0x80, 0x00, 0xa2]);
+    let measure = || Transaction::write(ADDRESS, vec![0xfd]);
+    let nack = ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address);
+    let mut bus = Mock::new(&[
+        measure(),
+        answer([0xbe, 0xef], 0x92),
+        measure().with_error(nack),
+        measure(),
+        answer([0xbe, 0xef], 0x93),
+        measure(),
+        answer([0x00, 0x00], 0x81),
+    ]);
+    let (config, notebook, clock) = (config(), Notebook::default(), ManualClock::default());
+    let shared = Shared::<_, 8>::new(&config.id, &notebook);
+    let mut sensor = Sht4x::new(bus.clone(), Delay::new(&clock));
+    let sample = pin!(sampler::sample(
+        &mut sensor,
+        &clock,
+        config.period,
+        &notebook,
+        &shared
+    ));
+    assert_eq!(run_until(&clock, Instant::from_millis(3_900), sample), None);
+    bus.done();
+    assert_eq!(notebook.counted(metrics::READINGS_TAKEN), 2);
+    assert_eq!(notebook.counted(metrics::SENSOR_ERRORS), 2);
+    assert_eq!(notebook.gauged(metrics::BACKLOG), Some(2));
+    shared.resume(0);
+    let Errand::Post(sequence, first) = now(shared.errand()) else {
+        panic!("there is a reading to bring");
+    };
+    assert_eq!((sequence.get(), first.celsius_milli), (1, 85_523));
+    assert_eq!(
+        first.at,
+        Instant::from_millis(1),
+        "when it was due, after the sensor's power-up"
+    );
+}
