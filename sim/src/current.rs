@@ -41,10 +41,7 @@ thread_local! {
 pub(crate) fn next_world() -> WorldId {
     CURRENT.with(|current| {
         current.born.set(current.born.get() + 1);
-        WorldId {
-            thread: thread::current().id(),
-            ordinal: current.born.get(),
-        }
+        WorldId { thread: thread::current().id(), ordinal: current.born.get() }
     })
 }
 
@@ -68,10 +65,7 @@ pub(crate) fn polled<R>(f: impl FnOnce(&dyn Oracle) -> R) -> Option<R> {
                 return Some(f(&*oracle));
             }
             let kernel = current.kernel.try_borrow().ok()?;
-            kernel
-                .as_deref()
-                .filter(|kernel| kernel.is_polling())
-                .map(|kernel| f(kernel))
+            kernel.as_deref().filter(|kernel| kernel.is_polling()).map(|kernel| f(kernel))
         })
         .ok()?
 }

@@ -52,9 +52,7 @@ impl Wake for TaskWaker {
 
     #[inline]
     fn wake_by_ref(self: &Arc<Self>) {
-        current::with(self.world, |kernel| {
-            kernel.tasks.borrow_mut().make_ready(self.task)
-        });
+        current::with(self.world, |kernel| kernel.tasks.borrow_mut().make_ready(self.task));
     }
 }
 
@@ -107,29 +105,13 @@ impl Kernel {
         }
         let mut tasks = self.tasks.borrow_mut();
         let slot = tasks.free.pop().unwrap_or_else(|| {
-            tasks.slots.push(Slot {
-                generation: 0,
-                queued: false,
-                place: 0,
-                work: None,
-            });
+            tasks.slots.push(Slot { generation: 0, queued: false, place: 0, work: None });
             tasks.slots.len() as u32 - 1
         });
-        let task = TaskId {
-            slot,
-            generation: tasks.slots[slot as usize].generation,
-        };
-        let waker = Arc::new(TaskWaker {
-            world: self.id,
-            task,
-        })
-        .into();
+        let task = TaskId { slot, generation: tasks.slots[slot as usize].generation };
+        let waker = Arc::new(TaskWaker { world: self.id, task }).into();
         let entry = &mut tasks.slots[slot as usize];
-        entry.work = Some(Work {
-            future,
-            waker,
-            node: Rc::clone(node),
-        });
+        entry.work = Some(Work { future, waker, node: Rc::clone(node) });
         entry.queued = false;
         let mut siblings = node.tasks.borrow_mut();
         entry.place = siblings.len() as u32;
@@ -173,15 +155,10 @@ impl Kernel {
             work
         };
         let poll_ns = nanos(work.node.spec.poll_time);
-        work.node
-            .debt_ns
-            .set(work.node.debt_ns.get().saturating_add(poll_ns));
+        work.node.debt_ns.set(work.node.debt_ns.get().saturating_add(poll_ns));
         self.enter_node(&work.node);
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            work.future
-                .as_mut()
-                .poll(&mut Context::from_waker(&work.waker))
-        }));
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| work.future.as_mut().poll(&mut Context::from_waker(&work.waker))));
         self.leave_node();
         let node = Rc::clone(&work.node);
         let finished = !matches!(polled, Ok(poll) if poll.is_pending());
@@ -221,10 +198,7 @@ impl Kernel {
     /// Lets the tasks that waited for the node's gate run.
     pub(crate) fn unpark(&self, node: &NodeCore) {
         if node.is_open() {
-            self.tasks
-                .borrow_mut()
-                .ready
-                .extend(node.parked.borrow_mut().drain(..));
+            self.tasks.borrow_mut().ready.extend(node.parked.borrow_mut().drain(..));
         }
     }
 }

@@ -29,9 +29,7 @@ impl Hasher for FoldHasher {
     fn write(&mut self, bytes: &[u8]) {
         let mut words = bytes.chunks_exact(8);
         for word in &mut words {
-            self.write_u64(u64::from_le_bytes(
-                word.try_into().expect("chunks of eight"),
-            ));
+            self.write_u64(u64::from_le_bytes(word.try_into().expect("chunks of eight")));
         }
         let mut last = [0; 8];
         last[..words.remainder().len()].copy_from_slice(words.remainder());

@@ -31,12 +31,7 @@ pub(crate) struct WorldId {
 pub(crate) enum Effect {
     Frame(Rc<NicCore>, Box<Frame>),
     Metric(MetricId, Change),
-    Flow {
-        node: NodeId,
-        kind: Symbol,
-        source: Symbol,
-        sequence: u64,
-    },
+    Flow { node: NodeId, kind: Symbol, source: Symbol, sequence: u64 },
     Exit(Exit),
 }
 
@@ -84,10 +79,7 @@ impl Action {
 
     #[inline]
     fn of(payload: u64) -> Self {
-        let (index, life) = (
-            payload as u32,
-            (payload >> 32) as u32 & ((1 << LIFE_BITS) - 1),
-        );
+        let (index, life) = (payload as u32, (payload >> 32) as u32 & ((1 << LIFE_BITS) - 1));
         match payload >> (32 + LIFE_BITS) {
             0 => Self::Timer(index),
             1 => Self::Frame(index),
@@ -129,13 +121,7 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    pub(crate) fn new(
-        this: Weak<Self>,
-        id: WorldId,
-        seed: u64,
-        epoch_ns: u64,
-        polls_max: u64,
-    ) -> Self {
+    pub(crate) fn new(this: Weak<Self>, id: WorldId, seed: u64, epoch_ns: u64, polls_max: u64) -> Self {
         Self {
             this,
             id,
@@ -162,9 +148,7 @@ impl Kernel {
 
     /// The kernel as what its tasks hold of it.
     pub(crate) fn handle(&self) -> Rc<Self> {
-        self.this
-            .upgrade()
-            .expect("the kernel is borrowed, so it lives")
+        self.this.upgrade().expect("the kernel is borrowed, so it lives")
     }
 
     pub(crate) fn world_now(&self) -> Instant {
@@ -174,11 +158,7 @@ impl Kernel {
     /// World time as the polled node sees it: work that it has been charged for has passed.
     #[inline]
     pub(crate) fn polled_now(&self) -> u64 {
-        let debt_ns = self
-            .polled
-            .borrow()
-            .as_ref()
-            .map_or(0, |node| node.debt_ns.get());
+        let debt_ns = self.polled.borrow().as_ref().map_or(0, |node| node.debt_ns.get());
         self.now.get().saturating_add(debt_ns)
     }
 
@@ -189,13 +169,8 @@ impl Kernel {
     }
 
     pub(crate) fn wall_ns(&self, node: &NodeCore) -> u64 {
-        let elapsed = node
-            .spec
-            .clock
-            .local(self.now.get().saturating_add(node.debt_ns.get()));
-        self.epoch_ns
-            .saturating_add(elapsed)
-            .saturating_add_signed(node.spec.clock.wall_offset_ns)
+        let elapsed = node.spec.clock.local(self.now.get().saturating_add(node.debt_ns.get()));
+        self.epoch_ns.saturating_add(elapsed).saturating_add_signed(node.spec.clock.wall_offset_ns)
     }
 
     pub(crate) fn node(&self, NodeId(index): NodeId) -> Rc<NodeCore> {
@@ -239,17 +214,10 @@ impl Kernel {
         if debt_ns == 0 {
             return self.release(node, None);
         }
-        node.held
-            .borrow_mut()
-            .append(&mut self.effects.borrow_mut());
+        node.held.borrow_mut().append(&mut self.effects.borrow_mut());
         node.close(crate::node::Gate::BUSY);
-        let resume = Action::Resume {
-            node: node.id.bits(),
-            life: node.life.get(),
-        };
-        self.queue
-            .borrow_mut()
-            .push(self.now.get().saturating_add(debt_ns), resume.payload());
+        let resume = Action::Resume { node: node.id.bits(), life: node.life.get() };
+        self.queue.borrow_mut().push(self.now.get().saturating_add(debt_ns), resume.payload());
     }
 
     /// Lets others see what a node did: the current poll's effects, or those that were `held`.
@@ -265,22 +233,10 @@ impl Kernel {
                 Effect::Frame(nic, frame) => self.transmit(&nic, frame),
                 Effect::Metric(metric, change) => {
                     let mut checks = self.checks.borrow_mut();
-                    self.metrics
-                        .borrow_mut()
-                        .apply(metric, change, |expectation| checks.mark(expectation));
+                    self.metrics.borrow_mut().apply(metric, change, |expectation| checks.mark(expectation));
                 }
-                Effect::Flow {
-                    node,
-                    kind,
-                    source,
-                    sequence,
-                } => {
-                    self.record(Event::Flow {
-                        node,
-                        kind,
-                        source,
-                        sequence,
-                    });
+                Effect::Flow { node, kind, source, sequence } => {
+                    self.record(Event::Flow { node, kind, source, sequence });
                     self.flow_passed(kind, source, sequence);
                 }
                 Effect::Exit(asked) => exit = Some(asked),
@@ -310,10 +266,7 @@ impl Kernel {
     pub(crate) fn discard_effects(&self, node: &NodeCore) {
         node.debt_ns.set(0);
         node.open(crate::node::Gate::BUSY);
-        let (fresh, held) = (
-            mem::take(&mut *self.effects.borrow_mut()),
-            mem::take(&mut *node.held.borrow_mut()),
-        );
+        let (fresh, held) = (mem::take(&mut *self.effects.borrow_mut()), mem::take(&mut *node.held.borrow_mut()));
         for effect in fresh.into_iter().chain(held) {
             if let Effect::Frame(_, frame) = effect {
                 self.pool.put(frame);
@@ -327,11 +280,11 @@ impl Kernel {
         if !self.run_ready() {
             return Step::Livelock;
         }
-        self.judge_dirty();
         let popped = self.queue.borrow_mut().pop(limit);
-        let Some((at, payload)) = popped else {
-            return Step::Idle;
-        };
+        if popped.is_none_or(|(at, _)| at > self.now.get()) {
+            self.settle();
+        }
+        let Some((at, payload)) = popped else { return Step::Idle };
         self.now.set(at);
         self.events.set(self.events.get() + 1);
         match Action::of(payload) {
@@ -374,26 +327,19 @@ impl Oracle for Kernel {
         // The node's clock starts at 0 with each boot; a process's never does, and code subtracts from it.
         const UPTIME_NS: u64 = 1_000_000_000_000;
         let node = self.polled.borrow();
-        UPTIME_NS
-            + node
-                .as_ref()
-                .map_or(self.now.get(), |node| self.local_now(node).as_nanos())
+        UPTIME_NS + node.as_ref().map_or(self.now.get(), |node| self.local_now(node).as_nanos())
     }
 
     fn realtime_ns(&self) -> u64 {
-        self.polled
-            .borrow()
-            .as_ref()
-            .map_or(self.epoch_ns, |node| self.wall_ns(node))
+        self.polled.borrow().as_ref().map_or(self.epoch_ns, |node| self.wall_ns(node))
     }
 
     fn fill_entropy(&self, bytes: &mut [u8]) {
         let node = self.polled.borrow();
         let Some(node) = &*node else { return };
         let mut entropy = node.entropy.borrow_mut();
-        let stream = entropy.get_or_insert_with(|| {
-            Stream::new(self.seed, &format!("node/{}/os-entropy", node.spec.name))
-        });
+        let stream =
+            entropy.get_or_insert_with(|| Stream::new(self.seed, &format!("node/{}/os-entropy", node.spec.name)));
         stream.fill_bytes(bytes);
     }
 

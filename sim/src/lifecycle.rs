@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::fault::{Fault, FaultKind};
 use crate::kernel::{Action, Effect, Kernel};
 use crate::net::{CableId, Destination};
-use crate::node::{Exit, Gate, Node, NodeCore, NodeId, ResetCause};
+use crate::node::{Exit, Gate, Node, NodeCore, ResetCause};
 use crate::random::Stream;
 use crate::time::{Duration, nanos};
 use crate::trace::Event;
@@ -16,10 +16,7 @@ impl Kernel {
     pub(crate) fn schedule_boot(&self, node: &NodeCore, cause: ResetCause, at: u64) {
         node.cause.set(cause);
         let at = at.saturating_add(nanos(node.spec.boot_time));
-        let boot = Action::Boot {
-            node: node.id.bits(),
-            life: node.life.get(),
-        };
+        let boot = Action::Boot { node: node.id.bits(), life: node.life.get() };
         self.queue.borrow_mut().push(at, boot.payload());
     }
 
@@ -29,10 +26,7 @@ impl Kernel {
         }
         node.booted_at.set(self.world_now());
         node.open(Gate::OFF);
-        self.record(Event::Boot {
-            node: node.id,
-            cause: node.cause.get(),
-        });
+        self.record(Event::Boot { node: node.id, cause: node.cause.get() });
         for hardware in &*node.powered.borrow() {
             hardware.power_on(self.world_now());
         }
@@ -47,37 +41,24 @@ impl Kernel {
     }
 
     pub(crate) fn node_exited(&self, node: &Rc<NodeCore>, exit: Exit) {
-        self.record(Event::Exit {
-            node: node.id,
-            exit,
-        });
+        self.record(Event::Exit { node: node.id, exit });
         let woken_at = match exit {
-            Exit::SleepUntil(at) => {
-                node.booted_at.get().as_nanos() + node.spec.clock.elapsed(at.as_nanos())
-            }
+            Exit::SleepUntil(at) => node.booted_at.get().as_nanos() + node.spec.clock.elapsed(at.as_nanos()),
             Exit::Halt | Exit::Reboot => self.now.get(),
         };
         self.stop_node(node);
         match exit {
             Exit::Halt => {}
             Exit::Reboot => self.schedule_boot(node, ResetCause::Software, woken_at),
-            Exit::SleepUntil(_) => {
-                self.schedule_boot(node, ResetCause::Wake, woken_at.max(self.now.get()))
-            }
+            Exit::SleepUntil(_) => self.schedule_boot(node, ResetCause::Wake, woken_at.max(self.now.get())),
         }
     }
 
     pub(crate) fn note_panic(&self, node: &NodeCore, message: &str) {
         let symbol = self.trace.borrow_mut().intern(message);
-        self.record(Event::Panic {
-            node: node.id,
-            message: symbol,
-        });
-        let failure = Failure::Panic {
-            node: node.spec.name.clone(),
-            at: self.world_now(),
-            message: message.to_owned(),
-        };
+        self.record(Event::Panic { node: node.id, message: symbol });
+        let failure =
+            Failure::Panic { node: node.spec.name.clone(), at: self.world_now(), message: message.to_owned() };
         self.failures.borrow_mut().push(failure);
     }
 
@@ -88,15 +69,8 @@ impl Kernel {
 
     pub(crate) fn node_refused(&self, node: &Rc<NodeCore>, what: &str) {
         let symbol = self.trace.borrow_mut().intern(what);
-        self.record(Event::Refusal {
-            node: node.id,
-            what: symbol,
-        });
-        let failure = Failure::Refusal {
-            node: node.spec.name.clone(),
-            at: self.world_now(),
-            what: what.to_owned(),
-        };
+        self.record(Event::Refusal { node: node.id, what: symbol });
+        let failure = Failure::Refusal { node: node.spec.name.clone(), at: self.world_now(), what: what.to_owned() };
         self.failures.borrow_mut().push(failure);
         self.stop_node(node);
     }
@@ -125,9 +99,7 @@ impl Kernel {
         if !hardware.is_empty() {
             let (name, life) = (&node.spec.name, node.life.get());
             let mut stream = Stream::new(self.seed, &format!("node/{name}/{life}/power-cut"));
-            hardware
-                .iter()
-                .for_each(|part| part.power_cut(self.world_now(), &mut stream));
+            hardware.iter().for_each(|part| part.power_cut(self.world_now(), &mut stream));
         }
     }
 
@@ -136,9 +108,7 @@ impl Kernel {
         let mut faults = self.faults.borrow_mut();
         let index = u32::try_from(faults.len()).expect("fewer than 2^32 faults");
         let at = fault.at.as_nanos().max(self.now.get());
-        self.queue
-            .borrow_mut()
-            .push(at, Action::FaultBegins(index).payload());
+        self.queue.borrow_mut().push(at, Action::FaultBegins(index).payload());
         let name = self.describe(&fault.kind);
         self.trace.borrow_mut().names.faults.push(name);
         faults.push(fault);
@@ -149,11 +119,7 @@ impl Kernel {
         let target = match kind {
             FaultKind::CutCable(cable) => {
                 let trace = self.trace.borrow();
-                trace
-                    .names
-                    .link(cable.tx())
-                    .trim_end_matches("/tx")
-                    .to_owned()
+                trace.names.link(cable.tx()).trim_end_matches("/tx").to_owned()
             }
             FaultKind::PowerCut(node) | FaultKind::Reset(node) | FaultKind::Pause(node) => {
                 self.node(*node).spec.name.clone()

@@ -49,27 +49,14 @@ impl Metrics {
                 cells.push(index as u32);
             }
         }
-        self.metrics.push(Metric {
-            node,
-            name: Rc::clone(name),
-            value: 0,
-            cells,
-        });
+        self.metrics.push(Metric { node, name: Rc::clone(name), value: 0, cells });
         id
     }
 
     /// Adds a cell that `watcher` looks at, and returns its index. Metrics that exist already are not in it.
     pub(crate) fn add_cell(&mut self, spec: Cell, watcher: u32) -> u32 {
-        debug_assert!(
-            self.metrics.is_empty(),
-            "cells are declared before the world runs"
-        );
-        self.cells.push(CellState {
-            spec,
-            members: Vec::new(),
-            value: 0,
-            watchers: vec![watcher],
-        });
+        debug_assert!(self.metrics.is_empty(), "cells are declared before the world runs");
+        self.cells.push(CellState { spec, members: Vec::new(), value: 0, watchers: vec![watcher] });
         self.cells.len() as u32 - 1
     }
 
@@ -78,12 +65,7 @@ impl Metrics {
     }
 
     /// Applies a change and reports each expectation that may be affected.
-    pub(crate) fn apply(
-        &mut self,
-        MetricId(id): MetricId,
-        change: Change,
-        mut affected: impl FnMut(u32),
-    ) {
+    pub(crate) fn apply(&mut self, MetricId(id): MetricId, change: Change, mut affected: impl FnMut(u32)) {
         let metric = &mut self.metrics[id as usize];
         let old = metric.value;
         metric.value = match change {
@@ -97,10 +79,7 @@ impl Metrics {
         for index in 0..metric.cells.len() {
             let cell = self.metrics[id as usize].cells[index] as usize;
             let value = match self.cells[cell].spec.aggregate {
-                Aggregate::Sum => self.cells[cell]
-                    .value
-                    .saturating_sub(old)
-                    .saturating_add(new),
+                Aggregate::Sum => self.cells[cell].value.saturating_sub(old).saturating_add(new),
                 Aggregate::Min => self.members_of(cell).min().unwrap_or(0),
                 Aggregate::Max => self.members_of(cell).max().unwrap_or(0),
             };
@@ -116,17 +95,12 @@ impl Metrics {
     fn members_of(&self, cell: usize) -> impl Iterator<Item = i64> {
         let cell = &self.cells[cell];
         let silent = cell.spec.nodes.len() > cell.members.len();
-        cell.members
-            .iter()
-            .map(|member| self.metrics[member.0 as usize].value)
-            .chain(silent.then_some(0))
+        cell.members.iter().map(|member| self.metrics[member.0 as usize].value).chain(silent.then_some(0))
     }
 
     /// All metrics as (node, name, value), in the order in which they were first set.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, &str, i64)> {
-        self.metrics
-            .iter()
-            .map(|metric| (metric.node, &*metric.name, metric.value))
+        self.metrics.iter().map(|metric| (metric.node, &*metric.name, metric.value))
     }
 }
 

@@ -60,12 +60,7 @@ impl Queue {
     #[inline]
     pub(crate) fn push(&mut self, at: u64, payload: u64) -> EntryId {
         debug_assert!(at >= self.last, "an event may not be scheduled in the past");
-        let entry = Entry {
-            at,
-            payload,
-            next: NIL,
-            prev: NIL,
-        };
+        let entry = Entry { at, payload, next: NIL, prev: NIL };
         let index = if self.free == NIL {
             self.entries.push(entry);
             u32::try_from(self.entries.len() - 1).expect("fewer than 2^32 pending events")
@@ -105,9 +100,7 @@ impl Queue {
             let level = self.levels.trailing_zeros() as usize;
             let slot = self.occupied[level].trailing_zeros() as usize;
             let head = self.heads[level][slot];
-            let Entry {
-                at, payload, next, ..
-            } = self.entries[head as usize];
+            let Entry { at, payload, next, .. } = self.entries[head as usize];
             if level == 0 || next == NIL {
                 if at > limit {
                     return None;
@@ -203,12 +196,7 @@ mod tests {
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let delay = prop_oneof![
-            0..3_u64,
-            0..100_u64,
-            0..1_000_000_000_u64,
-            Just(u64::MAX / 2)
-        ];
+        let delay = prop_oneof![0..3_u64, 0..100_u64, 0..1_000_000_000_u64, Just(u64::MAX / 2)];
         let step = prop_oneof![
             3 => delay.clone().prop_map(Step::Push),
             2 => delay.prop_map(Step::Pop),

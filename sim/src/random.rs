@@ -63,11 +63,7 @@ impl Probability {
     /// `parts` in a thousand million; more than that many is always.
     #[must_use]
     pub const fn from_parts_per_billion(parts: u64) -> Self {
-        if parts >= 1_000_000_000 {
-            Self::ALWAYS
-        } else {
-            Self((parts << 32) / 1_000_000_000)
-        }
+        if parts >= 1_000_000_000 { Self::ALWAYS } else { Self((parts << 32) / 1_000_000_000) }
     }
 
     /// Whether it can never be.
@@ -89,10 +85,7 @@ mod tests {
 
     #[test]
     fn a_label_always_gives_the_same_words() {
-        let (mut a, mut b) = (
-            Stream::new(42, "link/a/tx/loss"),
-            Stream::new(42, "link/a/tx/loss"),
-        );
+        let (mut a, mut b) = (Stream::new(42, "link/a/tx/loss"), Stream::new(42, "link/a/tx/loss"));
         assert_eq!([a.next_u64(), a.next_u64()], [b.next_u64(), b.next_u64()]);
         assert_ne!(a.next_u64(), Stream::new(42, "link/a/rx/loss").next_u64());
         assert_ne!(a.next_u64(), Stream::new(43, "link/a/tx/loss").next_u64());
@@ -100,13 +93,8 @@ mod tests {
 
     #[test]
     fn probabilities_hit_their_share() {
-        let (mut stream, one_percent) = (
-            Stream::new(1, "test"),
-            Probability::from_parts_per_billion(10_000_000),
-        );
-        let hits = (0..1_000_000)
-            .filter(|_| one_percent.decides(stream.next_u32()))
-            .count();
+        let (mut stream, one_percent) = (Stream::new(1, "test"), Probability::from_parts_per_billion(10_000_000));
+        let hits = (0..1_000_000).filter(|_| one_percent.decides(stream.next_u32())).count();
         assert!((9_600..10_400).contains(&hits), "{hits}");
         assert!(!Probability::NEVER.decides(0) && Probability::ALWAYS.decides(u32::MAX));
     }

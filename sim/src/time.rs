@@ -39,10 +39,7 @@ impl Instant {
 /// The length of `duration` in nanoseconds, saturating at 584 years.
 #[must_use]
 pub const fn nanos(duration: Duration) -> u64 {
-    duration
-        .as_secs()
-        .saturating_mul(1_000_000_000)
-        .saturating_add(duration.subsec_nanos() as u64)
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }
 
 impl Add<Duration> for Instant {
@@ -64,8 +61,7 @@ impl Sub for Instant {
 impl fmt::Display for Instant {
     /// Seconds with nine decimals: `12.000500000s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text =
-            format_args!("{}.{:09}s", self.0 / 1_000_000_000, self.0 % 1_000_000_000).to_string();
+        let text = format_args!("{}.{:09}s", self.0 / 1_000_000_000, self.0 % 1_000_000_000).to_string();
         f.pad(&text)
     }
 }

@@ -33,9 +33,7 @@ impl Timers {
     }
 
     fn armed(&mut self, TimerKey { slot, generation }: TimerKey) -> Option<&mut Slot> {
-        self.slots
-            .get_mut(slot as usize)
-            .filter(|timer| timer.generation == generation)
+        self.slots.get_mut(slot as usize).filter(|timer| timer.generation == generation)
     }
 }
 
@@ -44,27 +42,14 @@ impl Kernel {
     pub(crate) fn arm_timer(&self, at: u64, waker: &Waker) -> TimerKey {
         let timers = &mut *self.timers.borrow_mut();
         let slot = timers.free.pop().unwrap_or(timers.slots.len() as u32);
-        let entry = self
-            .queue
-            .borrow_mut()
-            .push(at, Action::Timer(slot).payload());
+        let entry = self.queue.borrow_mut().push(at, Action::Timer(slot).payload());
         let waker = Some(waker.clone());
         if let Some(timer) = timers.slots.get_mut(slot as usize) {
             (timer.waker, timer.entry) = (waker, entry);
-            return TimerKey {
-                slot,
-                generation: timer.generation,
-            };
+            return TimerKey { slot, generation: timer.generation };
         }
-        timers.slots.push(Slot {
-            generation: 0,
-            waker,
-            entry,
-        });
-        TimerKey {
-            slot,
-            generation: 0,
-        }
+        timers.slots.push(Slot { generation: 0, waker, entry });
+        TimerKey { slot, generation: 0 }
     }
 
     pub(crate) fn rearm_timer(&self, key: TimerKey, waker: &Waker) {

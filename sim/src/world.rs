@@ -11,8 +11,8 @@ use crate::current::{self, Entered};
 use crate::fault::Fault;
 use crate::kernel::{Kernel, Step};
 use crate::net::{
-    CableId, Destination, DropReason, Link, LinkConfig, LinkCounters, LinkId, Mac, NicCore, NicId,
-    Plug, Switch, SwitchId, Tap,
+    CableId, Destination, DropReason, Link, LinkConfig, LinkCounters, LinkId, Mac, NicCore, NicId, Plug, Switch,
+    SwitchId, Tap,
 };
 use crate::node::{Exit, Node, NodeCore, NodeId, NodeSpec, Powered, ResetCause};
 use crate::time::Instant;
@@ -32,11 +32,7 @@ pub struct WorldConfig {
 impl Default for WorldConfig {
     /// Seed 0, 2026-01-01T00:00:00Z, a million polls.
     fn default() -> Self {
-        Self {
-            seed: 0,
-            epoch_ns: 1_767_225_600_000_000_000,
-            polls_per_instant_max: 1_000_000,
-        }
+        Self { seed: 0, epoch_ns: 1_767_225_600_000_000_000, polls_per_instant_max: 1_000_000 }
     }
 }
 
@@ -82,15 +78,9 @@ impl fmt::Display for Failure {
         match self {
             Self::Panic { node, at, message } => write!(f, "{at}: {node} panicked: {message}"),
             Self::Refusal { node, at, what } => {
-                write!(
-                    f,
-                    "{at}: {node} asked for {what}, which cannot be had in a deterministic world"
-                )
+                write!(f, "{at}: {node} asked for {what}, which cannot be had in a deterministic world")
             }
-            Self::Livelock { at } => write!(
-                f,
-                "{at}: tasks keep waking each other and time stands still"
-            ),
+            Self::Livelock { at } => write!(f, "{at}: tasks keep waking each other and time stands still"),
             Self::Output { message } => write!(f, "an output could not be written: {message}"),
         }
     }
@@ -182,13 +172,7 @@ impl World {
     pub fn new(config: &WorldConfig) -> Self {
         let id = current::next_world();
         let kernel = Rc::new_cyclic(|this| {
-            Kernel::new(
-                this.clone(),
-                id,
-                config.seed,
-                config.epoch_ns,
-                config.polls_per_instant_max,
-            )
+            Kernel::new(this.clone(), id, config.seed, config.epoch_ns, config.polls_per_instant_max)
         });
         Self { kernel }
     }
@@ -202,19 +186,9 @@ impl World {
     {
         let mut nodes = self.kernel.nodes.borrow_mut();
         let id = NodeId(u32::try_from(nodes.len()).expect("fewer than 2^32 nodes"));
-        self.kernel
-            .trace
-            .borrow_mut()
-            .names
-            .nodes
-            .push(spec.name.clone());
-        let node = Rc::new(NodeCore::new(
-            id,
-            spec,
-            Rc::new(move |node| Box::pin(boot(node))),
-        ));
-        self.kernel
-            .schedule_boot(&node, ResetCause::PowerOn, self.kernel.now.get());
+        self.kernel.trace.borrow_mut().names.nodes.push(spec.name.clone());
+        let node = Rc::new(NodeCore::new(id, spec, Rc::new(move |node| Box::pin(boot(node)))));
+        self.kernel.schedule_boot(&node, ResetCause::PowerOn, self.kernel.now.get());
         nodes.push(node);
         id
     }
@@ -246,20 +220,10 @@ impl World {
     /// # Panics
     ///
     /// If an interface has a cable already.
-    pub fn connect(
-        &mut self,
-        name: &str,
-        a: Plug,
-        b: Plug,
-        forth: &LinkConfig,
-        back: &LinkConfig,
-    ) -> CableId {
+    pub fn connect(&mut self, name: &str, a: Plug, b: Plug, forth: &LinkConfig, back: &LinkConfig) -> CableId {
         let net = &mut *self.kernel.net.borrow_mut();
         let cable = CableId(u32::try_from(net.links.len() / 2).expect("fewer than 2^31 cables"));
-        let (from_a, from_b) = (
-            Self::plug(net, a, cable.tx()),
-            Self::plug(net, b, cable.rx()),
-        );
+        let (from_a, from_b) = (Self::plug(net, a, cable.tx()), Self::plug(net, b, cable.rx()));
         let names = &mut self.kernel.trace.borrow_mut().names.links;
         for (direction, config, to) in [("tx", forth, from_b), ("rx", back, from_a)] {
             let label = format!("{name}/{direction}");
@@ -274,19 +238,13 @@ impl World {
         match plug {
             Plug::Nic(id) => {
                 let nic = Rc::clone(net.nic(id));
-                assert!(
-                    nic.link.replace(Some(out)).is_none(),
-                    "an interface takes one cable"
-                );
+                assert!(nic.link.replace(Some(out)).is_none(), "an interface takes one cable");
                 Destination::Nic(nic)
             }
             Plug::Switch(switch) => {
                 let ports = &mut net.switches[switch.0 as usize].ports;
                 ports.push(out);
-                Destination::Port {
-                    switch,
-                    port: ports.len() as u32 - 1,
-                }
+                Destination::Port { switch, port: ports.len() as u32 - 1 }
             }
         }
     }
@@ -363,16 +321,11 @@ impl World {
             match self.kernel.step(limit.as_nanos()) {
                 Step::Done => {}
                 Step::Idle => {
-                    self.kernel
-                        .now
-                        .set(self.kernel.now.get().max(limit.as_nanos()));
+                    self.kernel.now.set(self.kernel.now.get().max(limit.as_nanos()));
                     return Stop::Limit;
                 }
                 Step::Livelock => {
-                    self.kernel
-                        .failures
-                        .borrow_mut()
-                        .push(Failure::Livelock { at: self.now() });
+                    self.kernel.failures.borrow_mut().push(Failure::Livelock { at: self.now() });
                     return Stop::Livelock;
                 }
             }
@@ -390,9 +343,7 @@ impl World {
             written = written.and(tap.finish());
         }
         if let Err(error) = written {
-            self.kernel.failures.borrow_mut().push(Failure::Output {
-                message: error.to_string(),
-            });
+            self.kernel.failures.borrow_mut().push(Failure::Output { message: error.to_string() });
         }
         self.snapshot()
     }
@@ -409,19 +360,10 @@ impl World {
             events: self.events(),
             fingerprint: self.fingerprint(),
             nodes: nodes.iter().map(|node| node_state(node)).collect(),
-            cables_cut: net
-                .links
-                .iter()
-                .step_by(2)
-                .map(|link| link.cuts > 0)
-                .collect(),
+            cables_cut: net.links.iter().step_by(2).map(|link| link.cuts > 0).collect(),
             metrics: metrics
                 .iter()
-                .map(|(node, name, value)| MetricValue {
-                    node,
-                    name: name.to_owned(),
-                    value,
-                })
+                .map(|(node, name, value)| MetricValue { node, name: name.to_owned(), value })
                 .collect(),
             expectations: kernel.verdicts(),
             failures: kernel.failures.borrow().clone(),

@@ -16,10 +16,7 @@ use wavetank_sim::world::{Failure, NodeState, World, WorldConfig};
 const MS: Duration = Duration::from_millis(1);
 
 fn world(seed: u64) -> World {
-    World::new(&WorldConfig {
-        seed,
-        ..WorldConfig::default()
-    })
+    World::new(&WorldConfig { seed, ..WorldConfig::default() })
 }
 
 fn at(ms: u64) -> Instant {
@@ -70,23 +67,12 @@ fn talkers(world: &mut World, profile: &LinkConfig) -> [wavetank_sim::net::Cable
     });
     [(sender, 1), (receiver, 2)].map(|(node, last)| {
         let nic = world.add_nic(node, mac(last));
-        world.connect(
-            &format!("lan/{last}"),
-            Plug::Nic(nic),
-            Plug::Switch(switch),
-            profile,
-            profile,
-        )
+        world.connect(&format!("lan/{last}"), Plug::Nic(nic), Plug::Switch(switch), profile, profile)
     })
 }
 
 fn received(world: &World) -> i64 {
-    world
-        .snapshot()
-        .metrics
-        .iter()
-        .find(|metric| metric.name == "received")
-        .map_or(0, |metric| metric.value)
+    world.snapshot().metrics.iter().find(|metric| metric.name == "received").map_or(0, |metric| metric.value)
 }
 
 #[test]
@@ -94,38 +80,20 @@ fn one_seed_is_one_history() {
     let run = |seed| {
         let mut world = world(seed);
         let loss = Probability::from_parts_per_billion(100_000_000);
-        talkers(
-            &mut world,
-            &LinkConfig {
-                latency: MS,
-                jitter: MS,
-                loss,
-                ..LinkConfig::default()
-            },
-        );
+        talkers(&mut world, &LinkConfig { latency: MS, jitter: MS, loss, ..LinkConfig::default() });
         world.run_until(at(2_000));
         (world.fingerprint(), received(&world))
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1).0, run(2).0);
-    assert!(
-        (700..900).contains(&run(1).1),
-        "two links with 10 % loss each: {}",
-        run(1).1
-    );
+    assert!((700..900).contains(&run(1).1), "two links with 10 % loss each: {}", run(1).1);
 }
 
 #[test]
 fn how_a_run_is_stepped_does_not_change_it() {
     let build = || {
         let mut world = world(7);
-        talkers(
-            &mut world,
-            &LinkConfig {
-                latency: MS,
-                ..LinkConfig::default()
-            },
-        );
+        talkers(&mut world, &LinkConfig { latency: MS, ..LinkConfig::default() });
         world
     };
     let (mut whole, mut stepped) = (build(), build());
@@ -141,18 +109,8 @@ fn how_a_run_is_stepped_does_not_change_it() {
 #[test]
 fn a_cut_cable_loses_what_is_on_it() {
     let mut world = world(1);
-    let [_, cable] = talkers(
-        &mut world,
-        &LinkConfig {
-            latency: MS * 2 / 5,
-            ..LinkConfig::default()
-        },
-    );
-    world.add_fault(Fault {
-        at: at(100),
-        duration: Some(100 * MS),
-        kind: FaultKind::CutCable(cable),
-    });
+    let [_, cable] = talkers(&mut world, &LinkConfig { latency: MS * 2 / 5, ..LinkConfig::default() });
+    world.add_fault(Fault { at: at(100), duration: Some(100 * MS), kind: FaultKind::CutCable(cable) });
     world.run_until(at(2_000));
     assert_eq!(received(&world), 900);
 }
@@ -163,11 +121,7 @@ fn overlapping_faults_compose() {
     let [cable, _] = talkers(&mut world, &LinkConfig::default());
     for start in [100, 150] {
         let kind = FaultKind::CutCable(cable);
-        world.add_fault(Fault {
-            at: at(start),
-            duration: Some(Duration::from_micros(100_500)),
-            kind,
-        });
+        world.add_fault(Fault { at: at(start), duration: Some(Duration::from_micros(100_500)), kind });
     }
     world.run_until(at(2_000));
     assert_eq!(received(&world), 1_000 - 151, "cut from 100 to 250.5 ms");
@@ -181,8 +135,7 @@ fn a_node_lives_again_after_a_power_cut() {
     let node = world.add_node(NodeSpec::named("node"), move |node: Node| {
         let log = Rc::clone(&log);
         async move {
-            log.borrow_mut()
-                .push((node.reset_cause(), node.clock().now(), node.world_now()));
+            log.borrow_mut().push((node.reset_cause(), node.clock().now(), node.world_now()));
             node.clock().sleep(40 * MS).await;
             match node.reset_cause() {
                 ResetCause::PowerOn if node.world_now() < at(100) => Exit::SleepUntil(at(70)),
@@ -191,11 +144,7 @@ fn a_node_lives_again_after_a_power_cut() {
             }
         }
     });
-    world.add_fault(Fault {
-        at: at(200),
-        duration: Some(50 * MS),
-        kind: FaultKind::PowerCut(node),
-    });
+    world.add_fault(Fault { at: at(200), duration: Some(50 * MS), kind: FaultKind::PowerCut(node) });
     world.run_until(at(240));
     assert_eq!(world.snapshot().nodes, [NodeState::Off]);
     world.run_until(at(1_000));
@@ -235,11 +184,7 @@ fn a_dropped_node_drops_its_futures_and_timers() {
             std::future::pending().await
         }
     });
-    world.add_fault(Fault {
-        at: at(10),
-        duration: None,
-        kind: FaultKind::PowerCut(node),
-    });
+    world.add_fault(Fault { at: at(10), duration: None, kind: FaultKind::PowerCut(node) });
     world.run_until(at(20));
     assert_eq!(dropped.get(), 3);
     let events = world.events();
@@ -255,39 +200,19 @@ fn work_takes_time_and_a_power_cut_undoes_it() {
             node.clock().sleep(10 * MS).await;
             node.count("begun", 1);
             node.busy(5 * MS);
-            assert_eq!(
-                node.clock().now(),
-                at(15),
-                "the poll itself sees the time pass"
-            );
+            assert_eq!(node.clock().now(), at(15), "the poll itself sees the time pass");
             node.clock().timer(at(12)).await;
-            node.gauge(
-                "resumed_ms",
-                node.clock().now().as_nanos() as i64 / 1_000_000,
-            );
+            node.gauge("resumed_ms", node.clock().now().as_nanos() as i64 / 1_000_000);
             std::future::pending().await
         });
-        world.add_fault(Fault {
-            at: at(cut_at),
-            duration: None,
-            kind: FaultKind::PowerCut(node),
-        });
+        world.add_fault(Fault { at: at(cut_at), duration: None, kind: FaultKind::PowerCut(node) });
         world.run_until(at(14));
         assert!(
-            world
-                .snapshot()
-                .metrics
-                .iter()
-                .all(|metric| metric.value == 0),
+            world.snapshot().metrics.iter().all(|metric| metric.value == 0),
             "nothing is seen before it is paid for"
         );
         world.run_until(at(100));
-        world
-            .snapshot()
-            .metrics
-            .iter()
-            .map(|metric| metric.value)
-            .collect::<Vec<_>>()
+        world.snapshot().metrics.iter().map(|metric| metric.value).collect::<Vec<_>>()
     };
     assert_eq!(run(50), [1, 15]);
     assert_eq!(run(13), [0, 0], "what was not paid for did not happen");
@@ -303,11 +228,7 @@ fn a_paused_node_misses_nothing_but_time() {
         }
         Exit::Halt
     });
-    world.add_fault(Fault {
-        at: at(15),
-        duration: Some(50 * MS),
-        kind: FaultKind::Pause(node),
-    });
+    world.add_fault(Fault { at: at(15), duration: Some(50 * MS), kind: FaultKind::Pause(node) });
     world.run_until(at(64));
     assert_eq!(world.snapshot().metrics[0].value, 10);
     assert_eq!(world.snapshot().nodes, [NodeState::Paused]);
@@ -325,11 +246,7 @@ fn a_panic_ends_the_node_and_not_the_world() {
     talkers(&mut world, &LinkConfig::default());
     world.run_until(at(2_000));
     assert_eq!(received(&world), 1_000);
-    let failure = Failure::Panic {
-        node: "fragile".into(),
-        at: at(10),
-        message: "the flux is gone".into(),
-    };
+    let failure = Failure::Panic { node: "fragile".into(), at: at(10), message: "the flux is gone".into() };
     assert_eq!(world.finish().failures, [failure]);
 }
 
@@ -351,14 +268,8 @@ fn tasks_that_never_let_time_pass_are_named() {
 #[test]
 fn a_drifting_clock_waits_its_own_time() {
     let mut world = world(1);
-    let clock = ClockSpec {
-        drift_ppb: 1_000_000,
-        wall_offset_ns: 0,
-    };
-    let spec = NodeSpec {
-        clock,
-        ..NodeSpec::named("fast")
-    };
+    let clock = ClockSpec { drift_ppb: 1_000_000, wall_offset_ns: 0 };
+    let spec = NodeSpec { clock, ..NodeSpec::named("fast") };
     world.add_node(spec, |node: Node| async move {
         node.clock().sleep(Duration::from_secs(1_001)).await;
         node.gauge("world_ns", node.world_now().as_nanos() as i64);
@@ -372,13 +283,10 @@ fn a_drifting_clock_waits_its_own_time() {
 fn an_idle_hour_costs_nothing() {
     let mut world = world(1);
     for index in 0..100 {
-        world.add_node(
-            NodeSpec::named(format!("idle-{index}")),
-            |node: Node| async move {
-                node.clock().sleep(Duration::from_secs(3_600)).await;
-                Exit::Halt
-            },
-        );
+        world.add_node(NodeSpec::named(format!("idle-{index}")), |node: Node| async move {
+            node.clock().sleep(Duration::from_secs(3_600)).await;
+            Exit::Halt
+        });
     }
     world.run_until(at(3_599_000));
     assert_eq!(world.events(), 100, "the boots");

@@ -6,8 +6,6 @@
 mod flow;
 mod monitor;
 
-pub use monitor::{
-    Aggregate, Cell, Expectation, Mode, Overflow, Predicate, Rule, Verdict, VerdictReport,
-};
+pub use monitor::{Aggregate, Cell, Expectation, Mode, Overflow, Predicate, Rule, Verdict, VerdictReport};
 
 pub(crate) use monitor::Checks;

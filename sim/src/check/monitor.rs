@@ -1,11 +1,13 @@
 //! Expectations and their verdicts.
 
+use std::mem;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::flow::Flows;
 use crate::kernel::{Action, Kernel};
+use crate::metric::Metrics;
 use crate::node::NodeId;
 use crate::time::{Duration, Instant};
 use crate::trace::{Event, Symbol, Trace};
@@ -133,7 +135,9 @@ enum State {
     /// Its time has not come.
     Waiting,
     /// Not decided; for `Stable`, since when it has been true.
-    Undecided { true_since: Option<Instant> },
+    Undecided {
+        true_since: Option<Instant>,
+    },
     Decided {
         verdict: Verdict,
         at: Instant,
@@ -154,6 +158,8 @@ struct Monitor {
 pub(crate) struct Checks {
     monitors: Vec<Monitor>,
     dirty: Vec<u32>,
+    /// Expectations whose time ends with this instant.
+    closing: Vec<u32>,
     flows: Flows,
     inputs: Vec<i64>,
 }
@@ -167,41 +173,48 @@ impl Checks {
         }
     }
 
-    fn decide(
-        &mut self,
-        trace: &mut Trace,
-        index: u32,
-        verdict: Verdict,
-        at: Instant,
-        detail: Option<String>,
-    ) {
+    /// Looks again at the expectations whose metrics have changed.
+    fn judge_dirty(&mut self, trace: &mut Trace, metrics: &Metrics, now: Instant) {
+        let mut dirty = mem::take(&mut self.dirty);
+        for index in dirty.drain(..) {
+            let monitor = &mut self.monitors[index as usize];
+            monitor.dirty = false;
+            if !matches!(monitor.state, State::Undecided { .. }) {
+                continue;
+            }
+            let Rule::Metrics { predicate, .. } = &monitor.expectation.rule else { continue };
+            self.inputs.clear();
+            self.inputs.extend(monitor.cells.iter().map(|cell| metrics.cell(*cell)));
+            let truth = predicate(&self.inputs);
+            self.judge(trace, index, now, truth);
+        }
+        self.dirty = dirty;
+    }
+
+    /// An expectation's time ends with this instant.
+    fn close(&mut self, trace: &mut Trace, index: u32, now: Instant) {
+        if !matches!(self.monitors[index as usize].expectation.rule, Rule::FlowReaches { .. }) {
+            self.conclude(trace, index, now, false);
+        } else if let Some((id, due)) = self.flows.waiting(index)
+            && due <= now
+            && !self.is_decided(index)
+        {
+            let detail = format!("{} did not get there in time", id.describe(trace));
+            self.decide(trace, index, Verdict::Broken, now, Some(detail));
+        }
+    }
+
+    fn decide(&mut self, trace: &mut Trace, index: u32, verdict: Verdict, at: Instant, detail: Option<String>) {
         let event = trace.count();
-        self.monitors[index as usize].state = State::Decided {
-            verdict,
-            at,
-            event,
-            detail,
-        };
-        trace.record(
-            at,
-            Event::Verdict {
-                expectation: index,
-                verdict,
-            },
-        );
+        self.monitors[index as usize].state = State::Decided { verdict, at, event, detail };
+        trace.record(at, Event::Verdict { expectation: index, verdict });
     }
 
     fn is_decided(&self, index: u32) -> bool {
         matches!(self.monitors[index as usize].state, State::Decided { .. })
     }
 
-    fn judge(
-        &mut self,
-        trace: &mut Trace,
-        index: u32,
-        now: Instant,
-        truth: Result<bool, Overflow>,
-    ) {
+    fn judge(&mut self, trace: &mut Trace, index: u32, now: Instant, truth: Result<bool, Overflow>) {
         let monitor = &mut self.monitors[index as usize];
         let Rule::Metrics { mode, until, .. } = monitor.expectation.rule else {
             return;
@@ -216,9 +229,7 @@ impl Checks {
             return;
         };
         match (mode, truth) {
-            (Mode::Always, false) | (Mode::Never, true) => {
-                self.decide(trace, index, Verdict::Broken, now, None)
-            }
+            (Mode::Always, false) | (Mode::Never, true) => self.decide(trace, index, Verdict::Broken, now, None),
             (Mode::Eventually, true) => self.decide(trace, index, Verdict::Held, now, None),
             (Mode::Stable, true) if true_since.is_none() => *true_since = Some(now),
             (Mode::Stable, false) if now > until => {
@@ -236,23 +247,17 @@ impl Checks {
         let (verdict, detail) = match (&monitor.expectation.rule, &monitor.state) {
             (_, State::Decided { .. }) => return,
             (_, State::Waiting) => (Verdict::Open, Some("its time had not come".to_owned())),
-            (Rule::Metrics { mode, until, .. }, State::Undecided { true_since }) => {
-                match (mode, true_since) {
-                    (Mode::Always | Mode::Never, _) => (Verdict::Held, None),
-                    (Mode::Stable, Some(_)) if !run_ended => return,
-                    (Mode::Stable, Some(since)) if now >= *until => {
-                        return self.decide_since(trace, index, now, *since);
-                    }
-                    (Mode::Eventually | Mode::Stable, _) if now >= *until => (
-                        Verdict::Broken,
-                        Some("it was not true when its time was up".to_owned()),
-                    ),
-                    _ => (
-                        Verdict::Open,
-                        Some("the run ended before its time was up".to_owned()),
-                    ),
+            (Rule::Metrics { mode, until, .. }, State::Undecided { true_since }) => match (mode, true_since) {
+                (Mode::Always | Mode::Never, _) => (Verdict::Held, None),
+                (Mode::Stable, Some(_)) if !run_ended => return,
+                (Mode::Stable, Some(since)) if now >= *until => {
+                    return self.decide_since(trace, index, now, *since);
                 }
-            }
+                (Mode::Eventually | Mode::Stable, _) if now >= *until => {
+                    (Verdict::Broken, Some("it was not true when its time was up".to_owned()))
+                }
+                _ => (Verdict::Open, Some("the run ended before its time was up".to_owned())),
+            },
             (Rule::FlowReaches { .. }, _) => return self.conclude_reaches(trace, index, now),
             (Rule::FlowUnique { .. }, _) => (Verdict::Held, None),
         };
@@ -260,13 +265,7 @@ impl Checks {
     }
 
     fn decide_since(&mut self, trace: &mut Trace, index: u32, now: Instant, since: Instant) {
-        self.decide(
-            trace,
-            index,
-            Verdict::Held,
-            now,
-            Some(format!("since {since}")),
-        );
+        self.decide(trace, index, Verdict::Held, now, Some(format!("since {since}")));
     }
 
     fn conclude_reaches(&mut self, trace: &mut Trace, index: u32, now: Instant) {
@@ -283,25 +282,10 @@ impl Checks {
         let reports = self.monitors.iter().map(|monitor| {
             let name = monitor.expectation.name.clone();
             match &monitor.state {
-                State::Decided {
-                    verdict,
-                    at,
-                    event,
-                    detail,
-                } => VerdictReport {
-                    name,
-                    verdict: *verdict,
-                    at: *at,
-                    event: *event,
-                    detail: detail.clone(),
-                },
-                _ => VerdictReport {
-                    name,
-                    verdict: Verdict::Open,
-                    at: Instant::START,
-                    event: 0,
-                    detail: None,
-                },
+                State::Decided { verdict, at, event, detail } => {
+                    VerdictReport { name, verdict: *verdict, at: *at, event: *event, detail: detail.clone() }
+                }
+                _ => VerdictReport { name, verdict: Verdict::Open, at: Instant::START, event: 0, detail: None },
             }
         });
         reports.collect()
@@ -310,26 +294,14 @@ impl Checks {
 
 impl Kernel {
     pub(crate) fn expect(&self, expectation: Expectation) {
-        let (checks, trace) = (
-            &mut *self.checks.borrow_mut(),
-            &mut *self.trace.borrow_mut(),
-        );
+        let (checks, trace) = (&mut *self.checks.borrow_mut(), &mut *self.trace.borrow_mut());
         let index = u32::try_from(checks.monitors.len()).expect("fewer than 2^32 expectations");
         let mut cells = Vec::new();
         let mut state = State::Undecided { true_since: None };
         match &expectation.rule {
-            Rule::Metrics {
-                from,
-                until,
-                cells: specs,
-                ..
-            } => {
+            Rule::Metrics { from, until, cells: specs, .. } => {
                 let mut metrics = self.metrics.borrow_mut();
-                cells.extend(
-                    specs
-                        .iter()
-                        .map(|spec| metrics.add_cell(spec.clone(), index)),
-                );
+                cells.extend(specs.iter().map(|spec| metrics.add_cell(spec.clone(), index)));
                 state = State::Waiting;
                 let mut queue = self.queue.borrow_mut();
                 queue.push(from.as_nanos(), Action::CheckOpens(index).payload());
@@ -338,19 +310,12 @@ impl Kernel {
                 }
             }
             Rule::FlowReaches { from, to, within } => {
-                checks
-                    .flows
-                    .expect_reaches(index, trace.intern(from), trace.intern(to), *within);
+                checks.flows.expect_reaches(index, trace.intern(from), trace.intern(to), *within);
             }
             Rule::FlowUnique { at } => checks.flows.expect_unique(index, trace.intern(at)),
         }
         trace.names.expectations.push(expectation.name.clone());
-        checks.monitors.push(Monitor {
-            expectation,
-            cells,
-            state,
-            dirty: false,
-        });
+        checks.monitors.push(Monitor { expectation, cells, state, dirty: false });
     }
 
     pub(crate) fn open_check(&self, index: u32) {
@@ -359,79 +324,41 @@ impl Kernel {
         checks.mark(index);
     }
 
-    /// A metric expectation's window ends, or a flow expectation's oldest debt is due.
+    /// A metric expectation's window ends with this instant.
     pub(crate) fn close_check(&self, index: u32) {
-        self.judge_dirty();
-        let (checks, trace) = (
-            &mut *self.checks.borrow_mut(),
-            &mut *self.trace.borrow_mut(),
-        );
-        checks.conclude(trace, index, self.world_now(), false);
+        self.checks.borrow_mut().closing.push(index);
     }
 
+    /// A flow expectation's oldest debt is due at the end of this instant.
     pub(crate) fn flow_due(&self, index: u32) {
-        let (checks, trace) = (
-            &mut *self.checks.borrow_mut(),
-            &mut *self.trace.borrow_mut(),
-        );
-        if checks.is_decided(index) {
-            return;
-        }
-        let now = self.world_now();
-        if let Some((id, due)) = checks.flows.waiting(index) {
-            if due <= now {
-                let detail = format!("{} did not get there in time", id.describe(trace));
-                checks.decide(trace, index, Verdict::Broken, now, Some(detail));
-            } else {
-                self.queue
-                    .borrow_mut()
-                    .push(due.as_nanos(), Action::FlowDue(index).payload());
-            }
+        let checks = &mut *self.checks.borrow_mut();
+        checks.closing.push(index);
+        if let Some(due) = checks.flows.next_due(index, self.world_now()) {
+            self.queue.borrow_mut().push(due.as_nanos(), Action::FlowDue(index).payload());
         }
     }
 
-    /// Looks again at the expectations whose metrics have changed.
+    /// All that happens at this instant has happened: decides what can be decided.
     #[inline]
-    pub(crate) fn judge_dirty(&self) {
+    pub(crate) fn settle(&self) {
         let mut checks = self.checks.borrow_mut();
-        if checks.dirty.is_empty() {
+        if checks.dirty.is_empty() && checks.closing.is_empty() {
             return;
         }
-        let (checks, trace, metrics) = (
-            &mut *checks,
-            &mut *self.trace.borrow_mut(),
-            &*self.metrics.borrow(),
-        );
+        let (checks, trace) = (&mut *checks, &mut *self.trace.borrow_mut());
         let now = self.world_now();
-        while let Some(index) = checks.dirty.pop() {
-            let monitor = &mut checks.monitors[index as usize];
-            monitor.dirty = false;
-            if !matches!(monitor.state, State::Undecided { .. }) {
-                continue;
-            }
-            let Rule::Metrics { predicate, .. } = &monitor.expectation.rule else {
-                continue;
-            };
-            checks.inputs.clear();
-            checks
-                .inputs
-                .extend(monitor.cells.iter().map(|cell| metrics.cell(*cell)));
-            let truth = predicate(&checks.inputs);
-            checks.judge(trace, index, now, truth);
+        checks.judge_dirty(trace, &self.metrics.borrow(), now);
+        while let Some(index) = checks.closing.pop() {
+            checks.close(trace, index, now);
         }
     }
 
     pub(crate) fn flow_passed(&self, kind: Symbol, source: Symbol, sequence: u64) {
-        let (checks, trace) = (
-            &mut *self.checks.borrow_mut(),
-            &mut *self.trace.borrow_mut(),
-        );
+        let (checks, trace) = (&mut *self.checks.borrow_mut(), &mut *self.trace.borrow_mut());
         let now = self.world_now();
         let (broken, due) = checks.flows.pass(now, kind, source, sequence);
         for (index, due) in due {
-            self.queue
-                .borrow_mut()
-                .push(due.as_nanos(), Action::FlowDue(index).payload());
+            self.queue.borrow_mut().push(due.as_nanos(), Action::FlowDue(index).payload());
         }
         for (index, id) in broken {
             if !checks.is_decided(index) {
@@ -442,17 +369,13 @@ impl Kernel {
     }
 
     /// Decides what is still undecided, as the run ends.
-    pub(crate) fn conclude_checks(&self) -> Vec<VerdictReport> {
-        self.judge_dirty();
-        let (checks, trace) = (
-            &mut *self.checks.borrow_mut(),
-            &mut *self.trace.borrow_mut(),
-        );
+    pub(crate) fn conclude_checks(&self) {
+        self.settle();
+        let (checks, trace) = (&mut *self.checks.borrow_mut(), &mut *self.trace.borrow_mut());
         let now = self.world_now();
         for index in 0..checks.monitors.len() as u32 {
             checks.conclude(trace, index, now, true);
         }
-        checks.report()
     }
 
     pub(crate) fn verdicts(&self) -> Vec<VerdictReport> {

@@ -58,23 +58,14 @@ impl Pool {
             return None;
         }
         let mut frame = self.0.borrow_mut().pop().unwrap_or_else(|| {
-            Box::new(Frame {
-                len: 0,
-                link: 0,
-                ordinal: 0,
-                sent_at: 0,
-                digest: 0,
-                data: [0; FRAME_BYTES_MAX],
-            })
+            Box::new(Frame { len: 0, link: 0, ordinal: 0, sent_at: 0, digest: 0, data: [0; FRAME_BYTES_MAX] })
         });
         frame.len = len as u16;
         Some(frame)
     }
 
     pub(crate) fn copy(&self, original: &Frame) -> Box<Frame> {
-        let mut copy = self
-            .take(original.len())
-            .expect("as long as an existing frame");
+        let mut copy = self.take(original.len()).expect("as long as an existing frame");
         copy.bytes_mut().copy_from_slice(original.bytes());
         copy.digest = original.digest;
         copy

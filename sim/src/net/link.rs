@@ -48,15 +48,8 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [Self; 7] = [
-        Self::Loss,
-        Self::QueueFull,
-        Self::LinkDown,
-        Self::NodeDown,
-        Self::RingFull,
-        Self::Unplugged,
-        Self::TooLong,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Loss, Self::QueueFull, Self::LinkDown, Self::NodeDown, Self::RingFull, Self::Unplugged, Self::TooLong];
 
     /// The reason as one word.
     #[must_use]
@@ -119,16 +112,12 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(label: &str, config: &LinkConfig, to: Destination) -> Self {
-        let byte_ps = config
-            .rate_bps
-            .map_or(0, |bps| (8_000_000_000_000 / bps.max(1)).max(1));
+        let byte_ps = config.rate_bps.map_or(0, |bps| (8_000_000_000_000 / bps.max(1)).max(1));
         Self {
             latency_ns: nanos(config.latency),
             jitter_ns: nanos(config.jitter),
             byte_ps,
-            queue_ns_max: config
-                .queue_bytes_max
-                .map_or(u64::MAX, |bytes| bytes.saturating_mul(byte_ps) / 1_000),
+            queue_ns_max: config.queue_bytes_max.map_or(u64::MAX, |bytes| bytes.saturating_mul(byte_ps) / 1_000),
             loss: config.loss,
             busy_until: 0,
             last_arrival: 0,
@@ -164,10 +153,7 @@ impl Link {
         if lost {
             return Err(DropReason::Loss);
         }
-        let arrival = departure
-            .saturating_add(self.latency_ns)
-            .saturating_add(jitter_ns)
-            .max(self.last_arrival);
+        let arrival = departure.saturating_add(self.latency_ns).saturating_add(jitter_ns).max(self.last_arrival);
         self.last_arrival = arrival;
         Ok(arrival)
     }
@@ -178,9 +164,8 @@ impl Link {
             return 0;
         }
         let label = &self.label;
-        let stream = self
-            .jitter_stream
-            .get_or_insert_with(|| Box::new(Stream::new(seed, &format!("link/{label}/jitter"))));
+        let stream =
+            self.jitter_stream.get_or_insert_with(|| Box::new(Stream::new(seed, &format!("link/{label}/jitter"))));
         stream.below(self.jitter_ns.saturating_add(1))
     }
 
@@ -190,9 +175,7 @@ impl Link {
             return false;
         }
         let label = &self.label;
-        let stream = self
-            .loss_stream
-            .get_or_insert_with(|| Box::new(Stream::new(seed, &format!("link/{label}/loss"))));
+        let stream = self.loss_stream.get_or_insert_with(|| Box::new(Stream::new(seed, &format!("link/{label}/loss"))));
         self.loss.decides(stream.next_u32())
     }
 }
@@ -202,14 +185,7 @@ mod tests {
     use super::*;
 
     fn link(config: &LinkConfig) -> Link {
-        Link::new(
-            "test/tx",
-            config,
-            Destination::Port {
-                switch: SwitchId(0),
-                port: 0,
-            },
-        )
+        Link::new("test/tx", config, Destination::Port { switch: SwitchId(0), port: 0 })
     }
 
     #[test]
@@ -222,20 +198,14 @@ mod tests {
         });
         let times: Vec<_> = (0..4).map(|_| link.offer(0, 1_042, 1)).collect();
         let wire_ns = 1_066 * 80;
-        assert_eq!(
-            times[..3],
-            [1, 2, 3].map(|turn| Ok(5_000_000 + turn * wire_ns))
-        );
+        assert_eq!(times[..3], [1, 2, 3].map(|turn| Ok(5_000_000 + turn * wire_ns)));
         assert_eq!(times[3], Err(DropReason::QueueFull));
         assert_eq!(link.offer(wire_ns, 1_042, 1), Ok(5_000_000 + 4 * wire_ns));
     }
 
     #[test]
     fn a_cut_changes_no_later_draw() {
-        let config = LinkConfig {
-            loss: Probability::from_parts_per_billion(500_000_000),
-            ..LinkConfig::default()
-        };
+        let config = LinkConfig { loss: Probability::from_parts_per_billion(500_000_000), ..LinkConfig::default() };
         let (mut whole, mut cut) = (link(&config), link(&config));
         let fates: Vec<_> = (0..100).map(|at| whole.offer(at, 64, 7)).collect();
         for at in 0..100 {
@@ -249,13 +219,8 @@ mod tests {
 
     #[test]
     fn jitter_keeps_the_order() {
-        let mut link = link(&LinkConfig {
-            jitter: Duration::from_millis(3),
-            ..LinkConfig::default()
-        });
-        let arrivals: Vec<_> = (0..1_000_u64)
-            .map(|at| link.offer(at * 1_000, 64, 7).expect("lossless"))
-            .collect();
+        let mut link = link(&LinkConfig { jitter: Duration::from_millis(3), ..LinkConfig::default() });
+        let arrivals: Vec<_> = (0..1_000_u64).map(|at| link.offer(at * 1_000, 64, 7).expect("lossless")).collect();
         assert!(arrivals.is_sorted());
         assert!((0..1_000).any(|at| arrivals[at] - at as u64 * 1_000 > 1_000_000));
     }

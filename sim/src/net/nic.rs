@@ -6,9 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use embassy_net_driver::{
-    Capabilities, Checksum, Driver, HardwareAddress, LinkState, RxToken, TxToken,
-};
+use embassy_net_driver::{Capabilities, Checksum, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 
 use super::{DropReason, FRAME_BYTES_MAX, Frame, LinkId};
 use crate::kernel::{Effect, Kernel};
@@ -76,20 +74,14 @@ impl NicCore {
 
     /// The node lost its power.
     pub(crate) fn power_down(&self, kernel: &Kernel) {
-        self.ring
-            .borrow_mut()
-            .drain(..)
-            .for_each(|frame| kernel.pool.put(frame));
+        self.ring.borrow_mut().drain(..).for_each(|frame| kernel.pool.put(frame));
         let waker = self.waker.borrow_mut().take();
         drop(waker);
     }
 
     fn register(&self, context: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
-        if !waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(context.waker()))
-        {
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
             *waker = Some(context.waker().clone());
         }
     }
@@ -125,13 +117,7 @@ impl Driver for Nic {
             self.core.register(context);
             return None;
         };
-        Some((
-            NicRxToken {
-                frame,
-                kernel: &self.kernel,
-            },
-            NicTxToken { nic: self },
-        ))
+        Some((NicRxToken { frame, kernel: &self.kernel }, NicTxToken { nic: self }))
     }
 
     fn transmit(&mut self, _: &mut Context<'_>) -> Option<NicTxToken<'_>> {

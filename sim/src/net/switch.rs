@@ -42,11 +42,7 @@ impl Switch {
 
 fn address(frame: &[u8], at: usize) -> Option<u64> {
     let bytes: [u8; 6] = frame.get(at..at + 6)?.try_into().ok()?;
-    Some(
-        bytes
-            .iter()
-            .fold(0, |address, &byte| address << 8 | u64::from(byte)),
-    )
+    Some(bytes.iter().fold(0, |address, &byte| address << 8 | u64::from(byte)))
 }
 
 const fn is_group(address: u64) -> bool {
@@ -72,16 +68,8 @@ mod tests {
         assert_eq!(switch.forward(0, &frame(2, 1)), Forward::To(1));
         assert_eq!(switch.forward(0, &frame(255, 1)), Forward::Flood);
         assert_eq!(switch.forward(2, &frame(2, 1)), Forward::To(1));
-        assert_eq!(
-            switch.forward(1, &frame(1, 2)),
-            Forward::To(2),
-            "the station moved"
-        );
+        assert_eq!(switch.forward(1, &frame(1, 2)), Forward::To(2), "the station moved");
         assert_eq!(switch.forward(2, &frame(1, 3)), Forward::Nowhere);
-        assert_eq!(
-            switch.forward(0, &[0; 5]),
-            Forward::Nowhere,
-            "too short for an address"
-        );
+        assert_eq!(switch.forward(0, &[0; 5]), Forward::Nowhere, "too short for an address");
     }
 }

@@ -15,13 +15,7 @@ pub enum Direction {
 /// Sees every frame that passes a node's interface or a cable. A tap only looks.
 pub trait Tap {
     /// A frame passed; `dropped` says why it will not arrive, if that is known here.
-    fn frame(
-        &mut self,
-        at: Instant,
-        direction: Direction,
-        bytes: &[u8],
-        dropped: Option<DropReason>,
-    );
+    fn frame(&mut self, at: Instant, direction: Direction, bytes: &[u8], dropped: Option<DropReason>);
 
     /// The run has ended.
     ///

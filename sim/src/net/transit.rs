@@ -57,22 +57,10 @@ impl Net {
         link.counters.sent += 1;
         let at = Instant::from_nanos(port.now);
         let (ordinal, bytes) = (frame.ordinal, frame.len());
-        port.trace.record(
-            at,
-            Event::FrameSent {
-                link: id,
-                ordinal,
-                bytes: bytes as u32,
-                digest: frame.digest(),
-            },
-        );
+        port.trace.record(at, Event::FrameSent { link: id, ordinal, bytes: bytes as u32, digest: frame.digest() });
         let fate = link.offer(port.now, bytes, self.seed);
         if let Some(tap) = link.tap {
-            let direction = if id.0 % 2 == 0 {
-                Direction::Tx
-            } else {
-                Direction::Rx
-            };
+            let direction = if id.0 % 2 == 0 { Direction::Tx } else { Direction::Rx };
             self.taps[tap as usize].frame(at, direction, frame.bytes(), fate.err());
         }
         match fate {
@@ -97,22 +85,13 @@ impl Net {
         let (link, ordinal) = (LinkId(frame.link), frame.ordinal);
         self.dropped[reason as usize] += 1;
         self.links[link.index()].counters.dropped += 1;
-        port.trace.record(
-            Instant::from_nanos(port.now),
-            Event::FrameDropped {
-                link,
-                ordinal,
-                reason,
-            },
-        );
+        port.trace.record(Instant::from_nanos(port.now), Event::FrameDropped { link, ordinal, reason });
         port.pool.put(frame);
     }
 
     /// Takes a frame off its link. Returns the interface that it reached, if it reached one.
     fn land(&mut self, port: &mut Port<'_>, flight: u32) -> Option<(Rc<NicCore>, Box<Frame>)> {
-        let frame = self.flights[flight as usize]
-            .take()
-            .expect("a flight lands once");
+        let frame = self.flights[flight as usize].take().expect("a flight lands once");
         self.free.push(flight);
         let link = &mut self.links[frame.link as usize];
         if link.cuts > 0 || link.cut_at > frame.sent_at {
@@ -133,10 +112,7 @@ impl Net {
                 }
                 Some((nic, frame))
             }
-            &Destination::Port {
-                switch,
-                port: ingress,
-            } => {
+            &Destination::Port { switch, port: ingress } => {
                 self.arrived(port, &frame);
                 self.switch(port, switch, ingress, frame);
                 None
@@ -148,13 +124,7 @@ impl Net {
         let link = LinkId(frame.link);
         self.links[link.index()].counters.delivered += 1;
         let at = Instant::from_nanos(port.now);
-        port.trace.record(
-            at,
-            Event::FrameDelivered {
-                link,
-                ordinal: frame.ordinal,
-            },
-        );
+        port.trace.record(at, Event::FrameDelivered { link, ordinal: frame.ordinal });
     }
 
     fn switch(&mut self, port: &mut Port<'_>, id: SwitchId, ingress: u32, frame: Box<Frame>) {
@@ -184,28 +154,14 @@ impl Kernel {
         let mut net = self.net.borrow_mut();
         let now = self.now.get();
         if let Some(tap) = nic.tap.get() {
-            net.taps[tap as usize].frame(
-                Instant::from_nanos(now),
-                Direction::Tx,
-                frame.bytes(),
-                None,
-            );
+            net.taps[tap as usize].frame(Instant::from_nanos(now), Direction::Tx, frame.bytes(), None);
         }
         let Some(link) = nic.link.get() else {
             net.dropped[DropReason::Unplugged as usize] += 1;
             return self.pool.put(frame);
         };
         let (queue, trace) = (&mut *self.queue.borrow_mut(), &mut *self.trace.borrow_mut());
-        net.offer(
-            &mut Port {
-                now,
-                queue,
-                trace,
-                pool: &self.pool,
-            },
-            link,
-            frame,
-        );
+        net.offer(&mut Port { now, queue, trace, pool: &self.pool }, link, frame);
     }
 
     /// A frame comes out of its link.
@@ -213,15 +169,7 @@ impl Kernel {
         let landed = {
             let mut net = self.net.borrow_mut();
             let (queue, trace) = (&mut *self.queue.borrow_mut(), &mut *self.trace.borrow_mut());
-            net.land(
-                &mut Port {
-                    now: self.now.get(),
-                    queue,
-                    trace,
-                    pool: &self.pool,
-                },
-                flight,
-            )
+            net.land(&mut Port { now: self.now.get(), queue, trace, pool: &self.pool }, flight)
         };
         if let Some((nic, frame)) = landed {
             nic.receive(frame);

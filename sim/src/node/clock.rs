@@ -73,11 +73,7 @@ impl Clock {
     #[must_use]
     pub fn timer(&self, at: Instant) -> Timer {
         let elapsed = self.node.spec.clock.elapsed(at.as_nanos());
-        Timer {
-            at: self.node.booted_at.get().as_nanos().saturating_add(elapsed),
-            world: self.kernel.id,
-            key: None,
-        }
+        Timer { at: self.node.booted_at.get().as_nanos().saturating_add(elapsed), world: self.kernel.id, key: None }
     }
 
     /// A timer that is ready after `duration` of the node's monotonic time.
@@ -139,10 +135,7 @@ mod tests {
     #[test]
     fn a_drifting_clock_has_reached_what_its_timers_wait_for() {
         for drift_ppb in [-1_000_000, -20_000, -1, 1, 20_000, 500_000_000] {
-            let clock = ClockSpec {
-                drift_ppb,
-                ..ClockSpec::default()
-            };
+            let clock = ClockSpec { drift_ppb, ..ClockSpec::default() };
             for local in [1, 999, 1_000_000_007, 86_400_000_000_000] {
                 let elapsed = clock.elapsed(local);
                 assert!(clock.local(elapsed) >= local);

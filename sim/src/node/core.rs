@@ -85,10 +85,7 @@ pub struct NodeSpec {
 impl NodeSpec {
     /// A node with a true clock and a fast CPU.
     pub fn named(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            ..Self::default()
-        }
+        Self { name: name.into(), ..Self::default() }
     }
 }
 

@@ -75,9 +75,7 @@ impl Node {
     /// The work of the current poll takes this long: what the poll does is seen by others only after that, and a power
     /// cut before then undoes it.
     pub fn busy(&self, duration: Duration) {
-        self.core
-            .debt_ns
-            .set(self.core.debt_ns.get().saturating_add(nanos(duration)));
+        self.core.debt_ns.set(self.core.debt_ns.get().saturating_add(nanos(duration)));
     }
 
     /// Adds to a counter.
@@ -98,11 +96,6 @@ impl Node {
     /// Notes that the thing numbered `sequence` by `source` has passed the point `kind`.
     pub fn flow(&self, kind: &str, source: &str, sequence: u64) {
         let (kind, source) = self.kernel.flow_symbols(kind, source);
-        self.kernel.effect(Effect::Flow {
-            node: self.core.id,
-            kind,
-            source,
-            sequence,
-        });
+        self.kernel.effect(Effect::Flow { node: self.core.id, kind, source, sequence });
     }
 }

@@ -128,21 +128,12 @@ impl Event {
     #[inline]
     pub(super) fn mix_into(&self, at: Instant, fingerprint: &mut Fingerprint) {
         let (tag, subject, value) = match *self {
-            Self::FrameSent {
-                link,
-                ordinal,
-                bytes,
-                digest,
-            } => {
+            Self::FrameSent { link, ordinal, bytes, digest } => {
                 fingerprint.mix(digest ^ u128::from(bytes));
                 (1, link.bits(), ordinal)
             }
             Self::FrameDelivered { link, ordinal } => (2, link.bits(), ordinal),
-            Self::FrameDropped {
-                link,
-                ordinal,
-                reason,
-            } => (3, link.bits(), ordinal | (reason as u64) << 56),
+            Self::FrameDropped { link, ordinal, reason } => (3, link.bits(), ordinal | (reason as u64) << 56),
             Self::Boot { node, cause } => (4, node.bits(), cause as u64),
             Self::Exit { node, exit } => (5, node.bits(), exit.bits()),
             Self::PowerCut { node } => (6, node.bits(), 0),
@@ -150,25 +141,14 @@ impl Event {
             Self::Refusal { node, what } => (8, node.bits(), what.0.into()),
             Self::FaultBegan { fault } => (9, fault, 0),
             Self::FaultEnded { fault } => (10, fault, 0),
-            Self::Flow {
-                node,
-                kind,
-                source,
-                sequence,
-            } => {
+            Self::Flow { node, kind, source, sequence } => {
                 fingerprint.mix_pair(u64::from(kind.0) << 32 | u64::from(source.0), 0);
                 (11, node.bits(), sequence)
             }
-            Self::Verdict {
-                expectation,
-                verdict,
-            } => (12, expectation, verdict as u64),
+            Self::Verdict { expectation, verdict } => (12, expectation, verdict as u64),
             Self::Input { what } => (13, what.0, 0),
         };
-        fingerprint.mix_pair(
-            at.as_nanos(),
-            (tag << 32 | u64::from(subject)) ^ value.rotate_left(40),
-        );
+        fingerprint.mix_pair(at.as_nanos(), (tag << 32 | u64::from(subject)) ^ value.rotate_left(40));
     }
 
     /// The node that it happened to, if it happened to one.
@@ -189,9 +169,9 @@ impl Event {
     #[must_use]
     pub fn link(&self) -> Option<LinkId> {
         match *self {
-            Self::FrameSent { link, .. }
-            | Self::FrameDelivered { link, .. }
-            | Self::FrameDropped { link, .. } => Some(link),
+            Self::FrameSent { link, .. } | Self::FrameDelivered { link, .. } | Self::FrameDropped { link, .. } => {
+                Some(link)
+            }
             _ => None,
         }
     }

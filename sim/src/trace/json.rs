@@ -61,40 +61,23 @@ impl Event {
             Self::Refusal { node, what } => {
                 json!({ "node": names.node(node), "what": names.symbol(what) })
             }
-            Self::FrameSent {
-                link,
-                ordinal,
-                bytes,
-                digest,
-            } => json!({
+            Self::FrameSent { link, ordinal, bytes, digest } => json!({
                 "link": names.link(link), "ordinal": ordinal, "bytes": bytes, "digest": format!("{digest:032x}"),
             }),
             Self::FrameDelivered { link, ordinal } => {
                 json!({ "link": names.link(link), "ordinal": ordinal })
             }
-            Self::FrameDropped {
-                link,
-                ordinal,
-                reason,
-            } => {
+            Self::FrameDropped { link, ordinal, reason } => {
                 json!({ "link": names.link(link), "ordinal": ordinal, "reason": reason })
             }
             Self::FaultBegan { fault } | Self::FaultEnded { fault } => {
                 json!({ "fault": names.fault(fault) })
             }
-            Self::Flow {
-                node,
-                kind,
-                source,
-                sequence,
-            } => json!({
+            Self::Flow { node, kind, source, sequence } => json!({
                 "node": names.node(node), "kind": names.symbol(kind),
                 "source": names.symbol(source), "sequence": sequence,
             }),
-            Self::Verdict {
-                expectation,
-                verdict,
-            } => {
+            Self::Verdict { expectation, verdict } => {
                 json!({ "expectation": names.expectation(expectation), "verdict": verdict })
             }
             Self::Input { what } => json!({ "what": names.symbol(what) }),

@@ -52,9 +52,7 @@ impl Names {
     /// The name of an expectation.
     #[must_use]
     pub fn expectation(&self, index: u32) -> &str {
-        self.expectations
-            .get(index as usize)
-            .map_or("?", String::as_str)
+        self.expectations.get(index as usize).map_or("?", String::as_str)
     }
 
     /// The description of a fault of the timeline.
@@ -115,8 +113,7 @@ impl Trace {
         if let Some(&symbol) = self.symbols.get(text) {
             return symbol;
         }
-        let symbol =
-            Symbol(u32::try_from(self.names.symbols.len()).expect("fewer than 2^32 symbols"));
+        let symbol = Symbol(u32::try_from(self.names.symbols.len()).expect("fewer than 2^32 symbols"));
         self.fingerprint.mix_text(text);
         self.names.symbols.push(text.to_owned());
         self.symbols.insert(text.into(), symbol);
@@ -125,9 +122,6 @@ impl Trace {
 
     /// Flushes all sinks; the first error of any is returned.
     pub(crate) fn finish(&mut self) -> std::io::Result<()> {
-        self.sinks
-            .iter_mut()
-            .map(|sink| sink.finish())
-            .fold(Ok(()), std::io::Result::and)
+        self.sinks.iter_mut().map(|sink| sink.finish()).fold(Ok(()), std::io::Result::and)
     }
 }

@@ -64,10 +64,7 @@ impl Recent {
     /// Keeps the last `capacity` events.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self {
-            records: VecDeque::with_capacity(capacity),
-            capacity,
-        }
+        Self { records: VecDeque::with_capacity(capacity), capacity }
     }
 
     /// The kept events, oldest first.
