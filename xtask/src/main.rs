@@ -1,3 +1,63 @@
-//! What CI runs, in Rust.
+//! What CI runs, in Rust: `cargo xtask VERB`.
+//!
+//! A verb proves one thing about the tree and exits with 1 where it does not hold. `ci` runs them all,
+//! with the compiler's and the tests' own proofs between them. What is held against what stands as data
+//! in `policy.toml`.
 
-fn main() {}
+mod ci;
+mod deps;
+mod fingerprints;
+mod licences;
+mod metadata;
+mod no_std;
+mod outside;
+mod policy;
+mod shell;
+mod tests_run;
+mod tidy;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// What a verb comes to: nothing to say, or what does not hold.
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+const USAGE: &str = "\
+usage: cargo xtask VERB
+
+  ci                     everything below, and fmt, clippy, docs, tests, firmware and examples
+  deps                   who names whom, against the forbidden edges
+  licences               every dependency's licence, source and name
+  no-std                 stack and devices for bare metal, without alloc
+  tidy                   file and function lengths, names, unsafe, reasons
+  fingerprints [--bless] every gallery scenario, debug and release, against scenarios/fingerprints.toml
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments[..] {
+        ["ci"] => ci::run(),
+        ["deps"] => deps::run(),
+        ["licences"] => licences::run(),
+        ["no-std"] => no_std::run(),
+        ["tidy"] => tidy::run(),
+        ["fingerprints"] => fingerprints::run(fingerprints::Mode::Compare),
+        ["fingerprints", "--bless"] => fingerprints::run(fingerprints::Mode::Bless),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Packages of this tree that stand outside its workspace: boards, peers of the benchmarks, examples.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::shell;
+use crate::{Outcome, metadata};
+
+/// Their manifests.
+pub(crate) fn manifests() -> Outcome<Vec<PathBuf>> {
+    let members: Vec<PathBuf> = metadata::workspace()?
+        .packages
+        .into_iter()
+        .filter(|package| package.source.is_none())
+        .map(|package| package.manifest_path)
+        .collect();
+    let root = shell::root();
+    Ok(shell::files()?
+        .into_iter()
+        .filter(|file| file.ends_with("Cargo.toml"))
+        .map(|file| root.join(file))
+        .filter(|manifest| *manifest != root.join("Cargo.toml") && !members.contains(manifest))
+        .collect())
+}
+
+/// Builds every package below `folder` that stands outside the workspace, from its own folder, so that
+/// its own `.cargo/config.toml` names its target.
+pub(crate) fn build(folder: &str, profile: &[&str]) -> Outcome<usize> {
+    let below = shell::root().join(folder);
+    let mut built = 0;
+    for manifest in manifests()? {
+        if !manifest.starts_with(&below) {
+            continue;
+        }
+        let home = manifest.parent().expect("a manifest lies in a folder");
+        println!("building {}", shell::from_root(home));
+        install_targets_of(home)?;
+        shell::run(cargo_in(home).arg("build").args(profile))?;
+        built += 1;
+    }
+    Ok(built)
+}
+
+fn cargo_in(home: &Path) -> Command {
+    let mut cargo = shell::cargo();
+    cargo.current_dir(home);
+    cargo
+}
+
+/// Installs the target that the package's `.cargo/config.toml` builds for.
+fn install_targets_of(home: &Path) -> Outcome {
+    for folder in home.ancestors().take_while(|folder| folder.starts_with(shell::root())) {
+        let Ok(text) = std::fs::read_to_string(folder.join(".cargo/config.toml")) else {
+            continue;
+        };
+        let config: toml::Table = toml::from_str(&text)?;
+        let target = config.get("build").and_then(|build| build.get("target"));
+        if let Some(target) = target.and_then(|target| target.as_str()) {
+            return crate::no_std::install_target(target);
+        }
+    }
+    Ok(())
+}
