@@ -65,7 +65,7 @@ fn metric_rules() {
         assert_eq!(verdict(rise, mode, from, until, end), expected, "{mode:?} from {from} until {until}");
     }
     assert_eq!(verdict(&[(5, 99)], Mode::Never, 0, 30, 30).0, Broken, "198 is above ten");
-    assert_eq!(verdict(&[(5, 98), (6, 1)], Mode::Eventually, 6, 30, 30).0, Held);
+    assert_eq!(verdict(&[(5, 98), (6, 1)], Mode::Eventually, 6, 30, 30).0, Broken);
 }
 
 #[test]

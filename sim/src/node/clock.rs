@@ -2,10 +2,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::NodeCore;
+use super::{NodeCore, NodeId};
 use crate::current;
 use crate::kernel::{Kernel, WorldId};
 use crate::time::{Duration, Instant};
@@ -46,40 +45,47 @@ fn saturate(ns: i128) -> u64 {
 }
 
 /// A node's clock. Its monotonic time starts at 0 with every boot, as a board's does.
-#[derive(Clone)]
+///
+/// It is an id, hence `Send` and `Copy`; outside its world it stands still at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
-    node: Rc<NodeCore>,
-    kernel: Rc<Kernel>,
+    world: WorldId,
+    node: NodeId,
 }
 
 impl Clock {
-    pub(crate) fn new(node: Rc<NodeCore>, kernel: Rc<Kernel>) -> Self {
-        Self { node, kernel }
+    pub(crate) fn new(world: WorldId, node: NodeId) -> Self {
+        Self { world, node }
     }
 
     /// The node's monotonic time. Work that the current poll has been charged for has passed already.
     #[must_use]
     pub fn now(&self) -> Instant {
-        self.kernel.local_now(&self.node)
+        self.ask(Instant::START, |kernel, node| kernel.local_now(node))
     }
 
     /// The node's wall clock: the time since the Unix epoch.
     #[must_use]
     pub fn wall(&self) -> Duration {
-        Duration::from_nanos(self.kernel.wall_ns(&self.node))
+        self.ask(Duration::ZERO, |kernel, node| Duration::from_nanos(kernel.wall_ns(node)))
     }
 
     /// A timer that is ready once the node's monotonic time is `at`. Dropping it cancels it.
-    #[must_use]
     pub fn timer(&self, at: Instant) -> Timer {
-        let elapsed = self.node.spec.clock.elapsed(at.as_nanos());
-        Timer { at: self.node.booted_at.get().as_nanos().saturating_add(elapsed), world: self.kernel.id, key: None }
+        let at = self.ask(u64::MAX, |_, node| {
+            node.booted_at.get().as_nanos().saturating_add(node.spec.clock.elapsed(at.as_nanos()))
+        });
+        Timer { at, world: self.world, key: None }
     }
 
     /// A timer that is ready after `duration` of the node's monotonic time.
-    #[must_use]
     pub fn sleep(&self, duration: Duration) -> Timer {
         self.timer(self.now() + duration)
+    }
+
+    fn ask<R>(&self, elsewhere: R, question: impl FnOnce(&Kernel, &NodeCore) -> R) -> R {
+        current::with(self.world, |kernel| question(kernel, &kernel.nodes.borrow()[self.node.index()]))
+            .unwrap_or(elsewhere)
     }
 }
 

@@ -43,7 +43,7 @@ impl Node {
     /// Its clock.
     #[must_use]
     pub fn clock(&self) -> Clock {
-        Clock::new(Rc::clone(&self.core), Rc::clone(&self.kernel))
+        Clock::new(self.kernel.id, self.core.id)
     }
 
     /// The world's true time, which no device can know; models of hardware and of the physical world do.
