@@ -16,9 +16,7 @@ use http_body::Body as HttpBody;
 use crate::handler::{Endpoint, endpoint};
 use crate::middleware::{Chain, Next};
 use crate::route::{Matched, Table};
-use crate::{
-    Body, BoxError, Error, Handler, IntoResponse, Middleware, Request, Response, RouteError,
-};
+use crate::{Body, BoxError, Error, Handler, IntoResponse, Middleware, Request, Response, RouteError};
 
 /// An application being put together: what it serves where, what surrounds that, and the state they share.
 ///
@@ -65,20 +63,12 @@ impl<State: 'static> App<State> {
     /// An app whose handlers share this state.
     #[must_use]
     pub fn with_state(state: State) -> Self {
-        Self {
-            state: Rc::new(state),
-            table: Table::new(),
-            middleware: Chain::default(),
-            first_error: None,
-        }
+        Self { state: Rc::new(state), table: Table::new(), middleware: Chain::default(), first_error: None }
     }
 
     /// The route of this path, to give it handlers. The same path may be mentioned again.
     pub fn at(&mut self, path: &str) -> Route<'_, State> {
-        Route {
-            app: self,
-            path: path.to_owned(),
-        }
+        Route { app: self, path: path.to_owned() }
     }
 
     /// Surrounds all handlers, present and to come, with a middleware. The first one added is the outermost. It also
@@ -114,10 +104,9 @@ impl<State: 'static> App<State> {
                 methods.otherwise = Some(endpoint);
                 Ok(())
             }
-            Some(method) if methods.find(&method).is_some() => Err(RouteError::SameMethod {
-                path: path.to_owned(),
-                method,
-            }),
+            Some(method) if methods.find(&method).is_some() => {
+                Err(RouteError::SameMethod { path: path.to_owned(), method })
+            }
             Some(method) => {
                 methods.by_method.push((method, endpoint));
                 Ok(())
@@ -157,21 +146,13 @@ impl<State: 'static> Route<'_, State> {
     }
 
     /// Answers this method by this handler.
-    pub fn method<Arguments: 'static>(
-        &mut self,
-        method: Method,
-        handler: impl Handler<State, Arguments>,
-    ) -> &mut Self {
-        self.app
-            .register(&self.path, Some(method), endpoint(handler));
+    pub fn method<Arguments: 'static>(&mut self, method: Method, handler: impl Handler<State, Arguments>) -> &mut Self {
+        self.app.register(&self.path, Some(method), endpoint(handler));
         self
     }
 
     /// Answers every method that has no handler of its own, `HEAD` and `OPTIONS` included.
-    pub fn all<Arguments: 'static>(
-        &mut self,
-        handler: impl Handler<State, Arguments>,
-    ) -> &mut Self {
+    pub fn all<Arguments: 'static>(&mut self, handler: impl Handler<State, Arguments>) -> &mut Self {
         self.app.register(&self.path, None, endpoint(handler));
         self
     }
@@ -179,9 +160,7 @@ impl<State: 'static> Route<'_, State> {
 
 impl<State> fmt::Debug for Route<'_, State> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Route")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Route").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -231,20 +210,10 @@ impl<State: 'static> Inner<State> {
             }
             return (Rc::clone(&self.not_found), None);
         };
-        let get = || {
-            methods
-                .find(&Method::GET)
-                .filter(|_| method == Method::HEAD)
-        };
-        let endpoint: Rc<dyn Endpoint<State>> = match methods
-            .find(method)
-            .or(methods.otherwise.as_ref())
-            .or_else(get)
-        {
+        let get = || methods.find(&Method::GET).filter(|_| method == Method::HEAD);
+        let endpoint: Rc<dyn Endpoint<State>> = match methods.find(method).or(methods.otherwise.as_ref()).or_else(get) {
             Some(endpoint) => Rc::clone(endpoint),
-            None if method == Method::OPTIONS => {
-                Rc::new(Fixed::Options(Some(methods.allow.clone())))
-            }
+            None if method == Method::OPTIONS => Rc::new(Fixed::Options(Some(methods.allow.clone()))),
             None => Rc::new(Fixed::NotAllowed(methods.allow.clone())),
         };
         (endpoint, Some(matched))
@@ -253,9 +222,7 @@ impl<State: 'static> Inner<State> {
 
 impl<State> Clone for AppService<State> {
     fn clone(&self) -> Self {
-        Self {
-            inner: Rc::clone(&self.inner),
-        }
+        Self { inner: Rc::clone(&self.inner) }
     }
 }
 
@@ -295,13 +262,7 @@ impl Future for Respond {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
-        self.answer.as_mut().poll(cx).map(|response| {
-            if self.head {
-                without_body(response)
-            } else {
-                response
-            }
-        })
+        self.answer.as_mut().poll(cx).map(|response| if self.head { without_body(response) } else { response })
     }
 }
 
@@ -331,9 +292,7 @@ fn without_body(response: Response) -> Response {
         && length > 0
         && !parts.headers.contains_key(CONTENT_LENGTH)
     {
-        parts
-            .headers
-            .insert(CONTENT_LENGTH, HeaderValue::from(length));
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     Response::from_parts(parts, Body::empty())
 }
@@ -349,9 +308,9 @@ impl<State> Endpoint<State> for Fixed {
     fn call(&self, _: Request<State>) -> LocalBoxFuture<'static, Response> {
         let response = match self {
             Self::NotFound => Error::new(StatusCode::NOT_FOUND).into_response(),
-            Self::NotAllowed(allow) => Error::new(StatusCode::METHOD_NOT_ALLOWED)
-                .header(ALLOW, allow.clone())
-                .into_response(),
+            Self::NotAllowed(allow) => {
+                Error::new(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, allow.clone()).into_response()
+            }
             Self::Options(allow) => {
                 let mut response = StatusCode::NO_CONTENT.into_response();
                 if let Some(allow) = allow {

@@ -64,10 +64,7 @@ impl Body {
     /// A body of no bytes.
     #[must_use]
     pub const fn empty() -> Self {
-        Self {
-            kind: Kind::Empty,
-            limit: None,
-        }
+        Self { kind: Kind::Empty, limit: None }
     }
 
     /// Wraps any `http_body::Body` of bytes. hyper's own incoming bodies and bodies of this type are taken as they
@@ -79,24 +76,15 @@ impl Body {
     {
         let mut body = Some(body);
         let any: &mut dyn Any = &mut body;
-        if let Some(incoming) = any
-            .downcast_mut::<Option<Incoming>>()
-            .and_then(Option::take)
-        {
-            return Self {
-                kind: Kind::Incoming(incoming),
-                limit: None,
-            };
+        if let Some(incoming) = any.downcast_mut::<Option<Incoming>>().and_then(Option::take) {
+            return Self { kind: Kind::Incoming(incoming), limit: None };
         }
         if let Some(own) = any.downcast_mut::<Option<Self>>().and_then(Option::take) {
             return own;
         }
         let body = body.take().expect("neither downcast took the body");
         let streamed: Streamed = Box::pin(body.map_err(Into::into));
-        Self {
-            kind: Kind::Streamed(streamed),
-            limit: None,
-        }
+        Self { kind: Kind::Streamed(streamed), limit: None }
     }
 
     /// A body whose bytes come from a stream, sent as they come (chunked in HTTP/1.1).
@@ -106,9 +94,7 @@ impl Body {
         T: Into<Bytes>,
         E: Into<BoxError> + 'static,
     {
-        Self::new(StreamBody::new(
-            stream.map(|item| item.map(|bytes| Frame::data(bytes.into()))),
-        ))
+        Self::new(StreamBody::new(stream.map(|item| item.map(|bytes| Frame::data(bytes.into())))))
     }
 
     /// The same body, which fails with [`BodyError::TooLarge`] once more than `bytes_max` bytes have come. Of
@@ -116,10 +102,7 @@ impl Body {
     #[must_use]
     pub fn limited(mut self, bytes_max: u64) -> Self {
         if self.limit.is_none_or(|limit| bytes_max < limit.bytes_left) {
-            self.limit = Some(Limit {
-                bytes_max,
-                bytes_left: bytes_max,
-            });
+            self.limit = Some(Limit { bytes_max, bytes_left: bytes_max });
         }
         self
     }
@@ -146,9 +129,7 @@ impl Body {
         if let Some(limit) = body.limit
             && HttpBody::size_hint(&body).lower() > limit.bytes_left
         {
-            return Err(BodyError::TooLarge {
-                bytes_max: limit.bytes_max,
-            });
+            return Err(BodyError::TooLarge { bytes_max: limit.bytes_max });
         }
         let Some(first) = body.chunk().await? else {
             return Ok(Bytes::new());
@@ -169,10 +150,7 @@ impl HttpBody for Body {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let body = &mut *self;
         let frame = match &mut body.kind {
             Kind::Empty => return Poll::Ready(None),
@@ -184,12 +162,10 @@ impl HttpBody for Body {
                 }
                 Ok(Frame::data(bytes))
             }
-            Kind::Incoming(incoming) => {
-                match std::task::ready!(Pin::new(incoming).poll_frame(cx)) {
-                    None => return Poll::Ready(None),
-                    Some(frame) => frame.map_err(BodyError::Connection),
-                }
-            }
+            Kind::Incoming(incoming) => match std::task::ready!(Pin::new(incoming).poll_frame(cx)) {
+                None => return Poll::Ready(None),
+                Some(frame) => frame.map_err(BodyError::Connection),
+            },
             Kind::Streamed(streamed) => match std::task::ready!(streamed.as_mut().poll_frame(cx)) {
                 None => return Poll::Ready(None),
                 Some(frame) => frame.map_err(BodyError::from_boxed),
@@ -232,9 +208,7 @@ impl Limit {
                 self.bytes_left = left;
                 Ok(frame)
             }
-            None => Err(BodyError::TooLarge {
-                bytes_max: self.bytes_max,
-            }),
+            None => Err(BodyError::TooLarge { bytes_max: self.bytes_max }),
         }
     }
 }
@@ -257,10 +231,7 @@ impl fmt::Debug for Body {
             Kind::Incoming(_) => "incoming",
             Kind::Streamed(_) => "streamed",
         };
-        f.debug_struct("Body")
-            .field("kind", &kind)
-            .field("size", &HttpBody::size_hint(self))
-            .finish()
+        f.debug_struct("Body").field("kind", &kind).field("size", &HttpBody::size_hint(self)).finish()
     }
 }
 
@@ -272,10 +243,7 @@ impl From<()> for Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self {
-            kind: Kind::Full(bytes),
-            limit: None,
-        }
+        Self { kind: Kind::Full(bytes), limit: None }
     }
 }
 
@@ -305,9 +273,6 @@ impl From<&'static [u8]> for Body {
 
 impl From<Incoming> for Body {
     fn from(incoming: Incoming) -> Self {
-        Self {
-            kind: Kind::Incoming(incoming),
-            limit: None,
-        }
+        Self { kind: Kind::Incoming(incoming), limit: None }
     }
 }

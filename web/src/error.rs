@@ -66,11 +66,7 @@ impl Error {
 
     /// Names the kind of problem: a URI for `type` and a short text for `title`, the same for every occurrence.
     #[must_use]
-    pub fn kind(
-        mut self,
-        uri: impl Into<Cow<'static, str>>,
-        title: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub fn kind(mut self, uri: impl Into<Cow<'static, str>>, title: impl Into<Cow<'static, str>>) -> Self {
         self.inner.kind = Some(uri.into());
         self.inner.title = Some(title.into());
         self
@@ -130,9 +126,7 @@ impl Error {
             document.insert("detail".into(), detail.as_ref().into());
         }
         for (name, value) in &self.inner.members {
-            document
-                .entry(name.as_str())
-                .or_insert_with(|| value.clone());
+            document.entry(name.as_str()).or_insert_with(|| value.clone());
         }
         Value::Object(document).to_string().into_bytes()
     }
@@ -189,10 +183,7 @@ impl IntoResponse for Error {
         let mut response = Response::new(Body::from(self.problem()));
         *response.status_mut() = self.inner.status;
         *response.headers_mut() = self.inner.headers;
-        response.headers_mut().insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }
 }

@@ -60,10 +60,7 @@ where
     Arguments: 'static,
     H: Handler<State, Arguments>,
 {
-    Rc::new(Erased {
-        handler,
-        arguments: std::marker::PhantomData,
-    })
+    Rc::new(Erased { handler, arguments: std::marker::PhantomData })
 }
 
 struct Erased<H, Arguments> {

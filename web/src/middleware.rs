@@ -55,11 +55,7 @@ pub struct Next<State> {
 
 impl<State: 'static> Next<State> {
     pub(crate) fn new(chain: Rc<Chain<State>>, endpoint: Rc<dyn Endpoint<State>>) -> Self {
-        Self {
-            chain,
-            passed: 0,
-            endpoint,
-        }
+        Self { chain, passed: 0, endpoint }
     }
 
     /// Passes the request on and returns what comes back.
@@ -75,9 +71,7 @@ impl<State: 'static> Next<State> {
 
 impl<State> fmt::Debug for Next<State> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Next")
-            .field("layers_left", &(self.chain.layers.len() - self.passed))
-            .finish_non_exhaustive()
+        f.debug_struct("Next").field("layers_left", &(self.chain.layers.len() - self.passed)).finish_non_exhaustive()
     }
 }
 
@@ -99,19 +93,11 @@ impl<State> Default for Chain<State> {
 }
 
 trait Layer<State> {
-    fn handle_boxed(
-        self: Rc<Self>,
-        request: Request<State>,
-        next: Next<State>,
-    ) -> LocalBoxFuture<'static, Response>;
+    fn handle_boxed(self: Rc<Self>, request: Request<State>, next: Next<State>) -> LocalBoxFuture<'static, Response>;
 }
 
 impl<State: 'static, M: Middleware<State>> Layer<State> for M {
-    fn handle_boxed(
-        self: Rc<Self>,
-        request: Request<State>,
-        next: Next<State>,
-    ) -> LocalBoxFuture<'static, Response> {
+    fn handle_boxed(self: Rc<Self>, request: Request<State>, next: Next<State>) -> LocalBoxFuture<'static, Response> {
         Box::pin(async move { self.handle(request, next).await })
     }
 }

@@ -29,19 +29,8 @@ pub struct Request<State = ()> {
 }
 
 impl<State> Request<State> {
-    pub(crate) fn new(
-        parts: Parts,
-        body: Body,
-        state: Rc<State>,
-        matched: Option<Matched>,
-    ) -> Self {
-        Self {
-            parts,
-            body,
-            body_bytes_max: BODY_BYTES_MAX,
-            state,
-            matched,
-        }
+    pub(crate) fn new(parts: Parts, body: Body, state: Rc<State>, matched: Option<Matched>) -> Self {
+        Self { parts, body, body_bytes_max: BODY_BYTES_MAX, state, matched }
     }
 
     /// The method.
@@ -101,24 +90,13 @@ impl<State> Request<State> {
     /// # Errors
     /// 400 if it does not parse as a `T` or is not UTF-8; 500 if the route has no parameter of this name.
     pub fn param<T: FromStr>(&self, name: &str) -> Result<T> {
-        let Some(raw) = self
-            .matched
-            .as_ref()
-            .and_then(|matched| matched.param(name, self.parts.uri.path()))
-        else {
+        let Some(raw) = self.matched.as_ref().and_then(|matched| matched.param(name, self.parts.uri.path())) else {
             let route = self.route().unwrap_or("none");
-            return Err(std::io::Error::other(format!(
-                "route `{route}` has no parameter `{name}`"
-            ))
-            .into());
+            return Err(std::io::Error::other(format!("route `{route}` has no parameter `{name}`")).into());
         };
-        let refused = || {
-            Error::new(StatusCode::BAD_REQUEST)
-                .detail(format!("`{raw}` is not a valid `{name}` in the path"))
-        };
-        let decoded = percent_decode_str(raw)
-            .decode_utf8()
-            .map_err(|_| refused())?;
+        let refused =
+            || Error::new(StatusCode::BAD_REQUEST).detail(format!("`{raw}` is not a valid `{name}` in the path"));
+        let decoded = percent_decode_str(raw).decode_utf8().map_err(|_| refused())?;
         decoded.parse().map_err(|_| refused())
     }
 
@@ -127,9 +105,8 @@ impl<State> Request<State> {
     /// # Errors
     /// 400 with the reason if the query does not fit `T`.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_html_form::from_str(self.parts.uri.query().unwrap_or_default()).map_err(|error| {
-            Error::new(StatusCode::BAD_REQUEST).detail(format!("in the query: {error}"))
-        })
+        serde_html_form::from_str(self.parts.uri.query().unwrap_or_default())
+            .map_err(|error| Error::new(StatusCode::BAD_REQUEST).detail(format!("in the query: {error}")))
     }
 
     /// The body, as a stream.
@@ -168,8 +145,7 @@ impl<State> Request<State> {
     /// As [`Self::body_bytes`]; 400 if it is not UTF-8.
     pub async fn body_text(&mut self) -> Result<String> {
         let bytes = self.body_bytes().await?;
-        String::from_utf8(bytes.into())
-            .map_err(|_| Error::new(StatusCode::BAD_REQUEST).detail("the body is not UTF-8"))
+        String::from_utf8(bytes.into()).map_err(|_| Error::new(StatusCode::BAD_REQUEST).detail("the body is not UTF-8"))
     }
 
     /// Reads the whole body as JSON.
@@ -178,13 +154,8 @@ impl<State> Request<State> {
     /// 415 unless the content type is `application/json` or ends in `+json`; 400 if the body is not JSON; 422 if it is,
     /// but does not fit `T`; and those of [`Self::body_bytes`].
     pub async fn body_json<T: DeserializeOwned>(&mut self) -> Result<T> {
-        if !self
-            .headers()
-            .get(CONTENT_TYPE)
-            .is_some_and(|value| is_json(value.as_bytes()))
-        {
-            return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-                .detail("the body must be application/json"));
+        if !self.headers().get(CONTENT_TYPE).is_some_and(|value| is_json(value.as_bytes())) {
+            return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).detail("the body must be application/json"));
         }
         let bytes = self.body_bytes().await?;
         serde_json::from_slice(&bytes).map_err(|error| {
@@ -217,17 +188,12 @@ impl<State> fmt::Debug for Request<State> {
 /// Whether a `Content-Type` says JSON (RFC 8259) or a `+json` suffix (RFC 6839), whatever its parameters.
 fn is_json(content_type: &[u8]) -> bool {
     const SUFFIX: &[u8] = b"+json";
-    let end = content_type
-        .iter()
-        .position(|&byte| byte == b';')
-        .unwrap_or(content_type.len());
+    let end = content_type.iter().position(|&byte| byte == b';').unwrap_or(content_type.len());
     let essence = content_type[..end].trim_ascii();
     essence.eq_ignore_ascii_case(b"application/json")
         || essence
             .split_last_chunk::<{ SUFFIX.len() }>()
-            .is_some_and(|(rest, suffix)| {
-                rest.contains(&b'/') && suffix.eq_ignore_ascii_case(SUFFIX)
-            })
+            .is_some_and(|(rest, suffix)| rest.contains(&b'/') && suffix.eq_ignore_ascii_case(SUFFIX))
 }
 
 #[cfg(test)]
@@ -236,22 +202,10 @@ mod tests {
 
     #[test]
     fn json_is_recognised_by_its_essence() {
-        for yes in [
-            "application/json",
-            "Application/JSON; charset=utf-8",
-            " application/problem+json",
-            "a/b+json;x",
-        ] {
+        for yes in ["application/json", "Application/JSON; charset=utf-8", " application/problem+json", "a/b+json;x"] {
             assert!(is_json(yes.as_bytes()), "{yes}");
         }
-        for no in [
-            "",
-            "text/json",
-            "application/jsonp",
-            "json",
-            "+json",
-            "text/plain; application/json",
-        ] {
+        for no in ["", "text/json", "application/jsonp", "json", "+json", "text/plain; application/json"] {
             assert!(!is_json(no.as_bytes()), "{no}");
         }
     }

@@ -161,9 +161,7 @@ fn replace(headers: &mut HeaderMap, with: HeaderMap) {
                 current = Some(name);
             }
             None => {
-                let name = current
-                    .as_ref()
-                    .expect("a header map names its first value");
+                let name = current.as_ref().expect("a header map names its first value");
                 headers.append(name.clone(), value);
             }
         }

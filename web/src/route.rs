@@ -24,9 +24,7 @@ pub enum RouteError {
         path: String,
     },
     /// A `:` or `*` without a name after it.
-    #[error(
-        "a parameter in `{path}` has no name: write `:name`, or `*name` for the rest of the path"
-    )]
+    #[error("a parameter in `{path}` has no name: write `:name`, or `*name` for the rest of the path")]
     Unnamed {
         /// The path as registered.
         path: String,
@@ -79,28 +77,16 @@ pub(crate) struct Methods<State> {
 
 impl<State> Methods<State> {
     pub(crate) fn new(path: Rc<Path>) -> Self {
-        Self {
-            path,
-            by_method: Vec::new(),
-            otherwise: None,
-            allow: HeaderValue::from_static(""),
-        }
+        Self { path, by_method: Vec::new(), otherwise: None, allow: HeaderValue::from_static("") }
     }
 
     pub(crate) fn find(&self, method: &Method) -> Option<&Rc<dyn Endpoint<State>>> {
-        self.by_method
-            .iter()
-            .find(|(own, _)| own == method)
-            .map(|(_, endpoint)| endpoint)
+        self.by_method.iter().find(|(own, _)| own == method).map(|(_, endpoint)| endpoint)
     }
 
     /// Writes down `Allow` (RFC 9110, 10.2.1), with the methods that are answered without a handler of their own.
     pub(crate) fn settle(&mut self) {
-        let mut names: Vec<&str> = self
-            .by_method
-            .iter()
-            .map(|(method, _)| method.as_str())
-            .collect();
+        let mut names: Vec<&str> = self.by_method.iter().map(|(method, _)| method.as_str()).collect();
         if names.contains(&"GET") && !names.contains(&"HEAD") {
             names.push("HEAD");
         }
@@ -126,10 +112,7 @@ pub(crate) struct Table<State> {
 
 impl<State> Table<State> {
     pub(crate) fn new() -> Self {
-        Self {
-            router: Router::new(),
-            routes: Vec::new(),
-        }
+        Self { router: Router::new(), routes: Vec::new() }
     }
 
     /// The entry of this path, made at its first mention.
@@ -138,27 +121,15 @@ impl<State> Table<State> {
             return Ok(&mut self.routes[index]);
         }
         let (path, pattern) = parse(text)?;
-        if let Some(other) = self
-            .routes
-            .iter()
-            .find(|route| ambiguous(&route.path.text, text))
-        {
-            return Err(RouteError::Conflict {
-                path: text.into(),
-                with: other.path.text.clone(),
-            });
+        if let Some(other) = self.routes.iter().find(|route| ambiguous(&route.path.text, text)) {
+            return Err(RouteError::Conflict { path: text.into(), with: other.path.text.clone() });
         }
         let index = self.routes.len();
-        self.router
-            .insert(pattern, index)
-            .map_err(|error| match error {
-                InsertError::Conflict { with } => RouteError::Conflict {
-                    path: text.into(),
-                    with,
-                },
-                InsertError::InvalidCatchAll => RouteError::RestNotLast { path: text.into() },
-                _ => RouteError::Unnamed { path: text.into() },
-            })?;
+        self.router.insert(pattern, index).map_err(|error| match error {
+            InsertError::Conflict { with } => RouteError::Conflict { path: text.into(), with },
+            InsertError::InvalidCatchAll => RouteError::RestNotLast { path: text.into() },
+            _ => RouteError::Unnamed { path: text.into() },
+        })?;
         self.routes.push(Methods::new(Rc::new(path)));
         Ok(&mut self.routes[index])
     }
@@ -175,13 +146,7 @@ impl<State> Table<State> {
         for (span, (_, value)) in values.iter_mut().zip(found.params.iter()) {
             *span = Span::of(value, path)?;
         }
-        Some((
-            methods,
-            Matched {
-                path: Rc::clone(&methods.path),
-                values,
-            },
-        ))
+        Some((methods, Matched { path: Rc::clone(&methods.path), values }))
     }
 }
 
@@ -203,10 +168,7 @@ impl Span {
     fn of(part: &str, whole: &str) -> Option<Self> {
         let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
         let end = start + part.len();
-        Some(Self {
-            start: start.try_into().ok()?,
-            end: end.try_into().ok()?,
-        })
+        Some(Self { start: start.try_into().ok()?, end: end.try_into().ok()? })
     }
 }
 
@@ -249,10 +211,7 @@ fn parse(text: &str) -> Result<(Path, String), RouteError> {
             return Err(RouteError::Unnamed { path: path() });
         }
         if names.iter().any(|own| own == name) {
-            return Err(RouteError::SameName {
-                path: path(),
-                name: name.to_owned(),
-            });
+            return Err(RouteError::SameName { path: path(), name: name.to_owned() });
         }
         rest_seen = is_rest;
         pattern.push_str(if is_rest { "{*" } else { "{" });
@@ -263,13 +222,7 @@ fn parse(text: &str) -> Result<(Path, String), RouteError> {
     if names.len() > PARAMS_MAX {
         return Err(RouteError::TooManyParams { path: path() });
     }
-    Ok((
-        Path {
-            text: path(),
-            names,
-        },
-        pattern,
-    ))
+    Ok((Path { text: path(), names }, pattern))
 }
 
 /// Whether some request path matches both, with nothing to prefer one by: where they first differ in kind, a fixed
@@ -307,28 +260,14 @@ mod tests {
 
     #[test]
     fn the_most_specific_path_wins() {
-        let table = table(&[
-            "/",
-            "/devices",
-            "/devices/:id",
-            "/devices/all",
-            "/devices/:id/readings",
-            "/files/*rest",
-        ])
-        .expect("no conflicts");
-        let find = |path: &str| {
-            table
-                .find(path)
-                .map(|(_, matched)| matched.path().to_owned())
-        };
+        let table = table(&["/", "/devices", "/devices/:id", "/devices/all", "/devices/:id/readings", "/files/*rest"])
+            .expect("no conflicts");
+        let find = |path: &str| table.find(path).map(|(_, matched)| matched.path().to_owned());
         assert_eq!(find("/").as_deref(), Some("/"));
         assert_eq!(find("/devices").as_deref(), Some("/devices"));
         assert_eq!(find("/devices/all").as_deref(), Some("/devices/all"));
         assert_eq!(find("/devices/7").as_deref(), Some("/devices/:id"));
-        assert_eq!(
-            find("/devices/all/readings").as_deref(),
-            Some("/devices/:id/readings")
-        );
+        assert_eq!(find("/devices/all/readings").as_deref(), Some("/devices/:id/readings"));
         assert_eq!(find("/files/a/b.css").as_deref(), Some("/files/*rest"));
         for nothing in ["", "*", "/devices/", "/files/", "/devices/7/x", "//"] {
             assert_eq!(find(nothing), None, "{nothing}");
@@ -341,10 +280,7 @@ mod tests {
         let path = "/a/1/b/2/3/4";
         let (_, matched) = table.find(path).expect("matches");
         let param = |name| matched.param(name, path);
-        assert_eq!(
-            (param("one"), param("two"), param("rest")),
-            (Some("1"), Some("2"), Some("3/4"))
-        );
+        assert_eq!((param("one"), param("two"), param("rest")), (Some("1"), Some("2"), Some("3/4")));
         assert_eq!(param("none"), None);
         let (_, matched) = table.find("/{literal}/y").expect("matches");
         assert_eq!(matched.param("x", "/{literal}/y"), Some("y"));
@@ -353,24 +289,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_registered_says_why() {
-        let refused = |paths: &[&str]| {
-            table(paths)
-                .err()
-                .map(|error| error.to_string())
-                .unwrap_or_default()
-        };
-        assert_eq!(
-            refused(&["devices"]),
-            "the path `devices` must start with `/`"
-        );
-        assert_eq!(
-            refused(&["/:id/:id"]),
-            "the path `/:id/:id` has two parameters named `id`"
-        );
-        assert_eq!(
-            refused(&["/*rest/x"]),
-            "in `/*rest/x`, `*` takes the rest of the path and so must come last"
-        );
+        let refused = |paths: &[&str]| table(paths).err().map(|error| error.to_string()).unwrap_or_default();
+        assert_eq!(refused(&["devices"]), "the path `devices` must start with `/`");
+        assert_eq!(refused(&["/:id/:id"]), "the path `/:id/:id` has two parameters named `id`");
+        assert_eq!(refused(&["/*rest/x"]), "in `/*rest/x`, `*` takes the rest of the path and so must come last");
         assert_eq!(
             refused(&["/x/*"]),
             "a parameter in `/x/*` has no name: write `:name`, or `*name` for the rest of the path"
@@ -379,14 +301,8 @@ mod tests {
             refused(&["/:a/:b/:c/:d/:e/:f/:g/:h/:i"]),
             "the path `/:a/:b/:c/:d/:e/:f/:g/:h/:i` has more than 8 parameters"
         );
-        assert_eq!(
-            refused(&["/d/:id", "/d/:name"]),
-            "the paths `/d/:name` and `/d/:id` match the same requests"
-        );
-        assert_eq!(
-            refused(&["/d/:id/x", "/d/*rest"]),
-            "the paths `/d/*rest` and `/d/:id/x` match the same requests"
-        );
+        assert_eq!(refused(&["/d/:id", "/d/:name"]), "the paths `/d/:name` and `/d/:id` match the same requests");
+        assert_eq!(refused(&["/d/:id/x", "/d/*rest"]), "the paths `/d/*rest` and `/d/:id/x` match the same requests");
         assert_eq!(refused(&["/d/:id/x", "/d/:name/y", "/d/all"]), "");
     }
 }

@@ -75,12 +75,7 @@ pub struct Served {
 ///
 /// On `stop` the listener is dropped, idle connections are closed, and requests in progress are finished within
 /// [`Options::stop_timeout`].
-pub async fn serve<L, S, B, R>(
-    listener: L,
-    service: S,
-    runtime: R,
-    stop: impl Future<Output = ()>,
-) -> Served
+pub async fn serve<L, S, B, R>(listener: L, service: S, runtime: R, stop: impl Future<Output = ()>) -> Served
 where
     L: Listener,
     R: Runtime,
@@ -111,13 +106,8 @@ where
     let timer = runtime.timer();
     let stop_timeout = options.stop_timeout;
     let connections_max = options.connections_max.max(1);
-    let shared = Rc::new(Shared {
-        http: builder(&options),
-        date: Date::default(),
-        runtime,
-        timer: timer.clone(),
-        options,
-    });
+    let shared =
+        Rc::new(Shared { http: builder(&options), date: Date::default(), runtime, timer: timer.clone(), options });
     let mut served = Served::default();
     let mut connections = FuturesUnordered::new();
     {
@@ -132,12 +122,7 @@ where
                     && let Poll::Ready(Some((io, peer))) = accepted.as_mut().poll_next(cx)
                 {
                     served.connections += 1;
-                    connections.push(Connection::new(
-                        io,
-                        peer,
-                        service.clone(),
-                        Rc::clone(&shared),
-                    ));
+                    connections.push(Connection::new(io, peer, service.clone(), Rc::clone(&shared)));
                     continue;
                 }
                 match connections.poll_next_unpin(cx) {
@@ -149,8 +134,7 @@ where
         .await;
     }
     // Moved to a new set, every connection is polled once more and so notices that it is to end.
-    let mut ending: FuturesUnordered<_> =
-        connections.into_iter().map(Connection::stopping).collect();
+    let mut ending: FuturesUnordered<_> = connections.into_iter().map(Connection::stopping).collect();
     let mut deadline = timer.sleep(stop_timeout);
     std::future::poll_fn(|cx| {
         while let Poll::Ready(ended) = ending.poll_next_unpin(cx) {
@@ -186,9 +170,7 @@ struct Shared<R: Runtime> {
 /// hyper is given no timer and writes no date, so it consults no clock that shows.
 fn builder(options: &Options) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.auto_date_header(false)
-        .header_read_timeout(None)
-        .max_header_size(options.head_bytes_max);
+    http.auto_date_header(false).header_read_timeout(None).max_header_size(options.head_bytes_max);
     http
 }
 
@@ -197,10 +179,7 @@ const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Connections as they come. Errors are logged and followed by a growing pause, for a shortage (of file descriptors,
 /// say) is not over at once.
-fn accepted<L: Listener>(
-    listener: L,
-    timer: impl Timer,
-) -> impl Stream<Item = (L::Io, SocketAddr)> {
+fn accepted<L: Listener>(listener: L, timer: impl Timer) -> impl Stream<Item = (L::Io, SocketAddr)> {
     unfold((listener, timer), |(mut listener, timer)| async move {
         let mut pause = ACCEPT_PAUSE_MIN;
         loop {
@@ -221,8 +200,5 @@ fn accepted<L: Listener>(
 
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

@@ -21,9 +21,7 @@ impl TokioListener {
     /// # Errors
     /// If the address cannot be had.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
-        Ok(Self {
-            listener: TcpListener::bind(address).await?,
-        })
+        Ok(Self { listener: TcpListener::bind(address).await? })
     }
 
     /// The address that is listened at.

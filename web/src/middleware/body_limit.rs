@@ -25,9 +25,7 @@ impl<State: 'static> Middleware<State> for BodyLimit {
         let body = request.take_body();
         if body.size_hint().lower() > self.bytes_max {
             let detail = format!("the body may have up to {} bytes", self.bytes_max);
-            return Error::new(StatusCode::PAYLOAD_TOO_LARGE)
-                .detail(detail)
-                .into_response();
+            return Error::new(StatusCode::PAYLOAD_TOO_LARGE).detail(detail).into_response();
         }
         request.set_body(body.limited(self.bytes_max));
         request.set_body_bytes_max(self.bytes_max);

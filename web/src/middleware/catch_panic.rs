@@ -20,12 +20,10 @@ pub struct CatchPanic;
 
 impl<State: 'static> Middleware<State> for CatchPanic {
     async fn handle(&self, request: Request<State>, next: Next<State>) -> Response {
-        Caught(async move { next.run(request).await }.boxed_local())
-            .await
-            .unwrap_or_else(|panic| {
-                tracing::error!(panic = describe(&*panic), "a handler panicked");
-                Error::new(StatusCode::INTERNAL_SERVER_ERROR).into_response()
-            })
+        Caught(async move { next.run(request).await }.boxed_local()).await.unwrap_or_else(|panic| {
+            tracing::error!(panic = describe(&*panic), "a handler panicked");
+            Error::new(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+        })
     }
 }
 
@@ -50,6 +48,5 @@ impl<F: Future + Unpin> Future for Caught<F> {
 /// The text of a panic, if it has one.
 pub(crate) fn describe(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&'static str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without a text")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without a text")
 }

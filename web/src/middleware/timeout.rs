@@ -28,17 +28,15 @@ impl<State: 'static, T: Timer + 'static> Middleware<State> for Timeout<T> {
     async fn handle(&self, request: Request<State>, next: Next<State>) -> Response {
         match select(next.run(request), self.timer.sleep(self.after)).await {
             Either::Left((response, _)) => response,
-            Either::Right(((), _)) => Error::new(StatusCode::SERVICE_UNAVAILABLE)
-                .detail("the request took too long")
-                .into_response(),
+            Either::Right(((), _)) => {
+                Error::new(StatusCode::SERVICE_UNAVAILABLE).detail("the request took too long").into_response()
+            }
         }
     }
 }
 
 impl<T> fmt::Debug for Timeout<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timeout")
-            .field("after", &self.after)
-            .finish_non_exhaustive()
+        f.debug_struct("Timeout").field("after", &self.after).finish_non_exhaustive()
     }
 }

@@ -70,19 +70,9 @@ where
             meter: Rc::clone(&meter),
             peer: shared.options.peer_addr.then_some(PeerAddr(peer)),
         };
-        let http = shared
-            .http
-            .serve_connection(Metered::new(io, Rc::clone(&meter)), exchanges);
-        let watch = shared.options.head_timeout.map(|after| Watch {
-            sleep: shared.timer.sleep(after),
-            steps: 0,
-        });
-        Self {
-            http: Some(http),
-            meter,
-            shared,
-            watch,
-        }
+        let http = shared.http.serve_connection(Metered::new(io, Rc::clone(&meter)), exchanges);
+        let watch = shared.options.head_timeout.map(|after| Watch { sleep: shared.timer.sleep(after), steps: 0 });
+        Self { http: Some(http), meter, shared, watch }
     }
 
     /// The same connection, told to end after the request that it is at.
@@ -111,10 +101,7 @@ where
     }
 
     fn poll_http(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        let http = self
-            .http
-            .as_mut()
-            .expect("a connection is not polled after its end");
+        let http = self.http.as_mut().expect("a connection is not polled after its end");
         match Pin::new(http).poll(cx) {
             Poll::Ready(Ok(())) => return Poll::Ready(Ended::Well),
             Poll::Ready(Err(error)) => {
@@ -123,11 +110,7 @@ where
             }
             Poll::Pending => ready!(self.poll_stalled(cx)),
         }
-        let parts = self
-            .http
-            .take()
-            .expect("it was polled just now")
-            .into_parts();
+        let parts = self.http.take().expect("it was polled just now").into_parts();
         Poll::Ready(if self.meter.blocked.get() {
             Ended::Failed
         } else if parts.read_buf.is_empty() {
@@ -160,8 +143,7 @@ where
     }
 }
 
-const TIMED_OUT: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Last words to a peer that did not finish its request (RFC 9110, 15.5.9), as far as it takes them at once: nobody
 /// waits for it any longer.

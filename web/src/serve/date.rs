@@ -41,18 +41,9 @@ mod tests {
     fn the_date_follows_the_clock_it_is_given_back_and_forth() {
         let date = Date::default();
         let at = |ms| date.at(UNIX_EPOCH + Duration::from_millis(ms));
-        assert_eq!(
-            at(784_111_777_000).expect("in range"),
-            "Sun, 06 Nov 1994 08:49:37 GMT"
-        );
-        assert_eq!(
-            at(784_111_777_999).expect("in range"),
-            "Sun, 06 Nov 1994 08:49:37 GMT"
-        );
-        assert_eq!(
-            at(784_111_778_000).expect("in range"),
-            "Sun, 06 Nov 1994 08:49:38 GMT"
-        );
+        assert_eq!(at(784_111_777_000).expect("in range"), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(at(784_111_777_999).expect("in range"), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(at(784_111_778_000).expect("in range"), "Sun, 06 Nov 1994 08:49:38 GMT");
         assert_eq!(at(0).expect("in range"), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(at(253_402_300_800_000), None);
         assert_eq!(date.at(UNIX_EPOCH - Duration::from_secs(1)), None);

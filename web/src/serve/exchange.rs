@@ -81,8 +81,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // After a panic the service's future is dropped here below and never polled again.
         let outcome = match catch_unwind(AssertUnwindSafe(|| self.as_mut().poll_service(cx))) {
-            Ok(poll) => ready!(poll)
-                .map_err(|error| Error::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(error)),
+            Ok(poll) => ready!(poll).map_err(|error| Error::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(error)),
             Err(panic) => {
                 tracing::error!(panic = describe(&*panic), "a handler panicked");
                 Err(Error::new(StatusCode::INTERNAL_SERVER_ERROR))
@@ -92,14 +91,8 @@ where
         this.future.set(None);
         let answering = this.answering.take();
         let mut response = match outcome {
-            Ok(response) => response.map(|body| Answer {
-                body: Source::Service { body },
-                answering,
-            }),
-            Err(error) => error.into_response().map(|body| Answer {
-                body: Source::Own { body },
-                answering,
-            }),
+            Ok(response) => response.map(|body| Answer { body: Source::Service { body }, answering }),
+            Err(error) => error.into_response().map(|body| Answer { body: Source::Own { body }, answering }),
         };
         if !response.headers().contains_key(DATE)
             && let Some(date) = this.shared.date.at(this.shared.runtime.wall_clock())
@@ -116,10 +109,7 @@ where
     S::Error: Into<BoxError>,
     R: Runtime,
 {
-    fn poll_service(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<B>, BoxError>> {
+    fn poll_service(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Response<B>, BoxError>> {
         let mut this = self.project();
         if let Some(future) = this.future.as_mut().as_pin_mut() {
             return future.poll(cx).map_err(Into::into);
@@ -129,11 +119,7 @@ where
         let request = this.request.take().expect("the service is called once");
         this.future.set(Some(service.call(request)));
         drop(service);
-        this.future
-            .as_pin_mut()
-            .expect("it was just set")
-            .poll(cx)
-            .map_err(Into::into)
+        this.future.as_pin_mut().expect("it was just set").poll(cx).map_err(Into::into)
     }
 }
 
@@ -146,9 +132,7 @@ impl Answering {
     fn new(meter: &Rc<Meter>) -> Self {
         meter.answering.set(true);
         meter.step();
-        Self {
-            meter: Rc::clone(meter),
-        }
+        Self { meter: Rc::clone(meter) }
     }
 }
 
@@ -183,10 +167,7 @@ where
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.project().body.project() {
             SourceProjected::Service { body } => body.poll_frame(cx).map_err(Into::into),
             SourceProjected::Own { body } => Pin::new(body).poll_frame(cx).map_err(Into::into),

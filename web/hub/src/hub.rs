@@ -1,0 +1,213 @@
+//! The hub itself: what it keeps, what it knows of now, and how it is run.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::future::{Either, select};
+use hyper::rt::Timer;
+use wavetank_web::{Listener, Options, Runtime, Served, serve_with};
+
+use crate::presence::Presence;
+use crate::{Device, Observer, Reading, RecordError, Recorded, Store, StoreError, StoredReading, api};
+
+/// How a hub behaves.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// A device that has not been heard for longer than this is offline. 60 s unless set.
+    pub online_window: Duration,
+    /// Readings in one post at most. 1,000 unless set.
+    pub batch_max: usize,
+    /// Readings in one page at most. 1,000 unless set.
+    pub page_max: usize,
+    /// How the hub is served.
+    pub serve: Options,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { online_window: Duration::from_secs(60), batch_max: 1_000, page_max: 1_000, serve: Options::default() }
+    }
+}
+
+/// A telemetry hub: a handle, cheap to clone, for one thread.
+#[derive(Clone)]
+pub struct Hub {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    store: Box<dyn Store>,
+    observer: Box<dyn Observer>,
+    wall_clock: Box<dyn Fn() -> SystemTime>,
+    presence: RefCell<Presence>,
+    told: Cell<Told>,
+    sweeper: RefCell<Option<Waker>>,
+    config: Config,
+}
+
+/// What the observer was last told.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    known: Option<usize>,
+    online: Option<usize>,
+}
+
+impl Hub {
+    /// A hub over this store. Devices that the store has heard within the window are online from the start.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn new(
+        store: impl Store,
+        runtime: &impl Runtime,
+        observer: impl Observer,
+        config: Config,
+    ) -> Result<Self, StoreError> {
+        let runtime = runtime.clone();
+        let window_ms = u64::try_from(config.online_window.as_millis()).unwrap_or(u64::MAX);
+        let mut presence = Presence::new(window_ms);
+        for device in store.devices()? {
+            presence.hear(&device.device, device.last_heard_ms);
+        }
+        let hub = Self {
+            inner: Rc::new(Inner {
+                store: Box::new(store),
+                observer: Box::new(observer),
+                wall_clock: Box::new(move || runtime.wall_clock()),
+                presence: RefCell::new(presence),
+                told: Cell::default(),
+                sweeper: RefCell::default(),
+                config,
+            }),
+        };
+        hub.sweep();
+        Ok(hub)
+    }
+
+    /// Serves the hub until `stop` resolves, and keeps track of who is online meanwhile.
+    pub async fn serve<L, R>(&self, listener: L, runtime: R, stop: impl Future<Output = ()>) -> Served
+    where
+        L: Listener,
+        R: Runtime,
+    {
+        let service = api::app(self.clone()).into_service().expect("the hub's paths are distinct");
+        let watching = pin!(self.watch(runtime.timer()));
+        let serving = pin!(serve_with(self.inner.config.serve.clone(), listener, service, runtime, stop));
+        match select(serving, watching).await {
+            Either::Left((served, _)) => served,
+            Either::Right((never, _)) => match never {},
+        }
+    }
+
+    /// Takes devices offline when their time is up. [`Hub::serve`] does this; it is for those who serve
+    /// [`app`](crate::app) themselves.
+    pub async fn watch(&self, timer: impl Timer) -> std::convert::Infallible {
+        loop {
+            let now_ms = self.now_ms();
+            let next_ms = self.inner.presence.borrow().next_sweep_ms(now_ms);
+            match next_ms {
+                Some(next_ms) => timer.sleep(Duration::from_millis(next_ms)).await,
+                None => self.someone_online().await,
+            }
+            self.sweep();
+        }
+    }
+
+    async fn someone_online(&self) {
+        std::future::poll_fn(|cx| {
+            if self.inner.presence.borrow().online() > 0 {
+                return Poll::Ready(());
+            }
+            *self.inner.sweeper.borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Milliseconds since 1970 by the runtime's clock.
+    pub(crate) fn now_ms(&self) -> u64 {
+        let since_1970 = (self.inner.wall_clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Stores a batch, and tells of it. When this returns the batch is durable.
+    pub(crate) fn record(&self, batch: &[Reading]) -> Result<Vec<Recorded>, RecordError> {
+        let now_ms = self.now_ms();
+        let recorded = self.inner.store.record(batch, now_ms)?;
+        for (reading, recorded) in batch.iter().zip(&recorded) {
+            self.inner.presence.borrow_mut().hear(&reading.device, now_ms);
+            match recorded {
+                Recorded::Stored => self.inner.observer.stored(&reading.device, reading.sequence),
+                Recorded::Duplicate => self.inner.observer.duplicate(&reading.device, reading.sequence),
+            }
+        }
+        self.sweep();
+        let sweeper = self.inner.sweeper.borrow_mut().take();
+        if let Some(waker) = sweeper {
+            waker.wake();
+        }
+        Ok(recorded)
+    }
+
+    pub(crate) fn devices(&self) -> Result<Vec<(Device, bool)>, StoreError> {
+        let devices = self.inner.store.devices()?;
+        Ok(devices.into_iter().map(|device| self.with_presence(device)).collect())
+    }
+
+    pub(crate) fn device(&self, name: &str) -> Result<Option<(Device, bool)>, StoreError> {
+        Ok(self.inner.store.device(name)?.map(|device| self.with_presence(device)))
+    }
+
+    pub(crate) fn reading(&self, device: &str, sequence: u64) -> Result<Option<StoredReading>, StoreError> {
+        self.inner.store.reading(device, sequence)
+    }
+
+    pub(crate) fn readings(&self, device: &str, from: u64, limit: usize) -> Result<Vec<StoredReading>, StoreError> {
+        self.inner.store.readings(device, from, limit)
+    }
+
+    /// A device that only repeats itself is heard, though nothing of it is stored.
+    fn with_presence(&self, mut device: Device) -> (Device, bool) {
+        let presence = self.inner.presence.borrow();
+        if let Some(heard_ms) = presence.last_heard_ms(&device.device) {
+            device.last_heard_ms = heard_ms;
+        }
+        let online = presence.is_online(&device.device, self.now_ms());
+        (device, online)
+    }
+
+    /// Brings presence up to now and tells the observer what has changed.
+    fn sweep(&self) {
+        let now = {
+            let mut presence = self.inner.presence.borrow_mut();
+            presence.sweep(self.now_ms());
+            Told { known: Some(presence.known()), online: Some(presence.online()) }
+        };
+        let before = self.inner.told.replace(now);
+        if let Some(known) = now.known
+            && before.known != now.known
+        {
+            self.inner.observer.known(known);
+        }
+        if let Some(online) = now.online
+            && before.online != now.online
+        {
+            self.inner.observer.online(online);
+        }
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}

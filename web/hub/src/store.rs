@@ -1,0 +1,113 @@
+//! Where readings are kept.
+
+mod redb;
+
+use serde::Serialize;
+
+use crate::Reading;
+
+pub use self::redb::RedbStore;
+
+/// Keeps readings and what is known of devices. Calls are synchronous, as embedded databases are.
+pub trait Store: 'static {
+    /// Stores what is new of the batch and says of each reading, in order, what became of it. All of it or nothing is
+    /// stored, and what is stored is durable on return. `heard_ms` is when it came, by the hub's clock.
+    ///
+    /// # Errors
+    /// [`RecordError::Taken`] if a reading's number is taken by another reading; nothing is stored then.
+    fn record(&self, batch: &[Reading], heard_ms: u64) -> Result<Vec<Recorded>, RecordError>;
+
+    /// All devices, by name.
+    ///
+    /// # Errors
+    /// If the store fails.
+    fn devices(&self) -> Result<Vec<Device>, StoreError>;
+
+    /// The device of this name, if it ever reported.
+    ///
+    /// # Errors
+    /// If the store fails.
+    fn device(&self, device: &str) -> Result<Option<Device>, StoreError>;
+
+    /// One reading of a device.
+    ///
+    /// # Errors
+    /// If the store fails.
+    fn reading(&self, device: &str, sequence: u64) -> Result<Option<StoredReading>, StoreError>;
+
+    /// Up to `limit` readings of a device by sequence, from `from` on.
+    ///
+    /// # Errors
+    /// If the store fails.
+    fn readings(&self, device: &str, from: u64, limit: usize) -> Result<Vec<StoredReading>, StoreError>;
+}
+
+/// What became of a reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It was new and is now stored.
+    Stored,
+    /// The very same was stored before.
+    Duplicate,
+}
+
+/// What is known of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its name.
+    pub device: String,
+    /// The highest sequence number stored.
+    pub last_sequence: u64,
+    /// When a reading of it was last stored, in milliseconds since 1970 by the hub's clock.
+    pub last_heard_ms: u64,
+    /// How many readings of it are stored.
+    pub count: u64,
+}
+
+/// A reading as it is stored, without its device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct StoredReading {
+    /// Counts the device's readings, from 1.
+    pub sequence: u64,
+    /// The temperature in thousandths of a degree Celsius.
+    pub celsius_milli: i32,
+    /// When it was taken, in milliseconds by the device's clock.
+    pub at_ms: u64,
+    /// When it came, in milliseconds since 1970 by the hub's clock.
+    pub received_ms: u64,
+}
+
+impl StoredReading {
+    /// Whether this is that reading: what the device said is the same.
+    #[must_use]
+    pub fn is(&self, reading: &Reading) -> bool {
+        (self.sequence, self.celsius_milli, self.at_ms) == (reading.sequence, reading.celsius_milli, reading.at_ms)
+    }
+}
+
+/// Why a batch was not stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The number of a reading is taken by one that says something else.
+    #[error("reading {index} of the batch bears a number that is taken by another")]
+    Taken {
+        /// Its place in the batch, from 0.
+        index: usize,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A store that failed. It tells the operator, not the client.
+#[derive(Debug, thiserror::Error)]
+#[error("the store failed")]
+pub struct StoreError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl StoreError {
+    /// Wraps the store's own error.
+    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(source.into())
+    }
+}

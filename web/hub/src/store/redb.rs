@@ -1,0 +1,137 @@
+//! Readings in a redb database: a file, memory, or any `redb::StorageBackend`.
+
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+
+use super::{Device, RecordError, Recorded, Store, StoreError, StoredReading};
+use crate::Reading;
+
+type Row = (i32, u64, u64);
+type Summary = (u64, u64, u64);
+
+/// (device, sequence) → (celsius_milli, at_ms, received_ms)
+const READINGS: TableDefinition<'_, (&str, u64), Row> = TableDefinition::new("readings");
+/// device → (last_sequence, last_heard_ms, count)
+const DEVICES: TableDefinition<'_, &str, Summary> = TableDefinition::new("devices");
+
+/// A store in a redb database. Every batch that holds anything new is one commit, durable when it returns.
+#[derive(Debug)]
+pub struct RedbStore {
+    database: Database,
+}
+
+impl RedbStore {
+    /// Takes over a database, new or used before.
+    ///
+    /// # Errors
+    /// If the database cannot be written, or holds tables of these names with other contents.
+    pub fn open(database: Database) -> Result<Self, StoreError> {
+        let transaction = database.begin_write()?;
+        {
+            transaction.open_table(READINGS)?;
+            transaction.open_table(DEVICES)?;
+        }
+        transaction.commit()?;
+        Ok(Self { database })
+    }
+
+    /// A store that is gone when it is dropped.
+    ///
+    /// # Errors
+    /// If the database cannot be made.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        Self::open(Database::builder().create_with_backend(redb::backends::InMemoryBackend::new())?)
+    }
+}
+
+impl Store for RedbStore {
+    fn record(&self, batch: &[Reading], heard_ms: u64) -> Result<Vec<Recorded>, RecordError> {
+        let mut transaction = self.database.begin_write().map_err(StoreError::from)?;
+        transaction.set_durability(Durability::Immediate).map_err(StoreError::from)?;
+        let mut recorded = Vec::with_capacity(batch.len());
+        {
+            let mut readings = transaction.open_table(READINGS).map_err(StoreError::from)?;
+            let mut devices = transaction.open_table(DEVICES).map_err(StoreError::from)?;
+            for (index, reading) in batch.iter().enumerate() {
+                let key = (reading.device.as_str(), reading.sequence);
+                let row = readings.get(key).map_err(StoreError::from)?.map(|row| stored(key.1, row.value()));
+                match row {
+                    Some(row) if row.is(reading) => recorded.push(Recorded::Duplicate),
+                    Some(_) => return Err(RecordError::Taken { index }),
+                    None => {
+                        let row = (reading.celsius_milli, reading.at_ms, heard_ms);
+                        readings.insert(key, row).map_err(StoreError::from)?;
+                        let before = devices.get(key.0).map_err(StoreError::from)?;
+                        let (last, _, count) = before.map_or((0, 0, 0), |summary| summary.value());
+                        let summary = (last.max(key.1), heard_ms, count + 1);
+                        devices.insert(key.0, summary).map_err(StoreError::from)?;
+                        recorded.push(Recorded::Stored);
+                    }
+                }
+            }
+        }
+        if recorded.contains(&Recorded::Stored) {
+            transaction.commit().map_err(StoreError::from)?;
+        } else {
+            transaction.abort().map_err(StoreError::from)?;
+        }
+        Ok(recorded)
+    }
+
+    fn devices(&self) -> Result<Vec<Device>, StoreError> {
+        let devices = self.database.begin_read()?.open_table(DEVICES)?;
+        let rows = devices.iter()?;
+        rows.map(|row| {
+            let (name, summary) = row?;
+            Ok(device(name.value(), summary.value()))
+        })
+        .collect()
+    }
+
+    fn device(&self, name: &str) -> Result<Option<Device>, StoreError> {
+        let devices = self.database.begin_read()?.open_table(DEVICES)?;
+        Ok(devices.get(name)?.map(|summary| device(name, summary.value())))
+    }
+
+    fn reading(&self, device: &str, sequence: u64) -> Result<Option<StoredReading>, StoreError> {
+        let readings = self.database.begin_read()?.open_table(READINGS)?;
+        Ok(readings.get((device, sequence))?.map(|row| stored(sequence, row.value())))
+    }
+
+    fn readings(&self, device: &str, from: u64, limit: usize) -> Result<Vec<StoredReading>, StoreError> {
+        let readings = self.database.begin_read()?.open_table(READINGS)?;
+        let rows = readings.range((device, from)..=(device, u64::MAX))?;
+        rows.take(limit)
+            .map(|row| {
+                let (key, row) = row?;
+                Ok(stored(key.value().1, row.value()))
+            })
+            .collect()
+    }
+}
+
+fn stored(sequence: u64, (celsius_milli, at_ms, received_ms): Row) -> StoredReading {
+    StoredReading { sequence, celsius_milli, at_ms, received_ms }
+}
+
+fn device(name: &str, (last_sequence, last_heard_ms, count): Summary) -> Device {
+    Device { device: name.to_owned(), last_sequence, last_heard_ms, count }
+}
+
+macro_rules! store_errors {
+    ($($error:ty),+) => {$(
+        impl From<$error> for StoreError {
+            fn from(error: $error) -> Self {
+                Self::new(error)
+            }
+        }
+    )+};
+}
+
+store_errors!(
+    redb::CommitError,
+    redb::DatabaseError,
+    redb::SetDurabilityError,
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError
+);

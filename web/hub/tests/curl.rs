@@ -1,0 +1,1 @@
+//! The hub on a real socket, asked by curl.
