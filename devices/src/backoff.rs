@@ -19,10 +19,7 @@ pub struct Backoff {
 impl Default for Backoff {
     /// From half a second to a minute.
     fn default() -> Self {
-        Backoff {
-            base: Duration::from_millis(500),
-            cap: Duration::from_secs(60),
-        }
+        Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(60) }
     }
 }
 
@@ -36,9 +33,7 @@ impl Backoff {
 
     fn ceiling_us(&self, failures: u32) -> u32 {
         let doubled_us = u64::from(micros(self.base)) << failures.min(32);
-        u32::try_from(doubled_us)
-            .unwrap_or(u32::MAX)
-            .min(micros(self.cap))
+        u32::try_from(doubled_us).unwrap_or(u32::MAX).min(micros(self.cap))
     }
 }
 
@@ -51,52 +46,24 @@ mod tests {
     use super::*;
     use crate::testing::Words;
 
-    const BACKOFF: Backoff = Backoff {
-        base: Duration::from_millis(100),
-        cap: Duration::from_secs(3),
-    };
+    const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(3) };
 
     fn extremes(failures: u32) -> (Duration, Duration) {
-        (
-            BACKOFF.delay(failures, &mut Words::new(&[0])),
-            BACKOFF.delay(failures, &mut Words::new(&[u32::MAX])),
-        )
+        (BACKOFF.delay(failures, &mut Words::new(&[0])), BACKOFF.delay(failures, &mut Words::new(&[u32::MAX])))
     }
 
     #[test]
     fn the_ceiling_doubles_up_to_the_cap() {
-        for (failures, ceiling_ms) in [
-            (0, 100),
-            (1, 200),
-            (4, 1600),
-            (5, 3000),
-            (31, 3000),
-            (u32::MAX, 3000),
-        ] {
-            assert_eq!(
-                extremes(failures),
-                (Duration::ZERO, Duration::from_millis(ceiling_ms))
-            );
+        for (failures, ceiling_ms) in [(0, 100), (1, 200), (4, 1600), (5, 3000), (31, 3000), (u32::MAX, 3000)] {
+            assert_eq!(extremes(failures), (Duration::ZERO, Duration::from_millis(ceiling_ms)));
         }
     }
 
     #[test]
     fn silly_settings_are_harmless() {
-        let never = Backoff {
-            base: Duration::ZERO,
-            cap: Duration::MAX,
-        };
-        assert_eq!(
-            never.delay(u32::MAX, &mut Words::new(&[u32::MAX])),
-            Duration::ZERO
-        );
-        let always = Backoff {
-            base: Duration::MAX,
-            cap: Duration::MAX,
-        };
-        assert_eq!(
-            always.delay(9, &mut Words::new(&[u32::MAX])),
-            Duration::from_micros(u32::MAX.into())
-        );
+        let never = Backoff { base: Duration::ZERO, cap: Duration::MAX };
+        assert_eq!(never.delay(u32::MAX, &mut Words::new(&[u32::MAX])), Duration::ZERO);
+        let always = Backoff { base: Duration::MAX, cap: Duration::MAX };
+        assert_eq!(always.delay(9, &mut Words::new(&[u32::MAX])), Duration::from_micros(u32::MAX.into()));
     }
 }

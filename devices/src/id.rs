@@ -7,13 +7,14 @@ use thiserror::Error;
 
 /// A device's name, unique among those that report to one hub.
 ///
-/// Letters, digits, `-`, `_` and `.`, so that it stands in a URL, in JSON and in a file name as it is.
+/// Letters, digits, `-`, `_` and `.`, the first a letter or digit, so that it stands in a URL, in JSON and
+/// in a file name as it is.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct DeviceId(String<{ DeviceId::LEN_MAX }>);
 
 /// The text names no device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a device id is 1 to 32 letters, digits, '-', '_' or '.'")]
+#[error("a device id is 1 to 32 letters, digits, '-', '_' or '.', and begins with a letter or digit")]
 pub struct InvalidDeviceId;
 
 impl DeviceId {
@@ -27,12 +28,11 @@ impl DeviceId {
     /// [`InvalidDeviceId`] if it is empty, too long or has other characters.
     pub fn new(name: &str) -> Result<Self, InvalidDeviceId> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if name.is_empty() || !name.bytes().all(fits) {
+        let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        if !begins || !name.bytes().all(fits) {
             return Err(InvalidDeviceId);
         }
-        String::try_from(name)
-            .map(DeviceId)
-            .map_err(|_| InvalidDeviceId)
+        String::try_from(name).map(DeviceId).map_err(|_| InvalidDeviceId)
     }
 
     /// The name.
@@ -67,19 +67,8 @@ mod tests {
 
     #[test]
     fn only_plain_names_are_ids() {
-        assert_eq!(
-            DeviceId::new("thermostat-1").as_ref().map(DeviceId::as_str),
-            Ok("thermostat-1")
-        );
-        for name in [
-            "",
-            "a b",
-            "a/b",
-            "\"",
-            "é",
-            "a\n",
-            "123456789012345678901234567890123",
-        ] {
+        assert_eq!(DeviceId::new("thermostat-1").as_ref().map(DeviceId::as_str), Ok("thermostat-1"));
+        for name in ["", "a b", "a/b", "\"", "é", "a\n", ".hidden", "-option", "123456789012345678901234567890123"] {
             assert_eq!(DeviceId::new(name), Err(InvalidDeviceId), "{name:?}");
         }
     }

@@ -70,11 +70,7 @@ impl<I: I2c, D: DelayNs> Sht4x<I, D> {
 
     /// The sensor at another address (0x45 or 0x46, by its part number).
     pub fn with_address(i2c: I, delay: D, address: u8) -> Self {
-        Sht4x {
-            i2c,
-            delay,
-            address,
-        }
+        Sht4x { i2c, delay, address }
     }
 
     /// Measures once, with high repeatability; takes about 9 ms.
@@ -85,10 +81,7 @@ impl<I: I2c, D: DelayNs> Sht4x<I, D> {
     /// the next command; one given within those 9 ms may fail.
     pub async fn measure(&mut self) -> Result<Measurement, SensorError<I::Error>> {
         let [temperature, humidity] = self.ask(Command::MeasureHighPrecision, MEASURE_US).await?;
-        Ok(Measurement {
-            celsius_milli: celsius_milli(temperature),
-            humidity_milli: humidity_milli(humidity),
-        })
+        Ok(Measurement { celsius_milli: celsius_milli(temperature), humidity_milli: humidity_milli(humidity) })
     }
 
     /// The number that is unique to this piece.
@@ -110,11 +103,7 @@ impl<I: I2c, D: DelayNs> Sht4x<I, D> {
         self.command(Command::SoftReset, RESET_US).await
     }
 
-    async fn ask(
-        &mut self,
-        command: Command,
-        after_us: u32,
-    ) -> Result<[u16; 2], SensorError<I::Error>> {
+    async fn ask(&mut self, command: Command, after_us: u32) -> Result<[u16; 2], SensorError<I::Error>> {
         self.command(command, after_us).await?;
         let mut answer = [0; 6];
         self.read(&mut answer).await?;
@@ -125,15 +114,8 @@ impl<I: I2c, D: DelayNs> Sht4x<I, D> {
         Ok([u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])])
     }
 
-    async fn command(
-        &mut self,
-        command: Command,
-        after_us: u32,
-    ) -> Result<(), SensorError<I::Error>> {
-        self.i2c
-            .write(self.address, &[command as u8])
-            .await
-            .map_err(SensorError::Bus)?;
+    async fn command(&mut self, command: Command, after_us: u32) -> Result<(), SensorError<I::Error>> {
+        self.i2c.write(self.address, &[command as u8]).await.map_err(SensorError::Bus)?;
         self.delay.delay_us(after_us).await;
         Ok(())
     }
@@ -219,40 +201,23 @@ mod tests {
 
     #[test]
     fn a_reading_is_converted() {
-        let reading = Measurement {
-            celsius_milli: 85_523,
-            humidity_milli: 56_501,
-        };
-        assert_eq!(
-            measure(&[command(), Transaction::read(ADDRESS, answer())]),
-            Ok(reading)
-        );
+        let reading = Measurement { celsius_milli: 85_523, humidity_milli: 56_501 };
+        assert_eq!(measure(&[command(), Transaction::read(ADDRESS, answer())]), Ok(reading));
     }
 
     #[test]
     fn the_ends_of_the_scale_are_exact() {
-        assert_eq!(
-            (celsius_milli(0), celsius_milli(u16::MAX)),
-            (-45_000, 130_000)
-        );
+        assert_eq!((celsius_milli(0), celsius_milli(u16::MAX)), (-45_000, 130_000));
         assert_eq!((humidity_milli(0), humidity_milli(u16::MAX)), (0, 100_000));
         for raw in 0..=u16::MAX {
             let exact = f64::from(raw) * 175_000.0 / 65_535.0 - 45_000.0;
-            assert!(
-                (f64::from(celsius_milli(raw)) - exact).abs() <= 0.5,
-                "{raw}"
-            );
+            assert!((f64::from(celsius_milli(raw)) - exact).abs() <= 0.5, "{raw}");
         }
     }
 
     #[test]
     fn an_answer_that_is_late_is_awaited() {
-        let late = [
-            command(),
-            nack(),
-            nack(),
-            Transaction::read(ADDRESS, answer()),
-        ];
+        let late = [command(), nack(), nack(), Transaction::read(ADDRESS, answer())];
         assert!(measure(&late).is_ok());
     }
 
@@ -264,19 +229,13 @@ mod tests {
 
     #[test]
     fn a_sensor_that_is_not_there_is_told_at_once() {
-        assert_eq!(
-            measure(&[command().with_error(NACK)]),
-            Err(SensorError::Bus(NACK))
-        );
+        assert_eq!(measure(&[command().with_error(NACK)]), Err(SensorError::Bus(NACK)));
     }
 
     #[test]
     fn other_bus_errors_are_not_retried() {
         let lost = Transaction::read(ADDRESS, answer()).with_error(ErrorKind::ArbitrationLoss);
-        assert_eq!(
-            measure(&[command(), lost]),
-            Err(SensorError::Bus(ErrorKind::ArbitrationLoss))
-        );
+        assert_eq!(measure(&[command(), lost]), Err(SensorError::Bus(ErrorKind::ArbitrationLoss)));
     }
 
     #[test]
@@ -285,11 +244,7 @@ mod tests {
             let mut damaged = answer();
             damaged[bit / 8] ^= 1 << (bit % 8);
             let read = Transaction::read(ADDRESS, damaged);
-            assert_eq!(
-                measure(&[command(), read]),
-                Err(SensorError::Checksum),
-                "bit {bit}"
-            );
+            assert_eq!(measure(&[command(), read]), Err(SensorError::Checksum), "bit {bit}");
         }
     }
 

@@ -81,10 +81,7 @@ impl Clock for ManualClock {
         let id = self.inner.next_id.get();
         self.inner.next_id.set(id + 1);
         self.inner.timers.borrow_mut().insert((at, id));
-        ManualTimer {
-            time: self.inner.clone(),
-            key: (at, id),
-        }
+        ManualTimer { time: self.inner.clone(), key: (at, id) }
     }
 }
 
@@ -97,11 +94,7 @@ impl Future for ManualTimer {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if self.time.now.get() < self.key.0 {
-            Poll::Pending
-        } else {
-            Poll::Ready(())
-        }
+        if self.time.now.get() < self.key.0 { Poll::Pending } else { Poll::Ready(()) }
     }
 }
 
@@ -112,27 +105,15 @@ impl Drop for ManualTimer {
 }
 
 /// Polls `future`, jumping from timer to timer, until it is done (and what it gave) or `end` has come.
-pub(crate) fn run_until<F: Future>(
-    clock: &ManualClock,
-    end: Instant,
-    mut future: Pin<&mut F>,
-) -> Option<F::Output> {
+pub(crate) fn run_until<F: Future>(clock: &ManualClock, end: Instant, mut future: Pin<&mut F>) -> Option<F::Output> {
     let mut cx = Context::from_waker(Waker::noop());
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Some(output);
         }
-        let next = clock
-            .inner
-            .timers
-            .borrow()
-            .first()
-            .map_or(end, |(at, _)| *at);
+        let next = clock.inner.timers.borrow().first().map_or(end, |(at, _)| *at);
         let now = clock.now();
-        assert!(
-            next > now || next == end,
-            "a timer that was due was not taken"
-        );
+        assert!(next > now || next == end, "a timer that was due was not taken");
         if next >= end {
             clock.inner.now.set(end.max(now));
             return None;
@@ -151,31 +132,17 @@ pub(crate) struct Notebook {
 
 impl Notebook {
     pub(crate) fn counted(&self, name: &str) -> u64 {
-        self.counts
-            .borrow()
-            .iter()
-            .filter(|(n, _)| *n == name)
-            .map(|(_, by)| by)
-            .sum()
+        self.counts.borrow().iter().filter(|(n, _)| *n == name).map(|(_, by)| by).sum()
     }
 
     pub(crate) fn gauged(&self, name: &str) -> Option<i64> {
         let gauges = self.gauges.borrow();
-        gauges
-            .iter()
-            .rev()
-            .find(|(n, _)| *n == name)
-            .map(|(_, value)| *value)
+        gauges.iter().rev().find(|(n, _)| *n == name).map(|(_, value)| *value)
     }
 
     /// The sequence numbers that reached the stage `kind`, in order.
     pub(crate) fn flowed(&self, kind: &str) -> Vec<u64> {
-        self.flows
-            .borrow()
-            .iter()
-            .filter(|(k, ..)| *k == kind)
-            .map(|(.., sequence)| *sequence)
-            .collect()
+        self.flows.borrow().iter().filter(|(k, ..)| *k == kind).map(|(.., sequence)| *sequence).collect()
     }
 }
 
@@ -189,8 +156,6 @@ impl Probe for Notebook {
     }
 
     fn flow(&self, kind: &'static str, id: FlowId<'_>) {
-        self.flows
-            .borrow_mut()
-            .push((kind, id.source.to_string(), id.sequence));
+        self.flows.borrow_mut().push((kind, id.source.to_string(), id.sequence));
     }
 }

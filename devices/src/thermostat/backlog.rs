@@ -36,11 +36,7 @@ pub(super) struct Kept {
 impl<const N: usize> Backlog<N> {
     pub(super) const fn new() -> Self {
         const { assert!(N >= 2, "room for the reading under way and a next one") };
-        Backlog {
-            readings: Deque::new(),
-            last: 0,
-            numbering: false,
-        }
+        Backlog { readings: Deque::new(), last: 0, numbering: false }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -61,17 +57,8 @@ impl<const N: usize> Backlog<N> {
             // Only the front can have been sent, so the one to go is first or second; the order stays.
             let _oldest_unsent = self.readings.swap_remove_front(sent);
         }
-        let sequence = if self.numbering {
-            next(&mut self.last)
-        } else {
-            None
-        };
-        let reading = Reading {
-            sequence,
-            at,
-            celsius_milli,
-            attempted: false,
-        };
+        let sequence = if self.numbering { next(&mut self.last) } else { None };
+        let reading = Reading { sequence, at, celsius_milli, attempted: false };
         self.readings.push_back(reading).expect("room was made");
         Kept { sequence, dropped }
     }
@@ -110,13 +97,8 @@ impl<const N: usize> Backlog<N> {
 
     /// Done with that reading: acknowledged, or set aside.
     pub(super) fn settle(&mut self, sequence: Sequence) {
-        let settled = self
-            .readings
-            .pop_front_if(|front| front.sequence == Some(sequence));
-        debug_assert!(
-            settled.is_some(),
-            "only the front is ever under way, and it is never dropped"
-        );
+        let settled = self.readings.pop_front_if(|front| front.sequence == Some(sequence));
+        debug_assert!(settled.is_some(), "only the front is ever under way, and it is never dropped");
     }
 }
 
@@ -160,13 +142,7 @@ mod tests {
     #[test]
     fn readings_wait_for_their_numbers_and_leave_in_order() {
         let mut backlog = Backlog::<4>::new();
-        assert_eq!(
-            push(&mut backlog, 10),
-            Kept {
-                sequence: None,
-                dropped: false
-            }
-        );
+        assert_eq!(push(&mut backlog, 10), Kept { sequence: None, dropped: false });
         push(&mut backlog, 11);
         assert_eq!(front(&backlog), None);
         assert_eq!(resume(&mut backlog, 41), [42, 43]);

@@ -33,18 +33,9 @@ struct Body<'a> {
 }
 
 /// Writes the body of a POST into `out`; `None` if it does not fit.
-pub(super) fn encode<'o>(
-    device: &str,
-    sequence: Sequence,
-    reading: &Reading,
-    out: &'o mut [u8],
-) -> Option<&'o [u8]> {
-    let body = Body {
-        device,
-        sequence: sequence.get(),
-        celsius_milli: reading.celsius_milli,
-        at_ms: reading.at.as_millis(),
-    };
+pub(super) fn encode<'o>(device: &str, sequence: Sequence, reading: &Reading, out: &'o mut [u8]) -> Option<&'o [u8]> {
+    let body =
+        Body { device, sequence: sequence.get(), celsius_milli: reading.celsius_milli, at_ms: reading.at.as_millis() };
     let len = serde_json_core::to_slice(&body, out).ok()?;
     Some(&out[..len])
 }
@@ -68,12 +59,8 @@ mod tests {
 
     #[test]
     fn a_reading_is_written_as_the_hub_reads_it() {
-        let reading = Reading {
-            sequence: None,
-            at: Instant::from_micros(123_456_789),
-            celsius_milli: -21_375,
-            attempted: false,
-        };
+        let reading =
+            Reading { sequence: None, at: Instant::from_micros(123_456_789), celsius_milli: -21_375, attempted: false };
         let mut out = [0; JSON_MAX];
         let seventeen = Sequence::new(17).expect("not zero");
         assert_eq!(
@@ -84,12 +71,7 @@ mod tests {
 
     #[test]
     fn the_longest_reading_fits() {
-        let reading = Reading {
-            sequence: None,
-            at: Instant::MAX,
-            celsius_milli: i32::MIN,
-            attempted: false,
-        };
+        let reading = Reading { sequence: None, at: Instant::MAX, celsius_milli: i32::MIN, attempted: false };
         let longest = core::str::from_utf8(&[b'x'; DeviceId::LEN_MAX]).expect("ASCII");
         assert!(encode(longest, Sequence::MAX, &reading, &mut [0; JSON_MAX]).is_some());
     }
@@ -97,18 +79,9 @@ mod tests {
     #[test]
     fn the_last_sequence_is_found_among_other_things() {
         for (body, last) in [
-            (
-                &br#"{"device":"a","last_sequence":17,"online":true}"#[..],
-                Some(17),
-            ),
-            (
-                br#" { "x" : [1, {"last_sequence": 3}], "y": 1.5, "last_sequence" : 0 } "#,
-                Some(0),
-            ),
-            (
-                br#"{"device":"a \"b\"","seen":null,"last_sequence":18446744073709551615}"#,
-                Some(u64::MAX),
-            ),
+            (&br#"{"device":"a","last_sequence":17,"online":true}"#[..], Some(17)),
+            (br#" { "x" : [1, {"last_sequence": 3}], "y": 1.5, "last_sequence" : 0 } "#, Some(0)),
+            (br#"{"device":"a \"b\"","seen":null,"last_sequence":18446744073709551615}"#, Some(u64::MAX)),
             (br#"{"device":"a"}"#, None),
             (br#"{"last_sequence":null}"#, None),
             (br#"{"last_sequence":-1}"#, None),
@@ -116,12 +89,7 @@ mod tests {
             (b"not found", None),
             (b"", None),
         ] {
-            assert_eq!(
-                decode_last_sequence(body),
-                last,
-                "{:?}",
-                core::str::from_utf8(body)
-            );
+            assert_eq!(decode_last_sequence(body), last, "{:?}", core::str::from_utf8(body));
         }
     }
 }

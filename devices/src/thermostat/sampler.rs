@@ -48,10 +48,7 @@ fn next(due: Instant, now: Instant, period: Duration) -> Instant {
     let period_us = u64::try_from(period.as_micros()).unwrap_or(u64::MAX);
     let behind_us = now.as_micros().saturating_sub(due.as_micros());
     let periods = behind_us.div_ceil(period_us).max(1);
-    Instant::from_micros(
-        due.as_micros()
-            .saturating_add(period_us.saturating_mul(periods)),
-    )
+    Instant::from_micros(due.as_micros().saturating_add(period_us.saturating_mul(periods)))
 }
 
 #[cfg(test)]
@@ -61,11 +58,7 @@ mod tests {
     #[test]
     fn missed_instants_are_left_out_and_the_grid_stays() {
         let next_ms = |now| {
-            let next = next(
-                Instant::from_millis(1_000),
-                Instant::from_millis(now),
-                Duration::from_millis(100),
-            );
+            let next = next(Instant::from_millis(1_000), Instant::from_millis(now), Duration::from_millis(100));
             next.as_millis()
         };
         assert_eq!(next_ms(1_000), 1_100);
@@ -73,9 +66,6 @@ mod tests {
         assert_eq!(next_ms(1_100), 1_100);
         assert_eq!(next_ms(1_101), 1_200);
         assert_eq!(next_ms(9_950), 10_000);
-        assert_eq!(
-            next(Instant::MAX, Instant::MAX, Duration::MAX),
-            Instant::MAX
-        );
+        assert_eq!(next(Instant::MAX, Instant::MAX, Duration::MAX), Instant::MAX);
     }
 }

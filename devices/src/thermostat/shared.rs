@@ -34,21 +34,13 @@ struct Inner<const N: usize> {
 
 impl<'a, P: Probe, const N: usize> Shared<'a, P, N> {
     pub(super) fn new(device: &'a DeviceId, probe: &'a P) -> Self {
-        let inner = Inner {
-            backlog: Backlog::new(),
-            uplink: None,
-        };
-        Shared {
-            device,
-            probe,
-            inner: RefCell::new(inner),
-        }
+        let inner = Inner { backlog: Backlog::new(), uplink: None };
+        Shared { device, probe, inner: RefCell::new(inner) }
     }
 
     /// The sampler has measured.
     pub(super) fn push(&self, at: Instant, celsius_milli: i32) {
-        let (kept, uplink) =
-            self.with(|inner| (inner.backlog.push(at, celsius_milli), inner.uplink.take()));
+        let (kept, uplink) = self.with(|inner| (inner.backlog.push(at, celsius_milli), inner.uplink.take()));
         self.probe.count(metrics::READINGS_TAKEN, 1);
         if kept.dropped {
             self.probe.count(metrics::READINGS_DROPPED, 1);
@@ -120,18 +112,11 @@ impl<'a, P: Probe, const N: usize> Shared<'a, P, N> {
 
     fn flow(&self, kind: &'static str, sequence: Sequence) {
         let source = self.device.as_str();
-        self.probe.flow(
-            kind,
-            FlowId {
-                source,
-                sequence: sequence.get(),
-            },
-        );
+        self.probe.flow(kind, FlowId { source, sequence: sequence.get() });
     }
 
     fn report_len(&self) {
         let len = self.with(|inner| inner.backlog.len());
-        self.probe
-            .gauge(metrics::BACKLOG, i64::try_from(len).unwrap_or(i64::MAX));
+        self.probe.gauge(metrics::BACKLOG, i64::try_from(len).unwrap_or(i64::MAX));
     }
 }

@@ -3,7 +3,8 @@
 extern crate std;
 
 use core::convert::Infallible;
-use core::pin::pin;
+use core::pin::{Pin, pin};
+use std::boxed::Box;
 use std::collections::VecDeque;
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -13,14 +14,14 @@ use embedded_hal_async::i2c::{ErrorKind, NoAcknowledgeSource};
 use embedded_hal_mock::eh1::i2c::{Mock, Transaction};
 use embedded_io_async::{ErrorType, Read, Write};
 use wavetank_stack::time::Delay;
-use wavetank_stack::{Duration, Instant};
+use wavetank_stack::{Clock, Duration, Instant};
 
 use super::shared::{Errand, Shared};
-use super::uplink::{End, Uplink};
+use super::uplink::{Dial, End, Uplink};
 use super::{Config, metrics, sampler};
-use crate::DeviceId;
 use crate::sht4x::{ADDRESS, Sht4x};
-use crate::testing::{ManualClock, Notebook, now, run_until};
+use crate::testing::{ManualClock, Notebook, Words, now, run_until};
+use crate::{Backoff, DeviceId};
 
 /// What the hub does when a request has come.
 enum Reply {
@@ -47,12 +48,7 @@ struct Line<F> {
 
 impl<F: FnMut(Seen) -> Reply> Line<F> {
     fn to(hub: F) -> Self {
-        Line {
-            hub,
-            incoming: Vec::new(),
-            outgoing: VecDeque::new(),
-            closed: false,
-        }
+        Line { hub, incoming: Vec::new(), outgoing: VecDeque::new(), closed: false }
     }
 
     fn receive(&mut self) {
@@ -60,19 +56,14 @@ impl<F: FnMut(Seen) -> Reply> Line<F> {
         let Some((head, body)) = text.split_once("\r\n\r\n") else {
             return;
         };
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("Content-Length: "));
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
         let length = length.map_or(0, |length| length.parse().expect("a number"));
         if body.len() < length {
             return;
         }
         self.incoming.clear();
         let line = head.lines().next().expect("a request line").to_string();
-        match (self.hub)(Seen {
-            line,
-            body: body.to_string(),
-        }) {
+        match (self.hub)(Seen { line, body: body.to_string() }) {
             Reply::Answer(status, body) => self.answer(status, "", &body),
             Reply::AnswerAndClose(status) => self.answer(status, "Connection: close\r\n", ""),
             Reply::Close => self.closed = true,
@@ -82,8 +73,7 @@ impl<F: FnMut(Seen) -> Reply> Line<F> {
 
     fn answer(&mut self, status: u16, header: &str, body: &str) {
         let length = body.len();
-        let answer =
-            format!("HTTP/1.1 {status} X\r\n{header}Content-Length: {length}\r\n\r\n{body}");
+        let answer = format!("HTTP/1.1 {status} X\r\n{header}Content-Length: {length}\r\n\r\n{body}");
         self.outgoing.extend(answer.into_bytes());
     }
 }
@@ -98,9 +88,7 @@ impl<F: FnMut(Seen) -> Reply> Read for Line<F> {
             core::future::pending::<()>().await;
         }
         let count = out.len().min(self.outgoing.len());
-        out.iter_mut()
-            .zip(self.outgoing.drain(..count))
-            .for_each(|(to, from)| *to = from);
+        out.iter_mut().zip(self.outgoing.drain(..count)).for_each(|(to, from)| *to = from);
         Ok(count)
     }
 }
@@ -133,12 +121,7 @@ struct Bench<'a> {
 impl<'a> Bench<'a> {
     fn new(config: &'a Config, notebook: &'a Notebook) -> Self {
         let shared = Shared::new(&config.id, notebook);
-        Bench {
-            config,
-            clock: ManualClock::default(),
-            notebook,
-            shared,
-        }
+        Bench { config, clock: ManualClock::default(), notebook, shared }
     }
 
     fn measure(&self, celsius_milli: i32) {
@@ -146,24 +129,24 @@ impl<'a> Bench<'a> {
     }
 
     fn clock_now(&self) -> Instant {
-        wavetank_stack::Clock::now(&self.clock)
+        self.clock.now()
     }
 
     /// One connection, for ten seconds at most: how it ended, if it did.
     fn connect(&self, hub: impl FnMut(Seen) -> Reply) -> Option<End> {
-        let uplink = Uplink {
-            config: self.config,
-            clock: &self.clock,
-            probe: self.notebook,
-            shared: &self.shared,
-        };
+        let mut dial = Once(Some(Line::to(hub)));
         let mut buffer = [0; 512];
-        let serve = pin!(uplink.serve(Line::to(hub), &mut buffer));
-        run_until(
-            &self.clock,
-            self.clock_now() + Duration::from_secs(10),
-            serve,
-        )
+        let uplink = self.uplink();
+        let connect = pin!(uplink.connect(&mut dial, &mut buffer));
+        self.run_for(Duration::from_secs(10), connect)
+    }
+
+    fn uplink(&self) -> Uplink<'_, ManualClock, Notebook, 8> {
+        Uplink { config: self.config, clock: &self.clock, probe: self.notebook, shared: &self.shared }
+    }
+
+    fn run_for<F: Future>(&self, time: Duration, future: Pin<&mut F>) -> Option<F::Output> {
+        run_until(&self.clock, self.clock_now() + time, future)
     }
 
     fn acknowledged(&self) -> Vec<u64> {
@@ -171,11 +154,43 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// Opens one connection.
+struct Once<S>(Option<S>);
+
+impl<S: Read + Write> Dial for Once<S> {
+    type Stream = S;
+
+    async fn dial(&mut self) -> Option<S> {
+        self.0.take()
+    }
+
+    fn abort(&mut self, _: S) {}
+}
+
+/// A hub that is down, and the instants at which it was called.
+struct Dead<'a> {
+    clock: &'a ManualClock,
+    called_at: Vec<Instant>,
+    /// Whether calls are refused, or not even answered.
+    refuses: bool,
+}
+
+impl Dial for Dead<'_> {
+    type Stream = Line<fn(Seen) -> Reply>;
+
+    async fn dial(&mut self) -> Option<Self::Stream> {
+        self.called_at.push(self.clock.now());
+        if !self.refuses {
+            core::future::pending::<()>().await;
+        }
+        None
+    }
+
+    fn abort(&mut self, _: Self::Stream) {}
+}
+
 fn known(last: u64) -> Reply {
-    Reply::Answer(
-        200,
-        format!(r#"{{"device":"thermostat-1","last_sequence":{last}}}"#),
-    )
+    Reply::Answer(200, format!(r#"{{"device":"thermostat-1","last_sequence":{last}}}"#))
 }
 
 fn status(status: u16) -> Reply {
@@ -195,25 +210,14 @@ fn the_numbering_is_asked_for_and_readings_follow_in_order() {
     let mut requests = Vec::new();
     let end = bench.connect(|seen| {
         requests.push(seen.clone());
-        if is_get(&seen) {
-            known(41)
-        } else {
-            status(201)
-        }
+        if is_get(&seen) { known(41) } else { status(201) }
     });
     assert_eq!(end, None, "the connection stays open");
     assert_eq!(requests.len(), 3);
     assert!(is_get(&requests[0]));
     assert_eq!(requests[1].line, "POST /readings HTTP/1.1");
-    assert_eq!(
-        requests[1].body,
-        r#"{"device":"thermostat-1","sequence":42,"celsius_milli":21000,"at_ms":0}"#
-    );
-    assert!(
-        requests[2]
-            .body
-            .contains(r#""sequence":43,"celsius_milli":-500"#)
-    );
+    assert_eq!(requests[1].body, r#"{"device":"thermostat-1","sequence":42,"celsius_milli":21000,"at_ms":0}"#);
+    assert!(requests[2].body.contains(r#""sequence":43,"celsius_milli":-500"#));
     assert_eq!(notebook.flowed(metrics::FLOW_TAKEN), [42, 43]);
     assert_eq!(bench.acknowledged(), [42, 43]);
     assert_eq!(notebook.counted(metrics::READINGS_TAKEN), 2);
@@ -233,12 +237,7 @@ fn a_device_that_the_hub_does_not_know_begins_at_one() {
 
 #[test]
 fn nothing_is_sent_before_the_numbering_is_known() {
-    for reply in [
-        || status(500),
-        || Reply::Answer(200, "{}".into()),
-        || Reply::Close,
-        || Reply::Silence,
-    ] {
+    for reply in [|| status(500), || Reply::Answer(200, "{}".into()), || Reply::Close, || Reply::Silence] {
         let (config, notebook) = (config(), Notebook::default());
         let bench = Bench::new(&config, &notebook);
         bench.measure(0);
@@ -282,13 +281,7 @@ fn a_connection_that_the_hub_closes_between_requests_is_no_failure() {
     let (config, notebook) = (config(), Notebook::default());
     let bench = Bench::new(&config, &notebook);
     bench.measure(1);
-    let polite = bench.connect(|seen| {
-        if is_get(&seen) {
-            known(0)
-        } else {
-            Reply::AnswerAndClose(201)
-        }
-    });
+    let polite = bench.connect(|seen| if is_get(&seen) { known(0) } else { Reply::AnswerAndClose(201) });
     assert_eq!(polite, Some(End::Closed));
     bench.measure(2);
     let mut answers = [status(201), Reply::Close].into_iter();
@@ -306,13 +299,7 @@ fn trouble_at_the_hub_keeps_the_reading() {
         let (config, notebook) = (config(), Notebook::default());
         let bench = Bench::new(&config, &notebook);
         bench.measure(1);
-        bench.connect(|seen| {
-            if is_get(&seen) {
-                known(0)
-            } else {
-                status(code)
-            }
-        });
+        bench.connect(|seen| if is_get(&seen) { known(0) } else { status(code) });
         assert_eq!(bench.connect(|_| status(code)), Some(End::Failed));
         assert_eq!(notebook.counted(metrics::POSTS_FAILED), 2);
         bench.connect(|_| status(200));
@@ -328,11 +315,7 @@ fn a_reading_that_is_refused_for_good_is_set_aside() {
     bench.measure(2);
     bench.connect(|seen| match is_get(&seen) {
         true => known(0),
-        false => status(if seen.body.contains(r#""sequence":1,"#) {
-            422
-        } else {
-            201
-        }),
+        false => status(if seen.body.contains(r#""sequence":1,"#) { 422 } else { 201 }),
     });
     assert_eq!(bench.acknowledged(), [2]);
     assert_eq!(notebook.counted(metrics::READINGS_REJECTED), 1);
@@ -355,11 +338,7 @@ fn a_number_that_is_taken_is_never_taken_for_ours() {
             }
             posts.push(seen.body.clone());
             last = 5;
-            status(if seen.body.contains(r#""sequence":5,"#) {
-                claim
-            } else {
-                201
-            })
+            status(if seen.body.contains(r#""sequence":5,"#) { claim } else { 201 })
         });
         assert_eq!(bench.acknowledged(), [7], "after {claim}");
         assert_eq!(posts.len(), 2);
@@ -369,9 +348,27 @@ fn a_number_that_is_taken_is_never_taken_for_ours() {
 }
 
 #[test]
+fn a_hub_that_is_down_is_called_ever_more_rarely() {
+    let mut config = config();
+    config.backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(10) };
+    for (refuses, called_at_s) in [(true, [1, 2, 4, 8, 16, 26, 36]), (false, [1, 7, 14, 23, 36, 51, 66])] {
+        let notebook = Notebook::default();
+        let bench = Bench::new(&config, &notebook);
+        let uplink = bench.uplink();
+        let mut dial = Dead { clock: &bench.clock, called_at: Vec::new(), refuses };
+        let (mut rng, mut buffer) = (Words::new(&[u32::MAX]), [0; 512]);
+        let run = Box::pin(uplink.run(&mut dial, &mut rng, &mut buffer));
+        let seconds = if refuses { 37 } else { 67 };
+        bench.run_for(Duration::from_secs(seconds), pin!(run));
+        assert_eq!(dial.called_at, called_at_s.map(Instant::from_secs));
+        let failed = if refuses { 7 } else { 6 };
+        assert_eq!(notebook.counted(metrics::CONNECTS_FAILED), failed);
+    }
+}
+
+#[test]
 fn the_sampler_keeps_its_pace_and_counts_what_the_sensor_denies() {
-    let answer =
-        |raw: [u8; 2], crc| Transaction::read(ADDRESS, vec![raw[0], raw[1], crc, 0x80, 0x00, 0xa2]);
+    let answer = |raw: [u8; 2], crc| Transaction::read(ADDRESS, vec![raw[0], raw[1], crc, 0x80, 0x00, 0xa2]);
     let measure = || Transaction::write(ADDRESS, vec![0xfd]);
     let nack = ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address);
     let mut bus = Mock::new(&[
@@ -386,13 +383,7 @@ fn the_sampler_keeps_its_pace_and_counts_what_the_sensor_denies() {
     let (config, notebook, clock) = (config(), Notebook::default(), ManualClock::default());
     let shared = Shared::<_, 8>::new(&config.id, &notebook);
     let mut sensor = Sht4x::new(bus.clone(), Delay::new(&clock));
-    let sample = pin!(sampler::sample(
-        &mut sensor,
-        &clock,
-        config.period,
-        &notebook,
-        &shared
-    ));
+    let sample = pin!(sampler::sample(&mut sensor, &clock, config.period, &notebook, &shared));
     assert_eq!(run_until(&clock, Instant::from_millis(3_900), sample), None);
     bus.done();
     assert_eq!(notebook.counted(metrics::READINGS_TAKEN), 2);
@@ -403,9 +394,5 @@ fn the_sampler_keeps_its_pace_and_counts_what_the_sensor_denies() {
         panic!("there is a reading to bring");
     };
     assert_eq!((sequence.get(), first.celsius_milli), (1, 85_523));
-    assert_eq!(
-        first.at,
-        Instant::from_millis(1),
-        "when it was due, after the sensor's power-up"
-    );
+    assert_eq!(first.at, Instant::from_millis(1), "when it was due, after the sensor's power-up");
 }

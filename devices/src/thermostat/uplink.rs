@@ -3,12 +3,14 @@
 //! Whatever goes wrong, the connection is dropped and opened again after a [`Backoff`](crate::Backoff)
 //! that grows until something goes right. A reading leaves the backlog by the hub's word alone.
 
+use core::convert::Infallible;
 use core::fmt::Write as _;
 
 use embedded_io_async::{Read, Write};
 use heapless::String;
+use rand_core::Rng;
 use wavetank_stack::http::{BodyError, Connection, Request, SendError};
-use wavetank_stack::time::timeout;
+use wavetank_stack::time::{sleep, timeout};
 use wavetank_stack::{Clock, Probe};
 
 use super::reading::{self, JSON_MAX, Reading, Sequence};
@@ -22,6 +24,18 @@ const ANSWER_MAX: usize = 256;
 const TARGET_MAX: usize = 9 + DeviceId::LEN_MAX;
 /// An IPv6 address in brackets, a scope and a port.
 const HOST_MAX: usize = 64;
+
+/// How the uplink comes by its streams.
+pub(super) trait Dial {
+    /// A connection to the hub.
+    type Stream: Read + Write;
+
+    /// Opens one; `None` if that fails. The caller sees to the time it takes.
+    async fn dial(&mut self) -> Option<Self::Stream>;
+
+    /// Cuts one off, without waiting for anything that it has not delivered.
+    fn abort(&mut self, stream: Self::Stream);
+}
 
 /// How a connection to the hub ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +81,46 @@ pub(super) struct Uplink<'a, C, P, const N: usize> {
 }
 
 impl<C: Clock, P: Probe, const N: usize> Uplink<'_, C, P, N> {
+    /// Keeps the hub told, for ever.
+    pub(super) async fn run(&self, dial: &mut impl Dial, rng: &mut impl Rng, buffer: &mut [u8]) -> Infallible {
+        // Devices that got their power back together need not ask all at once.
+        self.pause(0, rng).await;
+        let mut failures = 0;
+        loop {
+            // Nothing is opened before there is something to say.
+            let _errand = self.shared.errand().await;
+            match self.connect(dial, buffer).await {
+                End::Closed => failures = 0,
+                End::FailedAfterService => {
+                    self.pause(0, rng).await;
+                    failures = 1;
+                }
+                End::Failed => {
+                    self.pause(failures, rng).await;
+                    failures = failures.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    async fn pause(&self, failures: u32, rng: &mut impl Rng) {
+        sleep(self.clock, self.config.backoff.delay(failures, rng)).await;
+    }
+
+    /// One connection, from its opening to its end.
+    pub(super) async fn connect(&self, dial: &mut impl Dial, buffer: &mut [u8]) -> End {
+        let opened = timeout(self.clock, self.config.connect_timeout, dial.dial()).await;
+        let Ok(Some(mut stream)) = opened else {
+            self.probe.count(metrics::CONNECTS_FAILED, 1);
+            return End::Failed;
+        };
+        let end = self.serve(&mut stream, buffer).await;
+        dial.abort(stream);
+        end
+    }
+
     /// Runs errands over one open stream until it is of no more use.
-    pub(super) async fn serve<S: Read + Write>(&self, stream: S, buffer: &mut [u8]) -> End {
+    async fn serve<S: Read + Write>(&self, stream: &mut S, buffer: &mut [u8]) -> End {
         let mut host = String::<HOST_MAX>::new();
         if write!(host, "{}", self.config.hub).is_err() {
             host.clear();
@@ -110,9 +162,7 @@ impl<C: Clock, P: Probe, const N: usize> Uplink<'_, C, P, N> {
     ) -> Result<(), Setback> {
         match errand {
             Errand::AskNumbering => self.ask_numbering(connection, host).await,
-            Errand::Post(sequence, reading) => {
-                self.post(connection, host, sequence, &reading).await
-            }
+            Errand::Post(sequence, reading) => self.post(connection, host, sequence, &reading).await,
         }
     }
 
@@ -150,8 +200,7 @@ impl<C: Clock, P: Probe, const N: usize> Uplink<'_, C, P, N> {
         let mut body = [0; JSON_MAX];
         let body = reading::encode(self.config.id.as_str(), sequence, reading, &mut body)
             .expect("there is room for any reading");
-        let request = Request::post("/readings", host, body)
-            .with_headers(&[("Content-Type", "application/json")]);
+        let request = Request::post("/readings", host, body).with_headers(&[("Content-Type", "application/json")]);
         self.shared.attempt();
         let response = connection.send(&request).await?;
         match response.status() {
