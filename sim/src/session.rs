@@ -9,9 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 
+use rand_core::Rng;
+
 use crate::fault::Fault;
+use crate::guard;
+use crate::random::Stream;
 use crate::time::{Duration, Instant, nanos};
-use crate::world::{Snapshot, Stop, World};
+use crate::world::{Snapshot, Stop, World, WorldConfig};
 
 /// How fast virtual time passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +61,9 @@ impl Progress {
     }
 }
 
+/// Deep enough for the deepest application code; only what is touched takes memory.
+const THREAD_STACK_BYTES: usize = 8 << 20;
+
 type Call = Box<dyn FnOnce(&mut Driver) + Send>;
 
 /// Drives a world on a thread of its own.
@@ -67,12 +74,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// Builds a world on a fresh thread, at its start.
+    /// Makes a world on a fresh thread and lets `build` fill it.
     ///
     /// # Errors
     ///
-    /// What `build` returns, or [`Ended`] if it panicked.
-    pub fn start<E>(build: impl FnOnce() -> Result<World, E> + Send + 'static) -> Result<Self, E>
+    /// What `build` returns, or [`Ended`] if it panicked or no thread could be had.
+    pub fn start<E>(
+        config: WorldConfig,
+        build: impl FnOnce(&mut World) -> Result<(), E> + Send + 'static,
+    ) -> Result<Self, E>
     where
         E: From<Ended> + Send + 'static,
     {
@@ -82,17 +92,17 @@ impl Session {
         let seen = Arc::clone(&progress);
         let thread = thread::Builder::new()
             .name("world".into())
-            .stack_size(8 << 20)
-            .spawn(move || match build() {
-                Ok(world) => {
-                    // The starter waits for this; if it is gone, so is the inbox's other end.
-                    let _ = built.send(Ok(()));
-                    Driver { world, goal: None, waiting: Vec::new(), progress: seen }.serve(&inbox)
-                }
-                Err(error) => {
-                    let _ = built.send(Err(error));
-                    None
-                }
+            .stack_size(THREAD_STACK_BYTES)
+            .spawn(move || {
+                let mut keys = [0; 16];
+                Stream::new(config.seed, "thread/hash-keys").fill_bytes(&mut keys);
+                guard::prepare_thread(keys).expect("a thread that has just been made");
+                let mut world = World::new(&config);
+                let result = build(&mut world);
+                let is_built = result.is_ok();
+                // The starter waits for this; if it is gone, so is the inbox's other end.
+                let _ = built.send(result);
+                is_built.then(|| Driver { world, goal: None, waiting: Vec::new(), progress: seen }.serve(&inbox))
             })
             .map_err(|_| Ended)?;
         building.recv().map_err(|_| Ended)??;
@@ -246,7 +256,7 @@ const SLICE_EVENTS: u64 = 8_192;
 const PACE_SLICE: Duration = Duration::from_millis(2);
 
 impl Driver {
-    fn serve(mut self, inbox: &Receiver<Call>) -> Option<Snapshot> {
+    fn serve(mut self, inbox: &Receiver<Call>) -> Snapshot {
         loop {
             let call = if self.goal.is_none() {
                 inbox.recv().map_err(|_| TryRecvError::Disconnected)
@@ -256,7 +266,7 @@ impl Driver {
             match call {
                 Ok(call) => call(&mut self),
                 Err(TryRecvError::Empty) => self.slice(),
-                Err(TryRecvError::Disconnected) => return Some(self.world.finish()),
+                Err(TryRecvError::Disconnected) => return self.world.finish(),
             }
         }
     }
@@ -297,12 +307,10 @@ impl Driver {
 mod tests {
     use super::*;
     use crate::node::{Exit, Node, NodeSpec};
-    use crate::world::WorldConfig;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn ticking() -> Result<World, Ended> {
-        let mut world = World::new(&WorldConfig::default());
+    fn ticking(world: &mut World) -> Result<(), Ended> {
         world.add_node(NodeSpec::named("ticker"), |node: Node| async move {
             for _ in 0..100 {
                 node.clock().sleep(SECOND).await;
@@ -310,16 +318,16 @@ mod tests {
             }
             Exit::Halt
         });
-        Ok(world)
+        Ok(())
     }
 
     #[test]
     fn a_watched_run_is_the_headless_run() {
         let end = Instant::START + 200 * SECOND;
-        let headless = Session::start(ticking).expect("builds");
+        let headless = Session::start(WorldConfig::default(), ticking).expect("builds");
         headless.run_until(end).expect("runs");
         let headless = headless.finish().expect("ends");
-        let watched = Session::start(ticking).expect("builds");
+        let watched = Session::start(WorldConfig::default(), ticking).expect("builds");
         watched.run(end, Pace::Free).expect("runs");
         for _ in 0..10 {
             watched.pause().expect("pauses");
@@ -344,7 +352,10 @@ mod tests {
                 Self::Ended
             }
         }
-        assert_eq!(Session::start(|| Err::<World, _>(Error::Mine)).err(), Some(Error::Mine));
-        assert_eq!(Session::start(|| -> Result<World, _> { panic!("broken") }).err(), Some(Error::Ended));
+        fn start(build: fn(&mut World) -> Result<(), Error>) -> Result<Session, Error> {
+            Session::start(WorldConfig::default(), build)
+        }
+        assert_eq!(start(|_| Err(Error::Mine)).err(), Some(Error::Mine));
+        assert_eq!(start(|_| panic!("broken")).err(), Some(Error::Ended));
     }
 }

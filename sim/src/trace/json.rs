@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{Event, Names, Record, Sink};
 
@@ -17,12 +17,17 @@ impl<W: Write> JsonLines<W> {
     pub fn new(out: W) -> Self {
         Self { out, error: None }
     }
+
+    fn write(&mut self, record: &Record, names: &Names) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, &record.with(names))?;
+        self.out.write_all(b"\n")
+    }
 }
 
 impl<W: Write> Sink for JsonLines<W> {
     fn record(&mut self, record: &Record, names: &Names) {
         if self.error.is_none() {
-            self.error = writeln!(self.out, "{}", record.to_json(names)).err();
+            self.error = self.write(record, names).err();
         }
     }
 
@@ -35,52 +40,72 @@ impl<W: Write> Sink for JsonLines<W> {
 }
 
 impl Record {
-    /// The event as a JSON object.
+    /// The event with names instead of ids, to be serialised.
     #[must_use]
-    pub fn to_json(&self, names: &Names) -> Value {
-        let mut object = Map::new();
-        object.insert("index".into(), self.index.into());
-        object.insert("ns".into(), self.at.as_nanos().into());
-        object.insert("event".into(), self.event.name().into());
-        if let Value::Object(fields) = self.event.fields(names) {
-            object.extend(fields);
-        }
-        Value::Object(object)
+    pub fn with<'a>(&'a self, names: &'a Names) -> NamedRecord<'a> {
+        NamedRecord { record: self, names }
     }
 }
 
-impl Event {
-    fn fields(&self, names: &Names) -> Value {
-        match *self {
-            Self::Boot { node, cause } => json!({ "node": names.node(node), "cause": cause }),
-            Self::Exit { node, exit } => json!({ "node": names.node(node), "exit": exit }),
-            Self::PowerCut { node } => json!({ "node": names.node(node) }),
-            Self::Panic { node, message } => {
-                json!({ "node": names.node(node), "message": names.symbol(message) })
+/// An event with names instead of ids.
+///
+/// It is serialised field by field: a map of values would draw hash keys on the world's thread in builds where such maps
+/// are hash maps, and then looking would change what is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedRecord<'a> {
+    record: &'a Record,
+    names: &'a Names,
+}
+
+impl Serialize for NamedRecord<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Record { index, at, event } = self.record;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("index", index)?;
+        map.serialize_entry("ns", at)?;
+        map.serialize_entry("event", event.name())?;
+        self.fields(event, &mut map)?;
+        map.end()
+    }
+}
+
+impl NamedRecord<'_> {
+    fn fields<M: SerializeMap>(&self, event: &Event, map: &mut M) -> Result<(), M::Error> {
+        let names = self.names;
+        if let Some(node) = event.node() {
+            map.serialize_entry("node", names.node(node))?;
+        }
+        if let Some(link) = event.link() {
+            map.serialize_entry("link", names.link(link))?;
+        }
+        match *event {
+            Event::Boot { cause, .. } => map.serialize_entry("cause", &cause),
+            Event::Exit { exit, .. } => map.serialize_entry("exit", &exit),
+            Event::PowerCut { .. } => Ok(()),
+            Event::Panic { message, .. } => map.serialize_entry("message", names.symbol(message)),
+            Event::Refusal { what, .. } | Event::Input { what } => map.serialize_entry("what", names.symbol(what)),
+            Event::FrameSent { ordinal, bytes, digest, .. } => {
+                map.serialize_entry("ordinal", &ordinal)?;
+                map.serialize_entry("bytes", &bytes)?;
+                map.serialize_entry("digest", &format_args!("{digest:032x}"))
             }
-            Self::Refusal { node, what } => {
-                json!({ "node": names.node(node), "what": names.symbol(what) })
+            Event::FrameDelivered { ordinal, .. } => map.serialize_entry("ordinal", &ordinal),
+            Event::FrameDropped { ordinal, reason, .. } => {
+                map.serialize_entry("ordinal", &ordinal)?;
+                map.serialize_entry("reason", reason.name())
             }
-            Self::FrameSent { link, ordinal, bytes, digest } => json!({
-                "link": names.link(link), "ordinal": ordinal, "bytes": bytes, "digest": format!("{digest:032x}"),
-            }),
-            Self::FrameDelivered { link, ordinal } => {
-                json!({ "link": names.link(link), "ordinal": ordinal })
+            Event::FaultBegan { fault } | Event::FaultEnded { fault } => {
+                map.serialize_entry("fault", names.fault(fault))
             }
-            Self::FrameDropped { link, ordinal, reason } => {
-                json!({ "link": names.link(link), "ordinal": ordinal, "reason": reason })
+            Event::Flow { kind, source, sequence, .. } => {
+                map.serialize_entry("kind", names.symbol(kind))?;
+                map.serialize_entry("source", names.symbol(source))?;
+                map.serialize_entry("sequence", &sequence)
             }
-            Self::FaultBegan { fault } | Self::FaultEnded { fault } => {
-                json!({ "fault": names.fault(fault) })
+            Event::Verdict { expectation, verdict } => {
+                map.serialize_entry("expectation", names.expectation(expectation))?;
+                map.serialize_entry("verdict", &verdict)
             }
-            Self::Flow { node, kind, source, sequence } => json!({
-                "node": names.node(node), "kind": names.symbol(kind),
-                "source": names.symbol(source), "sequence": sequence,
-            }),
-            Self::Verdict { expectation, verdict } => {
-                json!({ "expectation": names.expectation(expectation), "verdict": verdict })
-            }
-            Self::Input { what } => json!({ "what": names.symbol(what) }),
         }
     }
 }

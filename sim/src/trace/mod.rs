@@ -10,7 +10,7 @@ mod sink;
 
 pub use event::{Event, Record, Symbol, TRACE_VERSION};
 pub use fingerprint::Fingerprint;
-pub use json::JsonLines;
+pub use json::{JsonLines, NamedRecord};
 pub use sink::{Recent, Shared, Sink};
 
 pub(crate) use fingerprint::digest;
