@@ -16,7 +16,7 @@ use crate::net::{
 };
 use crate::node::{Exit, Node, NodeCore, NodeId, NodeSpec, Powered, ResetCause};
 use crate::time::Instant;
-use crate::trace::{Event, Fingerprint, Names, Sink};
+use crate::trace::{Event, Fingerprint, Names, Record, Sink};
 
 /// What holds for a whole world.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +143,8 @@ pub struct Snapshot {
     pub failures: Vec<Failure>,
     /// How frames fared.
     pub frames: FrameCounters,
+    /// The last events, oldest first, if [`World::keep_recent`] was asked for.
+    pub recent: Vec<Record>,
     /// The names behind the ids.
     pub names: Names,
 }
@@ -271,6 +273,11 @@ impl World {
         self.kernel.trace.borrow_mut().add_sink(sink);
     }
 
+    /// Keeps the last `capacity` events for snapshots.
+    pub fn keep_recent(&mut self, capacity: usize) {
+        self.kernel.trace.borrow_mut().keep_recent(capacity);
+    }
+
     /// Adds a fault to the timeline; one whose time is past begins now.
     pub fn add_fault(&mut self, fault: Fault) {
         self.kernel.add_fault(fault);
@@ -377,6 +384,7 @@ impl World {
                     .collect(),
             },
             links,
+            recent: kernel.trace.borrow().recent(),
             names: kernel.trace.borrow().names.clone(),
         }
     }

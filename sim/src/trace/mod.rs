@@ -11,9 +11,10 @@ mod sink;
 pub use event::{Event, Record, Symbol, TRACE_VERSION};
 pub use fingerprint::Fingerprint;
 pub use json::{JsonLines, NamedRecord};
-pub use sink::{Recent, Shared, Sink};
+pub use sink::Sink;
 
 pub(crate) use fingerprint::digest;
+use sink::Recent;
 
 use crate::hash::Map;
 use crate::net::LinkId;
@@ -69,6 +70,7 @@ pub(crate) struct Trace {
     pub(crate) names: Names,
     symbols: Map<Box<str>, Symbol>,
     sinks: Vec<Box<dyn Sink>>,
+    recent: Option<Recent>,
 }
 
 impl Trace {
@@ -79,11 +81,20 @@ impl Trace {
             names: Names::default(),
             symbols: Map::default(),
             sinks: Vec::new(),
+            recent: None,
         }
     }
 
     pub(crate) fn add_sink(&mut self, sink: Box<dyn Sink>) {
         self.sinks.push(sink);
+    }
+
+    pub(crate) fn keep_recent(&mut self, capacity: usize) {
+        self.recent = Some(Recent::new(capacity));
+    }
+
+    pub(crate) fn recent(&self) -> Vec<Record> {
+        self.recent.iter().flat_map(Recent::records).copied().collect()
     }
 
     /// How many events were recorded so far; also the index of the next one.
@@ -100,8 +111,11 @@ impl Trace {
         event.mix_into(at, &mut self.fingerprint);
         let index = self.count;
         self.count += 1;
-        if !self.sinks.is_empty() {
+        if self.recent.is_some() || !self.sinks.is_empty() {
             let record = Record { index, at, event };
+            if let Some(recent) = &mut self.recent {
+                recent.record(&record);
+            }
             for sink in &mut self.sinks {
                 sink.record(&record, &self.names);
             }
