@@ -25,6 +25,8 @@ pub enum FaultKind {
     CutCable(CableId),
     /// The node has no power. When the fault ends, it boots with [`ResetCause::PowerOn`](crate::node::ResetCause).
     PowerCut(NodeId),
+    /// The node's program dies; what its hardware holds lives on. When the fault ends, it boots again.
+    Crash(NodeId),
     /// The node is reset from outside and boots at once. It has no duration.
     Reset(NodeId),
     /// The node's code does not run; its interfaces still fill their rings.
@@ -38,6 +40,7 @@ impl FaultKind {
         match self {
             Self::CutCable(_) => "cut-cable",
             Self::PowerCut(_) => "power-cut",
+            Self::Crash(_) => "crash",
             Self::Reset(_) => "reset",
             Self::Pause(_) => "pause",
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::fault::{Fault, FaultKind};
 use crate::kernel::{Action, Effect, Kernel};
 use crate::net::{CableId, Destination};
-use crate::node::{Exit, Gate, Node, NodeCore, ResetCause};
+use crate::node::{Exit, Gate, Node, NodeCore, NodeId, ResetCause};
 use crate::random::Stream;
 use crate::time::{Duration, nanos};
 use crate::trace::Event;
@@ -103,6 +103,13 @@ impl Kernel {
         }
     }
 
+    fn crash(&self, node: &Rc<NodeCore>) {
+        if !node.is_off() {
+            self.record(Event::Crash { node: node.id });
+        }
+        self.stop_node(node);
+    }
+
     /// Adds a fault to the timeline and returns its place there.
     pub(crate) fn add_fault(&self, fault: Fault) -> u32 {
         let mut faults = self.faults.borrow_mut();
@@ -121,7 +128,7 @@ impl Kernel {
                 let trace = self.trace.borrow();
                 trace.names.link(cable.tx()).trim_end_matches("/tx").to_owned()
             }
-            FaultKind::PowerCut(node) | FaultKind::Reset(node) | FaultKind::Pause(node) => {
+            FaultKind::PowerCut(node) | FaultKind::Crash(node) | FaultKind::Reset(node) | FaultKind::Pause(node) => {
                 self.node(*node).spec.name.clone()
             }
         };
@@ -138,9 +145,14 @@ impl Kernel {
                 node.cuts.set(node.cuts.get() + 1);
                 self.cut_power(&node);
             }
+            FaultKind::Crash(node) => {
+                let node = self.node(node);
+                node.cuts.set(node.cuts.get() + 1);
+                self.crash(&node);
+            }
             FaultKind::Reset(node) => {
                 let node = self.node(node);
-                self.cut_power(&node);
+                self.crash(&node);
                 if node.cuts.get() == 0 {
                     self.schedule_boot(&node, ResetCause::External, self.now.get());
                 }
@@ -161,13 +173,8 @@ impl Kernel {
         self.record(Event::FaultEnded { fault: index });
         match kind {
             FaultKind::CutCable(cable) => self.change_cuts(cable, |cuts| cuts - 1),
-            FaultKind::PowerCut(node) => {
-                let node = self.node(node);
-                node.cuts.set(node.cuts.get() - 1);
-                if node.cuts.get() == 0 {
-                    self.schedule_boot(&node, ResetCause::PowerOn, self.now.get());
-                }
-            }
+            FaultKind::PowerCut(node) => self.end_outage(node, ResetCause::PowerOn),
+            FaultKind::Crash(node) => self.end_outage(node, ResetCause::External),
             FaultKind::Reset(_) => {}
             FaultKind::Pause(node) => {
                 let node = self.node(node);
@@ -177,6 +184,15 @@ impl Kernel {
                     self.unpark(&node);
                 }
             }
+        }
+    }
+
+    /// A fault that held a node down ends; it boots if it was the last one.
+    fn end_outage(&self, node: NodeId, cause: ResetCause) {
+        let node = self.node(node);
+        node.cuts.set(node.cuts.get() - 1);
+        if node.cuts.get() == 0 {
+            self.schedule_boot(&node, cause, self.now.get());
         }
     }
 

@@ -127,6 +127,8 @@ pub struct Snapshot {
     pub now: Instant,
     /// How many events of the queue have been handled.
     pub events: u64,
+    /// How many events are pending.
+    pub pending: usize,
     /// The fingerprint so far.
     pub fingerprint: Fingerprint,
     /// The state of every node, in the order of their ids.
@@ -365,6 +367,7 @@ impl World {
         Snapshot {
             now: self.now(),
             events: self.events(),
+            pending: kernel.queue.borrow().len(),
             fingerprint: self.fingerprint(),
             nodes: nodes.iter().map(|node| node_state(node)).collect(),
             cables_cut: net.links.iter().step_by(2).map(|link| link.cuts > 0).collect(),

@@ -106,9 +106,14 @@ fn flow(script: &'static [(u64, &'static str, u64)], rule: Rule, end: u64) -> (V
 
 #[test]
 fn flow_rules() {
-    let reaches =
-        |seconds| Rule::FlowReaches { from: "sent".into(), to: "got".into(), within: Duration::from_secs(seconds) };
-    let unique = || Rule::FlowUnique { at: "got".into() };
+    let always = || Instant::START..=Instant::MAX;
+    let reaches = |seconds| Rule::FlowReaches {
+        from: "sent".into(),
+        to: "got".into(),
+        within: Duration::from_secs(seconds),
+        window: always(),
+    };
+    let unique = || Rule::FlowUnique { at: "got".into(), window: always() };
     let verdict = |script, rule| flow(script, rule, 100).0;
     assert_eq!(verdict(&[(1, "got", 1), (2, "sent", 1)], reaches(0)), Verdict::Held);
     assert_eq!(verdict(&[(1, "sent", 1), (1, "got", 1)], reaches(0)), Verdict::Held, "in the same instant");
@@ -126,4 +131,10 @@ fn flow_rules() {
     );
     // A loss and a duplicate do not cancel out.
     assert_eq!(verdict(&[(1, "sent", 1), (1, "sent", 2), (2, "got", 1), (3, "got", 1)], reaches(5)), Verdict::Broken);
+    // Outside their windows, ids neither oblige nor count.
+    let early = Rule::FlowUnique { at: "got".into(), window: at(0)..=at(1) };
+    assert_eq!(verdict(&[(1, "got", 1), (2, "got", 1)], early), Verdict::Held);
+    let late =
+        Rule::FlowReaches { from: "sent".into(), to: "got".into(), within: Duration::ZERO, window: at(2)..=at(9) };
+    assert_eq!(verdict(&[(1, "sent", 1)], late), Verdict::Held);
 }

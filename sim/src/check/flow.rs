@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::ops::RangeInclusive;
 
 use crate::hash::Map;
 use crate::time::{Duration, Instant};
@@ -23,16 +24,28 @@ impl Id {
 /// A point that some expectation names.
 #[derive(Default)]
 struct Point {
-    passed: Map<Id, ()>,
-    unique: Vec<u32>,
+    /// The ids that passed it, if some expectation waits for ids to get here.
+    passed: Option<Map<Id, ()>>,
+    /// Expectations that allow an id to pass once.
+    unique: Vec<usize>,
     /// Expectations whose debts begin here.
     obliges: Vec<usize>,
+}
+
+/// From when until when, both inclusive, a passing id counts.
+pub(crate) type Window = RangeInclusive<Instant>;
+
+struct Unique {
+    expectation: u32,
+    window: Window,
+    seen: Map<Id, ()>,
 }
 
 struct Reaches {
     expectation: u32,
     to: Symbol,
     within: Duration,
+    window: Window,
     /// Ids that have passed the first point, oldest first; those that got there are skipped when they come up.
     waiting: VecDeque<(Id, Instant)>,
     /// Whether an event will look at the oldest debt when it is due.
@@ -43,65 +56,79 @@ struct Reaches {
 #[derive(Default)]
 pub(crate) struct Flows {
     points: Map<Symbol, Point>,
+    unique: Vec<Unique>,
     reaches: Vec<Reaches>,
 }
 
 /// What an id's passing has led to: expectations that broke, and debts to be looked at when they are due.
-type Passed = (Vec<(u32, Id)>, Vec<(u32, Instant)>);
+#[derive(Default)]
+pub(crate) struct Passed {
+    pub(crate) broken: Vec<(u32, Id)>,
+    pub(crate) due: Vec<(u32, Instant)>,
+}
 
 impl Flows {
-    pub(crate) fn expect_reaches(&mut self, expectation: u32, from: Symbol, to: Symbol, within: Duration) {
-        self.points.entry(to).or_default();
+    pub(crate) fn expect_reaches(
+        &mut self,
+        expectation: u32,
+        [from, to]: [Symbol; 2],
+        within: Duration,
+        window: Window,
+    ) {
+        self.points.entry(to).or_default().passed.get_or_insert_default();
         self.points.entry(from).or_default().obliges.push(self.reaches.len());
-        self.reaches.push(Reaches { expectation, to, within, waiting: VecDeque::new(), armed: false });
+        self.reaches.push(Reaches { expectation, to, within, window, waiting: VecDeque::new(), armed: false });
     }
 
-    pub(crate) fn expect_unique(&mut self, expectation: u32, at: Symbol) {
-        self.points.entry(at).or_default().unique.push(expectation);
+    pub(crate) fn expect_unique(&mut self, expectation: u32, at: Symbol, window: Window) {
+        self.points.entry(at).or_default().unique.push(self.unique.len());
+        self.unique.push(Unique { expectation, window, seen: Map::default() });
     }
 
     pub(crate) fn pass(&mut self, now: Instant, kind: Symbol, source: Symbol, sequence: u64) -> Passed {
-        let (mut broken, mut due) = (Vec::new(), Vec::new());
-        let Some(point) = self.points.get_mut(&kind) else {
-            return (broken, due);
-        };
+        let mut led_to = Passed::default();
+        let Some(point) = self.points.get_mut(&kind) else { return led_to };
         let id = Id { source, sequence };
-        if point.passed.insert(id, ()).is_some() {
-            broken.extend(point.unique.iter().map(|expectation| (*expectation, id)));
-            return (broken, due);
+        if let Some(passed) = &mut point.passed {
+            passed.insert(id, ());
         }
-        for index in point.obliges.clone() {
-            let reaches = &mut self.reaches[index];
-            if !self.points.get(&reaches.to).is_some_and(|to| to.passed.contains_key(&id)) {
-                let until = now + reaches.within;
-                if !mem::replace(&mut reaches.armed, true) {
-                    due.push((reaches.expectation, until));
-                }
-                reaches.waiting.push_back((id, until));
+        for &index in &point.unique {
+            let rule = &mut self.unique[index];
+            if rule.window.contains(&now) && rule.seen.insert(id, ()).is_some() {
+                led_to.broken.push((rule.expectation, id));
             }
         }
-        (broken, due)
+        for index in point.obliges.clone() {
+            let rule = &mut self.reaches[index];
+            if rule.window.contains(&now) && !has_passed(&self.points, rule.to, id) {
+                let until = now + rule.within;
+                if !mem::replace(&mut rule.armed, true) {
+                    led_to.due.push((rule.expectation, until));
+                }
+                rule.waiting.push_back((id, until));
+            }
+        }
+        led_to
     }
 
     /// The oldest id that an expectation still waits for, and until when.
     pub(crate) fn waiting(&mut self, expectation: u32) -> Option<(Id, Instant)> {
-        let reaches = self.reaches.iter_mut().find(|reaches| reaches.expectation == expectation)?;
-        let passed = &self.points.get(&reaches.to)?.passed;
-        while let Some((id, _)) = reaches.waiting.front() {
-            if !passed.contains_key(id) {
-                break;
-            }
-            reaches.waiting.pop_front();
+        let rule = self.reaches.iter_mut().find(|rule| rule.expectation == expectation)?;
+        while rule.waiting.front().is_some_and(|(id, _)| has_passed(&self.points, rule.to, *id)) {
+            rule.waiting.pop_front();
         }
-        reaches.waiting.front().copied()
+        rule.waiting.front().copied()
     }
 
     /// When a debt is due that is not due yet, if there is one. The caller looks again then.
     pub(crate) fn next_due(&mut self, expectation: u32, now: Instant) -> Option<Instant> {
-        let reaches = self.reaches.iter_mut().find(|reaches| reaches.expectation == expectation)?;
-        let passed = &self.points.get(&reaches.to)?.passed;
-        let next = reaches.waiting.iter().find(|(id, due)| *due > now && !passed.contains_key(id));
-        reaches.armed = next.is_some();
+        let rule = self.reaches.iter_mut().find(|rule| rule.expectation == expectation)?;
+        let next = rule.waiting.iter().find(|(id, due)| *due > now && !has_passed(&self.points, rule.to, *id));
+        rule.armed = next.is_some();
         next.map(|(_, due)| *due)
     }
+}
+
+fn has_passed(points: &Map<Symbol, Point>, point: Symbol, id: Id) -> bool {
+    points.get(&point).and_then(|point| point.passed.as_ref()).is_some_and(|passed| passed.contains_key(&id))
 }

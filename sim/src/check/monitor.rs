@@ -1,11 +1,12 @@
 //! Expectations and their verdicts.
 
 use std::mem;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::flow::Flows;
+use super::flow::{Flows, Passed};
 use crate::kernel::{Action, Kernel};
 use crate::metric::Metrics;
 use crate::node::NodeId;
@@ -45,11 +46,15 @@ pub enum Rule {
         to: String,
         /// How much later that may be.
         within: Duration,
+        /// From when until when, both inclusive, a passing id obliges.
+        window: RangeInclusive<Instant>,
     },
     /// No id passes a point twice.
     FlowUnique {
         /// The point.
         at: String,
+        /// From when until when, both inclusive, a passing id counts.
+        window: RangeInclusive<Instant>,
     },
 }
 
@@ -309,10 +314,13 @@ impl Kernel {
                     queue.push(until.as_nanos(), Action::CheckCloses(index).payload());
                 }
             }
-            Rule::FlowReaches { from, to, within } => {
-                checks.flows.expect_reaches(index, trace.intern(from), trace.intern(to), *within);
+            Rule::FlowReaches { from, to, within, window } => {
+                let points = [trace.intern(from), trace.intern(to)];
+                checks.flows.expect_reaches(index, points, *within, window.clone());
             }
-            Rule::FlowUnique { at } => checks.flows.expect_unique(index, trace.intern(at)),
+            Rule::FlowUnique { at, window } => {
+                checks.flows.expect_unique(index, trace.intern(at), window.clone());
+            }
         }
         trace.names.expectations.push(expectation.name.clone());
         checks.monitors.push(Monitor { expectation, cells, state, dirty: false });
@@ -356,7 +364,7 @@ impl Kernel {
     pub(crate) fn flow_passed(&self, kind: Symbol, source: Symbol, sequence: u64) {
         let (checks, trace) = (&mut *self.checks.borrow_mut(), &mut *self.trace.borrow_mut());
         let now = self.world_now();
-        let (broken, due) = checks.flows.pass(now, kind, source, sequence);
+        let Passed { broken, due } = checks.flows.pass(now, kind, source, sequence);
         for (index, due) in due {
             self.queue.borrow_mut().push(due.as_nanos(), Action::FlowDue(index).payload());
         }

@@ -114,7 +114,7 @@ pub(crate) struct NodeCore {
     /// Counts boots and losses of power: what was scheduled for an earlier life does nothing.
     pub(crate) life: Cell<u32>,
     pub(crate) booted_at: Cell<Instant>,
-    /// How many faults hold its power cut.
+    /// How many faults hold it down.
     pub(crate) cuts: Cell<u32>,
     /// How many faults hold it paused.
     pub(crate) pauses: Cell<u32>,

@@ -36,6 +36,11 @@ pub enum Event {
         /// The node.
         node: NodeId,
     },
+    /// A node's program was ended from outside; its tasks are gone.
+    Crash {
+        /// The node.
+        node: NodeId,
+    },
     /// A node's code panicked; its tasks are gone.
     Panic {
         /// The node.
@@ -147,6 +152,7 @@ impl Event {
             }
             Self::Verdict { expectation, verdict } => (12, expectation, verdict as u64),
             Self::Input { what } => (13, what.0, 0),
+            Self::Crash { node } => (14, node.bits(), 0),
         };
         fingerprint.mix_pair(at.as_nanos(), (tag << 32 | u64::from(subject)) ^ value.rotate_left(40));
     }
@@ -158,6 +164,7 @@ impl Event {
             Self::Boot { node, .. }
             | Self::Exit { node, .. }
             | Self::PowerCut { node }
+            | Self::Crash { node }
             | Self::Panic { node, .. }
             | Self::Refusal { node, .. }
             | Self::Flow { node, .. } => Some(node),
@@ -183,6 +190,7 @@ impl Event {
             Self::Boot { .. } => "boot",
             Self::Exit { .. } => "exit",
             Self::PowerCut { .. } => "power-cut",
+            Self::Crash { .. } => "crash",
             Self::Panic { .. } => "panic",
             Self::Refusal { .. } => "refusal",
             Self::FrameSent { .. } => "frame-sent",

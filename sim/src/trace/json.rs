@@ -81,7 +81,7 @@ impl NamedRecord<'_> {
         match *event {
             Event::Boot { cause, .. } => map.serialize_entry("cause", &cause),
             Event::Exit { exit, .. } => map.serialize_entry("exit", &exit),
-            Event::PowerCut { .. } => Ok(()),
+            Event::PowerCut { .. } | Event::Crash { .. } => Ok(()),
             Event::Panic { message, .. } => map.serialize_entry("message", names.symbol(message)),
             Event::Refusal { what, .. } | Event::Input { what } => map.serialize_entry("what", names.symbol(what)),
             Event::FrameSent { ordinal, bytes, digest, .. } => {
