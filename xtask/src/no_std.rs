@@ -15,7 +15,8 @@ use crate::{Outcome, metadata};
 /// Builds every package of the policy for every target of the policy.
 pub(crate) fn run() -> Outcome {
     let policy = policy::read()?.no_std;
-    let scratch = metadata::workspace()?.target_directory.join("no-std");
+    let target_directory = metadata::workspace()?.target_directory;
+    let scratch = target_directory.join("no-std");
     std::fs::create_dir_all(&scratch)?;
     for target in &policy.targets {
         install_target(target)?;
@@ -26,7 +27,12 @@ pub(crate) fn run() -> Outcome {
                 .find(|artifact| artifact.target.name == package.replace('-', "_"))
                 .and_then(Artifact::library)
                 .ok_or_else(|| format!("{package} built no library"))?;
-            link(package, library, target, &scratch)?;
+            let dependencies = [
+                library.with_file_name("deps"),
+                // Macros run on the host.
+                target_directory.join("debug/deps"),
+            ];
+            link(package, library, &dependencies, target, &scratch)?;
         }
         println!("{target}: {} link without std and without an allocator", policy.packages.join(", "));
     }
@@ -81,21 +87,19 @@ fn build(packages: &[String], target: &str) -> Outcome<Vec<Artifact>> {
     Ok(shell::read(&mut cargo)?.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-fn link(package: &str, library: &Path, target: &str, scratch: &Path) -> Outcome {
+fn link(package: &str, library: &Path, dependencies: &[PathBuf], target: &str, scratch: &Path) -> Outcome {
     let name = package.replace('-', "_");
     let source = scratch.join(format!("{name}.rs"));
     std::fs::write(&source, probe(&name))?;
-    let dependencies = library.parent().expect("a library lies in a folder").join("deps");
     let mut rustc = Command::new("rustc");
     rustc
-        .args(["--edition", "2024", "--crate-type", "staticlib", "-C", "panic=abort", "--target", target])
-        .arg("--extern")
-        .arg(format!("{name}={}", library.display()))
-        .arg("-L")
-        .arg(format!("dependency={}", dependencies.display()))
-        .arg("-o")
-        .arg(scratch.join(format!("{name}-{target}.a")))
-        .arg(source);
+        .args(["--edition", "2024", "--crate-type", "staticlib", "-C", "panic=abort"])
+        .args(["--target", target, "--extern"])
+        .arg(format!("{name}={}", library.display()));
+    for folder in dependencies {
+        rustc.arg("-L").arg(format!("dependency={}", folder.display()));
+    }
+    rustc.arg("-o").arg(scratch.join(format!("{name}-{target}.a"))).arg(source);
     shell::run(&mut rustc)
         .map_err(|error| format!("{package} does not link for {target} without an allocator: {error}").into())
 }

@@ -63,7 +63,8 @@ fn begins_a_path(line: &str, foreign: &str) -> bool {
 
 /// The list of files with unsafe code must be true, and stand in ARCHITECTURE.md.
 fn unsafe_files(policy: &Tidy) -> Outcome<Vec<String>> {
-    let page = std::fs::read_to_string(shell::root().join("ARCHITECTURE.md"))?;
+    let page = std::fs::read_to_string(shell::root().join("ARCHITECTURE.md"))
+        .map_err(|error| format!("ARCHITECTURE.md: {error}"))?;
     let mut findings = Vec::new();
     for file in &policy.unsafe_files {
         let has_unsafe = match std::fs::read_to_string(shell::root().join(file)) {
@@ -121,9 +122,9 @@ mod tests {
 
     #[test]
     fn a_path_of_a_machine_is_found_where_it_begins() {
-        assert!(begins_a_path("see /work/main", "/work/"));
-        assert!(begins_a_path("`/root/.cargo`", "/root/"));
-        assert!(!begins_a_path("https://example.org/work/plan", "/work/"));
-        assert!(!begins_a_path("$root/work/x ./work/x ../work/x", "/work/"));
+        assert!(begins_a_path("see /mine/main", "/mine/"));
+        assert!(begins_a_path("`/mine/.cargo`", "/mine/"));
+        assert!(!begins_a_path("https://example.org/mine/plan", "/mine/"));
+        assert!(!begins_a_path("$root/mine/x ./mine/x ../mine/x", "/mine/"));
     }
 }
