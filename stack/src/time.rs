@@ -92,10 +92,7 @@ impl Instant {
 }
 
 const fn micros_ceil(duration: Duration) -> u64 {
-    duration
-        .as_secs()
-        .saturating_mul(1_000_000)
-        .saturating_add(duration.subsec_nanos().div_ceil(1_000) as u64)
+    duration.as_secs().saturating_mul(1_000_000).saturating_add(duration.subsec_nanos().div_ceil(1_000) as u64)
 }
 
 impl Add<Duration> for Instant {
@@ -190,10 +187,7 @@ pub struct SetClock<C> {
 impl<C: Clock> SetClock<C> {
     /// A wall clock that does not know the time yet.
     pub const fn new(clock: C) -> Self {
-        Self {
-            clock,
-            start_unix_micros: Cell::new(None),
-        }
+        Self { clock, start_unix_micros: Cell::new(None) }
     }
 }
 

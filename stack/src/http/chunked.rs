@@ -51,12 +51,7 @@ enum State {
 
 impl Decoder {
     pub(super) const fn new() -> Self {
-        Decoder {
-            state: State::Size,
-            left: 0,
-            digits: 0,
-            skipped: 0,
-        }
+        Decoder { state: State::Size, left: 0, digits: 0, skipped: 0 }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -69,9 +64,7 @@ impl Decoder {
         let mut data = 0;
         while at < bytes.len() && self.state != State::Done {
             if self.state == State::Data {
-                let run = usize::try_from(self.left)
-                    .unwrap_or(usize::MAX)
-                    .min(bytes.len() - at);
+                let run = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len() - at);
                 bytes.copy_within(at..at + run, data);
                 at += run;
                 data += run;
@@ -87,10 +80,7 @@ impl Decoder {
         if self.state == State::Malformed {
             return Err(Malformed);
         }
-        Ok(Decoded {
-            data,
-            excess: bytes.len() - at,
-        })
+        Ok(Decoded { data, excess: bytes.len() - at })
     }
 
     fn step(&mut self, byte: u8) -> State {
@@ -133,10 +123,6 @@ impl Decoder {
 
     fn skip(&mut self, next: State) -> State {
         self.skipped += 1;
-        if self.skipped > SKIP_MAX {
-            State::Malformed
-        } else {
-            next
-        }
+        if self.skipped > SKIP_MAX { State::Malformed } else { next }
     }
 }

@@ -50,11 +50,7 @@ pub(super) enum State {
 impl<'b, S> Connection<'b, S> {
     /// Wraps a freshly opened stream.
     pub fn new(stream: S, buffer: &'b mut [u8]) -> Self {
-        Connection {
-            stream,
-            buffer,
-            state: State::Ready,
-        }
+        Connection { stream, buffer, state: State::Ready }
     }
 
     /// Whether another request may be sent. The server may still close at any moment.
@@ -86,10 +82,7 @@ impl<'b, S: Read + Write> Connection<'b, S> {
     /// # Errors
     ///
     /// [`SendError`] says which of them leave the connection usable. Dropping the future spends it.
-    pub async fn send(
-        &mut self,
-        request: &Request<'_>,
-    ) -> Result<Response<'_, 'b, S>, SendError<S::Error>> {
+    pub async fn send(&mut self, request: &Request<'_>) -> Result<Response<'_, 'b, S>, SendError<S::Error>> {
         if self.state != State::Ready {
             return Err(SendError::Spent);
         }
@@ -101,11 +94,7 @@ impl<'b, S: Read + Write> Connection<'b, S> {
         Ok(Response::new(self, head, filled))
     }
 
-    async fn write_request(
-        &mut self,
-        head_len: usize,
-        body: &[u8],
-    ) -> Result<(), SendError<S::Error>> {
+    async fn write_request(&mut self, head_len: usize, body: &[u8]) -> Result<(), SendError<S::Error>> {
         let room = &mut self.buffer[head_len..];
         let (first, rest) = body.split_at(body.len().min(room.len()));
         room[..first.len()].copy_from_slice(first);
@@ -115,10 +104,7 @@ impl<'b, S: Read + Write> Connection<'b, S> {
     }
 
     /// Reads until a final head is complete; gives it and how many bytes of the buffer are filled.
-    async fn read_head(
-        &mut self,
-        request: &Request<'_>,
-    ) -> Result<(Head, usize), SendError<S::Error>> {
+    async fn read_head(&mut self, request: &Request<'_>) -> Result<(Head, usize), SendError<S::Error>> {
         let mut filled = 0;
         for interim in 0..=INTERIM_MAX {
             filled = match self.fill_head(filled).await {

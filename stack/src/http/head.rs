@@ -51,10 +51,7 @@ pub(super) fn is_complete(bytes: &[u8], seen: usize) -> bool {
 /// Whether `bytes` may become a response: a peer that speaks something else is told apart at once, not
 /// when the buffer is full or the caller's patience at its end.
 pub(super) fn is_plausible(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .zip(b"HTTP/1.")
-        .all(|(have, want)| have == want)
+    bytes.iter().zip(b"HTTP/1.").all(|(have, want)| have == want)
 }
 
 /// Parses a head that [`is_complete`].
@@ -73,16 +70,9 @@ pub(super) fn parse(bytes: &[u8], method: Method) -> Result<Head, HeadError> {
         return Err(HeadError::Malformed);
     }
     let says = Says::collect(response.headers)?;
-    let framing = says
-        .framing(status, minor, method)
-        .map_err(HeadError::Framing)?;
+    let framing = says.framing(status, minor, method).map_err(HeadError::Framing)?;
     let keep_alive = minor >= 1 && !says.close && status != 101 && framing != Framing::UntilClose;
-    Ok(Head {
-        status,
-        framing,
-        keep_alive,
-        len,
-    })
+    Ok(Head { status, framing, keep_alive, len })
 }
 
 /// What the headers say about the connection and the body.
@@ -99,12 +89,10 @@ impl Says {
         let mut says = Says::default();
         for header in headers {
             if header.name.eq_ignore_ascii_case("content-length") {
-                says.length =
-                    Some(content_length(header.value, says.length).map_err(HeadError::Framing)?);
+                says.length = Some(content_length(header.value, says.length).map_err(HeadError::Framing)?);
             } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
                 // A second coding on top, in one line or in two, is not ours to undo.
-                says.chunked =
-                    !says.coded && header.value.trim_ascii().eq_ignore_ascii_case(b"chunked");
+                says.chunked = !says.coded && header.value.trim_ascii().eq_ignore_ascii_case(b"chunked");
                 says.coded = true;
             } else if header.name.eq_ignore_ascii_case("connection") {
                 says.close |= elements(header.value).any(|e| e.eq_ignore_ascii_case(b"close"));

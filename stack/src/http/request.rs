@@ -65,14 +65,7 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A request without headers or body that leaves the connection open.
     pub const fn new(method: Method, target: &'a str, host: &'a str) -> Self {
-        Request {
-            method,
-            target,
-            host,
-            headers: &[],
-            body: &[],
-            close: false,
-        }
+        Request { method, target, host, headers: &[], body: &[], close: false }
     }
 
     /// A GET.
@@ -97,8 +90,7 @@ impl<'a> Request<'a> {
     pub(super) fn encode(&self, buffer: &mut [u8]) -> Result<usize, RequestError> {
         self.validate()?;
         let mut out = Cursor { buffer, len: 0 };
-        self.encode_into(&mut out)
-            .map_err(|fmt::Error| RequestError::HeadTooLong)?;
+        self.encode_into(&mut out).map_err(|fmt::Error| RequestError::HeadTooLong)?;
         Ok(out.len)
     }
 
@@ -113,8 +105,7 @@ impl<'a> Request<'a> {
             if RESERVED.iter().any(|r| name.eq_ignore_ascii_case(r)) {
                 return Err(RequestError::ReservedHeader);
             }
-            if name.is_empty() || !name.bytes().all(is_token) || !value.bytes().all(is_field_value)
-            {
+            if name.is_empty() || !name.bytes().all(is_token) || !value.bytes().all(is_field_value) {
                 return Err(RequestError::Header);
             }
         }
@@ -122,14 +113,7 @@ impl<'a> Request<'a> {
     }
 
     fn encode_into(&self, out: &mut Cursor<'_>) -> fmt::Result {
-        out.put(&[
-            self.method.as_str(),
-            " ",
-            self.target,
-            " HTTP/1.1\r\nHost: ",
-            self.host,
-            "\r\n",
-        ])?;
+        out.put(&[self.method.as_str(), " ", self.target, " HTTP/1.1\r\nHost: ", self.host, "\r\n"])?;
         for (name, value) in self.headers {
             out.put(&[name, ": ", value, "\r\n"])?;
         }

@@ -37,12 +37,7 @@ impl<'c, 'b, S> Response<'c, 'b, S> {
             Framing::Chunked => Body::Chunked(Decoder::new()),
             Framing::UntilClose => Body::UntilClose,
         };
-        let mut response = Response {
-            connection,
-            head,
-            buffered: head.len..filled,
-            body,
-        };
+        let mut response = Response { connection, head, buffered: head.len..filled, body };
         if matches!(body, Body::Done) {
             response.finish(0);
         }
@@ -61,9 +56,7 @@ impl<'c, 'b, S> Response<'c, 'b, S> {
 
     /// The first header of that name, in any case of letters.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers()
-            .find(|(have, _)| have.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.headers().find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// The bytes of body left to read, if the server said so.
@@ -79,11 +72,7 @@ impl<'c, 'b, S> Response<'c, 'b, S> {
     fn finish(&mut self, excess: usize) {
         self.body = Body::Done;
         let clean = excess == 0 && self.buffered.is_empty();
-        let state = if self.head.keep_alive && clean {
-            State::Ready
-        } else {
-            State::Spent
-        };
+        let state = if self.head.keep_alive && clean { State::Ready } else { State::Spent };
         self.connection.set_state(state);
     }
 }
@@ -104,10 +93,7 @@ impl<S: Read> Response<'_, '_, S> {
                 Body::Length(left) => usize::try_from(left).unwrap_or(usize::MAX).min(out.len()),
                 Body::Chunked(_) | Body::UntilClose => out.len(),
             };
-            let count = self
-                .receive(&mut out[..limit])
-                .await
-                .map_err(BodyError::Io)?;
+            let count = self.receive(&mut out[..limit]).await.map_err(BodyError::Io)?;
             if let Some(data) = self.decode(&mut out[..count])? {
                 return Ok(data);
             }
@@ -119,10 +105,7 @@ impl<S: Read> Response<'_, '_, S> {
     /// # Errors
     ///
     /// [`BodyError::TooLong`] if it does not fit; the connection is then spent.
-    pub async fn read_to_end<'o>(
-        &mut self,
-        out: &'o mut [u8],
-    ) -> Result<&'o [u8], BodyError<S::Error>> {
+    pub async fn read_to_end<'o>(&mut self, out: &'o mut [u8]) -> Result<&'o [u8], BodyError<S::Error>> {
         let mut len = 0;
         while len < out.len() {
             match self.read(&mut out[len..]).await? {
@@ -182,9 +165,7 @@ impl<S: Read> Response<'_, '_, S> {
                 Ok(Some(bytes.len()))
             }
             Body::Chunked(decoder) => {
-                let decoded = decoder
-                    .decode(bytes)
-                    .map_err(|_malformed| BodyError::Chunk)?;
+                let decoded = decoder.decode(bytes).map_err(|_malformed| BodyError::Chunk)?;
                 let done = decoder.is_done();
                 if done {
                     self.finish(decoded.excess);

@@ -105,9 +105,7 @@ fn exchange(script: Script, request: &Request<'_>) -> Result<(u16, Vec<u8>, bool
     let mut body = [0; 256];
     let mut response = now(connection.send(request)).map_err(Failure::Send)?;
     let status = response.status();
-    let body = now(response.read_to_end(&mut body))
-        .map_err(Failure::Body)?
-        .to_vec();
+    let body = now(response.read_to_end(&mut body)).map_err(Failure::Body)?.to_vec();
     Ok((status, body, connection.is_ready()))
 }
 
@@ -125,8 +123,7 @@ fn refused(answer: &[u8]) -> Failure {
     answered(answer).expect_err("this answer must be refused")
 }
 
-const SIZED: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
+const SIZED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
 const CHUNKED: &[u8] = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: Chunked\r\n\r\n\
     3\r\nhel\r\n0002;name=\"va\tlue\"\r\nlo\r\n0\r\nTrailer: yes\r\nAnother: no\r\n\r\n";
 
@@ -134,8 +131,8 @@ const CHUNKED: &[u8] = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: Chunked\r\n\
 fn a_request_is_one_write_and_reads_as_it_should() {
     let mut buffer = [0; 256];
     let mut connection = Connection::new(Script::new(SIZED), &mut buffer);
-    let request = Request::post("/readings?x=1", "10.0.0.1:8080", b"{}")
-        .with_headers(&[("Content-Type", "application/json")]);
+    let request =
+        Request::post("/readings?x=1", "10.0.0.1:8080", b"{}").with_headers(&[("Content-Type", "application/json")]);
     let response = now(connection.send(&request)).expect("an answer");
     assert_eq!(response.status(), 200);
     assert_eq!(response.header("content-type"), Some(&b"text/plain"[..]));
@@ -177,10 +174,7 @@ fn requests_that_cannot_be_written_leave_the_connection_alone() {
         (get().with_headers(&[("X", "a\nb")]), RequestError::Header),
         (get().with_headers(&[("X:", "a")]), RequestError::Header),
         (get().with_headers(&[("", "a")]), RequestError::Header),
-        (
-            get().with_headers(&[("content-Length", "3")]),
-            RequestError::ReservedHeader,
-        ),
+        (get().with_headers(&[("content-Length", "3")]), RequestError::ReservedHeader),
         (Request::get(&long, "hub"), RequestError::HeadTooLong),
     ];
     for (request, error) in cases {
@@ -196,46 +190,22 @@ fn every_framing_gives_its_body() {
     let ok = |body: &[u8], ready| Ok((200, body.to_vec(), ready));
     assert_eq!(answered(SIZED), ok(b"hello", true));
     assert_eq!(answered(CHUNKED), Ok((201, b"hello".to_vec(), true)));
-    assert_eq!(
-        answered(b"HTTP/1.1 200 OK\r\n\r\nto the end"),
-        ok(b"to the end", false)
-    );
-    assert_eq!(
-        answered(b"HTTP/1.1 204 No Content\r\n\r\n"),
-        Ok((204, vec![], true))
-    );
-    assert_eq!(
-        answered(b"HTTP/1.1 304 \r\nContent-Length: 7\r\n\r\n"),
-        Ok((304, vec![], true))
-    );
-    assert_eq!(
-        answered(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
-        ok(b"", true)
-    );
-    assert_eq!(
-        answered(b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nhi"),
-        ok(b"hi", true)
-    );
+    assert_eq!(answered(b"HTTP/1.1 200 OK\r\n\r\nto the end"), ok(b"to the end", false));
+    assert_eq!(answered(b"HTTP/1.1 204 No Content\r\n\r\n"), Ok((204, vec![], true)));
+    assert_eq!(answered(b"HTTP/1.1 304 \r\nContent-Length: 7\r\n\r\n"), Ok((304, vec![], true)));
+    assert_eq!(answered(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), ok(b"", true));
+    assert_eq!(answered(b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nhi"), ok(b"hi", true));
     let head = Request::new(Method::Head, "/", "hub");
-    assert_eq!(
-        exchange(Script::new(&SIZED[..SIZED.len() - 5]), &head),
-        ok(b"", true)
-    );
+    assert_eq!(exchange(Script::new(&SIZED[..SIZED.len() - 5]), &head), ok(b"", true));
 }
 
 #[test]
 fn a_connection_is_kept_only_when_both_sides_keep_it() {
     let kept = |answer: &[u8]| answered(answer).expect("an answer").2;
     assert!(kept(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
-    assert!(!kept(
-        b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"
-    ));
-    assert!(!kept(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: x, Close\r\n\r\n"
-    ));
-    assert!(!kept(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
-    ));
+    assert!(!kept(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"));
+    assert!(!kept(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: x, Close\r\n\r\n"));
+    assert!(!kept(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"));
     // Bytes that nobody asked for would be taken for the next answer.
     assert!(!kept(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nx"));
     assert!(!kept(&[CHUNKED, b"x"].concat()));
@@ -266,36 +236,22 @@ fn several_exchanges_share_one_connection() {
         assert_eq!(response.status(), status);
         now(response.drain()).expect("a body");
     }
-    assert_eq!(
-        now(connection.send(&get())).map(|r| r.status()),
-        Err(SendError::Closed)
-    );
-    assert_eq!(
-        now(connection.send(&get())).map(|r| r.status()),
-        Err(SendError::Spent)
-    );
+    assert_eq!(now(connection.send(&get())).map(|r| r.status()), Err(SendError::Closed));
+    assert_eq!(now(connection.send(&get())).map(|r| r.status()), Err(SendError::Spent));
 }
 
 #[test]
 fn an_unfinished_exchange_spends_the_connection() {
     let mut buffer = [0; 256];
-    let mut connection =
-        Connection::new(Script::new(SIZED).in_portions(&[10]).hanging(), &mut buffer);
+    let mut connection = Connection::new(Script::new(SIZED).in_portions(&[10]).hanging(), &mut buffer);
     now(connection.send(&get())).expect("an answer");
     assert!(!connection.is_ready(), "the body was not read");
 
     let mut connection = Connection::new(Script::new(b"HTTP/1.1 2").hanging(), &mut buffer);
     assert!(poll(connection.send(&get())).is_none());
     assert!(!connection.is_ready(), "the answer was not awaited");
-    assert_eq!(
-        now(connection.send(&get())).map(|r| r.status()),
-        Err(SendError::Spent)
-    );
-    assert_eq!(
-        connection.into_stream().writes,
-        1,
-        "the second request was not written"
-    );
+    assert_eq!(now(connection.send(&get())).map(|r| r.status()), Err(SendError::Spent));
+    assert_eq!(connection.into_stream().writes, 1, "the second request was not written");
 }
 
 #[test]
@@ -308,29 +264,16 @@ fn answers_that_lie_about_their_length_are_refused() {
         ("Content-Length: 1,2", ContentLength),
         ("Content-Length: 1\r\nContent-Length: 2", ContentLength),
         ("Content-Length: 99999999999999999999", ContentLength),
-        (
-            "Content-Length: 1\r\nTransfer-Encoding: chunked",
-            TwoLengths,
-        ),
+        ("Content-Length: 1\r\nTransfer-Encoding: chunked", TwoLengths),
         ("Transfer-Encoding: gzip, chunked", TransferEncoding),
-        (
-            "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
-            TransferEncoding,
-        ),
+        ("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", TransferEncoding),
         ("Transfer-Encoding: gzip", TransferEncoding),
     ] {
         let answer = format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\nx");
-        assert_eq!(
-            refused(answer.as_bytes()),
-            Failure::Send(SendError::Framing(error)),
-            "{headers}"
-        );
+        assert_eq!(refused(answer.as_bytes()), Failure::Send(SendError::Framing(error)), "{headers}");
     }
     let old = b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    assert_eq!(
-        refused(old),
-        Failure::Send(SendError::Framing(TransferEncoding))
-    );
+    assert_eq!(refused(old), Failure::Send(SendError::Framing(TransferEncoding)));
 }
 
 #[test]
@@ -345,10 +288,7 @@ fn heads_that_are_none_are_refused() {
         (b"HTTP/1.1 20 OK\r\n\r\n", SendError::Malformed),
         (b"HTTP/1.1 099 Low\r\n\r\n", SendError::Malformed),
         (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", SendError::Malformed),
-        (
-            b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
-            SendError::Malformed,
-        ),
+        (b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n", SendError::Malformed),
         (many.as_bytes(), SendError::TooManyHeaders),
         (long.as_bytes(), SendError::HeadTooLong),
     ] {
@@ -360,16 +300,12 @@ fn heads_that_are_none_are_refused() {
 fn a_peer_that_speaks_no_http_is_refused_without_waiting() {
     let mut buffer = [0; 256];
     let mut connection = Connection::new(Script::new(b"220 mail ready\r\n").hanging(), &mut buffer);
-    assert_eq!(
-        now(connection.send(&get())).map(|r| r.status()),
-        Err(SendError::Malformed)
-    );
+    assert_eq!(now(connection.send(&get())).map(|r| r.status()), Err(SendError::Malformed));
 }
 
 #[test]
 fn bodies_that_break_off_or_overflow_are_refused() {
-    let chunked =
-        |coded: &str| format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{coded}");
+    let chunked = |coded: &str| format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{coded}");
     for (coded, error) in [
         ("", BodyError::Truncated),
         ("5\r\nhel", BodyError::Truncated),
@@ -382,30 +318,17 @@ fn bodies_that_break_off_or_overflow_are_refused() {
         ("00000000000000001\r\nx\r\n0\r\n\r\n", BodyError::Chunk),
         ("0\r\nA: b\nC: d\r\n\r\n", BodyError::Chunk),
     ] {
-        assert_eq!(
-            refused(chunked(coded).as_bytes()),
-            Failure::Body(error),
-            "{coded:?}"
-        );
+        assert_eq!(refused(chunked(coded).as_bytes()), Failure::Body(error), "{coded:?}");
     }
     let trailers = chunked(&format!("0\r\n{}\r\n\r\n", "A: b\r\n".repeat(500)));
-    assert_eq!(
-        refused(trailers.as_bytes()),
-        Failure::Body(BodyError::Chunk)
-    );
+    assert_eq!(refused(trailers.as_bytes()), Failure::Body(BodyError::Chunk));
     let endless = chunked(&format!("1;{}\r\nx", "e".repeat(2000)));
     assert_eq!(refused(endless.as_bytes()), Failure::Body(BodyError::Chunk));
     let short = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell";
     assert_eq!(refused(short), Failure::Body(BodyError::Truncated));
-    let long = format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: 257\r\n\r\n{}",
-        "x".repeat(257)
-    );
+    let long = format!("HTTP/1.1 200 OK\r\nContent-Length: 257\r\n\r\n{}", "x".repeat(257));
     assert_eq!(refused(long.as_bytes()), Failure::Body(BodyError::TooLong));
-    let fits = format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: 256\r\n\r\n{}",
-        "x".repeat(256)
-    );
+    let fits = format!("HTTP/1.1 200 OK\r\nContent-Length: 256\r\n\r\n{}", "x".repeat(256));
     assert_eq!(answered(fits.as_bytes()), Ok((200, vec![b'x'; 256], true)));
 }
 
@@ -414,10 +337,7 @@ fn answers_may_be_cut_anywhere() {
     for answer in [SIZED, CHUNKED] {
         let whole = answered(answer);
         assert!(whole.is_ok());
-        assert_eq!(
-            exchange(Script::new(answer).in_portions(&[1]), &get()),
-            whole
-        );
+        assert_eq!(exchange(Script::new(answer).in_portions(&[1]), &get()), whole);
         for first in 1..answer.len() {
             let cut = Script::new(answer).in_portions(&[first, usize::MAX]);
             assert_eq!(exchange(cut, &get()), whole, "cut at {first}");

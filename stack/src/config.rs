@@ -1,0 +1,63 @@
+//! What a stack is told when it is made.
+
+use crate::{
+    address::{Cidr, Route},
+    time::Duration,
+};
+
+/// How many addresses a stack can have, the link-local one that it makes itself included.
+pub const ADDRESSES_MAX: usize = 8;
+/// How many routes a stack can have.
+pub const ROUTES_MAX: usize = 8;
+
+/// The settings of a stack. `Config::default()` has no address: fill in at least `addresses`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config<'a> {
+    /// Our addresses, with the prefixes of the networks that are reached without a router.
+    /// Where one is IPv6 on Ethernet, a link-local address is added (RFC 4291, section 2.8).
+    pub addresses: &'a [Cidr],
+    /// Ways to the rest.
+    pub routes: &'a [Route],
+    /// Who verifies the checksums of what is received. Default: [`Verify::ByDriver`].
+    pub verify: Verify,
+    /// How long a neighbour's answer is trusted (RFC 4861, REACHABLE_TIME). Default: 30 s.
+    pub neighbour_reachable: Duration,
+    /// How many neighbours are remembered; only with growing tables, fixed ones have their size.
+    /// Default: 4,096.
+    pub neighbours_max: usize,
+    /// How long a connection whose stream was dropped may go on trying to deliver its data. Default: 30 s.
+    pub linger: Duration,
+}
+
+impl Default for Config<'_> {
+    fn default() -> Self {
+        Self {
+            addresses: &[],
+            routes: &[],
+            verify: Verify::ByDriver,
+            neighbour_reachable: Duration::from_secs(30),
+            neighbours_max: 4_096,
+            linger: Duration::from_secs(30),
+        }
+    }
+}
+
+impl<'a> Config<'a> {
+    /// The defaults, with those addresses and routes.
+    pub fn new(addresses: &'a [Cidr], routes: &'a [Route]) -> Self {
+        Self { addresses, routes, ..Self::default() }
+    }
+}
+
+/// Who verifies the checksums of received packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// The stack, but for those protocols whose checksums the driver's capabilities claim for the hardware.
+    #[default]
+    ByDriver,
+    /// The stack, always.
+    Always,
+    /// Nobody: the frames come from where nothing can damage them.
+    Never,
+}

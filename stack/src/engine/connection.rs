@@ -1,0 +1,247 @@
+//! One TCP connection: its socket, alone in a set, and what the stack keeps beside it.
+
+use core::{
+    net::{IpAddr, SocketAddr},
+    task::Waker,
+};
+
+use smoltcp::{
+    iface::{SocketHandle, SocketSet},
+    socket::tcp::{CongestionControl, Socket, State},
+};
+
+use super::packet::{halves, key};
+use crate::{
+    table::{Link, NONE, mix},
+    tcp::{Error, Options},
+    time::{Duration, Instant},
+};
+
+/// What tells connections apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flow {
+    local: u128,
+    remote: u128,
+    /// Local, then remote.
+    ports: u32,
+}
+
+impl Flow {
+    pub(crate) const NONE: Flow = Flow { local: 0, remote: 0, ports: 0 };
+
+    #[inline]
+    pub(crate) fn new(local: (IpAddr, u16), remote: (IpAddr, u16)) -> Self {
+        Self { local: key(local.0), remote: key(remote.0), ports: u32::from(local.1) << 16 | u32::from(remote.1) }
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self, seed: u64) -> u64 {
+        let [local_low, local_high] = halves(self.local);
+        let [remote_low, remote_high] = halves(self.remote);
+        let ports = u64::from(self.ports).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mix(seed, [remote_low, local_low, remote_high ^ ports, local_high])
+    }
+}
+
+/// Whose the connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Nobody's: the slot is free.
+    Free,
+    /// The listener's, not established yet.
+    Pending(u32),
+    /// The listener's, waiting to be accepted.
+    Ready(u32),
+    /// A stream's, or its halves'.
+    Held,
+    /// Nobody's any more: it goes on until its data is delivered.
+    Orphan,
+}
+
+/// A slot for a connection.
+pub(crate) struct Connection<'r> {
+    pub(crate) set: SocketSet<'r>,
+    socket: Option<SocketHandle>,
+    pub(crate) role: Role,
+    /// How many handles hold it: the stream, or its halves.
+    pub(crate) handles: u8,
+    pub(crate) flow: Flow,
+    /// Whether the flow is in the index.
+    pub(crate) indexed: bool,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    /// In the list of those that want egress.
+    pub(crate) dirty: Link,
+    /// In the list of those that wait for a neighbour.
+    pub(crate) waiting: Link,
+    pub(crate) waiting_for: u32,
+    /// In the free list, or in one of its listener's.
+    pub(crate) queue: Link,
+    pub(crate) reader: Option<Waker>,
+    pub(crate) writer: Option<Waker>,
+    /// The writer waits for everything to be acknowledged, not just for room.
+    pub(crate) drains: bool,
+    pub(crate) error: Option<Error>,
+    /// When a segment last came.
+    pub(crate) heard: Instant,
+    /// Since when an answer is due; `None` while none is.
+    pub(crate) owed_since: Option<Instant>,
+    pub(crate) timeout: Option<Duration>,
+    keep_alive: bool,
+    /// When an orphan is given up; `None` until egress has told the time.
+    pub(crate) linger_until: Option<Instant>,
+}
+
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0);
+
+impl<'r> Connection<'r> {
+    /// A free slot over `set`, which holds one socket with its buffers or is to get one.
+    pub(crate) fn new(set: SocketSet<'r>, socket: Option<SocketHandle>) -> Self {
+        Self {
+            set,
+            socket,
+            role: Role::Free,
+            handles: 0,
+            flow: Flow::NONE,
+            indexed: false,
+            local: NOWHERE,
+            remote: NOWHERE,
+            dirty: Link::APART,
+            waiting: Link::APART,
+            waiting_for: NONE,
+            queue: Link::APART,
+            reader: None,
+            writer: None,
+            drains: false,
+            error: None,
+            heard: Instant::ZERO,
+            owed_since: None,
+            timeout: None,
+            keep_alive: false,
+            linger_until: None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn socket(&self) -> &Socket<'r> {
+        self.set.get(self.socket.expect("a slot in use has a socket"))
+    }
+
+    #[inline]
+    pub(crate) fn socket_mut(&mut self) -> &mut Socket<'r> {
+        self.set.get_mut(self.socket.expect("a slot in use has a socket"))
+    }
+
+    /// Readies a free slot for a new connection: buffers, and the options that smoltcp keeps.
+    pub(crate) fn prepare(&mut self, options: &Options) {
+        #[cfg(feature = "alloc")]
+        if self.socket.is_none() {
+            let buffer = |len: usize| smoltcp::socket::tcp::SocketBuffer::new(alloc::vec![0; len.max(1)]);
+            let socket = Socket::new(buffer(options.receive_bytes), buffer(options.send_bytes));
+            self.socket = Some(self.set.add(socket));
+        }
+        self.heard = Instant::ZERO;
+        self.owed_since = None;
+        self.linger_until = None;
+        self.error = None;
+        self.set_options(options);
+    }
+
+    pub(crate) fn set_options(&mut self, options: &Options) {
+        let duration = |duration: Option<Duration>| duration.map(Into::into);
+        let socket = self.socket_mut();
+        socket.set_nagle_enabled(options.nagle);
+        socket.set_ack_delay(duration(options.ack_delay));
+        socket.set_keep_alive(duration(options.keep_alive));
+        socket.set_hop_limit(Some(options.hop_limit.max(1)));
+        socket.set_congestion_control(if options.congestion_control {
+            CongestionControl::Reno
+        } else {
+            CongestionControl::None
+        });
+        self.timeout = options.timeout;
+        self.keep_alive = options.keep_alive.is_some();
+    }
+
+    /// Forgets the connection without a word to the other side.
+    pub(crate) fn wipe(&mut self) {
+        let socket = self.socket_mut();
+        socket.abort();
+        // Listening is the one way to make smoltcp forget whom it talked to; it takes any port.
+        let listened = socket.listen(1);
+        debug_assert!(listened.is_ok());
+        socket.close();
+    }
+
+    /// Gives back what a free slot does not need: its buffers, where they were allocated for it.
+    pub(crate) fn release(&mut self, owns_buffers: bool) {
+        self.role = Role::Free;
+        self.handles = 0;
+        self.drains = false;
+        if owns_buffers && let Some(socket) = self.socket.take() {
+            drop(self.set.remove(socket));
+        }
+    }
+
+    /// Whether nothing is left to say: closed, and the other side told if it had to be.
+    #[inline]
+    pub(crate) fn is_gone(&self) -> bool {
+        let socket = self.socket();
+        socket.state() == State::Closed && socket.remote_endpoint().is_none()
+    }
+
+    /// Whether the connection is being opened.
+    #[inline]
+    pub(crate) fn is_opening(&self) -> bool {
+        is_opening(self.socket().state())
+    }
+
+    /// Whether a read would not wait: there is data, or its end, or an error.
+    #[inline]
+    pub(crate) fn is_readable(&self) -> bool {
+        let socket = self.socket();
+        socket.can_recv() || (!is_opening(socket.state()) && !socket.may_recv())
+    }
+
+    /// Whether a write would not wait: there is room, or an error.
+    #[inline]
+    pub(crate) fn is_writable(&self) -> bool {
+        let socket = self.socket();
+        socket.can_send() || (!is_opening(socket.state()) && !socket.may_send())
+    }
+
+    /// Whether all that was written, and the end if there is one, was acknowledged or never will be.
+    pub(crate) fn is_drained(&self) -> bool {
+        let socket = self.socket();
+        match socket.state() {
+            State::Closed | State::Listen => true,
+            State::FinWait1 | State::Closing | State::LastAck => false,
+            state => !is_opening(state) && socket.send_queue() == 0,
+        }
+    }
+
+    /// Whether an answer of the other side is due.
+    #[inline]
+    pub(crate) fn is_owed(&self) -> bool {
+        let socket = self.socket();
+        match socket.state() {
+            State::Closed | State::Listen | State::TimeWait => false,
+            State::Established | State::CloseWait | State::FinWait2 => self.keep_alive || socket.send_queue() > 0,
+            _ => true,
+        }
+    }
+
+    /// Takes the wakers of those that need not wait any longer.
+    #[inline]
+    pub(crate) fn take_wakers(&mut self) -> [Option<Waker>; 2] {
+        let reader = (self.reader.is_some() && self.is_readable()).then(|| self.reader.take());
+        let writer = (self.writer.is_some() && if self.drains { self.is_drained() } else { self.is_writable() })
+            .then(|| self.writer.take());
+        [reader.flatten(), writer.flatten()]
+    }
+}
+
+#[inline]
+fn is_opening(state: State) -> bool {
+    matches!(state, State::SynSent | State::SynReceived | State::Listen)
+}

@@ -1,0 +1,269 @@
+//! What is to be sent, one piece of work at a time.
+
+use core::net::IpAddr;
+
+use embassy_net_driver::TxToken;
+use smoltcp::{iface::PollResult, socket::tcp::State};
+
+use super::{
+    Core,
+    connection::Role,
+    local::NextHop,
+    neighbours::Answer,
+    packet::{Mac, ethertype},
+    port::{Header, OneShot, Port},
+    resolution::Frame,
+    smol_time,
+};
+use crate::{
+    stats::Reason,
+    tcp::Error,
+    time::{Duration, Instant},
+};
+
+/// How long a connection that cannot send, for want of a route or a neighbour, waits before it tries again.
+const RETRY: Duration = Duration::from_secs(1);
+/// When to look again after a connection that was due had nothing to send after all.
+const STALLED: Duration = Duration::from_millis(1);
+
+/// What a piece of work came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Egress {
+    /// There may be more.
+    Done,
+    /// The driver has no room now; the work is left to do.
+    Blocked,
+    /// There is nothing to do.
+    Idle,
+}
+
+/// Where a packet can go.
+pub(super) enum Way {
+    To(Header),
+    /// Nowhere before this neighbour answers.
+    Waits(u32),
+    /// Nowhere now.
+    None(Reason),
+}
+
+impl Core<'_> {
+    /// Does the next piece of work: a question for a neighbour and what waited for it, all that one
+    /// connection has to send, a datagram.
+    #[inline]
+    pub(crate) fn egress(&mut self, port: &mut impl Port, now: Instant) -> Egress {
+        if let Some(neighbour) = self.tables.neighbours.attention() {
+            return self.attend(neighbour, port);
+        }
+        if let Some(connection) = self.tables.connections.dirty() {
+            return self.send_segments(connection, port, now);
+        }
+        if let Some(socket) = self.tables.udp.dirty() {
+            return self.send_datagram(socket, port, now);
+        }
+        Egress::Idle
+    }
+
+    /// Does what has become due.
+    #[inline]
+    pub(crate) fn expire(&mut self, now: Instant) {
+        self.tables.connections.expire(now);
+        while let Some(silent) = self.tables.neighbours.pop_silent(now) {
+            self.give_up(silent);
+        }
+    }
+
+    /// Where packets to `to` go now.
+    #[inline]
+    pub(super) fn way(&mut self, to: IpAddr, from: IpAddr, heard: Option<Instant>, now: Instant) -> Way {
+        let header = |own: Option<Mac>, mac| Way::To(Header::new(own, mac, ethertype(to)));
+        match self.local.next_hop(to) {
+            NextHop::Direct(mac) => header(self.local.mac, mac),
+            NextHop::NoRoute => Way::None(Reason::NoRoute),
+            NextHop::Neighbour(next) => match self.tables.neighbours.resolve(next, from, heard, now) {
+                Answer::Known(mac) => header(self.local.mac, mac),
+                Answer::Asked(neighbour) => Way::Waits(neighbour),
+                Answer::Silent => Way::None(Reason::NeighbourSilent),
+                Answer::Full => Way::None(Reason::NeighbourQueueFull),
+            },
+        }
+    }
+
+    /// Sends all that a connection has to send now.
+    #[inline]
+    fn send_segments(&mut self, at: u32, port: &mut impl Port, now: Instant) -> Egress {
+        self.keep_time(at, now);
+        self.stop_waiting(at);
+        let time = smol_time(now);
+        let mut header = None;
+        let mut stalled = false;
+        loop {
+            let connections = &mut self.tables.connections;
+            let slot = &mut connections.slots[at as usize];
+            match self.iface.poll_at(time, &slot.set) {
+                Some(due) if due <= time => {}
+                Some(due) => {
+                    let due = u64::try_from(due.total_micros()).unwrap_or(0);
+                    connections.mark_at(at, Instant::from_micros(due));
+                    break;
+                }
+                None => break,
+            }
+            let way = match header {
+                Some(header) => header,
+                None => {
+                    let (to, from, heard) = (slot.remote.ip(), slot.local.ip(), slot.heard);
+                    match self.way(to, from, Some(heard), now) {
+                        Way::To(found) => *header.insert(found),
+                        Way::Waits(neighbour) => {
+                            self.wait_for(at, neighbour);
+                            break;
+                        }
+                        Way::None(reason) => {
+                            self.no_way(at, reason, now);
+                            break;
+                        }
+                    }
+                }
+            };
+            let Some(room) = port.room() else {
+                return Egress::Blocked;
+            };
+            let slot = &mut self.tables.connections.slots[at as usize];
+            let mut device = OneShot::sending(way, room, &self.caps);
+            let polled = self.iface.poll_egress(time, &mut device, &mut slot.set);
+            self.stats.frames_sent += u64::from(device.sent);
+            // Due without a segment: once that is a change of state, twice it would go on for ever.
+            if polled == PollResult::None && core::mem::replace(&mut stalled, true) {
+                self.tables.connections.mark_at(at, now + STALLED);
+                break;
+            }
+        }
+        self.tables.connections.clean(at);
+        self.settle(at);
+        Egress::Done
+    }
+
+    /// Notes since when the other side owes an answer, and ends what has lasted too long.
+    #[inline]
+    fn keep_time(&mut self, at: u32, now: Instant) {
+        let linger = self.linger;
+        let connections = &mut self.tables.connections;
+        let slot = &mut connections.slots[at as usize];
+        let owed = slot.is_owed();
+        match (owed, slot.owed_since) {
+            (false, None) => {}
+            (false, Some(_)) => slot.owed_since = None,
+            (true, since) => {
+                let since = since.map_or(now, |since| since.max(slot.heard));
+                slot.owed_since = Some(since);
+                if let Some(timeout) = slot.timeout {
+                    let until = since + timeout;
+                    if until <= now {
+                        slot.error = Some(Error::TimedOut);
+                        slot.socket_mut().abort();
+                    } else {
+                        connections.mark_at(at, until);
+                    }
+                }
+            }
+        }
+        let slot = &mut connections.slots[at as usize];
+        if slot.role == Role::Orphan && slot.socket().state() != State::TimeWait {
+            let until = *slot.linger_until.get_or_insert(now + linger);
+            if until <= now {
+                slot.socket_mut().abort();
+            } else {
+                connections.mark_at(at, until);
+            }
+        }
+    }
+
+    fn wait_for(&mut self, at: u32, neighbour: u32) {
+        let slots = &mut self.tables.connections.slots;
+        slots[at as usize].waiting_for = neighbour;
+        let neighbour = &mut self.tables.neighbours.entries[neighbour as usize];
+        neighbour.connections.push_back(slots, |slot| &mut slot.waiting, at);
+    }
+
+    /// A connection has something to send and no way to send it.
+    #[cold]
+    fn no_way(&mut self, at: u32, reason: Reason, now: Instant) {
+        let connections = &mut self.tables.connections;
+        let slot = &mut connections.slots[at as usize];
+        let opening = slot.is_opening() && reason != Reason::NeighbourQueueFull;
+        if opening {
+            slot.error = Some(match reason {
+                Reason::NoRoute => Error::NoRoute,
+                _ => Error::Unreachable,
+            });
+        }
+        if opening || slot.socket().state() == State::Closed {
+            // What cannot be opened, or broken off, is forgotten.
+            slot.wipe();
+        } else {
+            connections.mark_at(at, now + RETRY);
+        }
+        self.stats.drop(reason);
+    }
+
+    /// Sends a neighbour's question, or what waited for its answer.
+    #[cold]
+    fn attend(&mut self, at: u32, port: &mut impl Port) -> Egress {
+        let neighbours = &mut self.tables.neighbours;
+        if let (Some(question), Some(own)) = (neighbours.question(at), self.local.mac) {
+            let Some(room) = port.room() else {
+                return Egress::Blocked;
+            };
+            let source = match self.local.is_own(question.source) {
+                true => Some(question.source),
+                false => self.local.source_for(question.address),
+            };
+            if let Some(frame) = source.and_then(|source| Frame::solicit(own, source, question.address, question.known))
+            {
+                let bytes = frame.bytes();
+                room.consume(bytes.len(), |buffer| buffer.copy_from_slice(bytes));
+                self.stats.frames_sent += 1;
+            }
+            neighbours.asked(at);
+        }
+        if let Some(mac) = neighbours.mac(at) {
+            let header = Header::new(self.local.mac, mac, ethertype(neighbours.address(at)));
+            let entry = &mut neighbours.entries[at as usize];
+            while !entry.frames.is_empty() {
+                let Some(room) = port.room() else {
+                    return Egress::Blocked;
+                };
+                self.tables.waiting.pop_with(entry, |packet| {
+                    header.send(room, packet.len(), |buffer| buffer.copy_from_slice(packet));
+                });
+                self.stats.frames_sent += 1;
+            }
+            self.release_connections(at);
+        }
+        self.tables.neighbours.attended(at);
+        Egress::Done
+    }
+
+    /// A neighbour did not answer.
+    #[cold]
+    fn give_up(&mut self, at: u32) {
+        self.stats.neighbours_failed += 1;
+        let entry = &mut self.tables.neighbours.entries[at as usize];
+        while self.tables.waiting.pop_with(entry, |_| ()).is_some() {
+            self.stats.drop(Reason::NeighbourSilent);
+        }
+        self.release_connections(at);
+    }
+
+    /// Has the connections that wait for a neighbour try again, whatever they will find.
+    fn release_connections(&mut self, at: u32) {
+        loop {
+            let entry = &mut self.tables.neighbours.entries[at as usize];
+            let slots = &mut self.tables.connections.slots;
+            let Some(connection) = entry.connections.pop_front(slots, |slot| &mut slot.waiting) else {
+                break;
+            };
+            self.tables.connections.mark(connection);
+        }
+    }
+}

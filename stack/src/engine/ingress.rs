@@ -1,0 +1,153 @@
+//! What becomes of a frame that was received.
+
+use core::net::IpAddr;
+
+use embassy_net_driver::TxToken;
+use smoltcp::wire::{Icmpv4Packet, Icmpv6Packet};
+
+use super::{
+    Core,
+    packet::{
+        BROADCAST, ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ICMP, ICMPV6, Mac, Packet, TCP, UDP,
+        ethertype,
+    },
+    port::{Header, OneShot},
+    resolution::{self, Frame, Heard, Says},
+    smol_time,
+};
+use crate::{stats::Reason, time::Instant};
+
+/// Neighbour discovery's messages (RFC 4861, section 4): solicitations, advertisements, redirects.
+const NDISC: core::ops::RangeInclusive<u8> = 133..=137;
+const ICMP_UNREACHABLE: u8 = 3;
+const ICMP_TIME_EXCEEDED: u8 = 11;
+const ICMP_PARAMETER_PROBLEM: u8 = 12;
+
+impl Core<'_> {
+    /// Takes a frame. An answer that needs no socket leaves at once, by `room`.
+    #[inline]
+    pub(crate) fn ingress(&mut self, frame: &[u8], room: impl TxToken, now: Instant) {
+        self.stats.frames_received += 1;
+        if let Err(reason) = self.frame(frame, room, now) {
+            self.stats.drop(reason);
+        }
+    }
+
+    #[inline]
+    fn frame(&mut self, frame: &[u8], room: impl TxToken, now: Instant) -> Result<(), Reason> {
+        let Some(own) = self.local.mac else {
+            return self.packet(frame, BROADCAST, room, now);
+        };
+        let (header, rest) = frame.split_first_chunk::<ETHERNET_HEADER>().ok_or(Reason::Malformed)?;
+        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *header;
+        let (to, from): (Mac, Mac) = ([d0, d1, d2, d3, d4, d5], [s0, s1, s2, s3, s4, s5]);
+        if to != own && d0 & 1 == 0 {
+            return Err(Reason::NotForUs);
+        }
+        match [t0, t1] {
+            ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => self.packet(rest, from, room, now),
+            ETHERTYPE_ARP => {
+                let heard = resolution::read_arp(rest)?;
+                self.neighbour_heard(heard, true, room, now);
+                Ok(())
+            }
+            _ => Err(Reason::Unsupported),
+        }
+    }
+
+    #[inline]
+    fn packet(&mut self, bytes: &[u8], from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
+        let packet = Packet::parse(bytes, self.verify)?;
+        let to_us = self.local.is_own(packet.destination);
+        if !to_us && !self.local.is_broadcast(packet.destination) && !self.local.is_joined(packet.destination) {
+            return Err(Reason::NotForUs);
+        }
+        if packet.source.is_multicast() || (packet.source.is_ipv4() && self.local.is_broadcast(packet.source)) {
+            return Err(Reason::Malformed);
+        }
+        match (packet.protocol, packet.destination) {
+            (TCP, _) if to_us => self.segment(&packet, from, room, now),
+            (TCP, _) => Err(Reason::NotForUs),
+            (UDP, _) => self.datagram(&packet, from, to_us, room),
+            (ICMP, IpAddr::V4(_)) => self.icmp_v4(&packet, from, room, now),
+            (ICMPV6, IpAddr::V6(_)) => self.icmp_v6(&packet, from, room, now),
+            _ => {
+                self.let_nobody_answer(&packet, from, room, now);
+                Err(Reason::Unsupported)
+            }
+        }
+    }
+
+    /// The header of an answer to a packet. The answer goes back to where the packet came from: whoever
+    /// handed it to us is a way back, and no resolution can keep the answer waiting.
+    #[inline]
+    pub(super) fn header_back(&self, packet: &Packet<'_>, from: Mac) -> Header {
+        Header::new(self.local.mac, from, ethertype(packet.source))
+    }
+
+    /// Has smoltcp answer a packet for which there is no socket: a reset, an echo, an error message.
+    pub(super) fn let_nobody_answer(&mut self, packet: &Packet<'_>, from: Mac, room: impl TxToken, now: Instant) {
+        let header = self.header_back(packet, from);
+        let mut device = OneShot::receiving(packet.bytes, header, room, &self.caps);
+        self.iface.poll_ingress_single(smol_time(now), &mut device, &mut self.nobody);
+        self.stats.frames_sent += u64::from(device.sent);
+    }
+
+    fn icmp_v4(&mut self, packet: &Packet<'_>, from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
+        let icmp = Icmpv4Packet::new_checked(packet.payload).map_err(|_| Reason::Malformed)?;
+        if self.verify.icmpv4 && !icmp.verify_checksum() {
+            return Err(Reason::Checksum);
+        }
+        match packet.payload[0] {
+            ICMP_UNREACHABLE | ICMP_TIME_EXCEEDED | ICMP_PARAMETER_PROBLEM => self.stats.icmp_errors_received += 1,
+            _ => self.let_nobody_answer(packet, from, room, now),
+        }
+        Ok(())
+    }
+
+    fn icmp_v6(&mut self, packet: &Packet<'_>, from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
+        let (IpAddr::V6(source), IpAddr::V6(destination)) = (packet.source, packet.destination) else {
+            return Err(Reason::Malformed);
+        };
+        let icmp = Icmpv6Packet::new_checked(packet.payload).map_err(|_| Reason::Malformed)?;
+        if self.verify.icmpv6 && !icmp.verify_checksum(&source, &destination) {
+            return Err(Reason::Checksum);
+        }
+        match packet.payload[0] {
+            kind if NDISC.contains(&kind) => {
+                if let Some(heard) = resolution::read_ndisc(packet)? {
+                    self.neighbour_heard(heard, false, room, now);
+                }
+            }
+            kind if kind < 128 => self.stats.icmp_errors_received += 1,
+            _ => self.let_nobody_answer(packet, from, room, now),
+        }
+        Ok(())
+    }
+
+    /// A neighbour asked for us, or told where it is. Who asks for us will want an answer: so it is
+    /// remembered even if nobody here asked for it (RFC 826's merge; RFC 4861, section 7.2.3). `asking_proves`:
+    /// an ARP question counts as proof that the neighbour is there, a solicitation does not.
+    fn neighbour_heard(&mut self, heard: Heard, asking_proves: bool, room: impl TxToken, now: Instant) {
+        let asked = match heard.says {
+            Says::Asks(address) if self.local.is_own(address) => Some(address),
+            _ => None,
+        };
+        if let Some(address) = heard.address
+            && !self.local.is_own(address)
+            && self.local.addresses.iter().any(|own| own.contains(address))
+        {
+            let (confirms, overrides) = match heard.says {
+                Says::Asks(_) => (asking_proves, true),
+                Says::Answers { solicited, overrides } => (solicited, overrides),
+            };
+            self.tables.neighbours.learn(address, heard.mac, [asked.is_some(), confirms, overrides], now);
+        }
+        if let (Some(asked), Some(own)) = (asked, self.local.mac) {
+            let frame = Frame::answer(own, asked, &heard);
+            let bytes = frame.bytes();
+            room.consume(bytes.len(), |buffer| buffer.copy_from_slice(bytes));
+            self.stats.frames_sent += 1;
+        }
+    }
+}

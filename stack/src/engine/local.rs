@@ -1,0 +1,183 @@
+//! Who we are on the network, and which way leads out of it.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use heapless::Vec;
+
+use super::{
+    packet::{BROADCAST, Mac, multicast_mac},
+    resolution::solicited_node,
+};
+use crate::{
+    address::{Cidr, Route},
+    config::{ADDRESSES_MAX, ROUTES_MAX},
+};
+
+/// Our addresses and routes.
+pub(crate) struct Local {
+    /// Our Ethernet address; `None` where frames are bare IP packets.
+    pub(crate) mac: Option<Mac>,
+    pub(crate) addresses: Vec<Cidr, ADDRESSES_MAX>,
+    pub(crate) routes: Vec<Route, ROUTES_MAX>,
+}
+
+/// Where a packet goes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextHop {
+    /// To this Ethernet address, which follows from the IP address; or just out, without Ethernet.
+    Direct(Mac),
+    /// To the neighbour with this address: the destination, or a router.
+    Neighbour(IpAddr),
+    /// Nowhere.
+    NoRoute,
+}
+
+impl Local {
+    /// Takes over addresses and routes.
+    ///
+    /// # Panics
+    /// If there are too many, or one of the addresses cannot be a station's.
+    pub(crate) fn set(&mut self, addresses: &[Cidr], routes: &[Route]) {
+        self.addresses = addresses.iter().copied().collect();
+        self.routes = routes.iter().copied().collect();
+        assert!(
+            self.addresses.len() == addresses.len() && self.routes.len() == routes.len(),
+            "at most {ADDRESSES_MAX} addresses and {ROUTES_MAX} routes"
+        );
+        for own in &self.addresses {
+            let address = own.address();
+            let usable =
+                !address.is_unspecified() && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST);
+            assert!(usable, "{address} cannot be a station's address");
+        }
+        self.add_link_local();
+    }
+
+    /// Every IPv6 station on Ethernet has a link-local address: ours is made of the Ethernet address
+    /// (RFC 4291, section 2.5.1 and appendix A).
+    fn add_link_local(&mut self) {
+        let is_v6 = |own: &Cidr| own.address().is_ipv6();
+        let is_link_local = |own: &Cidr| matches!(own.address(), IpAddr::V6(own) if own.is_unicast_link_local());
+        let Some([a, b, c, d, e, f]) = self.mac else {
+            return;
+        };
+        if self.addresses.iter().any(is_v6) && !self.addresses.iter().any(is_link_local) {
+            let interface = [a ^ 2, b, c, 0xff, 0xfe, d, e, f];
+            let address = Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(u64::from_be_bytes(interface)));
+            // A full table has room for no more: then the caller chose to do without.
+            let _ = self.addresses.push(Cidr::v6(address, 64));
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_own(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|own| own.address() == address)
+    }
+
+    #[inline]
+    pub(crate) fn is_broadcast(&self, address: IpAddr) -> bool {
+        let IpAddr::V4(address) = address else {
+            return false;
+        };
+        address.is_broadcast() || self.addresses.iter().any(|own| own.broadcast() == Some(address))
+    }
+
+    /// Whether packets to this group are for us.
+    pub(crate) fn is_joined(&self, group: IpAddr) -> bool {
+        match group {
+            IpAddr::V4(group) => group == Ipv4Addr::new(224, 0, 0, 1),
+            IpAddr::V6(group) => {
+                group == Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1)
+                    || self
+                        .addresses
+                        .iter()
+                        .any(|own| matches!(own.address(), IpAddr::V6(own) if solicited_node(own) == group))
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn next_hop(&self, to: IpAddr) -> NextHop {
+        if self.mac.is_none() {
+            return NextHop::Direct(BROADCAST);
+        }
+        if to.is_multicast() {
+            return NextHop::Direct(multicast_mac(to));
+        }
+        let mut on_link = false;
+        for own in &self.addresses {
+            if own.address() == to {
+                // There is no way from a station to itself through its network.
+                return NextHop::NoRoute;
+            }
+            on_link |= own.contains(to);
+        }
+        if to.is_ipv4() && self.is_broadcast(to) {
+            return NextHop::Direct(BROADCAST);
+        }
+        if on_link {
+            return NextHop::Neighbour(to);
+        }
+        let best = self.routes.iter().filter(|route| route.to.contains(to)).max_by_key(|route| route.to.prefix());
+        best.map_or(NextHop::NoRoute, |route| NextHop::Neighbour(route.via))
+    }
+
+    /// Which of our addresses packets to `to` come from.
+    pub(crate) fn source_for(&self, to: IpAddr) -> Option<IpAddr> {
+        let matching = |own: &&Cidr| own.address().is_ipv4() == to.is_ipv4();
+        let candidates = || self.addresses.iter().filter(matching);
+        let on_link = candidates().find(|own| own.contains(to));
+        let chosen = on_link.or_else(|| candidates().find(|own| is_link_local(own.address()) == is_link_local(to)));
+        chosen.or_else(|| candidates().next()).map(Cidr::address)
+    }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => {
+            let [first, second, ..] = address.octets();
+            address.is_unicast_link_local() || (first == 0xff && second & 0xf <= 2)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local() -> Local {
+        let mut local = Local { mac: Some([2, 0, 0, 0, 0, 1]), addresses: Vec::new(), routes: Vec::new() };
+        local.set(
+            &["192.0.2.7/24".parse().unwrap(), "2001:db8::7/64".parse().unwrap()],
+            &[
+                Route::default_via("192.0.2.1".parse().unwrap()),
+                Route { to: "198.51.100.0/24".parse().unwrap(), via: "192.0.2.2".parse().unwrap() },
+            ],
+        );
+        local
+    }
+
+    #[test]
+    fn the_longest_route_wins() {
+        let local = local();
+        let hop = |to: &str| local.next_hop(to.parse().unwrap());
+        let via = |via: &str| NextHop::Neighbour(via.parse().unwrap());
+        assert_eq!(hop("192.0.2.9"), via("192.0.2.9"));
+        assert_eq!(hop("203.0.113.9"), via("192.0.2.1"));
+        assert_eq!(hop("198.51.100.9"), via("192.0.2.2"));
+        assert_eq!(hop("192.0.2.7"), NextHop::NoRoute);
+        assert_eq!(hop("192.0.2.255"), NextHop::Direct(BROADCAST));
+        assert_eq!(hop("224.0.0.251"), NextHop::Direct([0x01, 0x00, 0x5e, 0, 0, 251]));
+        assert_eq!(hop("2001:db8:1::1"), NextHop::NoRoute);
+    }
+
+    #[test]
+    fn sources_have_the_scope_of_the_destination() {
+        let local = local();
+        let source = |to: &str| local.source_for(to.parse().unwrap()).unwrap();
+        assert_eq!(source("203.0.113.9"), "192.0.2.7".parse::<IpAddr>().unwrap());
+        assert_eq!(source("2001:db8:1::1"), "2001:db8::7".parse::<IpAddr>().unwrap());
+        assert_eq!(source("fe80::9"), "fe80::ff:fe00:1".parse::<IpAddr>().unwrap());
+    }
+}

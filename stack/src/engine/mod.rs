@@ -1,0 +1,260 @@
+//! The stack without its surroundings: it is told the time and handed frames, and asked for frames.
+//!
+//! It holds no driver, no clock and no executor, and it never waits. Per turn, the [runner](crate::Runner)
+//! hands it every frame that came ([`Core::ingress`]), lets the application run, then asks for what is to be
+//! sent ([`Core::egress`]), and names the time ([`Core::expire`]). Whoever is to be woken is put into
+//! [`Core::wakes`], and woken by the runner when it no longer borrows the core.
+//!
+//! Invariants:
+//! - a connection slot that is not free is a listener's, a stream's, or an orphan with a deadline;
+//! - a connection is in the flow index exactly while the other side may still send to it;
+//! - a connection that has something to send is in the dirty list, or in a neighbour's list of waiters, or
+//!   has a deadline.
+
+mod connection;
+mod connections;
+mod egress;
+mod handles;
+mod icmp;
+mod ingress;
+mod listeners;
+mod local;
+mod neighbours;
+mod packet;
+mod port;
+mod resolution;
+mod segments;
+mod udp;
+mod waiting;
+mod wakes;
+
+use core::task::Waker;
+
+use embassy_net_driver::{Capabilities, Checksum, HardwareAddress};
+use smoltcp::{
+    iface::{Interface, SocketSet},
+    phy::{self, DeviceCapabilities, Medium},
+    wire::IpCidr,
+};
+
+pub(crate) use connection::Connection;
+pub(crate) use connections::Connections;
+pub(crate) use egress::Egress;
+pub(crate) use listeners::{Listener, Listeners};
+use local::Local;
+pub(crate) use neighbours::{Neighbour, Neighbours};
+use packet::{ETHERNET_HEADER, Verified};
+pub(crate) use port::Port;
+pub(crate) use udp::{Datagram, Socket as UdpSocket, Sockets as UdpSockets};
+pub(crate) use waiting::{Room, Waiting};
+pub(crate) use wakes::Wakes;
+
+use crate::{
+    address::{Cidr, Route},
+    config::{Config, Verify},
+    stats::Stats,
+    time::{Duration, Instant},
+};
+
+/// The tables, made of what the caller lent or of what is allocated.
+pub(crate) struct Tables<'r> {
+    pub(crate) connections: Connections<'r>,
+    pub(crate) listeners: Listeners<'r>,
+    pub(crate) udp: UdpSockets<'r>,
+    pub(crate) neighbours: Neighbours<'r>,
+    pub(crate) waiting: Waiting<'r>,
+}
+
+/// All state of one stack.
+pub(crate) struct Core<'r> {
+    iface: Interface,
+    /// What smoltcp answers when nobody is there: resets, echo replies.
+    nobody: SocketSet<'static>,
+    caps: DeviceCapabilities,
+    local: Local,
+    verify: Verified,
+    pub(crate) tables: Tables<'r>,
+    pub(crate) stats: Stats,
+    pub(crate) wakes: Wakes,
+    linger: Duration,
+    random: u64,
+    /// Who runs this stack.
+    runner: Option<Waker>,
+    /// Whether the runner is about to look at the dirty lists without being woken.
+    runner_awake: bool,
+}
+
+impl<'r> Core<'r> {
+    pub(crate) fn new(
+        tables: Tables<'r>,
+        driver: &Capabilities,
+        hardware: HardwareAddress,
+        config: &Config<'_>,
+        seed: u64,
+    ) -> Self {
+        let mac = match hardware {
+            HardwareAddress::Ethernet(mac) => Some(mac),
+            HardwareAddress::Ip => None,
+            _ => panic!("the stack runs over Ethernet and over bare IP"),
+        };
+        let overhead = if mac.is_some() { ETHERNET_HEADER } else { 0 };
+        let mut caps = DeviceCapabilities::default();
+        caps.medium = Medium::Ip;
+        caps.max_transmission_unit = driver.max_transmission_unit.saturating_sub(overhead);
+        assert!(caps.max_transmission_unit >= 576, "every link carries packets of 576 bytes");
+        // Received packets are verified before smoltcp sees them, so that the bad ones are counted.
+        caps.checksum.ipv4 = on_sending(driver.checksum.ipv4);
+        caps.checksum.udp = on_sending(driver.checksum.udp);
+        caps.checksum.tcp = on_sending(driver.checksum.tcp);
+        caps.checksum.icmpv4 = on_sending(driver.checksum.icmpv4);
+        caps.checksum.icmpv6 = on_sending(driver.checksum.icmpv6);
+        let on_receiving = |checksum| match config.verify {
+            Verify::ByDriver => matches!(checksum, Checksum::Both | Checksum::Rx),
+            Verify::Always => true,
+            Verify::Never => false,
+        };
+        let verify = Verified {
+            ipv4: on_receiving(driver.checksum.ipv4),
+            tcp: on_receiving(driver.checksum.tcp),
+            udp: on_receiving(driver.checksum.udp),
+            icmpv4: on_receiving(driver.checksum.icmpv4),
+            icmpv6: on_receiving(driver.checksum.icmpv6),
+        };
+        let mut settings = smoltcp::iface::Config::new(smoltcp::wire::HardwareAddress::Ip);
+        settings.random_seed = splitmix(&mut { seed });
+        let mut device = NoDevice(&caps);
+        let iface = Interface::new(settings, &mut device, smoltcp::time::Instant::ZERO);
+        let mut core = Self {
+            iface,
+            nobody: SocketSet::new(&mut [][..]),
+            caps,
+            local: Local { mac, addresses: heapless::Vec::new(), routes: heapless::Vec::new() },
+            verify,
+            tables,
+            stats: Stats::default(),
+            wakes: Wakes::default(),
+            linger: config.linger,
+            random: seed,
+            runner: None,
+            runner_awake: false,
+        };
+        core.set_addresses(config.addresses, config.routes);
+        core
+    }
+
+    /// Takes over addresses and routes. Connections from an address that is gone end without a word.
+    pub(crate) fn set_addresses(&mut self, addresses: &[Cidr], routes: &[Route]) {
+        self.local.set(addresses, routes);
+        let own = &self.local.addresses;
+        self.iface.update_ip_addrs(|addresses| {
+            addresses.clear();
+            for own in own {
+                let address = IpCidr::new(own.address().into(), own.prefix());
+                let pushed = addresses.push(address);
+                debug_assert!(pushed.is_ok(), "smoltcp is built for as many addresses as we are");
+            }
+        });
+    }
+
+    pub(crate) fn addresses(&self) -> &[Cidr] {
+        &self.local.addresses
+    }
+
+    /// The largest IP packet.
+    pub(crate) fn mtu(&self) -> usize {
+        self.caps.max_transmission_unit
+    }
+
+    /// The runner's turn begins: until [`Core::end_turn`], nobody needs to wake it.
+    #[inline]
+    pub(crate) fn begin_turn(&mut self, runner: &Waker) -> Option<Waker> {
+        self.runner_awake = true;
+        match &self.runner {
+            Some(known) if known.will_wake(runner) => None,
+            _ => self.runner.replace(runner.clone()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn end_turn(&mut self) {
+        self.runner_awake = false;
+    }
+
+    /// Something is to be sent: has the runner woken, once.
+    #[inline]
+    fn rouse(&mut self) {
+        if !self.runner_awake
+            && let Some(runner) = &self.runner
+        {
+            self.runner_awake = true;
+            self.wakes.push(runner.clone());
+        }
+    }
+
+    /// When [`Core::expire`] next has something to do.
+    #[inline]
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        match (self.tables.connections.next_deadline(), self.tables.neighbours.next_deadline()) {
+            (Some(connections), Some(neighbours)) => Some(connections.min(neighbours)),
+            (connections, neighbours) => connections.or(neighbours),
+        }
+    }
+
+    fn random(&mut self) -> u64 {
+        splitmix(&mut self.random)
+    }
+
+    /// A port for one end of a connection, that nobody uses (RFC 6056, section 3.3.1).
+    fn ephemeral_port(&mut self, mut is_free: impl FnMut(&mut Self, u16) -> bool) -> Option<u16> {
+        const FIRST: u16 = 49_152;
+        const COUNT: u16 = u16::MAX - FIRST + 1;
+        let start = (self.random() >> 32) as u16 % COUNT;
+        (0..COUNT).map(|step| FIRST + (start + step) % COUNT).find(|&port| is_free(self, port))
+    }
+}
+
+fn on_sending(checksum: Checksum) -> phy::Checksum {
+    match checksum {
+        Checksum::Both | Checksum::Tx => phy::Checksum::Tx,
+        Checksum::Rx | Checksum::None => phy::Checksum::None,
+    }
+}
+
+fn splitmix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[inline]
+fn smol_time(now: Instant) -> smoltcp::time::Instant {
+    smoltcp::time::Instant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Just the capabilities, which is all that smoltcp wants when it is made.
+struct NoDevice<'a>(&'a DeviceCapabilities);
+
+impl phy::Device for NoDevice<'_> {
+    type RxToken<'t>
+        = port::Received<'t>
+    where
+        Self: 't;
+    type TxToken<'t>
+        = port::Room<'t, port::NoToken>
+    where
+        Self: 't;
+
+    fn receive(&mut self, _now: smoltcp::time::Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
+        None
+    }
+
+    fn transmit(&mut self, _now: smoltcp::time::Instant) -> Option<Self::TxToken<'_>> {
+        None
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.0.clone()
+    }
+}

@@ -1,0 +1,330 @@
+//! Which Ethernet address belongs to which IP address on our networks (RFC 826; RFC 4861, section 7).
+//!
+//! An entry is found by hashing; it is asked for at most once a second, three times, on its own account:
+//! however many neighbours are asked for at once, none waits for another. An answer is trusted for a while;
+//! after that the first use asks again, by unicast, while the old answer is still used, unless whoever uses
+//! it has heard from the neighbour since. Nothing happens to an entry that nobody uses. When the table is
+//! full, one that was not used since the last round over the table makes room (second chance).
+
+use core::net::IpAddr;
+
+use super::packet::{Mac, halves, key};
+use crate::{
+    table::{Deadlines, Index, Link, List, Storage, mix},
+    time::{Duration, Instant},
+};
+
+/// Between two questions about one neighbour (RETRANS_TIMER).
+const RETRY: Duration = Duration::from_secs(1);
+/// Questions before giving up (MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT).
+const ATTEMPTS: u8 = 3;
+/// How many entries are looked at to find one that can make room.
+const SWEEP: usize = 64;
+
+/// One neighbour.
+pub(crate) struct Neighbour {
+    address: IpAddr,
+    /// Which of our addresses asks.
+    source: IpAddr,
+    mac: Mac,
+    state: State,
+    attempts: u8,
+    used: bool,
+    /// In the list of those whose question has to be sent, or whose waiting frames have.
+    attention: Link,
+    ask: bool,
+    /// Frames that wait for the answer.
+    pub(crate) frames: List,
+    pub(crate) frame_count: u8,
+    /// Connections that wait for the answer.
+    pub(crate) connections: List,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Free,
+    /// Asked, no answer yet.
+    Incomplete,
+    /// Answered; trusted until then, and stale after.
+    Reachable(Instant),
+    /// Stale, asked again, still used.
+    Probing,
+    /// Did not answer; not asked again until then.
+    Silent(Instant),
+}
+
+impl Neighbour {
+    /// An entry for nobody.
+    pub(crate) const FREE: Neighbour = Neighbour {
+        address: IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
+        source: IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
+        mac: [0; 6],
+        state: State::Free,
+        attempts: 0,
+        used: false,
+        attention: Link::APART,
+        ask: false,
+        frames: List::EMPTY,
+        frame_count: 0,
+        connections: List::EMPTY,
+    };
+
+    fn has_waiters(&self) -> bool {
+        !self.frames.is_empty() || !self.connections.is_empty()
+    }
+}
+
+/// What is known about a neighbour that somebody wants to send to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Known(Mac),
+    /// The question is on its way: wait at this entry.
+    Asked(u32),
+    /// It does not answer.
+    Silent,
+    /// The table is full of neighbours that are being asked for.
+    Full,
+}
+
+/// What an entry that wants attention wants.
+pub(crate) struct Question {
+    pub(crate) address: IpAddr,
+    pub(crate) source: IpAddr,
+    /// Where it was last, if that is to be asked first.
+    pub(crate) known: Option<Mac>,
+}
+
+pub(crate) struct Neighbours<'r> {
+    pub(crate) entries: Storage<'r, Neighbour>,
+    index: Index,
+    deadlines: Deadlines<'r>,
+    attention: List,
+    hand: usize,
+    max: usize,
+    seed: u64,
+    reachable: Duration,
+}
+
+impl<'r> Neighbours<'r> {
+    pub(crate) fn new(
+        entries: Storage<'r, Neighbour>,
+        index: Index,
+        deadlines: Deadlines<'r>,
+        max: usize,
+        seed: u64,
+        reachable: Duration,
+    ) -> Self {
+        Self { entries, index, deadlines, attention: List::EMPTY, hand: 0, max, seed, reachable }
+    }
+
+    #[inline]
+    fn find(&self, address: IpAddr) -> Option<u32> {
+        let hash = || hash(self.seed, address);
+        self.index.find(&self.entries, hash, |entry| entry.address == address && entry.state != State::Free)
+    }
+
+    /// Where to send what goes to `address`. `heard` is when the caller last heard from whom it is sending to.
+    #[inline]
+    pub(crate) fn resolve(&mut self, address: IpAddr, source: IpAddr, heard: Option<Instant>, now: Instant) -> Answer {
+        let Some(at) = self.find(address) else {
+            return self.ask_for(address, source, now);
+        };
+        let entry = &mut self.entries[at as usize];
+        entry.used = true;
+        match entry.state {
+            State::Reachable(until) if now < until => Answer::Known(entry.mac),
+            State::Reachable(_) | State::Probing => {
+                let mac = entry.mac;
+                self.doubt(at, source, heard, now);
+                Answer::Known(mac)
+            }
+            State::Incomplete => Answer::Asked(at),
+            State::Silent(until) if now < until => Answer::Silent,
+            State::Silent(_) | State::Free => {
+                self.begin(at, State::Incomplete, source, now);
+                Answer::Asked(at)
+            }
+        }
+    }
+
+    /// A stale answer is used: asks again, unless the neighbour was heard meanwhile.
+    #[cold]
+    fn doubt(&mut self, at: u32, source: IpAddr, heard: Option<Instant>, now: Instant) {
+        let confirmed = heard.map(|heard| heard + self.reachable);
+        if let Some(until) = confirmed.filter(|until| now < *until) {
+            self.entries[at as usize].state = State::Reachable(until);
+            self.deadlines.cancel(at);
+        } else if self.entries[at as usize].state != State::Probing {
+            self.begin(at, State::Probing, source, now);
+        }
+    }
+
+    #[cold]
+    fn ask_for(&mut self, address: IpAddr, source: IpAddr, now: Instant) -> Answer {
+        let Some(at) = self.claim(address) else {
+            return Answer::Full;
+        };
+        self.begin(at, State::Incomplete, source, now);
+        Answer::Asked(at)
+    }
+
+    fn begin(&mut self, at: u32, state: State, source: IpAddr, now: Instant) {
+        let entry = &mut self.entries[at as usize];
+        entry.state = state;
+        entry.source = source;
+        entry.attempts = 0;
+        self.ask(at, now);
+    }
+
+    fn ask(&mut self, at: u32, now: Instant) {
+        let entry = &mut self.entries[at as usize];
+        entry.attempts += 1;
+        entry.ask = true;
+        self.attend(at);
+        self.deadlines.no_later_than(at, now + RETRY);
+    }
+
+    fn attend(&mut self, at: u32) {
+        if !self.entries[at as usize].attention.is_linked() {
+            self.attention.push_back(&mut self.entries, |entry| &mut entry.attention, at);
+        }
+    }
+
+    /// An entry for `address`, which has none: a new one, or one that nobody used of late.
+    fn claim(&mut self, address: IpAddr) -> Option<u32> {
+        let fresh = if self.entries.len() < self.max { self.entries.grow(|| Neighbour::FREE) } else { None };
+        self.deadlines.reserve(self.entries.len());
+        let at = fresh.or_else(|| self.reclaim())?;
+        let seed = self.seed;
+        let entry = &mut self.entries[at as usize];
+        entry.address = address;
+        entry.used = true;
+        self.index.insert(&self.entries, at, |entry| hash(seed, entry.address));
+        Some(at)
+    }
+
+    fn reclaim(&mut self) -> Option<u32> {
+        let steps = SWEEP.min(2 * self.entries.len());
+        for _ in 0..steps {
+            let at = self.hand;
+            self.hand = (self.hand + 1) % self.entries.len();
+            let entry = &mut self.entries[at];
+            let busy = entry.state == State::Incomplete || entry.has_waiters();
+            if busy || core::mem::take(&mut entry.used) {
+                continue;
+            }
+            if entry.state != State::Free {
+                self.forget(at as u32);
+            }
+            return Some(at as u32);
+        }
+        None
+    }
+
+    fn forget(&mut self, at: u32) {
+        let seed = self.seed;
+        self.index.remove(&self.entries, at, |entry| hash(seed, entry.address));
+        self.deadlines.cancel(at);
+        if self.entries[at as usize].attention.is_linked() {
+            self.attention.remove(&mut self.entries, |entry| &mut entry.attention, at);
+        }
+        self.entries[at as usize] = Neighbour::FREE;
+    }
+
+    /// A neighbour told its Ethernet address. `insert`: remember it even if nobody asked. `confirms`: it
+    /// proves that our frames reach it. `overrides`: it replaces another address.
+    pub(crate) fn learn(&mut self, address: IpAddr, mac: Mac, [insert, confirms, overrides]: [bool; 3], now: Instant) {
+        let Some(at) = self.find(address).or_else(|| insert.then(|| self.claim(address)).flatten()) else {
+            return;
+        };
+        let trusted_until = if confirms { now + self.reachable } else { now };
+        let entry = &mut self.entries[at as usize];
+        match entry.state {
+            State::Reachable(until) if entry.mac == mac => {
+                entry.state = State::Reachable(until.max(trusted_until));
+                return;
+            }
+            State::Reachable(_) | State::Probing if entry.mac != mac && !overrides => {
+                // Doubtful now, and settled by the next use.
+                entry.state = State::Reachable(now);
+                self.deadlines.cancel(at);
+                return;
+            }
+            State::Probing if !confirms && entry.mac == mac => return,
+            _ => {}
+        }
+        entry.mac = mac;
+        entry.state = State::Reachable(trusted_until);
+        entry.ask = false;
+        self.deadlines.cancel(at);
+        if self.entries[at as usize].has_waiters() {
+            self.attend(at);
+        }
+    }
+
+    /// When a question is next due.
+    #[inline]
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Asks again where that is due. Answers with a neighbour that did not answer in the end, whose waiters
+    /// the caller must release; call until `None`.
+    pub(crate) fn pop_silent(&mut self, now: Instant) -> Option<u32> {
+        while let Some(at) = self.deadlines.pop_due(now) {
+            let entry = &mut self.entries[at as usize];
+            if entry.attempts < ATTEMPTS {
+                self.ask(at, now);
+                continue;
+            }
+            let asked_for = entry.state == State::Incomplete;
+            entry.state = State::Silent(if asked_for { now + RETRY } else { now });
+            if asked_for {
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    /// The next entry that has a question to send.
+    #[inline]
+    pub(crate) fn attention(&self) -> Option<u32> {
+        self.attention.front()
+    }
+
+    /// The question to send for the entry at the front of the attention list, and what it asks.
+    pub(crate) fn question(&self, at: u32) -> Option<Question> {
+        let entry = &self.entries[at as usize];
+        entry.ask.then(|| Question {
+            address: entry.address,
+            source: entry.source,
+            known: (entry.state == State::Probing).then_some(entry.mac),
+        })
+    }
+
+    /// The question was sent.
+    pub(crate) fn asked(&mut self, at: u32) {
+        self.entries[at as usize].ask = false;
+    }
+
+    /// Where this neighbour is, if it can be sent to.
+    pub(crate) fn mac(&self, at: u32) -> Option<Mac> {
+        let entry = &self.entries[at as usize];
+        matches!(entry.state, State::Reachable(_) | State::Probing).then_some(entry.mac)
+    }
+
+    pub(crate) fn address(&self, at: u32) -> IpAddr {
+        self.entries[at as usize].address
+    }
+
+    /// The entry at the front of the attention list has had it.
+    pub(crate) fn attended(&mut self, at: u32) {
+        self.attention.remove(&mut self.entries, |entry| &mut entry.attention, at);
+    }
+}
+
+#[inline]
+fn hash(seed: u64, address: IpAddr) -> u64 {
+    let [low, high] = halves(key(address));
+    mix(seed, [low, high, 0, 0])
+}

@@ -1,0 +1,174 @@
+//! Reading the outer layers of what was received, just far enough to know whose it is.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use smoltcp::wire::IpAddress;
+
+use crate::stats::Reason;
+
+pub(crate) type Mac = [u8; 6];
+
+pub(crate) const ETHERNET_HEADER: usize = 14;
+pub(crate) const BROADCAST: Mac = [0xff; 6];
+
+pub(crate) const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
+pub(crate) const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
+pub(crate) const ETHERTYPE_IPV6: [u8; 2] = [0x86, 0xdd];
+
+pub(crate) const ICMP: u8 = 1;
+pub(crate) const TCP: u8 = 6;
+pub(crate) const UDP: u8 = 17;
+pub(crate) const ICMPV6: u8 = 58;
+
+/// One IP packet, unfragmented, its length right.
+#[derive(Clone, Copy)]
+pub(crate) struct Packet<'a> {
+    /// The packet from its IP header on, without the link's padding.
+    pub(crate) bytes: &'a [u8],
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) protocol: u8,
+    pub(crate) hop_limit: u8,
+    pub(crate) payload: &'a [u8],
+}
+
+/// Which checksums the stack has to verify.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Verified {
+    pub(crate) ipv4: bool,
+    pub(crate) tcp: bool,
+    pub(crate) udp: bool,
+    pub(crate) icmpv4: bool,
+    pub(crate) icmpv6: bool,
+}
+
+impl<'a> Packet<'a> {
+    /// Reads an IP packet. Options of IPv4 are skipped, extension headers of IPv6 are not understood.
+    #[inline]
+    pub(crate) fn parse(bytes: &'a [u8], verify: Verified) -> Result<Self, Reason> {
+        match bytes.first().map(|byte| byte >> 4) {
+            Some(4) => Self::parse_v4(bytes, verify),
+            Some(6) => Self::parse_v6(bytes),
+            _ => Err(Reason::Malformed),
+        }
+    }
+
+    #[inline]
+    fn parse_v4(bytes: &'a [u8], verify: Verified) -> Result<Self, Reason> {
+        let (header, _) = bytes.split_first_chunk::<20>().ok_or(Reason::Malformed)?;
+        let header_len = usize::from(header[0] & 0xf) * 4;
+        let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
+        if header_len < 20 || header_len > total_len || total_len > bytes.len() {
+            return Err(Reason::Malformed);
+        }
+        let bytes = &bytes[..total_len];
+        let (whole_header, payload) = bytes.split_at(header_len);
+        if verify.ipv4 && smoltcp::wire::checksum::data(whole_header) != !0 {
+            return Err(Reason::Checksum);
+        }
+        // More fragments to come, or not the first one.
+        if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
+            return Err(Reason::Fragment);
+        }
+        let [.., a, b, c, d, e, f, g, h] = *header;
+        Ok(Self {
+            bytes,
+            source: IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+            destination: IpAddr::V4(Ipv4Addr::new(e, f, g, h)),
+            protocol: header[9],
+            hop_limit: header[8],
+            payload,
+        })
+    }
+
+    #[inline]
+    fn parse_v6(bytes: &'a [u8]) -> Result<Self, Reason> {
+        let (header, rest) = bytes.split_first_chunk::<40>().ok_or(Reason::Malformed)?;
+        let payload_len = usize::from(u16::from_be_bytes([header[4], header[5]]));
+        let payload = rest.get(..payload_len).ok_or(Reason::Malformed)?;
+        let address = |from: usize| {
+            let octets: [u8; 16] = core::array::from_fn(|i| header[from + i]);
+            IpAddr::V6(Ipv6Addr::from(octets))
+        };
+        Ok(Self {
+            bytes: &bytes[..40 + payload_len],
+            source: address(8),
+            destination: address(24),
+            protocol: header[6],
+            hop_limit: header[7],
+            payload,
+        })
+    }
+}
+
+/// An address as a number: IPv4 ones mapped into IPv6 (RFC 4291, section 2.5.5.2).
+#[inline]
+pub(crate) fn key(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => 0xffff_0000_0000 | u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+/// The halves of [`key`], for hashing.
+#[inline]
+pub(crate) fn halves(key: u128) -> [u64; 2] {
+    [key as u64, (key >> 64) as u64]
+}
+
+#[inline]
+pub(crate) fn ethertype(address: IpAddr) -> [u8; 2] {
+    match address {
+        IpAddr::V4(_) => ETHERTYPE_IPV4,
+        IpAddr::V6(_) => ETHERTYPE_IPV6,
+    }
+}
+
+/// The Ethernet header of a frame.
+#[inline]
+pub(crate) fn ethernet_header(to: Mac, from: Mac, ethertype: [u8; 2]) -> [u8; ETHERNET_HEADER] {
+    let mut header = [0; ETHERNET_HEADER];
+    header[..6].copy_from_slice(&to);
+    header[6..12].copy_from_slice(&from);
+    header[12..].copy_from_slice(&ethertype);
+    header
+}
+
+/// The Ethernet group that an IP group is sent to (RFC 1112, section 6.4; RFC 2464, section 7).
+pub(crate) fn multicast_mac(group: IpAddr) -> Mac {
+    match group {
+        IpAddr::V4(group) => {
+            let [_, b, c, d] = group.octets();
+            [0x01, 0x00, 0x5e, b & 0x7f, c, d]
+        }
+        IpAddr::V6(group) => {
+            let [.., a, b, c, d] = group.octets();
+            [0x33, 0x33, a, b, c, d]
+        }
+    }
+}
+
+#[inline]
+pub(crate) fn smol(address: IpAddr) -> IpAddress {
+    IpAddress::from(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOTHING: Verified = Verified { ipv4: false, tcp: false, udp: false, icmpv4: false, icmpv6: false };
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..80), v6: bool) {
+            if let Some(first) = bytes.first_mut() {
+                *first = if v6 { 0x60 } else { 0x45 };
+            }
+            if let Ok(packet) = Packet::parse(&bytes, NOTHING) {
+                prop_assert!(packet.payload.len() < packet.bytes.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Between smoltcp and the frames: smoltcp sees a device that has one packet for it, or room for one.
+//!
+//! A packet is written where it will be sent from, behind an Ethernet header that is known beforehand: the
+//! next hop is found before smoltcp is asked for the packet, and room is had before too. So smoltcp is never
+//! asked for a packet that cannot leave at once, and no packet is copied.
+
+use embassy_net_driver::TxToken;
+use smoltcp::{
+    phy::{self, Device, DeviceCapabilities},
+    time::Instant,
+};
+
+use super::packet::{ETHERNET_HEADER, Mac, ethernet_header};
+
+/// Where frames are sent from.
+pub(crate) trait Port {
+    type Token<'a>: TxToken
+    where
+        Self: 'a;
+
+    /// Room for one frame, if there is any.
+    fn room(&mut self) -> Option<Self::Token<'_>>;
+}
+
+/// What goes before the packet.
+#[derive(Clone, Copy)]
+pub(crate) struct Header {
+    bytes: [u8; ETHERNET_HEADER],
+    len: usize,
+}
+
+impl Header {
+    #[inline]
+    pub(crate) fn new(own: Option<Mac>, to: Mac, ethertype: [u8; 2]) -> Self {
+        match own {
+            Some(own) => Self { bytes: ethernet_header(to, own, ethertype), len: ETHERNET_HEADER },
+            None => Self { bytes: [0; ETHERNET_HEADER], len: 0 },
+        }
+    }
+
+    /// Sends a packet of `len` bytes that `write` writes.
+    #[inline]
+    pub(crate) fn send<R>(self, token: impl TxToken, len: usize, write: impl FnOnce(&mut [u8]) -> R) -> R {
+        token.consume(self.len + len, |frame| {
+            let (header, packet) = frame.split_at_mut(self.len);
+            header.copy_from_slice(&self.bytes[..self.len]);
+            write(packet)
+        })
+    }
+}
+
+/// A device for one call to smoltcp.
+pub(crate) struct OneShot<'a, T> {
+    packet: Option<&'a [u8]>,
+    room: Option<(Header, T)>,
+    caps: &'a DeviceCapabilities,
+    /// Whether a packet was sent.
+    pub(crate) sent: bool,
+}
+
+impl<'a, T: TxToken> OneShot<'a, T> {
+    /// Hands over `packet`; an answer leaves under `header`.
+    #[inline]
+    pub(crate) fn receiving(packet: &'a [u8], header: Header, room: T, caps: &'a DeviceCapabilities) -> Self {
+        Self { packet: Some(packet), room: Some((header, room)), caps, sent: false }
+    }
+
+    /// Takes one packet, which leaves under `header`.
+    #[inline]
+    pub(crate) fn sending(header: Header, room: T, caps: &'a DeviceCapabilities) -> Self {
+        Self { packet: None, room: Some((header, room)), caps, sent: false }
+    }
+}
+
+impl<T: TxToken> Device for OneShot<'_, T> {
+    type RxToken<'t>
+        = Received<'t>
+    where
+        Self: 't;
+    type TxToken<'t>
+        = Room<'t, T>
+    where
+        Self: 't;
+
+    #[inline]
+    fn receive(&mut self, _now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
+        let packet = self.packet.take()?;
+        Some((Received(packet), Room { room: &mut self.room, sent: &mut self.sent }))
+    }
+
+    #[inline]
+    fn transmit(&mut self, _now: Instant) -> Option<Self::TxToken<'_>> {
+        self.room.is_some().then_some(Room { room: &mut self.room, sent: &mut self.sent })
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.caps.clone()
+    }
+}
+
+/// The packet that was received.
+pub(crate) struct Received<'a>(&'a [u8]);
+
+impl phy::RxToken for Received<'_> {
+    #[inline]
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(self.0)
+    }
+}
+
+/// Room for the packet to send.
+pub(crate) struct Room<'a, T> {
+    room: &'a mut Option<(Header, T)>,
+    sent: &'a mut bool,
+}
+
+impl<T: TxToken> phy::TxToken for Room<'_, T> {
+    #[inline]
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let (header, token) = self.room.take().expect("a token is made only while there is room");
+        *self.sent = true;
+        header.send(token, len, f)
+    }
+}
+
+/// The token of nothing.
+pub(crate) enum NoToken {}
+
+impl TxToken for NoToken {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, _len: usize, _f: F) -> R {
+        match self {}
+    }
+}

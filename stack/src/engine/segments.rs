@@ -1,0 +1,193 @@
+//! TCP: whose a segment is, and what becomes of its connection.
+
+use core::net::IpAddr;
+
+use embassy_net_driver::TxToken;
+use smoltcp::{socket::tcp::State, wire::TcpPacket};
+
+use super::{
+    Core,
+    connection::{Flow, Role},
+    packet::{Mac, Packet, smol},
+    port::OneShot,
+    smol_time,
+};
+use crate::{stats::Reason, tcp::Error, time::Instant};
+
+impl Core<'_> {
+    /// Takes a segment that is for one of our addresses.
+    #[inline]
+    pub(super) fn segment(
+        &mut self,
+        packet: &Packet<'_>,
+        from: Mac,
+        room: impl TxToken,
+        now: Instant,
+    ) -> Result<(), Reason> {
+        let segment = TcpPacket::new_checked(packet.payload).map_err(|_| Reason::Malformed)?;
+        if self.verify.tcp && !segment.verify_checksum(&smol(packet.source), &smol(packet.destination)) {
+            return Err(Reason::Checksum);
+        }
+        if packet.source.is_unspecified() || segment.src_port() == 0 || segment.dst_port() == 0 {
+            return Err(Reason::Malformed);
+        }
+        let local = (packet.destination, segment.dst_port());
+        let remote = (packet.source, segment.src_port());
+        let flow = Flow::new(local, remote);
+        let opens = segment.syn() && !segment.ack() && !segment.rst();
+        if let Some(at) = self.tables.connections.find(&flow)
+            && !(opens && self.gives_way(at, local))
+        {
+            self.feed(at, packet, from, segment.rst(), room, now);
+            return Ok(());
+        }
+        match self.tables.listeners.find(local.0, local.1) {
+            Some(listener) if opens => {
+                let at = self.open_pending(listener, flow, local, remote).ok_or(Reason::BacklogFull)?;
+                self.feed(at, packet, from, false, room, now);
+                Ok(())
+            }
+            _ => {
+                self.let_nobody_answer(packet, from, room, now);
+                Err(Reason::NoSocket)
+            }
+        }
+    }
+
+    /// Whether a connection that nobody holds, and that only waits out its TIME-WAIT, makes way for a new one
+    /// of the same flow (RFC 9293, section 3.6.1).
+    fn gives_way(&mut self, at: u32, local: (IpAddr, u16)) -> bool {
+        let slot = &self.tables.connections.slots[at as usize];
+        let gives = slot.role == Role::Orphan
+            && slot.socket().state() == State::TimeWait
+            && self.tables.listeners.find(local.0, local.1).is_some();
+        if gives {
+            self.release(at);
+        }
+        gives
+    }
+
+    /// A connection for a SYN, if the backlog and the table have room.
+    fn open_pending(&mut self, listener: u32, flow: Flow, local: (IpAddr, u16), remote: (IpAddr, u16)) -> Option<u32> {
+        let connections = &mut self.tables.connections;
+        let of = &mut self.tables.listeners.slots[listener as usize];
+        if of.children >= of.backlog {
+            return None;
+        }
+        let at = connections.claim(&of.options, &mut self.stats)?;
+        let slot = &mut connections.slots[at as usize];
+        let listened = slot.socket_mut().listen((smol(local.0), local.1));
+        debug_assert!(listened.is_ok(), "a free slot's socket is closed, and the port is not zero");
+        slot.role = Role::Pending(listener);
+        slot.local = local.into();
+        slot.remote = remote.into();
+        of.children += 1;
+        of.pending.push_back(&mut connections.slots, |slot| &mut slot.queue, at);
+        connections.index(at, flow);
+        Some(at)
+    }
+
+    /// Hands a segment to its connection.
+    #[inline]
+    fn feed(&mut self, at: u32, packet: &Packet<'_>, from: Mac, resets: bool, room: impl TxToken, now: Instant) {
+        let header = self.header_back(packet, from);
+        let slot = &mut self.tables.connections.slots[at as usize];
+        let was_opening = resets && slot.is_opening();
+        slot.heard = now;
+        let mut device = OneShot::receiving(packet.bytes, header, room, &self.caps);
+        self.iface.poll_ingress_single(smol_time(now), &mut device, &mut slot.set);
+        self.stats.frames_sent += u64::from(device.sent);
+        if resets && slot.error.is_none() && slot.socket().state() == State::Closed {
+            slot.error = Some(if was_opening { Error::Refused } else { Error::Reset });
+        }
+        self.tables.connections.mark(at);
+        self.settle(at);
+    }
+
+    /// Draws the consequences of whatever happened to a connection: wakes, hands over, frees.
+    #[inline]
+    pub(super) fn settle(&mut self, at: u32) {
+        let slot = &mut self.tables.connections.slots[at as usize];
+        match slot.role {
+            Role::Held => {
+                if slot.indexed && slot.is_gone() {
+                    self.tables.connections.unindex(at);
+                }
+                let slot = &mut self.tables.connections.slots[at as usize];
+                if slot.reader.is_some() || slot.writer.is_some() {
+                    let wakers = slot.take_wakers();
+                    self.wakes.extend(wakers);
+                }
+            }
+            Role::Pending(listener) => self.settle_pending(at, listener),
+            Role::Ready(_) if slot.is_gone() => self.release(at),
+            Role::Ready(_) => {}
+            Role::Orphan if slot.is_gone() => self.release(at),
+            Role::Orphan => {
+                // Nobody will read it: the other side is told so (RFC 9293, section 3.6).
+                let socket = slot.socket_mut();
+                if socket.can_recv() && !matches!(socket.state(), State::TimeWait | State::Closed) {
+                    socket.abort();
+                    self.tables.connections.mark(at);
+                }
+            }
+            Role::Free => {}
+        }
+    }
+
+    #[cold]
+    fn settle_pending(&mut self, at: u32, listener: u32) {
+        let slot = &mut self.tables.connections.slots[at as usize];
+        match slot.socket().state() {
+            // A reset takes a connection that is being opened back to listening.
+            State::Listen => self.release(at),
+            State::SynReceived => {}
+            State::Closed => {
+                if slot.is_gone() {
+                    self.release(at);
+                }
+            }
+            _ => {
+                slot.role = Role::Ready(listener);
+                let slots = &mut self.tables.connections.slots;
+                let of = &mut self.tables.listeners.slots[listener as usize];
+                of.pending.remove(slots, |slot| &mut slot.queue, at);
+                of.ready.push_back(slots, |slot| &mut slot.queue, at);
+                if let Some(acceptor) = of.acceptor.take() {
+                    self.wakes.push(acceptor);
+                }
+            }
+        }
+    }
+
+    /// Frees a connection's slot, taking it out of every list.
+    fn release(&mut self, at: u32) {
+        self.stop_waiting(at);
+        let slots = &mut self.tables.connections.slots;
+        match slots[at as usize].role {
+            Role::Pending(listener) => {
+                let of = &mut self.tables.listeners.slots[listener as usize];
+                of.pending.remove(slots, |slot| &mut slot.queue, at);
+                of.children -= 1;
+            }
+            Role::Ready(listener) => {
+                let of = &mut self.tables.listeners.slots[listener as usize];
+                of.ready.remove(slots, |slot| &mut slot.queue, at);
+                of.children -= 1;
+            }
+            Role::Held | Role::Orphan | Role::Free => {}
+        }
+        self.tables.connections.release(at);
+    }
+
+    /// The connection no longer waits for a neighbour.
+    #[inline]
+    pub(super) fn stop_waiting(&mut self, at: u32) {
+        let slots = &mut self.tables.connections.slots;
+        let slot = &slots[at as usize];
+        if slot.waiting.is_linked() {
+            let neighbour = &mut self.tables.neighbours.entries[slot.waiting_for as usize];
+            neighbour.connections.remove(slots, |slot| &mut slot.waiting, at);
+        }
+    }
+}

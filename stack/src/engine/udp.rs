@@ -1,0 +1,344 @@
+//! UDP (RFC 768): sockets by port, each with two rings of datagrams.
+//!
+//! No part of it is smoltcp's: a datagram's destination must be known before it is written into the frame
+//! that it leaves in.
+
+use core::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    task::{Poll, Waker},
+};
+
+use embassy_net_driver::TxToken;
+use smoltcp::{
+    storage::PacketBuffer,
+    wire::{IpProtocol, IpRepr, UdpPacket, UdpRepr},
+};
+
+use super::{
+    Core,
+    egress::{Egress, Way},
+    handles::replace,
+    local::NextHop,
+    packet::{Mac, Packet, smol},
+    port::Port,
+};
+use crate::{
+    stats::Reason,
+    table::{Index, Link, List, Storage, mix},
+    time::Instant,
+    udp::{Error, Options},
+};
+
+/// What is known of a datagram beside its payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Datagram {
+    pub(crate) remote: SocketAddr,
+    /// Which of our addresses it came to, or is to come from.
+    pub(crate) local: Option<IpAddr>,
+}
+
+/// A slot for a socket.
+pub(crate) struct Socket<'r> {
+    in_use: bool,
+    port: u16,
+    address: Option<IpAddr>,
+    hop_limit: u8,
+    received: PacketBuffer<'r, Datagram>,
+    to_send: PacketBuffer<'r, Datagram>,
+    dirty: Link,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl<'r> Socket<'r> {
+    /// A free slot over these rings.
+    pub(crate) fn new(received: PacketBuffer<'r, Datagram>, to_send: PacketBuffer<'r, Datagram>) -> Self {
+        Self {
+            in_use: false,
+            port: 0,
+            address: None,
+            hop_limit: 0,
+            received,
+            to_send,
+            dirty: Link::APART,
+            reader: None,
+            writer: None,
+        }
+    }
+}
+
+pub(crate) struct Sockets<'r> {
+    slots: Storage<'r, Socket<'r>>,
+    index: Index,
+    dirty: List,
+}
+
+impl<'r> Sockets<'r> {
+    pub(crate) fn new(slots: Storage<'r, Socket<'r>>, index: Index) -> Self {
+        Self { slots, index, dirty: List::EMPTY }
+    }
+
+    #[inline]
+    fn at_port(&self, port: u16) -> Option<u32> {
+        self.index.find(&self.slots, || hash(port), |slot| slot.in_use && slot.port == port)
+    }
+
+    /// The socket whose turn it is.
+    #[inline]
+    pub(super) fn dirty(&self) -> Option<u32> {
+        self.dirty.front()
+    }
+
+    fn mark(&mut self, at: u32) {
+        if !self.slots[at as usize].dirty.is_linked() {
+            self.dirty.push_back(&mut self.slots, |slot| &mut slot.dirty, at);
+        }
+    }
+
+    fn clean(&mut self, at: u32) {
+        if self.slots[at as usize].dirty.is_linked() {
+            self.dirty.remove(&mut self.slots, |slot| &mut slot.dirty, at);
+        }
+    }
+
+    /// How many slots are not free.
+    pub(crate) fn in_use(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.in_use).count()
+    }
+}
+
+impl Core<'_> {
+    /// Takes a datagram that is for us, or for everyone.
+    #[inline]
+    pub(super) fn datagram(
+        &mut self,
+        packet: &Packet<'_>,
+        from: Mac,
+        to_us: bool,
+        room: impl TxToken,
+    ) -> Result<(), Reason> {
+        let datagram = UdpPacket::new_checked(packet.payload).map_err(|_| Reason::Malformed)?;
+        if datagram.checksum() == 0 {
+            // Only IPv4 lets senders do without (RFC 8200, section 8.1).
+            if packet.source.is_ipv6() {
+                return Err(Reason::Checksum);
+            }
+        } else if self.verify.udp && !datagram.verify_checksum(&smol(packet.source), &smol(packet.destination)) {
+            return Err(Reason::Checksum);
+        }
+        let udp = &mut self.tables.udp;
+        let at = udp.at_port(datagram.dst_port()).filter(|&at| {
+            let address = udp.slots[at as usize].address;
+            address.is_none_or(|own| own == packet.destination)
+        });
+        let Some(at) = at else {
+            if to_us && !packet.source.is_unspecified() {
+                self.answer_unreachable(packet, from, room);
+            }
+            return Err(Reason::NoSocket);
+        };
+        let slot = &mut udp.slots[at as usize];
+        let about = Datagram {
+            remote: SocketAddr::new(packet.source, datagram.src_port()),
+            local: to_us.then_some(packet.destination),
+        };
+        let payload = datagram.payload();
+        let buffer = slot.received.enqueue(payload.len(), about);
+        buffer.map_err(|_| Reason::ReceiveBufferFull)?.copy_from_slice(payload);
+        if let Some(reader) = slot.reader.take() {
+            self.wakes.push(reader);
+        }
+        Ok(())
+    }
+
+    /// Sends the oldest datagram of a socket.
+    pub(super) fn send_datagram(&mut self, at: u32, port: &mut impl Port, now: Instant) -> Egress {
+        let slot = &mut self.tables.udp.slots[at as usize];
+        let Ok((&about, payload)) = slot.to_send.peek() else {
+            self.tables.udp.clean(at);
+            return Egress::Done;
+        };
+        let payload_len = payload.len();
+        let to = about.remote.ip();
+        // An address that was ours when the datagram was written may have gone.
+        let source = about.local.or_else(|| self.local.source_for(to)).or_else(|| unspecified(to));
+        let way = match source {
+            Some(source) => self.way(to, source, None, now),
+            None => Way::None(Reason::NoRoute),
+        };
+        let Core { tables, stats, caps, .. } = self;
+        let slot = &mut tables.udp.slots[at as usize];
+        let udp = UdpRepr { src_port: slot.port, dst_port: about.remote.port() };
+        let source = source.unwrap_or(to);
+        let ip = IpRepr::new(smol(source), smol(to), IpProtocol::Udp, udp.header_len() + payload_len, slot.hop_limit);
+        let len = ip.buffer_len();
+        let write = |packet: &mut [u8], payload: &[u8]| {
+            ip.emit(&mut *packet, &caps.checksum);
+            udp.emit(
+                &mut UdpPacket::new_unchecked(&mut packet[ip.header_len()..]),
+                &smol(source),
+                &smol(to),
+                payload.len(),
+                |buffer| buffer.copy_from_slice(payload),
+                &caps.checksum,
+            );
+        };
+        match way {
+            Way::To(header) => {
+                let Some(room) = port.room() else {
+                    return Egress::Blocked;
+                };
+                if let Ok((_, payload)) = slot.to_send.dequeue() {
+                    header.send(room, len, |packet| write(packet, payload));
+                    stats.frames_sent += 1;
+                }
+            }
+            Way::Waits(neighbour) => {
+                let neighbour = &mut tables.neighbours.entries[neighbour as usize];
+                if let Ok((_, payload)) = slot.to_send.dequeue() {
+                    tables.waiting.push(neighbour, len, stats, |packet| write(packet, payload));
+                }
+            }
+            Way::None(reason) => {
+                let dequeued = slot.to_send.dequeue();
+                debug_assert!(dequeued.is_ok(), "it was there to be looked at");
+                stats.drop(reason);
+            }
+        }
+        if slot.to_send.is_empty() {
+            tables.udp.clean(at);
+        }
+        if let Some(writer) = tables.udp.slots[at as usize].writer.take() {
+            self.wakes.push(writer);
+        }
+        Egress::Done
+    }
+
+    /// Binds a socket to `port` of `address`, or of all addresses; to a free port if `port` is zero.
+    pub(crate) fn bind(&mut self, address: Option<IpAddr>, port: u16, options: &Options) -> Result<u32, Error> {
+        let port = match port {
+            0 => self.ephemeral_port(|core, port| core.tables.udp.at_port(port).is_none()),
+            port => self.tables.udp.at_port(port).is_none().then_some(port),
+        };
+        let port = port.ok_or(Error::InUse)?;
+        let udp = &mut self.tables.udp;
+        let free = udp.slots.iter().position(|slot| !slot.in_use);
+        let at = match free {
+            Some(at) => at as u32,
+            None => udp.slots.grow(|| Socket::new(ring(0, 0), ring(0, 0))).ok_or(Error::Full)?,
+        };
+        let owns_buffers = !matches!(udp.slots, Storage::Fixed(_));
+        let slot = &mut udp.slots[at as usize];
+        if owns_buffers {
+            slot.received = ring(options.datagrams, options.receive_bytes);
+            slot.to_send = ring(options.datagrams, options.send_bytes);
+        }
+        slot.in_use = true;
+        slot.port = port;
+        slot.address = address;
+        slot.hop_limit = options.hop_limit.max(1);
+        udp.index.insert(&udp.slots, at, |slot| hash(slot.port));
+        Ok(at)
+    }
+
+    /// Ends a socket, dropping what it has not sent. Answers with wakers to drop outside.
+    pub(crate) fn unbind(&mut self, at: u32) -> [Option<Waker>; 2] {
+        let udp = &mut self.tables.udp;
+        udp.clean(at);
+        udp.index.remove(&udp.slots, at, |slot| hash(slot.port));
+        let owns_buffers = !matches!(udp.slots, Storage::Fixed(_));
+        let slot = &mut udp.slots[at as usize];
+        slot.in_use = false;
+        for ring in [&mut slot.received, &mut slot.to_send] {
+            while ring.dequeue().is_ok() {}
+        }
+        if owns_buffers {
+            slot.received = ring(0, 0);
+            slot.to_send = ring(0, 0);
+        }
+        [slot.reader.take(), slot.writer.take()]
+    }
+
+    /// Which port, and address if one was chosen, the socket is bound to.
+    pub(crate) fn bound(&self, at: u32) -> (Option<IpAddr>, u16) {
+        let slot = &self.tables.udp.slots[at as usize];
+        (slot.address, slot.port)
+    }
+
+    /// Hands the oldest received datagram to `take`.
+    #[inline]
+    pub(crate) fn poll_datagram<R>(
+        &mut self,
+        at: u32,
+        waker: &Waker,
+        take: impl FnOnce(&[u8], Datagram) -> R,
+    ) -> (Poll<R>, Option<Waker>) {
+        let slot = &mut self.tables.udp.slots[at as usize];
+        match slot.received.dequeue() {
+            Ok((about, payload)) => (Poll::Ready(take(payload, about)), None),
+            Err(_) => (Poll::Pending, replace(&mut slot.reader, waker)),
+        }
+    }
+
+    /// Takes a datagram to send, or waits for room.
+    #[inline]
+    pub(crate) fn poll_send(
+        &mut self,
+        at: u32,
+        payload: &[u8],
+        remote: SocketAddr,
+        waker: &Waker,
+    ) -> (Poll<Result<(), Error>>, Option<Waker>) {
+        let to = remote.ip();
+        if remote.port() == 0 || to.is_unspecified() {
+            return (Poll::Ready(Err(Error::BadAddress)), None);
+        }
+        if self.local.next_hop(to) == NextHop::NoRoute {
+            return (Poll::Ready(Err(Error::NoRoute)), None);
+        }
+        let headers = if to.is_ipv4() { 28 } else { 48 };
+        let mtu = self.mtu();
+        let slot = &mut self.tables.udp.slots[at as usize];
+        if payload.len() + headers > mtu || payload.len() > slot.to_send.payload_capacity() {
+            return (Poll::Ready(Err(Error::TooLong)), None);
+        }
+        let about = Datagram { remote, local: slot.address };
+        match slot.to_send.enqueue(payload.len(), about) {
+            Ok(buffer) => {
+                buffer.copy_from_slice(payload);
+                self.tables.udp.mark(at);
+                self.rouse();
+                (Poll::Ready(Ok(())), None)
+            }
+            Err(_) => (Poll::Pending, replace(&mut slot.writer, waker)),
+        }
+    }
+}
+
+/// The address of a station that has none yet.
+fn unspecified(like: IpAddr) -> Option<IpAddr> {
+    Some(match like {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    })
+}
+
+fn hash(port: u16) -> u64 {
+    mix(1, [port.into(), 0, 0, 0])
+}
+
+/// A ring of so many datagrams and bytes, where memory can be had.
+fn ring<'r>(datagrams: usize, bytes: usize) -> PacketBuffer<'r, Datagram> {
+    #[cfg(feature = "alloc")]
+    let ring = {
+        let slots: alloc::vec::Vec<_> =
+            core::iter::repeat_with(|| smoltcp::storage::PacketMetadata::EMPTY).take(datagrams).collect();
+        PacketBuffer::new(slots, alloc::vec![0; bytes])
+    };
+    #[cfg(not(feature = "alloc"))]
+    let ring = {
+        let _ = (datagrams, bytes);
+        PacketBuffer::new(&mut [][..], &mut [][..])
+    };
+    ring
+}

@@ -1,0 +1,147 @@
+//! The memory of a stack that has no allocator.
+
+use core::{array, cell::RefCell};
+
+use smoltcp::{
+    iface::{SocketSet, SocketStorage},
+    socket::tcp,
+    storage::{PacketBuffer, PacketMetadata},
+};
+
+use crate::{
+    config::Config,
+    engine::{
+        Connection, Connections, Core, Datagram, Listener, Listeners, Neighbour, Neighbours, Room, Tables, UdpSocket,
+        UdpSockets, Waiting,
+    },
+    table::{Deadlines, HeapEntry, Index, Storage},
+};
+
+/// How many datagrams a UDP socket's rings hold each.
+const DATAGRAMS: usize = 4;
+/// How many packets can wait for neighbours.
+const WAITING: usize = 2;
+
+/// Fixed memory for one stack: all of it is here, and none is added.
+///
+/// - `TCP`: connections at a time, those included that linger after their stream was dropped;
+/// - `UDP`: UDP sockets at a time;
+/// - `STREAM_BYTES`: the size of a connection's receive buffer, and of its send buffer;
+/// - `DATAGRAM_BYTES`: the size of a UDP socket's receive ring, and of its send ring, and the longest packet
+///   that can wait for a neighbour;
+/// - `LISTENERS`: TCP listeners at a time;
+/// - `NEIGHBOURS`: neighbours remembered.
+pub struct Resources<
+    'r,
+    const TCP: usize = 4,
+    const UDP: usize = 2,
+    const STREAM_BYTES: usize = 2_048,
+    const DATAGRAM_BYTES: usize = 1_536,
+    const LISTENERS: usize = 1,
+    const NEIGHBOURS: usize = 8,
+> {
+    stream_bytes: [[[u8; STREAM_BYTES]; 2]; TCP],
+    sockets: [[SocketStorage<'r>; 1]; TCP],
+    connections: [Connection<'r>; TCP],
+    connection_deadlines: [HeapEntry; TCP],
+    listeners: [Listener; LISTENERS],
+    datagram_bytes: [[[u8; DATAGRAM_BYTES]; 2]; UDP],
+    datagrams: [[[PacketMetadata<Datagram>; DATAGRAMS]; 2]; UDP],
+    udp: [UdpSocket<'r>; UDP],
+    neighbours: [Neighbour; NEIGHBOURS],
+    neighbour_deadlines: [HeapEntry; NEIGHBOURS],
+    waiting_bytes: [[u8; DATAGRAM_BYTES]; WAITING],
+    waiting: [Room<'r>; WAITING],
+    core: Option<RefCell<Core<'r>>>,
+}
+
+impl<
+    'r,
+    const TCP: usize,
+    const UDP: usize,
+    const STREAM_BYTES: usize,
+    const DATAGRAM_BYTES: usize,
+    const LISTENERS: usize,
+    const NEIGHBOURS: usize,
+> Resources<'r, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS>
+{
+    /// Memory that no stack uses yet.
+    pub fn new() -> Self {
+        let no_ring = || PacketBuffer::new(&mut [][..], &mut [][..]);
+        Self {
+            stream_bytes: [[[0; STREAM_BYTES]; 2]; TCP],
+            sockets: [const { [SocketStorage::EMPTY; 1] }; TCP],
+            connections: array::from_fn(|_| Connection::new(SocketSet::new(&mut [][..]), None)),
+            connection_deadlines: [HeapEntry::EMPTY; TCP],
+            listeners: array::from_fn(|_| Listener::free()),
+            datagram_bytes: [[[0; DATAGRAM_BYTES]; 2]; UDP],
+            datagrams: [const { [const { [PacketMetadata::EMPTY; DATAGRAMS] }; 2] }; UDP],
+            udp: array::from_fn(|_| UdpSocket::new(no_ring(), no_ring())),
+            neighbours: [const { Neighbour::FREE }; NEIGHBOURS],
+            neighbour_deadlines: [HeapEntry::EMPTY; NEIGHBOURS],
+            waiting_bytes: [[0; DATAGRAM_BYTES]; WAITING],
+            waiting: array::from_fn(|_| Room::new(Storage::Fixed(&mut []))),
+            core: None,
+        }
+    }
+
+    /// Makes tables of the memory, and of them, by `make`, a core that lies in it too.
+    pub(crate) fn lend(
+        &'r mut self,
+        config: &Config<'_>,
+        seed: u64,
+        make: impl FnOnce(Tables<'r>) -> Core<'r>,
+    ) -> &'r RefCell<Core<'r>> {
+        let streams = self.sockets.iter_mut().zip(&mut self.stream_bytes);
+        for (slot, (storage, [receive, send])) in self.connections.iter_mut().zip(streams) {
+            let (receive, send) = (&mut receive[..], &mut send[..]);
+            let mut set = SocketSet::new(&mut storage[..]);
+            let socket = set.add(tcp::Socket::new(tcp::SocketBuffer::new(receive), tcp::SocketBuffer::new(send)));
+            *slot = Connection::new(set, Some(socket));
+        }
+        let rings = self.datagrams.iter_mut().zip(&mut self.datagram_bytes);
+        for (slot, ([received, to_send], [receive, send])) in self.udp.iter_mut().zip(rings) {
+            *slot = UdpSocket::new(
+                PacketBuffer::new(&mut received[..], &mut receive[..]),
+                PacketBuffer::new(&mut to_send[..], &mut send[..]),
+            );
+        }
+        for (room, bytes) in self.waiting.iter_mut().zip(&mut self.waiting_bytes) {
+            *room = Room::new(Storage::Fixed(bytes));
+        }
+        let tables = Tables {
+            connections: Connections::new(
+                Storage::Fixed(&mut self.connections),
+                Index::scanning(),
+                Deadlines::new(Storage::Fixed(&mut self.connection_deadlines)),
+                seed,
+            ),
+            listeners: Listeners::new(Storage::Fixed(&mut self.listeners), Index::scanning()),
+            udp: UdpSockets::new(Storage::Fixed(&mut self.udp), Index::scanning()),
+            neighbours: Neighbours::new(
+                Storage::Fixed(&mut self.neighbours),
+                Index::scanning(),
+                Deadlines::new(Storage::Fixed(&mut self.neighbour_deadlines)),
+                NEIGHBOURS,
+                seed,
+                config.neighbour_reachable,
+            ),
+            waiting: Waiting::new(Storage::Fixed(&mut self.waiting)),
+        };
+        self.core.insert(RefCell::new(make(tables)))
+    }
+}
+
+impl<
+    const TCP: usize,
+    const UDP: usize,
+    const STREAM_BYTES: usize,
+    const DATAGRAM_BYTES: usize,
+    const LISTENERS: usize,
+    const NEIGHBOURS: usize,
+> Default for Resources<'_, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}

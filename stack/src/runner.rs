@@ -1,0 +1,211 @@
+//! Turning the stack: frames in, application, frames out, deadlines.
+
+use core::{
+    cell::RefCell,
+    convert::Infallible,
+    fmt,
+    future::{Future, pending, poll_fn},
+    pin::{Pin, pin},
+    task::{Context, Poll},
+};
+
+use embassy_net_driver::{Driver, RxToken};
+
+use crate::{
+    engine::{Core, Egress, Port},
+    stack::Stack,
+    time::{Clock, Instant},
+};
+
+/// How many frames are taken in one turn, before the application and the frames to send have theirs.
+const FRAMES_PER_TURN: usize = 64;
+
+/// Moves a stack's frames between its driver and its sockets, and keeps its time.
+///
+/// Run it as a task of its own ([`Runner::run`]), or around the application ([`Runner::run_with`]).
+pub struct Runner<'r, D, C> {
+    stack: Stack<'r>,
+    driver: D,
+    clock: C,
+}
+
+impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
+    pub(crate) fn new(stack: Stack<'r>, driver: D, clock: C) -> Self {
+        Self { stack, driver, clock }
+    }
+
+    /// The stack that this runs.
+    pub fn stack(&self) -> Stack<'r> {
+        self.stack.clone()
+    }
+
+    /// Runs the stack, for ever: the application is elsewhere.
+    ///
+    /// Dropping the future stops the stack between two turns; running it again goes on from there.
+    pub async fn run(&mut self) -> ! {
+        match self.run_with(pending::<Infallible>()).await {}
+    }
+
+    /// Runs the stack until `app` is done.
+    ///
+    /// Each turn takes the frames that came, polls the application, and sends what it has to say in one go:
+    /// an answer that is ready at once leaves with the acknowledgement of what it answers, and the executor
+    /// is asked once per frame, not twice. What the application wrote last is handed to the driver, as far as
+    /// that has room, before this returns.
+    pub async fn run_with<A: Future>(&mut self, app: A) -> A::Output {
+        let mut app = pin!(app);
+        let mut timer = pin!(None);
+        let mut alarm = Alarm { at: Instant::ZERO };
+        poll_fn(|cx| self.turn(app.as_mut(), timer.as_mut(), &mut alarm, cx)).await
+    }
+
+    fn turn<A: Future>(
+        &mut self,
+        mut app: Pin<&mut A>,
+        mut timer: Pin<&mut Option<C::Timer>>,
+        alarm: &mut Alarm,
+        cx: &mut Context<'_>,
+    ) -> Poll<A::Output> {
+        let Self { stack, driver, clock } = self;
+        let core = stack.core();
+        let replaced = core.borrow_mut().begin_turn(cx.waker());
+        drop(replaced);
+        let mut now = clock.now();
+        take_frames(core, driver, now, cx);
+        loop {
+            if let Poll::Ready(output) = app.as_mut().poll(cx) {
+                send_frames(core, driver, now, cx);
+                core.borrow_mut().end_turn();
+                return Poll::Ready(output);
+            }
+            let mut app_again = send_frames(core, driver, now, cx);
+            loop {
+                let next = core.borrow().next_deadline();
+                let Some(next) = next else {
+                    break;
+                };
+                if next > now {
+                    if alarm.wait(timer.as_mut(), next, now, clock, cx) {
+                        break;
+                    }
+                    now = clock.now();
+                    if next > now {
+                        continue;
+                    }
+                }
+                core.borrow_mut().expire(now);
+                app_again |= send_frames(core, driver, now, cx);
+            }
+            if !app_again {
+                break;
+            }
+        }
+        core.borrow_mut().end_turn();
+        Poll::Pending
+    }
+}
+
+/// Hands the frames that came to the core.
+fn take_frames<D: Driver>(core: &RefCell<Core<'_>>, driver: &mut D, now: Instant, cx: &mut Context<'_>) {
+    for _ in 0..FRAMES_PER_TURN {
+        let Some((frame, room)) = driver.receive(cx) else {
+            return;
+        };
+        frame.consume(|frame| core.borrow_mut().ingress(frame, room, now));
+        // The application is polled next in any case.
+        wake(core, cx);
+    }
+    // There may be more: in another turn.
+    cx.waker().wake_by_ref();
+}
+
+/// Hands what is to be sent to the driver, as far as it has room. Answers whether whoever polls us, and so
+/// the application that we poll, was to be woken.
+fn send_frames<D: Driver>(core: &RefCell<Core<'_>>, driver: &mut D, now: Instant, cx: &mut Context<'_>) -> bool {
+    let mut app_again = false;
+    loop {
+        let mut port = DriverPort { driver, cx };
+        let done = core.borrow_mut().egress(&mut port, now);
+        app_again |= wake(core, cx);
+        if done != Egress::Done {
+            return app_again;
+        }
+    }
+}
+
+/// Wakes those whom the core has woken, but for whoever polls us now: answers whether that one was among them.
+#[inline]
+fn wake(core: &RefCell<Core<'_>>, cx: &mut Context<'_>) -> bool {
+    let mut core = core.borrow_mut();
+    if core.wakes.is_empty() {
+        return false;
+    }
+    let wakes = core.wakes.drain();
+    drop(core);
+    let mut own = false;
+    for waker in wakes {
+        if waker.will_wake(cx.waker()) {
+            own = true;
+        } else {
+            waker.wake();
+        }
+    }
+    own
+}
+
+/// A driver as the core sees it.
+struct DriverPort<'a, 'c, D> {
+    driver: &'a mut D,
+    cx: &'a mut Context<'c>,
+}
+
+impl<D: Driver> Port for DriverPort<'_, '_, D> {
+    type Token<'t>
+        = D::TxToken<'t>
+    where
+        Self: 't;
+
+    #[inline]
+    fn room(&mut self) -> Option<D::TxToken<'_>> {
+        self.driver.transmit(self.cx)
+    }
+}
+
+/// When the timer that we wait on is set for.
+#[derive(Clone, Copy)]
+struct Alarm {
+    at: Instant,
+}
+
+impl Alarm {
+    /// Sees to it that we are polled at `next`, or before. Answers whether that is still to come.
+    ///
+    /// A timer that is early enough is kept: deadlines mostly move later, and setting timers costs.
+    fn wait<C: Clock>(
+        &mut self,
+        mut timer: Pin<&mut Option<C::Timer>>,
+        next: Instant,
+        now: Instant,
+        clock: &C,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        if timer.is_none() || next < self.at || self.at <= now {
+            timer.set(Some(clock.timer(next)));
+            self.at = next;
+        }
+        let pending = match timer.as_mut().as_pin_mut() {
+            Some(timer) => timer.poll(cx).is_pending(),
+            None => false,
+        };
+        if !pending {
+            timer.set(None);
+        }
+        pending
+    }
+}
+
+impl<D, C> fmt::Debug for Runner<'_, D, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,172 @@
+//! The handle to a stack, and the making of one.
+
+#[cfg(feature = "alloc")]
+use alloc::{rc::Rc, vec::Vec};
+use core::{
+    cell::RefCell,
+    fmt,
+    task::{Poll, Waker},
+};
+
+use embassy_net_driver::Driver;
+
+#[cfg(feature = "alloc")]
+use crate::engine::{Connections, Listeners, Neighbours, Tables, UdpSockets, Waiting};
+#[cfg(feature = "alloc")]
+use crate::table::{Deadlines, Index, Storage};
+use crate::{
+    address::{Cidr, Route},
+    config::{ADDRESSES_MAX, Config},
+    engine::Core,
+    resources::Resources,
+    runner::Runner,
+    stats::Stats,
+    time::Clock,
+};
+
+/// A handle to a stack, to open sockets with. Cloning it is cheap. It does nothing by itself: the
+/// [`Runner`] that was made with it moves the frames.
+#[derive(Clone)]
+pub struct Stack<'r> {
+    shared: Shared<'r>,
+}
+
+#[derive(Clone)]
+enum Shared<'r> {
+    Lent(&'r RefCell<Core<'r>>),
+    #[cfg(feature = "alloc")]
+    Owned(Rc<RefCell<Core<'r>>>),
+}
+
+impl<'r> Stack<'r> {
+    /// A stack in fixed memory.
+    ///
+    /// `seed` decides everything that the stack draws: initial sequence numbers, ports, hash keys. It should
+    /// be unpredictable to the network, and differ from boot to boot.
+    ///
+    /// # Panics
+    /// If `config` has too many addresses or routes, or an address that no station can have; if the driver's
+    /// medium is neither Ethernet nor bare IP, or carries packets of less than 576 bytes.
+    pub fn new<
+        D: Driver,
+        C: Clock,
+        const TCP: usize,
+        const UDP: usize,
+        const STREAM_BYTES: usize,
+        const DATAGRAM_BYTES: usize,
+        const LISTENERS: usize,
+        const NEIGHBOURS: usize,
+    >(
+        resources: &'r mut Resources<'r, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS>,
+        driver: D,
+        clock: C,
+        config: &Config<'_>,
+        seed: u64,
+    ) -> (Self, Runner<'r, D, C>) {
+        let (capabilities, hardware) = (driver.capabilities(), driver.hardware_address());
+        let core = resources.lend(config, seed, |tables| Core::new(tables, &capabilities, hardware, config, seed));
+        let stack = Self { shared: Shared::Lent(core) };
+        (stack.clone(), Runner::new(stack, driver, clock))
+    }
+
+    #[inline]
+    pub(crate) fn core(&self) -> &RefCell<Core<'r>> {
+        match &self.shared {
+            Shared::Lent(core) => core,
+            #[cfg(feature = "alloc")]
+            Shared::Owned(core) => core,
+        }
+    }
+
+    /// Does something with the core, then wakes whom it has woken.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Core<'r>) -> R) -> R {
+        let mut core = self.core().borrow_mut();
+        let result = f(&mut core);
+        if core.wakes.is_empty() {
+            return result;
+        }
+        let wakes = core.wakes.drain();
+        drop(core);
+        wakes.for_each(Waker::wake);
+        result
+    }
+
+    /// Like [`Stack::with`], for what may register a waker: drops the one that it replaces outside.
+    #[inline]
+    pub(crate) fn poll<R>(&self, f: impl FnOnce(&mut Core<'r>) -> (Poll<R>, Option<Waker>)) -> Poll<R> {
+        let (result, _replaced) = self.with(f);
+        result
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Stats {
+        self.core().borrow().stats
+    }
+
+    /// Our addresses, in the configured order, the link-local one that the stack made last.
+    pub fn addresses(&self) -> impl Iterator<Item = Cidr> + use<> {
+        let addresses: heapless::Vec<Cidr, ADDRESSES_MAX> = self.core().borrow().addresses().iter().copied().collect();
+        addresses.into_iter()
+    }
+
+    /// Replaces all addresses and routes, as when the network assigned new ones. Connections from an address
+    /// that is gone end without a word.
+    ///
+    /// # Panics
+    /// As [`Stack::new`].
+    pub fn set_addresses(&self, addresses: &[Cidr], routes: &[Route]) {
+        self.with(|core| core.set_addresses(addresses, routes));
+    }
+
+    /// How many connections there are, those included that linger after their stream was dropped.
+    /// Looks at every slot: for tests and displays.
+    pub fn connections(&self) -> usize {
+        self.core().borrow().tables.connections.in_use()
+    }
+
+    /// How many UDP sockets there are. Looks at every slot: for tests and displays.
+    pub fn udp_sockets(&self) -> usize {
+        self.core().borrow().tables.udp.in_use()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Stack<'static> {
+    /// A stack whose tables grow, and whose handles live as long as they like. It is freed with the last of
+    /// its handles.
+    ///
+    /// # Panics
+    /// As [`Stack::new`].
+    pub fn shared<D: Driver, C: Clock>(
+        driver: D,
+        clock: C,
+        config: &Config<'_>,
+        seed: u64,
+    ) -> (Self, Runner<'static, D, C>) {
+        let growing = || Deadlines::new(Storage::Grown(Vec::new()));
+        let tables = Tables {
+            connections: Connections::new(Storage::Grown(Vec::new()), Index::hashing(), growing(), seed),
+            listeners: Listeners::new(Storage::Grown(Vec::new()), Index::hashing()),
+            udp: UdpSockets::new(Storage::Grown(Vec::new()), Index::hashing()),
+            neighbours: Neighbours::new(
+                Storage::Grown(Vec::new()),
+                Index::hashing(),
+                growing(),
+                config.neighbours_max.max(1),
+                seed,
+                config.neighbour_reachable,
+            ),
+            waiting: Waiting::new(Storage::Grown(Vec::new())),
+        };
+        let core = Core::new(tables, &driver.capabilities(), driver.hardware_address(), config, seed);
+        let stack = Self { shared: Shared::Owned(Rc::new(RefCell::new(core))) };
+        (stack.clone(), Runner::new(stack, driver, clock))
+    }
+}
+
+impl fmt::Debug for Stack<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stack").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,56 @@
+//! A slice that the caller lent, or a vector that grows.
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+use core::ops::{Deref, DerefMut};
+
+/// Items under the indices from 0 on.
+pub(crate) enum Storage<'r, T> {
+    /// Lent by the caller: its length is its capacity, all of it in use from the start.
+    Fixed(&'r mut [T]),
+    /// Owned, growing.
+    #[cfg(feature = "alloc")]
+    Grown(Vec<T>),
+}
+
+impl<T> Storage<'_, T> {
+    /// Adds an item at the end, if there may be more; answers its index.
+    pub(crate) fn grow(&mut self, make: impl FnOnce() -> T) -> Option<u32> {
+        match self {
+            Storage::Fixed(_) => {
+                let _ = make;
+                None
+            }
+            #[cfg(feature = "alloc")]
+            Storage::Grown(items) => {
+                let index = u32::try_from(items.len()).ok()?;
+                items.push(make());
+                Some(index)
+            }
+        }
+    }
+}
+
+impl<T> Deref for Storage<'_, T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        match self {
+            Storage::Fixed(items) => items,
+            #[cfg(feature = "alloc")]
+            Storage::Grown(items) => items,
+        }
+    }
+}
+
+impl<T> DerefMut for Storage<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [T] {
+        match self {
+            Storage::Fixed(items) => items,
+            #[cfg(feature = "alloc")]
+            Storage::Grown(items) => items,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! UDP sockets.
+
+use core::{
+    fmt,
+    future::poll_fn,
+    net::{IpAddr, SocketAddr},
+    task::{Context, Poll},
+};
+
+use crate::stack::Stack;
+
+/// How a socket behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// How many datagrams wait to be received at most, and how many to be sent; only with growing tables,
+    /// fixed ones have their sizes. Default: 16.
+    pub datagrams: usize,
+    /// How many bytes of them wait to be received at most. Default: 4,096.
+    pub receive_bytes: usize,
+    /// How many bytes of them wait to be sent at most. Default: 4,096.
+    pub send_bytes: usize,
+    /// How many routers a datagram may pass. Default: 64.
+    pub hop_limit: u8,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { datagrams: 16, receive_bytes: 4_096, send_bytes: 4_096, hop_limit: 64 }
+    }
+}
+
+/// Why an operation on a socket failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The port is taken, or all are.
+    #[error("address in use")]
+    InUse,
+    /// Every slot for a socket is taken.
+    #[error("no free socket slot")]
+    Full,
+    /// No route leads there.
+    #[error("no route to host")]
+    NoRoute,
+    /// The address or port cannot be sent to.
+    #[error("not an address, or port zero")]
+    BadAddress,
+    /// The datagram is longer than the link carries, or than the socket's ring: it was not sent.
+    #[error("datagram too long to send")]
+    TooLong,
+    /// The datagram was longer than the buffer: it is lost.
+    #[error("datagram longer than the buffer")]
+    Truncated,
+}
+
+/// A UDP socket. Dropping it drops what it has not sent.
+pub struct Socket<'r> {
+    stack: Stack<'r>,
+    at: u32,
+}
+
+/// Where a datagram came from, and what it was sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its sender.
+    pub remote: SocketAddr,
+    /// Which of our addresses it was sent to; `None` if to a group or to everyone.
+    pub local: Option<IpAddr>,
+}
+
+impl<'r> Socket<'r> {
+    /// A socket at `port` of all our addresses; at one that is free if it is 0.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] if the port is taken, [`Error::Full`] if every slot is.
+    pub fn bind(stack: &Stack<'r>, port: u16, options: Options) -> Result<Self, Error> {
+        Self::bind_to(stack, None, port, options)
+    }
+
+    /// [`Socket::bind`], at just one of our addresses if one is given.
+    ///
+    /// # Errors
+    /// As [`Socket::bind`]: a port has one socket, whatever its address.
+    pub fn bind_to(stack: &Stack<'r>, address: Option<IpAddr>, port: u16, options: Options) -> Result<Self, Error> {
+        let at = stack.with(|core| core.bind(address, port, &options))?;
+        Ok(Self { stack: stack.clone(), at })
+    }
+
+    /// Sends a datagram, waiting for room if there is none. It may be lost on the way, even before it leaves:
+    /// when the next hop does not answer.
+    ///
+    /// # Errors
+    /// [`Error::NoRoute`], [`Error::BadAddress`], [`Error::TooLong`].
+    pub async fn send_to(&self, datagram: &[u8], remote: SocketAddr) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_send_to(cx, datagram, remote)).await
+    }
+
+    /// Sends a datagram, or has the task woken when there is room.
+    ///
+    /// # Errors
+    /// As [`Socket::send_to`].
+    pub fn poll_send_to(&self, cx: &mut Context<'_>, datagram: &[u8], remote: SocketAddr) -> Poll<Result<(), Error>> {
+        self.stack.poll(|core| core.poll_send(self.at, datagram, remote, cx.waker()))
+    }
+
+    /// Waits for a datagram; answers with its length and sender.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] if it is longer than `buffer`.
+    pub async fn recv_from(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), Error> {
+        poll_fn(|cx| self.poll_recv_from(cx, buffer)).await
+    }
+
+    /// Takes a datagram, or has the task woken when there is one.
+    ///
+    /// # Errors
+    /// As [`Socket::recv_from`].
+    pub fn poll_recv_from(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<(usize, SocketAddr), Error>> {
+        self.poll_recv_with(cx, |datagram, arrival| {
+            let place = buffer.get_mut(..datagram.len()).ok_or(Error::Truncated)?;
+            place.copy_from_slice(datagram);
+            Ok((datagram.len(), arrival.remote))
+        })
+    }
+
+    /// Lets `take` look at a datagram where it lies, or has the task woken when there is one. `take` must not
+    /// use the stack.
+    pub fn poll_recv_with<R>(&self, cx: &mut Context<'_>, take: impl FnOnce(&[u8], Arrival) -> R) -> Poll<R> {
+        self.stack.poll(|core| {
+            core.poll_datagram(self.at, cx.waker(), |datagram, about| {
+                let arrival = Arrival { remote: about.remote, local: about.local };
+                take(datagram, arrival)
+            })
+        })
+    }
+
+    /// The address, if it is bound to one, and port.
+    pub fn local_addr(&self) -> (Option<IpAddr>, u16) {
+        self.stack.with(|core| core.bound(self.at))
+    }
+}
+
+impl Drop for Socket<'_> {
+    fn drop(&mut self) {
+        let unheard = self.stack.with(|core| core.unbind(self.at));
+        drop(unheard);
+    }
+}
+
+impl fmt::Debug for Socket<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("local", &self.local_addr()).finish()
+    }
+}
