@@ -137,6 +137,8 @@ pub struct Snapshot {
     pub cables_cut: Vec<bool>,
     /// What passed over every link, in the order of their ids.
     pub links: Vec<LinkCounters>,
+    /// Every interface that has a cable: its node, and the link that leads out of it.
+    pub uplinks: Vec<(NodeId, LinkId)>,
     /// All metrics.
     pub metrics: Vec<MetricValue>,
     /// All expectations as they stand.
@@ -387,6 +389,7 @@ impl World {
                     .collect(),
             },
             links,
+            uplinks: net.nics.iter().filter_map(|nic| Some((nic.node.id, nic.link.get()?))).collect(),
             recent: kernel.trace.borrow().recent(),
             names: kernel.trace.borrow().names.clone(),
         }

@@ -35,6 +35,18 @@ impl LinkId {
         self.0 as usize
     }
 
+    /// The cable that it is one direction of.
+    #[must_use]
+    pub const fn cable(self) -> CableId {
+        CableId(self.0 / 2)
+    }
+
+    /// The other direction of its cable.
+    #[must_use]
+    pub const fn reverse(self) -> Self {
+        Self(self.0 ^ 1)
+    }
+
     pub(crate) const fn bits(self) -> u32 {
         self.0
     }
@@ -55,6 +67,12 @@ impl CableId {
     #[must_use]
     pub const fn rx(self) -> LinkId {
         LinkId(self.0 * 2 + 1)
+    }
+
+    /// Its place in the list of cables.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
     }
 
     /// Both directions.

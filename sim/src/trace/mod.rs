@@ -17,7 +17,7 @@ pub(crate) use fingerprint::digest;
 use sink::Recent;
 
 use crate::hash::Map;
-use crate::net::LinkId;
+use crate::net::{CableId, LinkId};
 use crate::node::NodeId;
 use crate::time::Instant;
 
@@ -36,6 +36,17 @@ impl Names {
     #[must_use]
     pub fn node(&self, id: NodeId) -> &str {
         self.nodes.get(id.index()).map_or("?", String::as_str)
+    }
+
+    /// All nodes with their names, in the order of their ids.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = (NodeId, &str)> {
+        self.nodes.iter().enumerate().map(|(index, name)| (NodeId(index as u32), name.as_str()))
+    }
+
+    /// The name of a cable.
+    #[must_use]
+    pub fn cable(&self, id: CableId) -> &str {
+        self.link(id.tx()).trim_end_matches("/tx")
     }
 
     /// The name of a one-way link: the cable's, with `/tx` or `/rx` as its first end sees it.
