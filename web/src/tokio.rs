@@ -60,6 +60,7 @@ impl Runtime for TokioRuntime {
         TokioTimer::new()
     }
 
+    #[allow(clippy::disallowed_methods, reason = "this is the runtime that reads the system's clock")]
     fn wall_clock(&self) -> SystemTime {
         SystemTime::now()
     }

@@ -1,0 +1,237 @@
+//! What the hub answers, and what it tells meanwhile.
+#![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
+
+mod support;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::server::{Clock, START, Server};
+use support::{Asked, reading};
+use wavetank_hub::{Config, Device, Reading, RecordError, Recorded, RedbStore, Store, StoreError, StoredReading};
+
+fn hub() -> Asked {
+    Asked::of(RedbStore::in_memory().unwrap(), &Clock::new(), Config::default())
+}
+
+#[test]
+fn a_reading_is_stored_once_however_often_it_is_posted() {
+    let hub = hub();
+    assert_eq!(hub.witness.told(), ["known 0", "online 0"]);
+    let answer = hub.post(&reading("thermostat-1", 17));
+    assert_eq!((answer.status, answer.location.as_str()), (201, "/devices/thermostat-1/readings/17"));
+    assert_eq!(answer.body, json!({ "stored": 1, "duplicate": 0 }));
+    assert_eq!(hub.witness.told(), ["stored thermostat-1 17", "known 1", "online 1"]);
+
+    let answer = hub.post(&reading("thermostat-1", 17));
+    assert_eq!((answer.status, answer.body), (200, json!({ "stored": 0, "duplicate": 1 })));
+    assert_eq!(hub.witness.told(), ["duplicate thermostat-1 17"]);
+
+    let mut other = reading("thermostat-1", 17);
+    other["celsius_milli"] = json!(0);
+    let answer = hub.post(&other);
+    assert_eq!(answer.status, 409);
+    assert_eq!(answer.body["detail"], "reading 17 of `thermostat-1` is already stored with other content");
+    assert!(hub.witness.told().is_empty());
+
+    let stored = hub.get("/devices/thermostat-1/readings/17").body;
+    let received_ms = START.as_secs() * 1_000;
+    let expected = json!({ "sequence": 17, "celsius_milli": 21_375, "at_ms": 17_000, "received_ms": received_ms });
+    assert_eq!(stored, expected);
+    assert_eq!(hub.get("/devices/thermostat-1").body["count"], 1);
+}
+
+#[test]
+fn a_batch_is_stored_as_a_whole_or_not_at_all() {
+    let hub = hub();
+    let answer = hub.post(&json!([reading("a", 1), reading("b", 1), reading("a", 2), reading("a", 1)]));
+    assert_eq!((answer.status, answer.body), (201, json!({ "stored": 3, "duplicate": 1 })));
+    assert_eq!(hub.post(&json!([reading("a", 1), reading("b", 1)])).status, 200);
+    hub.witness.told();
+
+    let mut taken = reading("b", 1);
+    taken["at_ms"] = json!(5);
+    let answer = hub.post(&json!([reading("c", 1), reading("a", 3), taken]));
+    assert_eq!((answer.status, &answer.body["index"]), (409, &json!(2)));
+    let answer = hub.post(&json!([reading("c", 1), reading("c", 0)]));
+    assert_eq!((answer.status, &answer.body["index"]), (422, &json!(1)));
+    assert_eq!(hub.get("/devices/c").status, 404);
+    assert_eq!(hub.get("/devices/a").body["last_sequence"], 2);
+    assert!(hub.witness.told().is_empty());
+
+    assert_eq!(hub.post(&json!([])).status, 422);
+    let too_many: Vec<Value> = (1..=1_001).map(|sequence| reading("a", sequence)).collect();
+    assert_eq!(hub.post(&json!(too_many)).status, 422);
+}
+
+#[test]
+fn what_is_not_a_reading_is_refused_with_the_reason() {
+    let hub = hub();
+    let post = |content_type: &str, body: &str| {
+        let request = http::Request::post("/readings").header("content-type", content_type);
+        let answer = hub.ask(request.body(body.to_owned()).unwrap());
+        (answer.status, answer.body["detail"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(post("text/plain", "{}").0, 415);
+    assert_eq!(post("application/json", "{").0, 400);
+    assert_eq!(post("application/json", "").0, 400);
+    assert_eq!(post("application/json", &" ".repeat(1024 * 1024 + 1)).0, 413);
+    let (status, detail) = post("application/json", r#"{"device":"a","sequence":1}"#);
+    assert_eq!(status, 422);
+    assert!(detail.contains("missing field `celsius_milli`"), "{detail}");
+    let (status, detail) = post("application/json", "7");
+    assert_eq!(status, 422);
+    assert!(detail.contains("a reading or an array of readings"), "{detail}");
+    assert_eq!(hub.post(&reading("no/name", 1)).status, 422);
+    let mut cold = reading("a", 1);
+    cold["celsius_milli"] = json!(-273_151);
+    let answer = hub.post(&cold);
+    assert_eq!((answer.status, &answer.body["detail"]), (422, &json!("`celsius_milli` must be in -273150..=1000000")));
+    assert_eq!(hub.get("/devices").body, json!({ "devices": [] }));
+}
+
+#[test]
+fn readings_are_paged_by_sequence() {
+    let hub = hub();
+    let batch: Vec<Value> = [1, 2, 3, 5, 8, 13].map(|sequence| reading("a", sequence)).into();
+    hub.post(&json!(batch));
+    hub.post(&reading("a.b", 4));
+    let page = |query: &str| {
+        let Value::Object(page) = hub.get(&format!("/devices/a/readings{query}")).body else { panic!("no page") };
+        let sequences =
+            page["readings"].as_array().unwrap().iter().map(|reading| reading["sequence"].as_u64().unwrap());
+        (sequences.collect::<Vec<_>>(), page["next"].as_u64())
+    };
+    assert_eq!(page(""), (vec![1, 2, 3, 5, 8, 13], None));
+    assert_eq!(page("?limit=2"), (vec![1, 2], Some(3)));
+    assert_eq!(page("?limit=2&from=3"), (vec![3, 5], Some(8)));
+    assert_eq!(page("?limit=2&from=8"), (vec![8, 13], None));
+    assert_eq!(page("?from=14"), (vec![], None));
+    for wrong in ["?limit=0", "?limit=1001", "?limit=x", "?from=-1"] {
+        assert_eq!(hub.get(&format!("/devices/a/readings{wrong}")).status, 400, "{wrong}");
+    }
+    assert_eq!(hub.get("/devices/none/readings").status, 404);
+    assert_eq!(hub.get("/devices/a/readings/4").status, 404);
+    assert_eq!(hub.get("/devices/a/readings/x").status, 400);
+    assert_eq!(hub.get("/health").status, 200);
+    assert_eq!(hub.get("/").status, 404);
+}
+
+#[test]
+fn devices_go_offline_when_they_fall_silent() {
+    let clock = Clock::new();
+    let config = Config { online_window: Duration::from_secs(30), ..Config::default() };
+    let asked = Asked::of(RedbStore::in_memory().unwrap(), &clock, config);
+    asked.witness.told();
+    let (hub, runtime) = (asked.hub.clone(), clock.clone());
+    let serving = async move |network, stop| hub.serve(network, runtime, stop).await;
+    let mut server = Server::run(clock, serving);
+    let online = || {
+        let devices = asked.get("/devices").body["devices"].clone();
+        let online = |device: &Value| device["online"].as_bool().unwrap().then(|| device["device"].to_string());
+        devices.as_array().unwrap().iter().filter_map(online).collect::<Vec<_>>().join(" ")
+    };
+
+    let client = server.connect();
+    let body = reading("a", 1).to_string();
+    let post = format!(
+        "POST /readings HTTP/1.1\r\nhost: hub\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    assert!(server.ask(&client, post).starts_with("HTTP/1.1 201 Created\r\n"));
+    server.pass(Duration::from_secs(20));
+    asked.post(&reading("b", 1));
+    assert_eq!(asked.witness.told(), ["stored a 1", "known 1", "online 1", "stored b 1", "known 2", "online 2"]);
+    server.pass(Duration::from_secs(10));
+    assert_eq!(online(), r#""a" "b""#);
+    server.pass(Duration::from_millis(1));
+    assert_eq!((online().as_str(), asked.witness.told()), (r#""b""#, vec!["online 1".to_owned()]));
+    asked.post(&reading("a", 1));
+    assert_eq!(asked.witness.told(), ["duplicate a 1", "online 2"]);
+    assert_eq!(asked.get("/devices/a").body["last_heard_ms"], START.as_secs() * 1_000 + 30_001);
+    server.pass(Duration::from_secs(100));
+    assert_eq!((online().as_str(), asked.witness.told()), ("", vec!["online 1".into(), "online 0".into()]));
+    asked.post(&reading("b", 2));
+    server.pass(Duration::from_secs(31));
+    assert_eq!(asked.witness.told(), ["stored b 2", "online 1", "online 0"]);
+    server.stop();
+    assert!(server.served().is_some());
+    assert_eq!(server.clock.sleeping(), 0);
+}
+
+/// A hub's store with idempotency taken out: it appends whatever comes.
+#[derive(Clone, Default)]
+struct Appending {
+    rows: Rc<RefCell<Vec<Reading>>>,
+}
+
+impl Store for Appending {
+    fn record(&self, batch: &[Reading], _: u64) -> Result<Vec<Recorded>, RecordError> {
+        self.rows.borrow_mut().extend_from_slice(batch);
+        Ok(vec![Recorded::Stored; batch.len()])
+    }
+
+    fn devices(&self) -> Result<Vec<Device>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn device(&self, _: &str) -> Result<Option<Device>, StoreError> {
+        Ok(None)
+    }
+
+    fn reading(&self, _: &str, _: u64) -> Result<Option<StoredReading>, StoreError> {
+        Ok(None)
+    }
+
+    fn readings(&self, _: &str, _: u64, _: usize) -> Result<Vec<StoredReading>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn the_witness_sees_when_idempotency_is_taken_out() {
+    let store = Appending::default();
+    let hub = Asked::of(store.clone(), &Clock::new(), Config::default());
+    hub.witness.told();
+    hub.post(&reading("a", 1));
+    assert_eq!(hub.post(&reading("a", 1)).status, 201);
+    assert_eq!(hub.witness.told(), ["stored a 1", "known 1", "online 1", "stored a 1"]);
+    assert_eq!(store.rows.borrow().len(), 2);
+}
+
+/// A store that is broken.
+struct Broken;
+
+impl Store for Broken {
+    fn record(&self, _: &[Reading], _: u64) -> Result<Vec<Recorded>, RecordError> {
+        Err(StoreError::new("secret").into())
+    }
+
+    fn devices(&self) -> Result<Vec<Device>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn device(&self, _: &str) -> Result<Option<Device>, StoreError> {
+        Err(StoreError::new("secret"))
+    }
+
+    fn reading(&self, _: &str, _: u64) -> Result<Option<StoredReading>, StoreError> {
+        Err(StoreError::new("secret"))
+    }
+
+    fn readings(&self, _: &str, _: u64, _: usize) -> Result<Vec<StoredReading>, StoreError> {
+        Err(StoreError::new("secret"))
+    }
+}
+
+#[test]
+fn a_broken_store_is_a_500_that_says_nothing_of_it() {
+    let hub = Asked::of(Broken, &Clock::new(), Config::default());
+    hub.witness.told();
+    for answer in [hub.post(&reading("a", 1)), hub.get("/devices/a"), hub.get("/devices/a/readings")] {
+        assert_eq!(answer.body, json!({ "status": 500, "title": "Internal Server Error" }));
+    }
+    assert!(hub.witness.told().is_empty());
+}
