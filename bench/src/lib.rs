@@ -1,1 +1,4 @@
-//! Side-by-side measurements.
+//! Side-by-side measurements: the works that wavetank and its peers are measured by, each saying what it did.
+
+pub mod frames;
+pub mod timers;

@@ -1,9 +1,11 @@
 //! The one thread-local of the kernel: the world that this thread runs.
 
 use std::cell::{Cell, RefCell};
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::thread;
 
+use crate::hash::FoldHasher;
 use crate::kernel::{Kernel, WorldId};
 
 /// What the guard may ask of the world while node code is polled.
@@ -41,7 +43,9 @@ thread_local! {
 pub(crate) fn next_world() -> WorldId {
     CURRENT.with(|current| {
         current.born.set(current.born.get() + 1);
-        WorldId { thread: thread::current().id(), ordinal: current.born.get() }
+        let mut hasher = FoldHasher::default();
+        thread::current().id().hash(&mut hasher);
+        WorldId(hasher.finish().wrapping_add(current.born.get().into()))
     })
 }
 

@@ -1,6 +1,7 @@
 //! The executor: `!Send` futures, polled when they are woken, each owned by a node.
 
 use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::mem;
@@ -8,12 +9,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use crate::current;
 use crate::kernel::{Kernel, WorldId};
 use crate::node::NodeCore;
-use crate::time::nanos;
 
 pub(crate) type TaskFuture = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -26,17 +26,17 @@ pub(crate) struct TaskId {
 
 struct Slot {
     generation: u32,
-    queued: bool,
-    /// Where its node's list of tasks has it.
-    place: u32,
-    /// Absent while the task is polled, and once it has ended.
-    work: Option<Work>,
+    task: Option<Rc<Task>>,
 }
 
-struct Work {
-    future: TaskFuture,
-    waker: Waker,
+struct Task {
     node: Rc<NodeCore>,
+    waker: Waker,
+    queued: Cell<bool>,
+    /// Where its node's list of tasks has it.
+    place: Cell<u32>,
+    /// Borrowed while it is polled; gone when it has ended.
+    future: RefCell<Option<TaskFuture>>,
 }
 
 /// A waker is an id: `Send`, and without effect outside its world or after its task.
@@ -66,34 +66,29 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     #[inline]
-    fn make_ready(&mut self, task: TaskId) {
-        let slot = &mut self.slots[task.slot as usize];
-        if slot.generation == task.generation && !slot.queued {
-            slot.queued = true;
-            self.ready.push_back(task);
-        }
+    fn get(&self, id: TaskId) -> Option<&Rc<Task>> {
+        let slot = &self.slots[id.slot as usize];
+        slot.task.as_ref().filter(|_| slot.generation == id.generation)
     }
 
-    /// Ends a task that is out of its slot and takes it off its node's list.
-    fn retire(&mut self, task: TaskId, node: &NodeCore) {
-        let place = self.slots[task.slot as usize].place;
-        let mut siblings = node.tasks.borrow_mut();
-        siblings.swap_remove(place as usize);
-        if let Some(moved) = siblings.get(place as usize) {
-            self.slots[moved.slot as usize].place = place;
+    #[inline]
+    fn make_ready(&mut self, id: TaskId) {
+        if let Some(task) = self.get(id)
+            && !task.queued.replace(true)
+        {
+            self.ready.push_back(id);
         }
-        self.end(task);
     }
 
     /// Ends a task. Its future is the caller's to drop, when nothing is borrowed.
-    fn end(&mut self, task: TaskId) -> Option<Work> {
-        let slot = &mut self.slots[task.slot as usize];
-        if slot.generation != task.generation {
+    fn end(&mut self, id: TaskId) -> Option<Rc<Task>> {
+        let slot = &mut self.slots[id.slot as usize];
+        if slot.generation != id.generation {
             return None;
         }
         slot.generation = slot.generation.wrapping_add(1);
-        self.free.push(task.slot);
-        slot.work.take()
+        self.free.push(id.slot);
+        slot.task.take()
     }
 }
 
@@ -105,18 +100,20 @@ impl Kernel {
         }
         let mut tasks = self.tasks.borrow_mut();
         let slot = tasks.free.pop().unwrap_or_else(|| {
-            tasks.slots.push(Slot { generation: 0, queued: false, place: 0, work: None });
+            tasks.slots.push(Slot { generation: 0, task: None });
             tasks.slots.len() as u32 - 1
         });
-        let task = TaskId { slot, generation: tasks.slots[slot as usize].generation };
-        let waker = Arc::new(TaskWaker { world: self.id, task }).into();
-        let entry = &mut tasks.slots[slot as usize];
-        entry.work = Some(Work { future, waker, node: Rc::clone(node) });
-        entry.queued = false;
+        let id = TaskId { slot, generation: tasks.slots[slot as usize].generation };
         let mut siblings = node.tasks.borrow_mut();
-        entry.place = siblings.len() as u32;
-        siblings.push(task);
-        tasks.make_ready(task);
+        tasks.slots[slot as usize].task = Some(Rc::new(Task {
+            node: Rc::clone(node),
+            waker: Arc::new(TaskWaker { world: self.id, task: id }).into(),
+            queued: Cell::new(false),
+            place: Cell::new(siblings.len() as u32),
+            future: RefCell::new(Some(future)),
+        }));
+        siblings.push(id);
+        tasks.make_ready(id);
     }
 
     /// Polls ready tasks until there are none. False if the poll budget of one instant ran out.
@@ -124,9 +121,19 @@ impl Kernel {
     pub(crate) fn run_ready(&self) -> bool {
         let mut polls = 0;
         loop {
-            let task = self.tasks.borrow_mut().ready.pop_front();
-            let Some(task) = task else { return true };
-            self.poll_task(task);
+            let (id, task) = {
+                let mut tasks = self.tasks.borrow_mut();
+                let Some(id) = tasks.ready.pop_front() else { return true };
+                let Some(task) = tasks.get(id) else { continue };
+                (id, Rc::clone(task))
+            };
+            if task.node.is_open() {
+                task.queued.set(false);
+                self.poll_task(id, &task);
+            } else {
+                // It stays marked as queued, so that it is parked once.
+                task.node.parked.borrow_mut().push(id);
+            }
             polls += 1;
             if polls > self.polls_max {
                 return false;
@@ -135,43 +142,40 @@ impl Kernel {
     }
 
     #[inline]
-    fn poll_task(&self, task: TaskId) {
-        let mut work = {
-            let slot = &mut self.tasks.borrow_mut().slots[task.slot as usize];
-            if slot.generation != task.generation {
-                return;
-            }
-            let Some(work) = slot.work.take_if(|work| {
-                let open = work.node.is_open();
-                if !open {
-                    // It stays marked as queued, so that it is parked once.
-                    work.node.parked.borrow_mut().push(task);
-                }
-                open
-            }) else {
-                return;
-            };
-            slot.queued = false;
-            work
-        };
-        let poll_ns = nanos(work.node.spec.poll_time);
-        work.node.debt_ns.set(work.node.debt_ns.get().saturating_add(poll_ns));
-        self.enter_node(&work.node);
-        let polled =
-            catch_unwind(AssertUnwindSafe(|| work.future.as_mut().poll(&mut Context::from_waker(&work.waker))));
-        self.leave_node();
-        let node = Rc::clone(&work.node);
-        let finished = !matches!(polled, Ok(poll) if poll.is_pending());
-        if finished {
-            self.tasks.borrow_mut().retire(task, &node);
-            self.drop_in(&node, work);
-        } else {
-            self.tasks.borrow_mut().slots[task.slot as usize].work = Some(work);
-        }
+    fn poll_task(&self, id: TaskId, task: &Rc<Task>) {
+        let node = &task.node;
+        self.enter_node(node, node.poll_ns);
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let mut future = task.future.borrow_mut();
+            let future = future.as_mut().expect("a task in its slot has not ended");
+            future.as_mut().poll(&mut Context::from_waker(&task.waker))
+        }));
+        let debt_ns = self.leave_node();
         match polled {
-            Err(payload) => self.node_panicked(&node, &panic_text(&*payload)),
-            Ok(_) => self.after_poll(&node),
+            Ok(Poll::Pending) => self.after_poll(node, debt_ns),
+            Ok(Poll::Ready(())) => {
+                self.retire(id, task);
+                self.after_poll(node, debt_ns);
+            }
+            Err(payload) => {
+                self.retire(id, task);
+                self.node_panicked(node, &panic_text(&*payload));
+            }
         }
+    }
+
+    /// Ends a task that has come to its own end, and takes it off its node's list.
+    fn retire(&self, id: TaskId, task: &Task) {
+        let mut tasks = self.tasks.borrow_mut();
+        let place = task.place.get();
+        let mut siblings = task.node.tasks.borrow_mut();
+        siblings.swap_remove(place as usize);
+        if let Some(moved) = siblings.get(place as usize).and_then(|moved| tasks.get(*moved)) {
+            moved.place.set(place);
+        }
+        tasks.end(id);
+        drop((tasks, siblings));
+        self.drop_future(task);
     }
 
     /// Ends all tasks of a node, dropping their futures as the node would: with the guard up, and to no effect.
@@ -179,19 +183,20 @@ impl Kernel {
         let ids = mem::take(&mut *node.tasks.borrow_mut());
         node.parked.borrow_mut().clear();
         for id in ids {
-            let work = self.tasks.borrow_mut().end(id);
-            if let Some(work) = work {
-                self.drop_in(node, work);
+            let task = self.tasks.borrow_mut().end(id);
+            if let Some(task) = task {
+                self.drop_future(&task);
             }
         }
     }
 
-    fn drop_in(&self, node: &Rc<NodeCore>, work: Work) {
-        self.enter_node(node);
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(work)));
+    fn drop_future(&self, task: &Task) {
+        let future = task.future.take();
+        self.enter_node(&task.node, 0);
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(future)));
         self.leave_node();
         if let Err(payload) = dropped {
-            self.note_panic(node, &panic_text(&*payload));
+            self.note_panic(&task.node, &panic_text(&*payload));
         }
     }
 

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::mem;
 use std::rc::{Rc, Weak};
-use std::thread::ThreadId;
 
 use rand_core::Rng;
 
@@ -20,12 +19,9 @@ use crate::time::Instant;
 use crate::timer::Timers;
 use crate::trace::{Event, Symbol, Trace};
 
-/// Tells worlds apart, also across threads.
+/// Tells worlds apart, also across threads: made of the thread's id and the world's number on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WorldId {
-    pub(crate) thread: ThreadId,
-    pub(crate) ordinal: u32,
-}
+pub(crate) struct WorldId(pub(crate) u64);
 
 /// What node code did in a poll. It is seen by others when the poll's debt of time is paid.
 pub(crate) enum Effect {
@@ -117,7 +113,9 @@ pub(crate) struct Kernel {
     pub(crate) failures: RefCell<Vec<crate::world::Failure>>,
     effects: RefCell<Vec<Effect>>,
     /// The node whose code runs right now.
-    polled: RefCell<Option<Rc<NodeCore>>>,
+    polled: Cell<Option<NodeId>>,
+    /// The time that the current poll's work takes, in nanoseconds.
+    pub(crate) debt_ns: Cell<u64>,
 }
 
 impl Kernel {
@@ -142,7 +140,8 @@ impl Kernel {
             faults: RefCell::default(),
             failures: RefCell::default(),
             effects: RefCell::default(),
-            polled: RefCell::default(),
+            polled: Cell::default(),
+            debt_ns: Cell::default(),
         }
     }
 
@@ -158,18 +157,17 @@ impl Kernel {
     /// World time as the polled node sees it: work that it has been charged for has passed.
     #[inline]
     pub(crate) fn polled_now(&self) -> u64 {
-        let debt_ns = self.polled.borrow().as_ref().map_or(0, |node| node.debt_ns.get());
-        self.now.get().saturating_add(debt_ns)
+        self.now.get().saturating_add(self.debt_ns.get())
     }
 
+    #[inline]
     pub(crate) fn local_now(&self, node: &NodeCore) -> Instant {
-        let now = self.now.get().saturating_add(node.debt_ns.get());
-        let elapsed = now.saturating_sub(node.booted_at.get().as_nanos());
+        let elapsed = self.polled_now().saturating_sub(node.booted_at.get().as_nanos());
         Instant::from_nanos(node.spec.clock.local(elapsed))
     }
 
     pub(crate) fn wall_ns(&self, node: &NodeCore) -> u64 {
-        let elapsed = node.spec.clock.local(self.now.get().saturating_add(node.debt_ns.get()));
+        let elapsed = node.spec.clock.local(self.polled_now());
         self.epoch_ns.saturating_add(elapsed).saturating_add_signed(node.spec.clock.wall_offset_ns)
     }
 
@@ -178,16 +176,25 @@ impl Kernel {
     }
 
     pub(crate) fn is_polling(&self) -> bool {
-        self.polled.borrow().is_some()
+        self.polled.get().is_some()
     }
 
-    pub(crate) fn enter_node(&self, node: &Rc<NodeCore>) {
-        *self.polled.borrow_mut() = Some(Rc::clone(node));
+    /// From here on, `node`'s code runs, and its work has taken `debt_ns` already.
+    #[inline]
+    pub(crate) fn enter_node(&self, node: &NodeCore, debt_ns: u64) {
+        self.polled.set(Some(node.id));
+        self.debt_ns.set(debt_ns);
     }
 
-    pub(crate) fn leave_node(&self) {
-        let node = self.polled.borrow_mut().take();
-        drop(node);
+    /// The node's code has run. Returns how long its work takes.
+    #[inline]
+    pub(crate) fn leave_node(&self) -> u64 {
+        self.polled.set(None);
+        self.debt_ns.replace(0)
+    }
+
+    fn polled_node(&self) -> Option<Rc<NodeCore>> {
+        self.polled.get().map(|id| self.node(id))
     }
 
     #[inline]
@@ -206,13 +213,15 @@ impl Kernel {
 
     /// Settles what a poll of `node` did: at once, or when its debt is paid.
     #[inline]
-    pub(crate) fn after_poll(&self, node: &Rc<NodeCore>) {
+    pub(crate) fn after_poll(&self, node: &Rc<NodeCore>, debt_ns: u64) {
         if let Some(what) = node.refusal.take() {
             return self.node_refused(node, what);
         }
-        let debt_ns = node.debt_ns.get();
         if debt_ns == 0 {
-            return self.release(node, None);
+            if !self.effects.borrow().is_empty() {
+                self.release(node, None);
+            }
+            return;
         }
         node.held.borrow_mut().append(&mut self.effects.borrow_mut());
         node.close(crate::node::Gate::BUSY);
@@ -221,12 +230,8 @@ impl Kernel {
     }
 
     /// Lets others see what a node did: the current poll's effects, or those that were `held`.
-    #[inline]
     fn release(&self, node: &Rc<NodeCore>, held: Option<Vec<Effect>>) {
         let mut effects = held.unwrap_or_else(|| mem::take(&mut *self.effects.borrow_mut()));
-        if effects.is_empty() {
-            return;
-        }
         let mut exit = None;
         for effect in effects.drain(..) {
             match effect {
@@ -256,7 +261,6 @@ impl Kernel {
     /// A node's debt is paid.
     fn resume(&self, node: &Rc<NodeCore>) {
         node.open(crate::node::Gate::BUSY);
-        node.debt_ns.set(0);
         let held = mem::take(&mut *node.held.borrow_mut());
         self.release(node, Some(held));
         self.unpark(node);
@@ -264,7 +268,6 @@ impl Kernel {
 
     /// Throws away what a node did and nobody has seen.
     pub(crate) fn discard_effects(&self, node: &NodeCore) {
-        node.debt_ns.set(0);
         node.open(crate::node::Gate::BUSY);
         let (fresh, held) = (mem::take(&mut *self.effects.borrow_mut()), mem::take(&mut *node.held.borrow_mut()));
         for effect in fresh.into_iter().chain(held) {
@@ -326,17 +329,15 @@ impl Oracle for Kernel {
     fn monotonic_ns(&self) -> u64 {
         // The node's clock starts at 0 with each boot; a process's never does, and code subtracts from it.
         const UPTIME_NS: u64 = 1_000_000_000_000;
-        let node = self.polled.borrow();
-        UPTIME_NS + node.as_ref().map_or(self.now.get(), |node| self.local_now(node).as_nanos())
+        UPTIME_NS + self.polled_node().map_or(self.now.get(), |node| self.local_now(&node).as_nanos())
     }
 
     fn realtime_ns(&self) -> u64 {
-        self.polled.borrow().as_ref().map_or(self.epoch_ns, |node| self.wall_ns(node))
+        self.polled_node().map_or(self.epoch_ns, |node| self.wall_ns(&node))
     }
 
     fn fill_entropy(&self, bytes: &mut [u8]) {
-        let node = self.polled.borrow();
-        let Some(node) = &*node else { return };
+        let Some(node) = self.polled_node() else { return };
         let mut entropy = node.entropy.borrow_mut();
         let stream =
             entropy.get_or_insert_with(|| Stream::new(self.seed, &format!("node/{}/os-entropy", node.spec.name)));
@@ -344,7 +345,7 @@ impl Oracle for Kernel {
     }
 
     fn refuse(&self, what: &'static str) {
-        if let Some(node) = &*self.polled.borrow()
+        if let Some(node) = self.polled_node()
             && node.refusal.get().is_none()
         {
             node.refusal.set(Some(what));

@@ -43,7 +43,7 @@ impl Kernel {
     pub(crate) fn node_exited(&self, node: &Rc<NodeCore>, exit: Exit) {
         self.record(Event::Exit { node: node.id, exit });
         let woken_at = match exit {
-            Exit::SleepUntil(at) => node.booted_at.get().as_nanos() + node.spec.clock.elapsed(at.as_nanos()),
+            Exit::SleepUntil(at) => node.world_time(at),
             Exit::Halt | Exit::Reboot => self.now.get(),
         };
         self.stop_node(node);
@@ -124,10 +124,7 @@ impl Kernel {
 
     fn describe(&self, kind: &FaultKind) -> String {
         let target = match kind {
-            FaultKind::CutCable(cable) => {
-                let trace = self.trace.borrow();
-                trace.names.link(cable.tx()).trim_end_matches("/tx").to_owned()
-            }
+            FaultKind::CutCable(cable) => self.trace.borrow().names.cable(*cable).to_owned(),
             FaultKind::PowerCut(node) | FaultKind::Crash(node) | FaultKind::Reset(node) | FaultKind::Pause(node) => {
                 self.node(*node).spec.name.clone()
             }

@@ -23,6 +23,7 @@ const BILLION: i128 = 1_000_000_000;
 
 impl ClockSpec {
     /// What the clock has counted after `elapsed_ns` true nanoseconds.
+    #[inline]
     pub(crate) fn local(self, elapsed_ns: u64) -> u64 {
         if self.drift_ppb == 0 {
             return elapsed_ns;
@@ -31,6 +32,7 @@ impl ClockSpec {
     }
 
     /// After how many true nanoseconds the clock has counted `local_ns`, rounded up.
+    #[inline]
     pub(crate) fn elapsed(self, local_ns: u64) -> u64 {
         if self.drift_ppb == 0 {
             return local_ns;
@@ -72,20 +74,28 @@ impl Clock {
 
     /// A timer that is ready once the node's monotonic time is `at`. Dropping it cancels it.
     pub fn timer(&self, at: Instant) -> Timer {
-        let at = self.ask(u64::MAX, |_, node| {
-            node.booted_at.get().as_nanos().saturating_add(node.spec.clock.elapsed(at.as_nanos()))
-        });
+        let at = self.ask(u64::MAX, |_, node| node.world_time(at));
         Timer { at, world: self.world, key: None }
     }
 
     /// A timer that is ready after `duration` of the node's monotonic time.
     pub fn sleep(&self, duration: Duration) -> Timer {
-        self.timer(self.now() + duration)
+        let at = self.ask(u64::MAX, |kernel, node| node.world_time(kernel.local_now(node) + duration));
+        Timer { at, world: self.world, key: None }
     }
 
+    #[inline]
     fn ask<R>(&self, elsewhere: R, question: impl FnOnce(&Kernel, &NodeCore) -> R) -> R {
         current::with(self.world, |kernel| question(kernel, &kernel.nodes.borrow()[self.node.index()]))
             .unwrap_or(elsewhere)
+    }
+}
+
+impl NodeCore {
+    /// The world's time, in nanoseconds, when this node's monotonic time is `at`.
+    #[inline]
+    pub(crate) fn world_time(&self, at: Instant) -> u64 {
+        self.booted_at.get().as_nanos().saturating_add(self.spec.clock.elapsed(at.as_nanos()))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::kernel::Effect;
 use crate::metric::MetricId;
 use crate::net::NicId;
 use crate::random::Stream;
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, nanos};
 
 /// Why a node starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -109,6 +109,7 @@ pub(crate) struct NodeCore {
     pub(crate) id: NodeId,
     pub(crate) spec: NodeSpec,
     pub(crate) boot: BootFn,
+    pub(crate) poll_ns: u64,
     gate: Cell<Gate>,
     pub(crate) cause: Cell<ResetCause>,
     /// Counts boots and losses of power: what was scheduled for an earlier life does nothing.
@@ -118,8 +119,6 @@ pub(crate) struct NodeCore {
     pub(crate) cuts: Cell<u32>,
     /// How many faults hold it paused.
     pub(crate) pauses: Cell<u32>,
-    /// The time that the current poll's work takes, in nanoseconds.
-    pub(crate) debt_ns: Cell<u64>,
     pub(crate) refusal: Cell<Option<&'static str>>,
     pub(crate) nics: RefCell<Vec<NicId>>,
     pub(crate) tasks: RefCell<Vec<TaskId>>,
@@ -136,6 +135,7 @@ impl NodeCore {
     pub(crate) fn new(id: NodeId, spec: NodeSpec, boot: BootFn) -> Self {
         Self {
             id,
+            poll_ns: nanos(spec.poll_time),
             spec,
             boot,
             gate: Cell::new(Gate::OFF),
@@ -144,7 +144,6 @@ impl NodeCore {
             booted_at: Cell::default(),
             cuts: Cell::default(),
             pauses: Cell::default(),
-            debt_ns: Cell::default(),
             refusal: Cell::default(),
             nics: RefCell::default(),
             tasks: RefCell::default(),

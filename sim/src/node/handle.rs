@@ -75,7 +75,7 @@ impl Node {
     /// The work of the current poll takes this long: what the poll does is seen by others only after that, and a power
     /// cut before then undoes it.
     pub fn busy(&self, duration: Duration) {
-        self.core.debt_ns.set(self.core.debt_ns.get().saturating_add(nanos(duration)));
+        self.kernel.debt_ns.set(self.kernel.debt_ns.get().saturating_add(nanos(duration)));
     }
 
     /// Adds to a counter.
