@@ -10,7 +10,7 @@
 //! | asked for while node code is polled | answer |
 //! |---|---|
 //! | monotonic clocks, the processor time of process and thread (`Instant`) | the node's clock |
-//! | wall clocks (`SystemTime`, `time`, `gettimeofday`, `timespec_get`) | the node's wall clock |
+//! | wall clocks (`SystemTime`, `time`, `gettimeofday`) | the node's wall clock |
 //! | `getrandom`, `getentropy`, `arc4random*`, `syscall(SYS_getrandom)` | the node's entropy |
 //! | `HashMap`'s keys | the world's: a world's thread is born with them |
 //! | `available_parallelism`, `sched_getaffinity`, `sysconf(_SC_NPROCESSORS_*)` | one processor |
@@ -18,9 +18,9 @@
 //! | sleeping; waiting for a lock, a condition or a channel with a timeout | refused; returns at once, as if time were up |
 //! | `poll` and `epoll_wait` that would wait | refused: `EPERM` |
 //! | `thread::spawn` | refused: `EAGAIN` (`spawn` panics, `Builder::spawn` is an error) |
-//! | `Command`, `fork`, `posix_spawn` | refused: `EPERM` |
+//! | `Command`, `fork`, `posix_spawn` | refused: `EPERM` (passes in a static musl binary) |
 //! | sockets | refused: `EPERM` |
-//! | names of hosts (`getaddrinfo`) | refused: `EAI_FAIL` |
+//! | host names (`getaddrinfo`) | refused: `EAI_FAIL` (in a static musl binary by the sockets that it opens) |
 //! | opening `/dev/random`, `/dev/urandom` | refused: `EPERM` |
 //!
 //! A refusal is told to the world, which fails the node after the poll; the errors above only let the node
@@ -55,8 +55,8 @@ mod probe;
 pub mod refusal;
 mod stand_in;
 
+pub(crate) use probe::prepare_thread;
 pub use probe::{Off, is_active, probe};
-pub(crate) use probe::{UsedThread, prepare_thread};
 
 /// Whether this platform can be guarded; [`probe`](probe()) says whether this process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{EPOCH_NS, poll};
-use crate::guard::{UsedThread, is_active, prepare_thread, probe};
+use crate::guard::probe::UsedThread;
+use crate::guard::{is_active, prepare_thread, probe};
 
 #[test]
 fn the_hooks_are_in_place() {
