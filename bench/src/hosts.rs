@@ -1,0 +1,55 @@
+//! Hosts with the async stack, and the wires between them.
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
+
+use wavetank_scenarios::runtime::TankClock;
+use wavetank_sim::net::{LinkConfig, Mac, NicId, Plug};
+use wavetank_sim::node::{Exit, Node, NodeId, NodeSpec};
+use wavetank_sim::world::World;
+use wavetank_stack::{Cidr, Config, Stack};
+
+/// The address of the `index`th host.
+#[must_use]
+pub fn address(index: u32) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from(0x0A00_0001 + index))
+}
+
+/// Adds a host that runs `app` around its stack.
+pub fn add<F>(world: &mut World, index: u32, app: impl Fn(Node, Stack<'static>) -> F + 'static) -> NicId
+where
+    F: Future<Output = ()> + 'static,
+{
+    let app = std::rc::Rc::new(app);
+    let node = world.add_node(NodeSpec::named(format!("host-{index}")), move |node: Node| {
+        let app = std::rc::Rc::clone(&app);
+        async move {
+            let nic = node.nic(0).expect("every host has an interface");
+            let addresses = [Cidr::new(address(index), 8)];
+            let config = Config::new(&addresses, &[]);
+            let (stack, mut runner) =
+                Stack::shared(nic, TankClock(node.clock()), &config, u64::from(index) + 1);
+            runner.run_with(app(node, stack)).await;
+            Exit::Halt
+        }
+    });
+    add_nic(world, node, index)
+}
+
+fn add_nic(world: &mut World, node: NodeId, index: u32) -> NicId {
+    let [a, b, c, d] = index.to_be_bytes();
+    world.add_nic(node, Mac([2, 0, a, b, c, d]))
+}
+
+/// Joins hosts by one switch.
+pub fn star(world: &mut World, hosts: &[NicId], link: &LinkConfig) {
+    let switch = world.add_switch();
+    for (index, nic) in hosts.iter().enumerate() {
+        world.connect(&format!("lan/{index}"), Plug::Nic(*nic), Plug::Switch(switch), link, link);
+    }
+}
+
+/// Joins two hosts.
+pub fn pair(world: &mut World, name: &str, a: NicId, b: NicId, link: &LinkConfig) {
+    world.connect(name, Plug::Nic(a), Plug::Nic(b), link, link);
+}

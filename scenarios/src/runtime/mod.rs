@@ -1,0 +1,13 @@
+//! The glue between rooms that do not know each other: the sim's nodes as what stack, devices and web ask for.
+//!
+//! Each adapter is thin on purpose: what it adapts is a trait of the ecosystem on both sides.
+
+mod clock;
+mod io;
+mod probe;
+mod web;
+
+pub use clock::TankClock;
+pub use io::HyperIo;
+pub use probe::TankProbe;
+pub use web::{TankListener, TankRuntime, TankTimer};
