@@ -1,1 +1,14 @@
 //! Scenario files: schema, plan, registry and runner; the glue that puts stack, devices and web into sim.
+
+pub mod diagnose;
+pub mod expr;
+pub mod kinds;
+pub mod plan;
+pub mod registry;
+pub mod runtime;
+pub mod schema;
+pub mod units;
+
+pub use diagnose::{Code, Problem, Problems};
+pub use plan::Plan;
+pub use registry::{Kind, Registry, TypedKind};

@@ -1,0 +1,4 @@
+//! The kinds of node that wavetank brings along: what a scenario can tell them, and what they report.
+
+pub mod hub;
+pub mod thermostat;

@@ -1,0 +1,93 @@
+//! A scenario to a plan. Every part is looked at, whatever is wrong with the others.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::demands::{Moments, demands};
+use super::roster::Roster;
+use super::timeline::timeline;
+use super::wiring::wire;
+use super::{Clock, Node, Plan};
+use crate::diagnose::{Code, Problem};
+use crate::registry::{Config, Kind, Registry};
+use crate::schema::{self, Scenario};
+
+/// `None` if anything that a plan needs is missing, which then is among the problems.
+pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut Vec<Problem>) -> Option<Plan> {
+    let roster = Roster::new(scenario, registry, problems);
+    let configs = configs(&roster, problems);
+    let wiring = wire(scenario, &roster, problems);
+    let timeline = timeline(scenario, &roster, &wiring, problems);
+    let moments = Moments {
+        end_ns: scenario.duration.as_ref().map(|duration| duration.get_ref().as_nanos()),
+        calm_ns: timeline.calm_ns,
+    };
+    let expectations = demands(scenario, &roster, &moments, problems);
+    let nodes: Option<Vec<Node>> = roster
+        .members
+        .iter()
+        .zip(configs)
+        .zip(wiring.interfaces)
+        .map(|((member, config), interfaces)| {
+            Some(Node {
+                name: member.name.clone(),
+                kind: member.kind.clone()?,
+                config: config?,
+                clock: clock(member.entry),
+                interfaces,
+            })
+        })
+        .collect();
+    Some(Plan {
+        name: scenario.name.as_ref()?.as_str().into(),
+        description: scenario.description.as_ref().map_or("", |text| text.as_str()).into(),
+        seed: scenario.seed,
+        duration_ns: moments.end_ns?,
+        calm_ns: moments.calm_ns?,
+        verdict: scenario.verdict,
+        nodes: nodes?,
+        networks: wiring.networks,
+        links: wiring.links,
+        faults: timeline.faults,
+        expectations,
+    })
+}
+
+/// The configuration of each node, read once for each entry.
+fn configs(roster: &Roster<'_, '_>, problems: &mut Vec<Problem>) -> Vec<Option<Config>> {
+    let mut read: HashMap<*const schema::Node<'_>, Option<Config>> = HashMap::new();
+    let members = roster.members.iter();
+    members
+        .map(|member| {
+            let entry = std::ptr::from_ref(member.entry);
+            let config = read.entry(entry).or_insert_with(|| {
+                let kind = member.kind.as_ref()?;
+                config(kind, member.entry, problems)
+            });
+            config.clone()
+        })
+        .collect()
+}
+
+fn config(kind: &Arc<dyn Kind>, entry: &schema::Node<'_>, problems: &mut Vec<Problem>) -> Option<Config> {
+    match kind.parse(&entry.config) {
+        Ok(config) => Some(config),
+        Err(refused) => {
+            problems.extend(refused.into_iter().map(|refused| {
+                let span = entry.config.place(&refused);
+                let label = format!("in the config of a \"{}\"", kind.name());
+                Problem::new(Code::Config, span, refused.what, label).maybe_help(refused.help)
+            }));
+            None
+        }
+    }
+}
+
+fn clock(entry: &schema::Node<'_>) -> Clock {
+    let offset = entry.clock_offset.as_ref();
+    let drift = entry.clock_drift.as_ref();
+    Clock {
+        offset_ns: offset.map_or(0, |offset| offset.get_ref().as_nanos()),
+        drift_ppb: drift.map_or(0, |drift| drift.get_ref().as_ppb()),
+    }
+}

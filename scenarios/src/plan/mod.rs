@@ -1,0 +1,322 @@
+//! The plan: a scenario with every name resolved, every quantity in integers, every glob expanded.
+//!
+//! A plan is plain data, made once and shared by many worlds on many threads. It is in the order
+//! of the file throughout, so the same file always makes the same plan. It names no part of the
+//! simulator: times are nanoseconds since the start, and nodes, networks and links are indices into
+//! the plan's own lists.
+
+mod build;
+mod demands;
+mod mac;
+mod roster;
+mod timeline;
+mod wiring;
+
+use std::sync::Arc;
+
+use crate::diagnose::Problems;
+use crate::expr::Program;
+use crate::registry::{Config, Kind, Registry};
+pub use crate::schema::{Cidr, NetworkKind, Verdict};
+
+/// A scenario that is ready to run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// A short name for people.
+    pub name: Arc<str>,
+    /// What the scenario shows; empty if the file does not say.
+    pub description: Arc<str>,
+    /// The seed of a run that is given none.
+    pub seed: u64,
+    /// How long a run lasts.
+    pub duration_ns: u64,
+    /// When the storm is over: no fault begins or ends later.
+    pub calm_ns: u64,
+    /// What a run is meant to come to.
+    pub verdict: Verdict,
+    /// All nodes.
+    pub nodes: Vec<Node>,
+    /// All networks.
+    pub networks: Vec<Network>,
+    /// All links, network by network.
+    pub links: Vec<Link>,
+    /// What goes wrong, one entry for each fault and target.
+    pub faults: Vec<Fault>,
+    /// What must hold.
+    pub expectations: Vec<Expectation>,
+}
+
+/// A node.
+#[derive(Clone)]
+pub struct Node {
+    /// Unique in the plan.
+    pub name: Arc<str>,
+    /// What it is.
+    pub kind: Arc<dyn Kind>,
+    /// What its kind made of its configuration.
+    pub config: Config,
+    /// How its clock differs from true time.
+    pub clock: Clock,
+    /// Its interfaces, in the order of the networks.
+    pub interfaces: Vec<Interface>,
+}
+
+/// How a node's clock differs from true time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clock {
+    /// How far ahead it is at the start.
+    pub offset_ns: i64,
+    /// How much too fast it runs, in parts in a billion.
+    pub drift_ppb: i32,
+}
+
+/// Where a node is plugged into a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Which network.
+    pub network: usize,
+    /// Over which link.
+    pub link: usize,
+    /// Unique in the plan, and the same as long as the node and network keep their names.
+    pub mac: [u8; 6],
+    /// At least one.
+    pub addresses: Vec<Cidr>,
+}
+
+/// A network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Unique in the plan.
+    pub name: Arc<str>,
+    /// What joins its members.
+    pub kind: NetworkKind,
+    /// Its links: a switch's ports in the order of its members, or the one between two nodes.
+    pub links: Vec<usize>,
+}
+
+/// A link: two one-way pipes between two ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Unique in the plan: `lan/hub`, or a point-to-point network's own name.
+    pub name: Arc<str>,
+    /// Which network it belongs to.
+    pub network: usize,
+    /// What it joins.
+    pub ends: [End; 2],
+    /// What it does to frames from the first end to the second, and from the second to the first.
+    pub pipes: [Impairments; 2],
+}
+
+/// What a link ends at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// An interface of a node.
+    Node {
+        /// Which node.
+        node: usize,
+        /// Which of its interfaces.
+        interface: usize,
+    },
+    /// The switch of a network.
+    Switch {
+        /// Which network.
+        network: usize,
+    },
+}
+
+/// What a one-way pipe does to each frame. All zero and `None` is a perfect one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Impairments {
+    /// How long a frame is under way at least.
+    pub latency_ns: u64,
+    /// The most that is added to it, evenly drawn.
+    pub jitter_ns: u64,
+    /// How likely a frame is lost, in parts in a billion; at most a billion.
+    pub loss_ppb: u32,
+    /// How fast frames are sent.
+    pub rate_bits_per_second: Option<u64>,
+    /// How many bytes may wait to be sent.
+    pub queue_bytes: Option<u64>,
+}
+
+/// A fault and the one thing that it happens to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fault {
+    /// When it begins.
+    pub at_ns: u64,
+    /// When it is mended; `None` if never, or if it happens in one moment.
+    pub until_ns: Option<u64>,
+    /// What happens, and to what.
+    pub kind: FaultKind,
+    /// Which `[[fault]]` of the file it comes from, counted from 0.
+    pub entry: usize,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// Nothing passes the link either way; frames under way are lost.
+    CutLink {
+        /// Which link.
+        link: usize,
+    },
+    /// The node loses its power: what its disk had not synced is gone too.
+    PowerCut {
+        /// Which node.
+        node: usize,
+    },
+    /// The node's program dies; its disk lives on.
+    Crash {
+        /// Which node.
+        node: usize,
+    },
+    /// The node is reset from outside and boots at once.
+    Restart {
+        /// Which node.
+        node: usize,
+    },
+    /// The node's code does not run; its interfaces still take in frames.
+    Pause {
+        /// Which node.
+        node: usize,
+    },
+}
+
+/// What must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    /// In words; unique in the plan.
+    pub name: Arc<str>,
+    /// What is demanded.
+    pub demand: Demand,
+}
+
+/// What is demanded, with absolute times. Moments are counted from `from_ns` on, up to and
+/// including `until_ns`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// The condition holds at every moment.
+    Always {
+        /// The condition.
+        condition: Program,
+        /// From when on.
+        from_ns: u64,
+        /// Until when.
+        until_ns: u64,
+    },
+    /// The condition holds at no moment.
+    Never {
+        /// The condition.
+        condition: Program,
+        /// From when on.
+        from_ns: u64,
+        /// Until when.
+        until_ns: u64,
+    },
+    /// The condition holds at some moment.
+    Eventually {
+        /// The condition.
+        condition: Program,
+        /// From when on.
+        from_ns: u64,
+        /// When at the latest.
+        by_ns: u64,
+    },
+    /// The condition holds at every moment from some moment on, which is no later than `by_ns`, to
+    /// the end of the run.
+    Stable {
+        /// The condition.
+        condition: Program,
+        /// What was before this does not matter.
+        after_ns: u64,
+        /// From when on it holds at the latest.
+        by_ns: u64,
+    },
+    /// Every id seen in one flow between the times has been seen in the other, or is so in time.
+    /// What is not due by `until_ns` is not held against it.
+    Reaches {
+        /// The flow that obliges.
+        every: Arc<str>,
+        /// The flow that must have the id too.
+        reaches: Arc<str>,
+        /// How much later it may.
+        within_ns: u64,
+        /// From when on ids oblige.
+        from_ns: u64,
+        /// Until when.
+        until_ns: u64,
+    },
+    /// No id is seen in the flow twice between the times.
+    Unique {
+        /// The flow.
+        flow: Arc<str>,
+        /// From when on.
+        from_ns: u64,
+        /// Until when.
+        until_ns: u64,
+    },
+}
+
+impl Demand {
+    /// The condition, if the demand is on one.
+    #[must_use]
+    pub fn condition(&self) -> Option<&Program> {
+        match self {
+            Self::Always { condition, .. }
+            | Self::Never { condition, .. }
+            | Self::Eventually { condition, .. }
+            | Self::Stable { condition, .. } => Some(condition),
+            Self::Reaches { .. } | Self::Unique { .. } => None,
+        }
+    }
+}
+
+impl Plan {
+    /// Makes a plan out of a scenario file's text; `name` is the file's name for messages.
+    ///
+    /// # Errors
+    /// With everything that is wrong with the file, in its order.
+    pub fn read(name: &str, text: &str, registry: &Registry) -> Result<Self, Problems> {
+        let (scenario, mut problems) = crate::schema::parse(text);
+        // A text that could not be read at all has nothing to be planned.
+        let readable = problems.is_empty() || scenario.name.is_some() || !scenario.nodes.is_empty();
+        let plan = match readable {
+            true => build::build(&scenario, registry, &mut problems),
+            false => None,
+        };
+        match plan {
+            Some(plan) if problems.is_empty() => Ok(plan),
+            _ => Err(Problems::new(name, text, problems)),
+        }
+    }
+
+    /// The index of the node of that name.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<usize> {
+        self.nodes.iter().position(|node| *node.name == *name)
+    }
+
+    /// The index of the link of that name.
+    #[must_use]
+    pub fn link(&self, name: &str) -> Option<usize> {
+        self.links.iter().position(|link| *link.name == *name)
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node")
+            .field("name", &self.name)
+            .field("kind", &self.kind.name())
+            .field("clock", &self.clock)
+            .field("interfaces", &self.interfaces)
+            .finish_non_exhaustive()
+    }
+}
+
+// Worlds on many threads share one plan.
+const _: fn() = || {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Plan>();
+};

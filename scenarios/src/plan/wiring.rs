@@ -1,0 +1,353 @@
+//! Networks, links, interfaces and addresses.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use super::mac::Macs;
+use super::roster::{Member, Roster, bad_name, matches};
+use super::{End, Impairments, Interface, Link, Network, NetworkKind};
+use crate::diagnose::{Code, Problem, Span, did_you_mean, list};
+use crate::schema::{self, Cidr, LinkProfile, Scenario, Spanned, Text};
+
+/// All that is plugged together.
+#[derive(Default)]
+pub(super) struct Wiring {
+    pub(super) networks: Vec<Network>,
+    pub(super) links: Vec<Link>,
+    /// Of each node.
+    pub(super) interfaces: Vec<Vec<Interface>>,
+    /// Whether every network's members are known, so that what is missing is truly missing.
+    pub(super) complete: bool,
+}
+
+pub(super) fn wire(scenario: &Scenario<'_>, roster: &Roster<'_, '_>, problems: &mut Vec<Problem>) -> Wiring {
+    let mut wiring = Wiring { interfaces: vec![Vec::new(); roster.members.len()], complete: true, ..Wiring::default() };
+    let mut macs = Macs::default();
+    for network in &scenario.networks {
+        problems.extend(bad_name(network.name.as_str(), network.name.span()));
+        plug(network, scenario, roster, &mut macs, &mut wiring, problems);
+    }
+    if wiring.complete {
+        refuse_unplugged(roster, &wiring, problems);
+        address(scenario, roster, &mut wiring, problems);
+    }
+    wiring
+}
+
+/// Makes the links of one network and the interfaces of its members.
+fn plug(
+    network: &schema::Network,
+    scenario: &Scenario<'_>,
+    roster: &Roster<'_, '_>,
+    macs: &mut Macs,
+    wiring: &mut Wiring,
+    problems: &mut Vec<Problem>,
+) {
+    let before = problems.len();
+    let members = members(network, roster, problems);
+    let pipes = pipes(network, &members, scenario, roster, problems);
+    let (Some(kind), true) = (network.kind, before == problems.len() && !members.is_empty()) else {
+        wiring.complete = false;
+        return;
+    };
+    let index = wiring.networks.len();
+    let name = network.name.as_str();
+    let mut join = |node: usize, link: usize| {
+        let interface = wiring.interfaces[node].len();
+        wiring.interfaces[node].push(Interface {
+            network: index,
+            link,
+            mac: macs.assign(name, &roster.members[node].name),
+            addresses: Vec::new(),
+        });
+        End::Node { node, interface }
+    };
+    let first = wiring.links.len();
+    match (kind, members.as_slice()) {
+        (NetworkKind::Switch, _) => {
+            for (node, pipe) in members.iter().zip(pipes) {
+                let link = wiring.links.len();
+                wiring.links.push(Link {
+                    name: format!("{name}/{}", roster.members[*node].name).into(),
+                    network: index,
+                    ends: [join(*node, link), End::Switch { network: index }],
+                    pipes: [pipe; 2],
+                });
+            }
+        }
+        (NetworkKind::PointToPoint, [one, other]) => wiring.links.push(Link {
+            name: name.into(),
+            network: index,
+            ends: [join(*one, first), join(*other, first)],
+            pipes: [pipes[0], pipes[1]],
+        }),
+        (NetworkKind::PointToPoint, _) => {
+            let span = network.members.as_deref().and_then(<[_]>::first).map(Text::span);
+            let span = span.unwrap_or(network.name.span());
+            let what = format!("a point-to-point network has two members, not {}", members.len());
+            let problem = Problem::new(Code::Topology, span, what, "these");
+            problems.push(problem.help("name two nodes, or make it a \"switch\""));
+            wiring.complete = false;
+            return;
+        }
+    }
+    wiring.networks.push(Network { name: name.into(), kind, links: (first..wiring.links.len()).collect() });
+}
+
+fn members(network: &schema::Network, roster: &Roster<'_, '_>, problems: &mut Vec<Problem>) -> Vec<usize> {
+    let mut members = Vec::new();
+    let mut taken = vec![false; roster.members.len()];
+    for glob in network.members.iter().flatten() {
+        for node in roster.select(glob, problems) {
+            if !std::mem::replace(&mut taken[node], true) {
+                members.push(node);
+            }
+        }
+    }
+    members
+}
+
+/// What the links of the members do, each either way alike.
+fn pipes(
+    network: &schema::Network,
+    members: &[usize],
+    scenario: &Scenario<'_>,
+    roster: &Roster<'_, '_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Impairments> {
+    let base = named_profile(network.profile.as_ref(), scenario, problems);
+    let mut links: Vec<LinkProfile> = vec![base.cloned().unwrap_or_default(); members.len()];
+    for change in &network.overrides {
+        let named = named_profile(change.profile.as_ref(), scenario, problems);
+        let mut hit = false;
+        for (link, node) in links.iter_mut().zip(members) {
+            if matches(change.members.as_str(), &roster.members[*node].name) {
+                hit = true;
+                if let Some(named) = named {
+                    *link = named.clone();
+                }
+                overlay(link, &change.link);
+            }
+        }
+        if !hit && !members.is_empty() {
+            let noun = format!("member of [network.{}]", network.name.as_str());
+            problems.push(roster.no_match(change.members.as_str(), change.members.span(), &noun));
+        }
+    }
+    for link in &links {
+        if let (Some(queue), None) = (&link.queue, &link.rate) {
+            let what = "a `queue` fills only where there is a `rate`";
+            let problem = Problem::new(Code::KeyConflict, queue.span(), what, "no rate with this");
+            problems.push(problem.help("add, for example: rate = \"10 Mbit/s\""));
+        }
+    }
+    links.iter().map(impairments).collect()
+}
+
+fn named_profile<'s>(
+    name: Option<&Text>,
+    scenario: &'s Scenario<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<&'s LinkProfile> {
+    let name = name?;
+    let known = scenario.profiles.iter().find(|profile| profile.name.as_str() == name.as_str());
+    if known.is_none() {
+        let names = || scenario.profiles.iter().map(|profile| profile.name.as_str());
+        let what = format!("there is no profile \"{}\"", name.as_str());
+        let help = match did_you_mean(name.as_str(), names()) {
+            Some(meant) => format!("did you mean \"{meant}\"? Profiles are {}", list(names())),
+            None => format!("profiles are {}; define it under [profile.{}]", list(names()), name.as_str()),
+        };
+        let problem = Problem::new(Code::UnknownName, name.span(), what, "unknown profile");
+        problems.push(problem.help(help));
+    }
+    known.map(|profile| &profile.link)
+}
+
+/// What `change` says wins.
+fn overlay(link: &mut LinkProfile, change: &LinkProfile) {
+    fn put<T: Clone>(old: &mut Option<T>, new: Option<&T>) {
+        if let Some(new) = new {
+            *old = Some(new.clone());
+        }
+    }
+    put(&mut link.latency, change.latency.as_ref());
+    put(&mut link.jitter, change.jitter.as_ref());
+    put(&mut link.loss, change.loss.as_ref());
+    put(&mut link.rate, change.rate.as_ref());
+    put(&mut link.queue, change.queue.as_ref());
+}
+
+fn impairments(link: &LinkProfile) -> Impairments {
+    Impairments {
+        latency_ns: link.latency.as_ref().map_or(0, |time| time.get_ref().as_nanos()),
+        jitter_ns: link.jitter.as_ref().map_or(0, |time| time.get_ref().as_nanos()),
+        loss_ppb: link.loss.as_ref().map_or(0, |loss| loss.get_ref().as_ppb()),
+        rate_bits_per_second: link.rate.as_ref().map(|rate| rate.get_ref().as_bits_per_second()),
+        queue_bytes: link.queue.as_ref().map(|queue| queue.get_ref().as_bytes()),
+    }
+}
+
+fn refuse_unplugged(roster: &Roster<'_, '_>, wiring: &Wiring, problems: &mut Vec<Problem>) {
+    let unplugged = || roster.members.iter().zip(&wiring.interfaces).filter(|(_, interfaces)| interfaces.is_empty());
+    let mut told: Vec<Span> = Vec::new();
+    for (member, _) in unplugged() {
+        let place = member.place();
+        if told.contains(&place) {
+            continue;
+        }
+        let alike = unplugged().filter(|(other, _)| other.place() == place);
+        let names: Vec<&str> = alike.map(|(other, _)| &*other.name).collect();
+        let are = if names.len() == 1 { "is" } else { "are" };
+        let what = format!("{} {are} in no network", list(names));
+        let problem = Problem::new(Code::Topology, place.clone(), what, "not plugged in");
+        problems.push(problem.help("name it among the `members` of a [network.…]"));
+        told.push(place);
+    }
+}
+
+/// Gives every interface its addresses.
+fn address(scenario: &Scenario<'_>, roster: &Roster<'_, '_>, wiring: &mut Wiring, problems: &mut Vec<Problem>) {
+    let mut found = Vec::new();
+    assign(scenario, roster, wiring, &mut found);
+    // What is wrong with one of many is wrong with the others for the same reason: it is told once.
+    let mut told: HashSet<(Code, Span)> = HashSet::new();
+    found.retain(|problem: &Problem| told.insert((problem.code(), problem.span())));
+    problems.append(&mut found);
+}
+
+fn assign(scenario: &Scenario<'_>, roster: &Roster<'_, '_>, wiring: &mut Wiring, problems: &mut Vec<Problem>) {
+    let mut owners: HashMap<(usize, IpAddr), (usize, Span)> = HashMap::new();
+    for (node, member) in roster.members.iter().enumerate() {
+        let interfaces = &mut wiring.interfaces[node];
+        for address in &member.entry.addresses {
+            let Some(interface) = interface_for(address, member, interfaces, &wiring.networks, problems) else {
+                continue;
+            };
+            let network = interfaces[interface].network;
+            let subnets = &scenario.networks[network].subnets;
+            let Some(cidr) = instance_address(&address.cidr, member, subnets, problems) else {
+                continue;
+            };
+            let span = address.cidr.span();
+            interfaces[interface].addresses.push(cidr);
+            let Some((owner, first)) = owners.insert((network, cidr.ip), (node, span.clone())) else {
+                continue;
+            };
+            let owner = &roster.members[owner].name;
+            let what = format!("\"{owner}\" and \"{}\" both have the address {}", member.name, cidr.ip);
+            let problem = Problem::new(Code::Duplicate, span.clone(), what, "counts up to it, or is it")
+                .also(first.clone(), "and so does this")
+                .help("give one of them another `address`; with a `count`, addresses count up from the given one");
+            problems.push(problem);
+        }
+        refuse_unaddressed(member, interfaces, &wiring.networks, problems);
+    }
+}
+
+/// Which of the node's interfaces an address is for.
+fn interface_for(
+    address: &schema::Address,
+    member: &Member<'_, '_>,
+    interfaces: &[Interface],
+    networks: &[Network],
+    problems: &mut Vec<Problem>,
+) -> Option<usize> {
+    let own = || interfaces.iter().map(|interface| &*networks[interface.network].name);
+    match &address.network {
+        None if interfaces.len() > 1 => {
+            let span = address.cidr.span();
+            let what = format!("\"{}\" is in {} networks: which is this address for?", member.name, interfaces.len());
+            let example: Vec<String> = own().map(|name| format!("{name} = \"…\"")).collect();
+            let problem = Problem::new(Code::Address, span, what, "for which network?");
+            problems.push(problem.help(format!("write address = {{ {} }}", example.join(", "))));
+            None
+        }
+        None => (!interfaces.is_empty()).then_some(0),
+        Some(name) => {
+            let found = own().position(|network| network == name.as_str());
+            if found.is_none() {
+                let known = networks.iter().any(|network| *network.name == *name.as_str());
+                let (code, what) = match known {
+                    true => {
+                        (Code::Topology, format!("\"{}\" is not in the network \"{}\"", member.name, name.as_str()))
+                    }
+                    false => (Code::UnknownName, format!("there is no network \"{}\"", name.as_str())),
+                };
+                let problem = Problem::new(code, name.span(), what, "not one of its networks");
+                problems.push(problem.help(format!("its networks are {}", list(own()))));
+            }
+            found
+        }
+    }
+}
+
+/// The address of one of the nodes that an entry stands for.
+fn instance_address(
+    first: &Spanned<Cidr>,
+    member: &Member<'_, '_>,
+    subnets: &[Spanned<Cidr>],
+    problems: &mut Vec<Problem>,
+) -> Option<Cidr> {
+    let refuse = |what: String, help: String, problems: &mut Vec<Problem>| {
+        problems.push(Problem::new(Code::Address, first.span(), what, "here").help(help));
+    };
+    let stepped = first.get_ref().step(member.instance);
+    let Some(cidr) = stepped.filter(|cidr| first.get_ref().contains(cidr.ip)) else {
+        if stepped.is_none() || starts_outside(first.get_ref(), member.instance) {
+            let what = format!("the address of \"{}\" lies beyond the subnet of {}", member.name, first.get_ref());
+            let help = "begin lower, count less, or take a shorter prefix";
+            refuse(what, help.into(), problems);
+        }
+        return None;
+    };
+    if let Some(reason) = cidr.unfit_for_host() {
+        let what = format!("\"{}\" cannot have {}: it is {reason}", member.name, cidr.ip);
+        refuse(what, "choose another address in the subnet".into(), problems);
+        return None;
+    }
+    let fits = |subnet: &&Spanned<Cidr>| {
+        let subnet = subnet.get_ref();
+        subnet.contains(cidr.ip) && subnet.prefix == cidr.prefix
+    };
+    if !subnets.is_empty() && !subnets.iter().any(|subnet| fits(&subnet)) {
+        let names: Vec<String> = subnets.iter().map(|subnet| subnet.get_ref().to_string()).collect();
+        let what = format!("\"{}\" has {cidr}, outside its network's subnet", member.name);
+        let help = format!("subnets of the network are {}", list(names.iter().map(String::as_str)));
+        let problem = Problem::new(Code::Address, first.span(), what, "outside");
+        problems.push(problem.also(subnets[0].span(), "the subnet").help(help));
+        return None;
+    }
+    Some(cidr)
+}
+
+/// Whether the instance is the first that lies outside, so that it is told once.
+fn starts_outside(first: &Cidr, instance: u32) -> bool {
+    let before = instance.checked_sub(1).and_then(|before| first.step(before));
+    before.is_none_or(|before| first.contains(before.ip))
+}
+
+fn refuse_unaddressed(
+    member: &Member<'_, '_>,
+    interfaces: &[Interface],
+    networks: &[Network],
+    problems: &mut Vec<Problem>,
+) {
+    // Addresses without a network that could not be placed have been told.
+    let placed = member.entry.addresses.iter().all(|address| address.network.is_some());
+    let given = |network: &str| {
+        let addresses = &member.entry.addresses;
+        addresses.iter().any(|address| address.network.as_ref().is_some_and(|name| name.as_str() == network))
+    };
+    if !placed || member.entry.addresses.is_empty() {
+        return;
+    }
+    for interface in interfaces {
+        let network = &networks[interface.network].name;
+        if !given(network) {
+            let what = format!("\"{}\" has no address on \"{network}\"", member.name);
+            let problem = Problem::new(Code::Address, member.place(), what, "no address there");
+            problems.push(problem.help(format!("add `{network} = \"…\"` to its `address`")));
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The registry of node kinds: what a scenario's `kind = "…"` can be.
+//!
+//! A kind has a name, a configuration with a schema, the metrics and flows that it reports, and
+//! (beside this, where the runner is) the code that a node of this kind runs. A user's own crate
+//! adds its kinds to the same registry.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde::de::DeserializeOwned;
+
+use crate::schema::{ConfigProblem, ConfigText};
+
+/// A node's configuration, read once and shared by all worlds of a plan.
+pub type Config = Arc<dyn Any + Send + Sync>;
+
+/// A metric that nodes of a kind report, for checks and for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its dotted name, such as `readings.stored`.
+    pub name: &'static str,
+    /// What it counts or measures, with its unit.
+    pub doc: &'static str,
+}
+
+/// A flow that nodes of a kind report: events that carry an id (source, sequence).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Its dotted name, such as `reading.stored`.
+    pub name: &'static str,
+    /// When it is reported.
+    pub doc: &'static str,
+}
+
+/// One kind of node.
+pub trait Kind: Send + Sync + 'static {
+    /// As in `kind = "…"`.
+    fn name(&self) -> &str;
+    /// One line for `wavetank kinds`.
+    fn summary(&self) -> &str;
+    /// The JSON Schema of its configuration, without references to elsewhere.
+    fn schema(&self) -> Schema;
+    /// Reads a node's configuration, which may be left out altogether.
+    ///
+    /// # Errors
+    /// With all that is wrong with it.
+    fn parse(&self, config: &ConfigText<'_>) -> Result<Config, Vec<ConfigProblem>>;
+    /// The metrics that its nodes report.
+    fn metrics(&self) -> &[Metric];
+    /// The flows that its nodes report.
+    fn flows(&self) -> &[Flow];
+}
+
+/// A [`Kind`] whose configuration is the type `C`.
+///
+/// ```
+/// # use wavetank_scenarios::registry::{Registry, TypedKind};
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// #[serde(deny_unknown_fields)]
+/// struct Lamp {
+///     brightness: u8,
+/// }
+/// let mut registry = Registry::new();
+/// registry.add(TypedKind::<Lamp>::new("lamp", "A lamp that can be dimmed."));
+/// assert!(registry.kind("lamp").is_some());
+/// ```
+pub struct TypedKind<C> {
+    name: &'static str,
+    summary: &'static str,
+    metrics: &'static [Metric],
+    flows: &'static [Flow],
+    check: fn(&C) -> Vec<ConfigProblem>,
+    config: PhantomData<fn() -> C>,
+}
+
+impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
+    /// A kind that reports nothing yet.
+    #[must_use]
+    pub fn new(name: &'static str, summary: &'static str) -> Self {
+        Self { name, summary, metrics: &[], flows: &[], check: |_| Vec::new(), config: PhantomData }
+    }
+
+    /// The metrics that its nodes report.
+    #[must_use]
+    pub fn metrics(mut self, metrics: &'static [Metric]) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// The flows that its nodes report.
+    #[must_use]
+    pub fn flows(mut self, flows: &'static [Flow]) -> Self {
+        self.flows = flows;
+        self
+    }
+
+    /// What a configuration must satisfy beyond its types.
+    #[must_use]
+    pub fn check(mut self, check: fn(&C) -> Vec<ConfigProblem>) -> Self {
+        self.check = check;
+        self
+    }
+}
+
+impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKind<C> {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn summary(&self) -> &str {
+        self.summary
+    }
+
+    fn schema(&self) -> Schema {
+        SchemaSettings::draft2020_12()
+            .with(|settings| {
+                settings.inline_subschemas = true;
+                settings.meta_schema = None;
+            })
+            .into_generator()
+            .into_root_schema_for::<C>()
+    }
+
+    fn parse(&self, config: &ConfigText<'_>) -> Result<Config, Vec<ConfigProblem>> {
+        let config: C = config.read(&self.schema())?;
+        let problems = (self.check)(&config);
+        if problems.is_empty() { Ok(Arc::new(config)) } else { Err(problems) }
+    }
+
+    fn metrics(&self) -> &[Metric] {
+        self.metrics
+    }
+
+    fn flows(&self) -> &[Flow] {
+        self.flows
+    }
+}
+
+/// All kinds that scenarios may use, in the order in which they were added.
+#[derive(Clone, Default)]
+pub struct Registry {
+    kinds: Vec<Arc<dyn Kind>>,
+}
+
+impl Registry {
+    /// No kinds at all.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a kind; one of the same name is replaced, so that a user can put their own in its place.
+    pub fn add(&mut self, kind: impl Kind) -> &mut Self {
+        let kind: Arc<dyn Kind> = Arc::new(kind);
+        match self.kinds.iter_mut().find(|known| known.name() == kind.name()) {
+            Some(known) => *known = kind,
+            None => self.kinds.push(kind),
+        }
+        self
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn kind(&self, name: &str) -> Option<&Arc<dyn Kind>> {
+        self.kinds.iter().find(|kind| kind.name() == name)
+    }
+
+    /// All kinds.
+    pub fn iter(&self) -> std::slice::Iter<'_, Arc<dyn Kind>> {
+        self.kinds.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Registry {
+    type Item = &'a Arc<dyn Kind>;
+    type IntoIter = std::slice::Iter<'a, Arc<dyn Kind>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.kinds.iter().map(|kind| kind.name());
+        f.debug_list().entries(names).finish()
+    }
+}

@@ -1,0 +1,392 @@
+//! Every key of the language: its shape, whether it must be there, what it means, an example.
+
+/// The version of the language that this crate reads.
+pub const VERSION: u32 = 1;
+
+/// What a value looks like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    Text,
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    Seed,
+    Time,
+    SignedTime,
+    Rate,
+    Size,
+    Probability,
+    Drift,
+    /// One of these words.
+    Word(&'static [(&'static str, &'static str)]),
+    /// A time, or the word `calm`.
+    Moment,
+    Fault,
+    Kind,
+    Config,
+    Expression,
+    /// A list of names or globs.
+    Names,
+    /// One address, several, or a table of them by network.
+    Addresses,
+    /// One subnet or several.
+    Subnets,
+    Table(&'static Table),
+    /// A table of tables by name.
+    Map(&'static Table),
+    /// An array of tables.
+    List(&'static Table),
+}
+
+/// A table of the language.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) doc: &'static str,
+    pub(crate) fields: &'static [Field],
+}
+
+/// A key of a table.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) key: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) required: bool,
+    pub(crate) doc: &'static str,
+    /// A whole line (or header) that is right.
+    pub(crate) example: &'static str,
+}
+
+impl Table {
+    pub(crate) fn field(&self, key: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.key == key)
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.fields.iter().map(|field| field.key)
+    }
+}
+
+const fn optional(key: &'static str, shape: Shape, doc: &'static str, example: &'static str) -> Field {
+    Field { key, shape, required: false, doc, example }
+}
+
+const fn required(key: &'static str, shape: Shape, doc: &'static str, example: &'static str) -> Field {
+    Field { key, shape, required: true, doc, example }
+}
+
+pub(crate) static SCENARIO: Table = Table {
+    doc: "A wavetank scenario: nodes, the networks between them, what goes wrong, and what must hold all the same.",
+    fields: &[
+        required(
+            "version",
+            Shape::Integer { min: 1, max: VERSION as i64 },
+            "The version of the scenario language.",
+            "version = 1",
+        ),
+        required("name", Shape::Text, "A short name for people.", "name = \"First light\""),
+        optional(
+            "description",
+            Shape::Text,
+            "What this scenario shows, and why.",
+            "description = \"Three thermostats report to a hub.\"",
+        ),
+        required("duration", Shape::Time, "How long the run lasts, in virtual time.", "duration = \"60s\""),
+        optional("seed", Shape::Seed, "The seed of a run that is given none; 0 if left out.", "seed = 42"),
+        optional(
+            "calm_after",
+            Shape::Time,
+            "When the storm is over: no fault begins or ends later. The last such moment if left out.",
+            "calm_after = \"40s\"",
+        ),
+        optional(
+            "verdict",
+            Shape::Word(&[
+                ("pass", "Every expectation holds."),
+                ("fail", "At least one expectation breaks: this scenario shows what failing looks like."),
+            ]),
+            "What a run of this scenario is meant to come to; `pass` if left out.",
+            "verdict = \"fail\"",
+        ),
+        optional("profile", Shape::Map(&PROFILE), "Link profiles by name.", "[profile.home]"),
+        required("node", Shape::Map(&NODE), "Nodes by name.", "[node.hub]"),
+        optional("network", Shape::Map(&NETWORK), "Networks by name.", "[network.lan]"),
+        optional("fault", Shape::List(&FAULT), "What goes wrong, and when.", "[[fault]]"),
+        optional("expect", Shape::List(&EXPECT), "What must hold.", "[[expect]]"),
+    ],
+};
+
+const LATENCY: Field = optional(
+    "latency",
+    Shape::Time,
+    "How long a frame is under way, one way; nothing if left out.",
+    "latency = \"1ms\"",
+);
+const JITTER: Field = optional(
+    "jitter",
+    Shape::Time,
+    "The most that is added to the latency of each frame, evenly drawn.",
+    "jitter = \"200us\"",
+);
+const LOSS: Field = optional("loss", Shape::Probability, "The probability that a frame is lost.", "loss = \"1 %\"");
+const RATE: Field =
+    optional("rate", Shape::Rate, "How fast frames are sent; without limit if left out.", "rate = \"10 Mbit/s\"");
+const QUEUE: Field = optional(
+    "queue",
+    Shape::Size,
+    "How many bytes may wait to be sent where there is a rate; what comes on top is dropped.",
+    "queue = \"64 KiB\"",
+);
+
+pub(crate) static PROFILE: Table =
+    Table { doc: "What a link does to each frame, either way.", fields: &[LATENCY, JITTER, LOSS, RATE, QUEUE] };
+
+pub(crate) static LINK: Table = Table {
+    doc: "What is different on the links of some members.",
+    fields: &[
+        optional(
+            "profile",
+            Shape::Text,
+            "The profile of these links, instead of the network's.",
+            "profile = \"lossy\"",
+        ),
+        LATENCY,
+        JITTER,
+        LOSS,
+        RATE,
+        QUEUE,
+    ],
+};
+
+pub(crate) static NODE: Table = Table {
+    doc: "One node, or several that are alike.",
+    fields: &[
+        required("kind", Shape::Kind, "What the node is; `wavetank kinds` lists all kinds.", "kind = \"thermostat\""),
+        optional(
+            "count",
+            Shape::Integer { min: 1, max: 1_000_000 },
+            "How many nodes to make, numbered from 1. Their addresses count up from the given one.",
+            "count = 3",
+        ),
+        optional(
+            "name",
+            Shape::Text,
+            "The name, with `{n}` for the number; the table's name, with `-{n}` if there is a count, if left out.",
+            "name = \"thermostat-{n}\"",
+        ),
+        required(
+            "address",
+            Shape::Addresses,
+            "The address with its prefix length; several in a list; by network in a table.",
+            "address = \"10.0.0.10/24\"",
+        ),
+        optional(
+            "clock",
+            Shape::Table(&CLOCK),
+            "How the node's own clock differs from true time.",
+            "clock = { offset = \"-3s\", drift_ppm = 20 }",
+        ),
+        optional(
+            "config",
+            Shape::Config,
+            "What this kind of node can be told; `wavetank kinds` shows it.",
+            "config = { period = \"1s\" }",
+        ),
+    ],
+};
+
+pub(crate) static CLOCK: Table = Table {
+    doc: "How a node's own clock differs from true time.",
+    fields: &[
+        optional("offset", Shape::SignedTime, "How far ahead it is at the start.", "offset = \"-3s\""),
+        optional("drift_ppm", Shape::Drift, "How much too fast it runs, in parts in a million.", "drift_ppm = 20"),
+    ],
+};
+
+pub(crate) static NETWORK: Table = Table {
+    doc: "A network and the nodes on it.",
+    fields: &[
+        required(
+            "kind",
+            Shape::Word(&[
+                ("switch", "A learning switch with one link to each member."),
+                ("point-to-point", "One link between two members."),
+            ]),
+            "What joins the members.",
+            "kind = \"switch\"",
+        ),
+        required("members", Shape::Names, "The nodes on it, by name or glob.", "members = [\"thermostat-*\", \"hub\"]"),
+        optional("profile", Shape::Text, "The profile of its links; perfect links if left out.", "profile = \"home\""),
+        optional(
+            "subnet",
+            Shape::Subnets,
+            "The subnets that its members' addresses must lie in.",
+            "subnet = \"10.0.0.0/24\"",
+        ),
+        optional(
+            "link",
+            Shape::Map(&LINK),
+            "What is different on the links of some members, by name or glob; later ones win.",
+            "[network.lan.link.\"thermostat-2\"]",
+        ),
+    ],
+};
+
+pub(crate) static FAULT: Table = Table {
+    doc: "Something that goes wrong.",
+    fields: &[
+        required("at", Shape::Time, "When it begins.", "at = \"10s\""),
+        optional("for", Shape::Time, "How long it lasts; to the end of the run if left out.", "for = \"5s\""),
+        required("kind", Shape::Fault, "What goes wrong.", "kind = \"cut-link\""),
+        required(
+            "target",
+            Shape::Names,
+            "What it happens to, by name or glob. A link is named `network/node`, one between two nodes as its network; a node's name means all its links.",
+            "target = \"thermostat-2\"",
+        ),
+    ],
+};
+
+pub(crate) static EXPECT: Table = Table {
+    doc: "Something that must hold: exactly one of always, never, eventually, stable and flow.",
+    fields: &[
+        required("name", Shape::Text, "What is expected, in words.", "name = \"every acknowledged reading is stored\""),
+        optional(
+            "always",
+            Shape::Expression,
+            "A condition that holds at every moment from `from` to `until`.",
+            "always = 'metric(\"hub\", \"readings.duplicate\") == 0'",
+        ),
+        optional(
+            "never",
+            Shape::Expression,
+            "A condition that holds at no moment from `from` to `until`.",
+            "never = 'max(\"thermostat-*\", \"backlog\") > 100'",
+        ),
+        optional(
+            "eventually",
+            Shape::Expression,
+            "A condition that comes to hold between `from` and `until`, or `within` a time after `from`.",
+            "eventually = 'metric(\"hub\", \"devices.known\") == 3'",
+        ),
+        optional(
+            "stable",
+            Shape::Expression,
+            "A condition that comes to hold `within` a time after `after`, and then holds to the end.",
+            "stable = 'metric(\"hub\", \"devices.online\") == 3'",
+        ),
+        optional(
+            "flow",
+            Shape::Table(&FLOW),
+            "A demand on events that carry ids (source and sequence number).",
+            "flow = { unique = \"reading.stored\" }",
+        ),
+        optional("within", Shape::Time, "How long `eventually` and `stable` may take.", "within = \"15s\""),
+        optional(
+            "after",
+            Shape::Moment,
+            "What `stable` waits for first: a time, or `calm`, which it is if left out.",
+            "after = \"calm\"",
+        ),
+        optional(
+            "from",
+            Shape::Moment,
+            "When the expectation begins to count: a time, or `calm`; the start if left out.",
+            "from = \"10s\"",
+        ),
+        optional(
+            "until",
+            Shape::Moment,
+            "When the expectation ceases to count: a time, or `calm`; the end if left out.",
+            "until = \"50s\"",
+        ),
+    ],
+};
+
+pub(crate) static FLOW: Table = Table {
+    doc: "Either `every` with `reaches`, or `unique`.",
+    fields: &[
+        optional("every", Shape::Text, "Whenever an id is seen in this flow …", "every = \"reading.acknowledged\""),
+        optional(
+            "reaches",
+            Shape::Text,
+            "… the same id has been seen in this flow, or is seen `within` a time.",
+            "reaches = \"reading.stored\"",
+        ),
+        optional("within", Shape::Time, "How much later it may be; at once if left out.", "within = \"2s\""),
+        optional("unique", Shape::Text, "No id is seen twice in this flow.", "unique = \"reading.stored\""),
+    ],
+};
+
+/// What a fault can happen to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Links of a network.
+    Link,
+    /// Nodes.
+    Node,
+}
+
+/// Whether a fault takes `for`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// It may; without it the fault lasts to the end.
+    Yes,
+    /// It happens in one moment.
+    No,
+}
+
+/// A kind of fault, for the reader and for whoever lists them.
+#[derive(Debug)]
+pub struct FaultShape {
+    /// As in `kind = "…"`.
+    pub name: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+    /// What it can happen to.
+    pub target: Target,
+    /// Whether it lasts.
+    pub lasting: Lasting,
+    /// A fault that is right.
+    pub example: &'static str,
+}
+
+/// Every kind of fault. A new kind is a row here, a variant of
+/// [`FaultKind`](super::FaultKind) and, if it has parameters, their keys in the `[[fault]]` table.
+pub static FAULTS: &[FaultShape] = &[
+    FaultShape {
+        name: "cut-link",
+        doc: "Nothing passes the link, either way; frames under way on it are lost.",
+        target: Target::Link,
+        lasting: Lasting::Yes,
+        example: "[[fault]]\nat = \"10s\"\nfor = \"5s\"\nkind = \"cut-link\"\ntarget = \"thermostat-2\"\n",
+    },
+    FaultShape {
+        name: "power-cut",
+        doc: "The node loses its power: memory, and what its disk had not synced, are gone. It boots when power is back.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        example: "[[fault]]\nat = \"20s\"\nfor = \"3s\"\nkind = \"power-cut\"\ntarget = \"hub\"\n",
+    },
+    FaultShape {
+        name: "crash",
+        doc: "The node's program dies: memory is gone, the disk is not. It boots when the time is over.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        example: "[[fault]]\nat = \"20s\"\nfor = \"500ms\"\nkind = \"crash\"\ntarget = \"hub\"\n",
+    },
+    FaultShape {
+        name: "restart",
+        doc: "The node is reset from outside and boots again at once.",
+        target: Target::Node,
+        lasting: Lasting::No,
+        example: "[[fault]]\nat = \"20s\"\nkind = \"restart\"\ntarget = \"thermostat-*\"\n",
+    },
+    FaultShape {
+        name: "pause",
+        doc: "The node's code does not run; its interfaces still take in frames, and its clock goes on.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        example: "[[fault]]\nat = \"20s\"\nfor = \"2s\"\nkind = \"pause\"\ntarget = \"hub\"\n",
+    },
+];

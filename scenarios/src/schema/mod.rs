@@ -1,0 +1,31 @@
+//! The scenario language, version 1: what a file may say, and what this file says.
+//!
+//! The language is declared once, as tables of keys (`language`), from which come the reader's
+//! checks and the [JSON Schema](json_schema) for editors. A file is parsed to TOML with places,
+//! and read key by key into a [`Scenario`]: typed, every value with its place in the text. Reading
+//! goes on after a mistake, so what could not be read is simply absent from the scenario, and its
+//! problem is in the list. What names mean together is not known here: see [`plan`](crate::plan).
+//!
+//! Deliberately not done with serde's derive, which stops at the first mistake. Kinds' own
+//! configurations do use it, through [`ConfigText`].
+
+mod address;
+mod config;
+mod json;
+mod language;
+mod read;
+mod reader;
+mod scenario;
+mod text;
+
+pub use address::Cidr;
+pub use config::{ConfigProblem, ConfigText};
+pub use json::json_schema;
+pub use language::{FAULTS, FaultShape, Lasting, Target, VERSION};
+pub use read::parse;
+pub use scenario::{
+    Address, Demand, Expectation, Fault, FaultKind, FlowDemand, LinkProfile, Moment, Network, NetworkKind, Node,
+    Override, Profile, Scenario, Verdict,
+};
+pub use text::Text;
+pub use toml::Spanned;

@@ -1,0 +1,318 @@
+//! A file's text to a [`Scenario`].
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::config::ConfigText;
+use super::language::{EXPECT, FAULTS, Lasting, SCENARIO, VERSION};
+use super::reader::{File, Reader};
+use super::scenario::{
+    Address, Demand, Expectation, Fault, FaultKind, FlowDemand, LinkProfile, Network, NetworkKind, Node, Override,
+    Profile, Scenario, Verdict,
+};
+use crate::diagnose::{Code, Problem, Span};
+
+/// Reads all of a file that can be read, and notes everything else.
+///
+/// If the text is not TOML, or of another version, only that is told: what follows from it would
+/// be guesses.
+#[must_use]
+pub fn parse(source: &str) -> (Scenario<'_>, Vec<Problem>) {
+    let file = File { source, sink: crate::diagnose::Sink::default() };
+    let (document, errors) = DeTable::parse_recoverable(source);
+    if !errors.is_empty() {
+        let told = errors.iter().map(|error| {
+            let span = error.span().unwrap_or(0..0);
+            let what = format!("this is not TOML: {}", error.message());
+            let help = error.message().starts_with("duplicate key").then(|| "a key or table stands once".to_owned());
+            Problem::new(Code::Syntax, span, what, "here").maybe_help(help)
+        });
+        return (Scenario::default(), told.collect());
+    }
+    if let Some(problem) = other_version(document.get_ref()) {
+        return (Scenario::default(), vec![problem]);
+    }
+    let scenario = {
+        let start = 0..source.lines().next().map_or(0, str::len);
+        let root = Reader::open(&file, &SCENARIO, document.get_ref(), &start, "the scenario");
+        scenario(&root)
+    };
+    (scenario, file.sink.into_inner())
+}
+
+/// A version that is an integer but not ours.
+fn other_version(document: &DeTable<'_>) -> Option<Problem> {
+    let (_, value) = document.iter().find(|(key, _)| *key.get_ref() == "version")?;
+    let number = value.get_ref().as_integer()?;
+    if number.as_str().parse() == Ok(VERSION) {
+        return None;
+    }
+    let what = format!("this wavetank does not read scenarios of version {number}");
+    let problem = Problem::new(Code::Version, value.span(), what, "unsupported version");
+    Some(problem.help(format!("it reads version {VERSION}: update wavetank, or write `version = {VERSION}`")))
+}
+
+fn scenario<'i>(root: &Reader<'_, 'i>) -> Scenario<'i> {
+    let duration = root.time("duration").filter(|time| {
+        let zero = time.get_ref().as_nanos() == 0;
+        root.nonzero("duration", zero, time.span()).is_some()
+    });
+    // Read for its type alone: the number itself was looked at first.
+    root.integer("version");
+    Scenario {
+        name: root.filled("name"),
+        description: root.text("description"),
+        duration,
+        seed: root.seed("seed").unwrap_or(0),
+        calm_after: root.time("calm_after"),
+        verdict: match root.word("verdict") {
+            Some(1) => Verdict::Fail,
+            _ => Verdict::Pass,
+        },
+        profiles: profiles(root),
+        nodes: nodes(root),
+        networks: networks(root),
+        faults: faults(root),
+        expectations: expectations(root),
+    }
+}
+
+fn profiles(root: &Reader<'_, '_>) -> Vec<Profile> {
+    let tables = root.map("profile", "profile").into_iter();
+    let read = tables.map(|(name, reader)| Profile {
+        name,
+        link: reader.map_or_else(LinkProfile::default, |reader| link_profile(&reader)),
+    });
+    read.collect()
+}
+
+fn link_profile(reader: &Reader<'_, '_>) -> LinkProfile {
+    LinkProfile {
+        latency: reader.time("latency"),
+        jitter: reader.time("jitter"),
+        loss: reader.probability("loss"),
+        rate: reader.rate("rate"),
+        queue: reader.size("queue"),
+    }
+}
+
+fn nodes<'i>(root: &Reader<'_, 'i>) -> Vec<Node<'i>> {
+    let tables = root.map("node", "node").into_iter();
+    tables
+        .map(|(key, reader)| {
+            let span = key.span();
+            let Some(reader) = reader else {
+                return Node {
+                    key,
+                    kind: None,
+                    count: Err(()),
+                    name: None,
+                    addresses: Vec::new(),
+                    clock_offset: None,
+                    clock_drift: None,
+                    config: ConfigText::nothing(span),
+                };
+            };
+            let clock = reader.table("clock");
+            Node {
+                key,
+                kind: reader.text("kind"),
+                count: count(&reader),
+                name: reader.filled("name"),
+                addresses: addresses(&reader),
+                clock_offset: clock.as_ref().and_then(|clock| clock.signed_time("offset")),
+                clock_drift: clock.as_ref().and_then(|clock| clock.drift("drift_ppm")),
+                config: match reader.raw("config") {
+                    Some(value) => ConfigText::new(value.clone()),
+                    None => ConfigText::nothing(span),
+                },
+            }
+        })
+        .collect()
+}
+
+fn count(reader: &Reader<'_, '_>) -> Result<Option<Spanned<u32>>, ()> {
+    if !reader.has("count") {
+        return Ok(None);
+    }
+    let count = reader.integer("count").ok_or(())?;
+    let number = u32::try_from(*count.get_ref()).map_err(|_| ())?;
+    Ok(Some(Spanned::new(count.span(), number)))
+}
+
+fn addresses(reader: &Reader<'_, '_>) -> Vec<Address> {
+    let is_table = reader.raw("address").is_some_and(|value| value.get_ref().is_table());
+    if is_table {
+        let by_network = reader.addresses_by_network("address").unwrap_or_default();
+        let each = by_network.into_iter().flat_map(|(network, cidrs)| {
+            cidrs.into_iter().map(move |cidr| Address { network: Some(network.clone()), cidr })
+        });
+        return each.collect();
+    }
+    let plain = reader.addresses("address").unwrap_or_default().into_iter();
+    plain.map(|cidr| Address { network: None, cidr }).collect()
+}
+
+fn networks(root: &Reader<'_, '_>) -> Vec<Network> {
+    let tables = root.map("network", "network").into_iter();
+    tables
+        .map(|(name, reader)| {
+            let place = format!("network.{}.link", name.as_str());
+            let Some(reader) = reader else {
+                return Network {
+                    name,
+                    kind: None,
+                    members: None,
+                    profile: None,
+                    subnets: Vec::new(),
+                    overrides: Vec::new(),
+                };
+            };
+            Network {
+                name,
+                kind: reader.word("kind").map(|word| match word {
+                    0 => NetworkKind::Switch,
+                    _ => NetworkKind::PointToPoint,
+                }),
+                members: reader.names("members"),
+                profile: reader.text("profile"),
+                subnets: reader.addresses("subnet").unwrap_or_default(),
+                overrides: overrides(&reader, &place),
+            }
+        })
+        .collect()
+}
+
+fn overrides(network: &Reader<'_, '_>, place: &str) -> Vec<Override> {
+    let tables = network.map("link", place).into_iter();
+    let read = tables.filter_map(|(members, reader)| {
+        let reader = reader?;
+        Some(Override { members, profile: reader.text("profile"), link: link_profile(&reader) })
+    });
+    read.collect()
+}
+
+fn faults(root: &Reader<'_, '_>) -> Vec<Fault> {
+    let entries = root.list("fault").into_iter();
+    entries.map(|(span, reader)| fault(span, &reader)).collect()
+}
+
+fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
+    let kind = reader.text("kind").and_then(|text| {
+        let kind = FaultKind::named(text.as_str());
+        if kind.is_none() {
+            reader.unknown("kind", &text, FAULTS.iter().map(|row| row.name));
+        }
+        kind
+    });
+    let lasts = match reader.time("for") {
+        None if reader.has("for") => Err(()),
+        lasts => Ok(lasts),
+    };
+    if let (Some(kind), Some(key)) = (kind, reader.key_span("for"))
+        && kind.shape().lasting == Lasting::No
+    {
+        let what = format!("\"{}\" happens in one moment", kind.shape().name);
+        let problem = Problem::new(Code::KeyConflict, key, what, "`for` has no meaning here");
+        reader.sink().push(problem.help("leave `for` out, or use \"crash\", which lasts"));
+    }
+    Fault { span, at: reader.time("at"), lasts, kind, targets: reader.names("target") }
+}
+
+fn expectations(root: &Reader<'_, '_>) -> Vec<Expectation> {
+    let entries = root.list("expect").into_iter();
+    entries.map(|(span, reader)| expectation(span, &reader)).collect()
+}
+
+/// The keys that say what is demanded, and the keys that go with each.
+const DEMANDS: [(&str, &[&str]); 5] = [
+    ("always", &["from", "until"]),
+    ("never", &["from", "until"]),
+    ("eventually", &["within", "from", "until"]),
+    ("stable", &["within", "after"]),
+    ("flow", &["from", "until"]),
+];
+
+fn expectation(span: Span, reader: &Reader<'_, '_>) -> Expectation {
+    let said: Vec<_> = DEMANDS.iter().filter(|(key, _)| reader.has(key)).collect();
+    let key = match said.as_slice() {
+        [] => {
+            let what = "this expectation demands nothing";
+            let problem = Problem::new(Code::MissingKey, span.clone(), what, "here");
+            reader.sink().push(problem.help("add one of `always`, `never`, `eventually`, `stable` and `flow`"));
+            None
+        }
+        [(key, goes_with)] => {
+            unfit_keys(reader, key, goes_with);
+            Some(*key)
+        }
+        [(first, _), (second, _), ..] => {
+            let at = |key| reader.key_span(key).unwrap_or(span.clone());
+            let what = format!("`{first}` and `{second}` exclude each other");
+            let problem = Problem::new(Code::KeyConflict, at(second), what, "a second demand");
+            let problem = problem.also(at(first), "the first demand");
+            reader.sink().push(problem.help("make each an [[expect]] of its own"));
+            None
+        }
+    };
+    let demand = key.and_then(|key| {
+        Some(match key {
+            "always" => Demand::Always(reader.text(key)?),
+            "never" => Demand::Never(reader.text(key)?),
+            "eventually" => Demand::Eventually(reader.text(key)?),
+            "stable" => Demand::Stable(reader.text(key)?),
+            _ => Demand::Flow(flow(&reader.table(key)?)?),
+        })
+    });
+    Expectation {
+        span,
+        name: reader.filled("name"),
+        demand,
+        within: reader.time("within"),
+        after: reader.moment("after"),
+        from: reader.moment("from"),
+        until: reader.moment("until"),
+    }
+}
+
+fn unfit_keys(reader: &Reader<'_, '_>, demand: &str, goes_with: &[&str]) {
+    let fits = |key: &&str| *key == "name" || *key == demand || goes_with.contains(key);
+    for key in EXPECT.keys().filter(|key| !fits(key)) {
+        let Some(span) = reader.key_span(key) else { continue };
+        let what = format!("`{key}` has no meaning for `{demand}`");
+        let problem = Problem::new(Code::KeyConflict, span, what, "leave this out");
+        let help = match (demand, key) {
+            ("flow", "within") => "write it into the flow: flow = { every = …, reaches = …, within = … }".to_owned(),
+            ("stable", "from") => "write `after` instead".to_owned(),
+            _ => format!("`{demand}` takes {}", crate::diagnose::list(goes_with.iter().copied())),
+        };
+        reader.sink().push(problem.help(help));
+    }
+}
+
+fn flow(reader: &Reader<'_, '_>) -> Option<FlowDemand> {
+    let conflict = |key: &str, what: String, help: &str| {
+        let span = reader.key_span(key).unwrap_or(0..0);
+        reader.sink().push(Problem::new(Code::KeyConflict, span, what, "here").help(help));
+    };
+    let example =
+        "write { every = \"reading.acknowledged\", reaches = \"reading.stored\" } or { unique = \"reading.stored\" }";
+    if reader.has("unique") {
+        for key in ["every", "reaches", "within"].into_iter().filter(|key| reader.has(key)) {
+            conflict(key, format!("`{key}` and `unique` exclude each other"), example);
+        }
+        return Some(FlowDemand::Unique(reader.text("unique")?));
+    }
+    match (reader.has("every"), reader.has("reaches")) {
+        (true, true) => {}
+        (true, false) => conflict("every", "`every` needs `reaches`".into(), example),
+        (false, true) => conflict("reaches", "`reaches` needs `every`".into(), example),
+        (false, false) => {
+            let span = reader.span();
+            let problem = Problem::new(Code::MissingKey, span, "`flow` demands nothing", "here");
+            reader.sink().push(problem.help(example));
+        }
+    }
+    let within = reader.time("within");
+    Some(FlowDemand::Reaches { every: reader.text("every")?, reaches: reader.text("reaches")?, within })
+}

@@ -1,0 +1,431 @@
+//! Reads one table of the language key by key, and notes every mistake on the way.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::address::Cidr;
+use super::language::{Field, Shape, Table};
+use super::scenario::Moment;
+use super::text::Text;
+use crate::diagnose::{Code, Problem, Sink, Span, did_you_mean, list};
+use crate::units::{Drift, Malformed, Probability, Rate, SignedTime, Size, Time};
+
+/// What all readers of one file share.
+pub(super) struct File<'i> {
+    pub(super) source: &'i str,
+    pub(super) sink: Sink,
+}
+
+/// A table under reading. Unknown and missing keys are noted when it is opened.
+pub(super) struct Reader<'r, 'i> {
+    file: &'r File<'i>,
+    table: &'static Table,
+    items: &'r DeTable<'i>,
+    span: Span,
+    /// Keys that a misspelt one stands for, so that they are not told to be missing as well.
+    meant: Vec<&'static str>,
+}
+
+/// A value with the key it stands at.
+type Entry<'r, 'i> = (&'static Field, &'r Spanned<DeValue<'i>>);
+
+impl<'r, 'i> Reader<'r, 'i> {
+    /// Opens `items` as `table`. `place` names it in messages, and `span` is where to say that
+    /// something is missing.
+    pub(super) fn open(
+        file: &'r File<'i>,
+        table: &'static Table,
+        items: &'r DeTable<'i>,
+        span: &Span,
+        place: &str,
+    ) -> Self {
+        let mut meant = Vec::new();
+        for (key, _) in items {
+            let name: &str = key.get_ref();
+            if table.field(name).is_some() {
+                continue;
+            }
+            let what = format!("{place} has no key `{name}`");
+            let near = table.fields.iter().find(|field| did_you_mean(name, table.keys()) == Some(field.key));
+            let keys = list(table.keys());
+            let help = match near {
+                Some(near) => format!("did you mean `{}`? Keys are {keys}", near.key),
+                None => format!("keys are {keys}"),
+            };
+            meant.extend(near.map(|near| near.key));
+            let problem = Problem::new(Code::UnknownKey, key.span(), what, "unknown key");
+            file.sink.push(problem.help(help));
+        }
+        for field in table.fields {
+            if field.required && find(items, field.key).is_none() && !meant.contains(&field.key) {
+                let what = format!("{place} lacks `{}`", field.key);
+                let label = format!("`{}` is missing here", field.key);
+                let problem = Problem::new(Code::MissingKey, span.clone(), what, label);
+                let help = format!("{} For example: {}", field.doc, field.example);
+                file.sink.push(problem.help(help));
+            }
+        }
+        Self { file, table, items, span: span.clone(), meant }
+    }
+
+    /// Where to say that something is missing.
+    pub(super) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    pub(super) fn sink(&self) -> &'r Sink {
+        &self.file.sink
+    }
+
+    /// Whether the key is there, or was meant to be.
+    pub(super) fn has(&self, key: &str) -> bool {
+        find(self.items, key).is_some() || self.meant.contains(&key)
+    }
+
+    /// The place of a key, if it is there.
+    pub(super) fn key_span(&self, key: &str) -> Option<Span> {
+        let found = self.items.iter().find(|(name, _)| *name.get_ref() == key);
+        found.map(|(name, _)| name.span())
+    }
+
+    fn entry(&self, key: &str) -> Option<Entry<'r, 'i>> {
+        let field = self.table.field(key).expect("the language declares every key that is read");
+        Some((field, find(self.items, key)?))
+    }
+
+    /// Notes that a value is not what its key takes.
+    fn refuse_type<T>(&self, (field, value): Entry<'_, '_>, wanted: &str) -> Option<T> {
+        let found = kind_of(value.get_ref());
+        let what = format!("`{}` is {wanted}, not {found}", field.key);
+        let problem = Problem::new(Code::WrongType, value.span(), what, format!("this is {found}"));
+        self.sink().push(problem.help(format!("for example: {}", field.example)));
+        None
+    }
+
+    fn malformed<T>(&self, (field, value): Entry<'_, '_>, read: Result<T, Malformed>) -> Option<Spanned<T>> {
+        match read {
+            Ok(read) => Some(Spanned::new(value.span(), read)),
+            Err(malformed) => {
+                let code = match malformed.out_of_range {
+                    true => Code::OutOfRange,
+                    false => Code::WrongUnit,
+                };
+                let what = format!("`{}`: {}", field.key, malformed.what);
+                let problem = Problem::new(code, value.span(), what, "here");
+                self.sink().push(problem.help(malformed.help));
+                None
+            }
+        }
+    }
+
+    /// A string, with the places of its parts.
+    pub(super) fn text(&self, key: &str) -> Option<Text> {
+        let entry = self.entry(key)?;
+        self.text_of(entry)
+    }
+
+    fn text_of(&self, entry: Entry<'_, '_>) -> Option<Text> {
+        match entry.1.get_ref() {
+            DeValue::String(text) => Some(Text::new(text, entry.1.span(), self.file.source)),
+            _ => self.refuse_type(entry, "a string"),
+        }
+    }
+
+    /// A string that is not empty.
+    pub(super) fn filled(&self, key: &str) -> Option<Text> {
+        let text = self.text(key)?;
+        if text.as_str().trim().is_empty() {
+            let what = format!("`{key}` is empty");
+            self.sink().push(
+                Problem::new(Code::OutOfRange, text.span(), what, "nothing here")
+                    .help(format!("for example: {}", self.entry(key)?.0.example)),
+            );
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A quantity from a string; a bare number is told about its missing unit.
+    fn quantity<T>(&self, key: &str, wanted: &str, parse: fn(&str) -> Result<T, Malformed>) -> Option<Spanned<T>> {
+        let entry = self.entry(key)?;
+        match entry.1.get_ref() {
+            DeValue::String(text) => self.malformed(entry, parse(text)),
+            DeValue::Integer(number) => self.malformed(entry, parse(number.as_str())),
+            DeValue::Float(number) => self.malformed(entry, parse(number.as_str())),
+            _ => self.refuse_type(entry, wanted),
+        }
+    }
+
+    pub(super) fn time(&self, key: &str) -> Option<Spanned<Time>> {
+        self.quantity(key, "a time with its unit", Time::parse)
+    }
+
+    pub(super) fn signed_time(&self, key: &str) -> Option<Spanned<SignedTime>> {
+        self.quantity(key, "a time with its unit", SignedTime::parse)
+    }
+
+    pub(super) fn rate(&self, key: &str) -> Option<Spanned<Rate>> {
+        let rate = self.quantity(key, "a rate with its unit", Rate::parse)?;
+        self.nonzero(key, rate.get_ref().as_bits_per_second() == 0, rate.span())?;
+        Some(rate)
+    }
+
+    pub(super) fn size(&self, key: &str) -> Option<Spanned<Size>> {
+        self.quantity(key, "a size with its unit", Size::parse)
+    }
+
+    /// Notes what must not be zero and is.
+    pub(super) fn nonzero(&self, key: &str, zero: bool, span: Span) -> Option<()> {
+        if !zero {
+            return Some(());
+        }
+        let what = format!("`{key}` cannot be 0");
+        let problem = Problem::new(Code::OutOfRange, span, what, "this is 0");
+        let example = self.entry(key)?.0.example;
+        self.sink().push(problem.help(format!("for example: {example}")));
+        None
+    }
+
+    pub(super) fn probability(&self, key: &str) -> Option<Spanned<Probability>> {
+        let entry = self.entry(key)?;
+        match entry.1.get_ref() {
+            DeValue::String(text) => self.malformed(entry, Probability::parse(text)),
+            DeValue::Integer(number) => self.malformed(entry, Probability::parse_number(number.as_str())),
+            DeValue::Float(number) => self.malformed(entry, Probability::parse_number(number.as_str())),
+            _ => self.refuse_type(entry, "a probability"),
+        }
+    }
+
+    pub(super) fn drift(&self, key: &str) -> Option<Spanned<Drift>> {
+        let entry = self.entry(key)?;
+        let text = match entry.1.get_ref() {
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
+            DeValue::Float(number) => number.as_str(),
+            _ => return self.refuse_type(entry, "a number of ppm"),
+        };
+        self.malformed(entry, Drift::parse_number(text))
+    }
+
+    /// An integer within the bounds that the language gives the key.
+    pub(super) fn integer(&self, key: &str) -> Option<Spanned<i64>> {
+        let entry = self.entry(key)?;
+        let DeValue::Integer(number) = entry.1.get_ref() else {
+            return self.refuse_type(entry, "an integer");
+        };
+        let Shape::Integer { min, max } = entry.0.shape else {
+            unreachable!("only integers are read as integers");
+        };
+        match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(value) if (min..=max).contains(&value) => Some(Spanned::new(entry.1.span(), value)),
+            _ => {
+                let what = format!("`{key}` is between {min} and {max}, not {number}");
+                let problem = Problem::new(Code::OutOfRange, entry.1.span(), what, "out of range");
+                self.sink().push(problem.help(format!("for example: {}", entry.0.example)));
+                None
+            }
+        }
+    }
+
+    /// An unsigned 64-bit number, which TOML's own integers cannot always hold: `42`, `"0x2a"`.
+    pub(super) fn seed(&self, key: &str) -> Option<u64> {
+        let entry = self.entry(key)?;
+        let read = match entry.1.get_ref() {
+            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()),
+            DeValue::String(text) => match text.strip_prefix("0x") {
+                Some(hex) => u64::from_str_radix(&hex.replace('_', ""), 16),
+                None => text.parse(),
+            },
+            _ => return self.refuse_type(entry, "an integer"),
+        };
+        if read.is_err() {
+            let what = format!("`{key}` is an integer from 0 to {}", u64::MAX);
+            let problem = Problem::new(Code::OutOfRange, entry.1.span(), what, "not one of those");
+            self.sink().push(problem.help("for example: seed = 42, or seed = \"0x2a\""));
+        }
+        read.ok()
+    }
+
+    /// One of the words that the language gives the key, as its index.
+    pub(super) fn word(&self, key: &str) -> Option<usize> {
+        let entry = self.entry(key)?;
+        let Shape::Word(words) = entry.0.shape else {
+            unreachable!("only words are read as words");
+        };
+        let text = self.text_of(entry)?;
+        let found = words.iter().position(|(word, _)| *word == text.as_str());
+        if found.is_none() {
+            self.unknown(key, &text, words.iter().map(|(word, _)| *word));
+        }
+        found
+    }
+
+    /// Notes a word that is none of `allowed`.
+    pub(super) fn unknown<'a>(&self, key: &str, text: &Text, allowed: impl Iterator<Item = &'a str> + Clone) {
+        let what = format!("`{key}` cannot be \"{}\"", text.as_str());
+        let help = match did_you_mean(text.as_str(), allowed.clone()) {
+            Some(meant) => format!("did you mean \"{meant}\"? It is one of {}", list(allowed)),
+            None => format!("it is one of {}", list(allowed)),
+        };
+        let problem = Problem::new(Code::UnknownValue, text.span(), what, "not one of its words");
+        self.sink().push(problem.help(help));
+    }
+
+    /// A time, or the word `calm`.
+    pub(super) fn moment(&self, key: &str) -> Option<Spanned<Moment>> {
+        fn parse(text: &str) -> Result<Moment, Malformed> {
+            if text == "calm" {
+                return Ok(Moment::Calm);
+            }
+            let or_calm = |malformed: Malformed| Malformed { help: malformed.help + ", or \"calm\"", ..malformed };
+            Time::parse(text).map(Moment::At).map_err(or_calm)
+        }
+        self.quantity(key, "a time, or \"calm\"", parse)
+    }
+
+    /// A list of strings, or a single one.
+    pub(super) fn names(&self, key: &str) -> Option<Vec<Text>> {
+        let entry = self.entry(key)?;
+        let items = match entry.1.get_ref() {
+            DeValue::String(_) => return self.text_of(entry).map(|text| vec![text]),
+            DeValue::Array(items) => items,
+            _ => return self.refuse_type(entry, "a name or a list of names"),
+        };
+        if items.is_empty() {
+            let what = format!("`{key}` is empty");
+            let problem = Problem::new(Code::OutOfRange, entry.1.span(), what, "nothing in it");
+            self.sink().push(problem.help(format!("for example: {}", entry.0.example)));
+            return None;
+        }
+        let before = self.sink().len();
+        let texts = items.iter().filter_map(|item| self.text_of((entry.0, item))).collect();
+        (self.sink().len() == before).then_some(texts)
+    }
+
+    /// One address, or several in a list; with each, its place.
+    pub(super) fn addresses(&self, key: &str) -> Option<Vec<Spanned<Cidr>>> {
+        let texts = self.names(key)?;
+        let read: Vec<_> = texts.iter().filter_map(|text| self.address(text)).collect();
+        (read.len() == texts.len()).then_some(read)
+    }
+
+    fn address(&self, text: &Text) -> Option<Spanned<Cidr>> {
+        match Cidr::parse(text.as_str()) {
+            Ok(cidr) => Some(Spanned::new(text.span(), cidr)),
+            Err((what, help)) => {
+                let problem = Problem::new(Code::Address, text.span(), what, "here");
+                self.sink().push(problem.help(help));
+                None
+            }
+        }
+    }
+
+    /// Addresses by network, where the key holds a table of them.
+    pub(super) fn addresses_by_network(&self, key: &str) -> Option<Vec<(Text, Vec<Spanned<Cidr>>)>> {
+        let entry = self.entry(key)?;
+        let DeValue::Table(items) = entry.1.get_ref() else {
+            return None;
+        };
+        let before = self.sink().len();
+        let mut read = Vec::new();
+        for (name, value) in items {
+            let name = Text::new(name.get_ref(), name.span(), self.file.source);
+            let texts: Vec<Text> = match value.get_ref() {
+                DeValue::Array(items) => items.iter().filter_map(|item| self.text_of((entry.0, item))).collect(),
+                _ => self.text_of((entry.0, value)).into_iter().collect(),
+            };
+            read.push((name, texts.iter().filter_map(|text| self.address(text)).collect()));
+        }
+        (self.sink().len() == before).then_some(read)
+    }
+
+    /// The raw value of a key.
+    pub(super) fn raw(&self, key: &str) -> Option<&'r Spanned<DeValue<'i>>> {
+        self.entry(key).map(|(_, value)| value)
+    }
+
+    /// The table at a key.
+    pub(super) fn table(&self, key: &str) -> Option<Reader<'r, 'i>> {
+        let entry = self.entry(key)?;
+        let Shape::Table(table) = entry.0.shape else {
+            unreachable!("only tables are read as tables");
+        };
+        match entry.1.get_ref() {
+            DeValue::Table(items) => {
+                let place = format!("`{key}`");
+                Some(Self::open(self.file, table, items, &entry.1.span(), &place))
+            }
+            _ => self.refuse_type(entry, "a table"),
+        }
+    }
+
+    /// The tables at a key, by name, in the order of the text. What is no table is noted, and has
+    /// no reader, but its name still counts as taken.
+    pub(super) fn map(&self, key: &str, place: &str) -> Vec<(Text, Option<Reader<'r, 'i>>)> {
+        let Some(entry) = self.entry(key) else {
+            return Vec::new();
+        };
+        let Shape::Map(table) = entry.0.shape else {
+            unreachable!("only maps are read as maps");
+        };
+        let DeValue::Table(items) = entry.1.get_ref() else {
+            self.refuse_type::<()>(entry, "a table of tables");
+            return Vec::new();
+        };
+        let mut read = Vec::new();
+        for (name, value) in items {
+            let text = Text::new(name.get_ref(), name.span(), self.file.source);
+            let reader = match value.get_ref() {
+                DeValue::Table(items) => {
+                    let place = format!("[{place}.{}]", text.as_str());
+                    Some(Self::open(self.file, table, items, &name.span(), &place))
+                }
+                _ => self.refuse_type((entry.0, value), "a table of tables"),
+            };
+            read.push((text, reader));
+        }
+        read
+    }
+
+    /// The array of tables at a key, with the place of each.
+    pub(super) fn list(&self, key: &str) -> Vec<(Span, Reader<'r, 'i>)> {
+        let Some(entry) = self.entry(key) else {
+            return Vec::new();
+        };
+        let Shape::List(table) = entry.0.shape else {
+            unreachable!("only lists are read as lists");
+        };
+        let DeValue::Array(items) = entry.1.get_ref() else {
+            self.refuse_type::<()>(entry, "a list of tables, each under its own header");
+            return Vec::new();
+        };
+        let mut read = Vec::new();
+        for item in items {
+            match item.get_ref() {
+                DeValue::Table(items) => {
+                    let place = format!("[[{key}]]");
+                    let reader = Self::open(self.file, table, items, &item.span(), &place);
+                    read.push((item.span(), reader));
+                }
+                _ => self.refuse_type::<()>((entry.0, item), "a list of tables").unwrap_or(()),
+            }
+        }
+        read
+    }
+}
+
+fn find<'r, 'i>(items: &'r DeTable<'i>, key: &str) -> Option<&'r Spanned<DeValue<'i>>> {
+    let found = items.iter().find(|(name, _)| *name.get_ref() == key);
+    found.map(|(_, value)| value)
+}
+
+fn kind_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

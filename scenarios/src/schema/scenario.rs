@@ -1,0 +1,286 @@
+//! What a scenario file says, typed, each value with its place.
+//!
+//! Whatever could not be read is `None` (or left out), and then its problem has been noted.
+
+use toml::Spanned;
+
+use super::address::Cidr;
+use super::config::ConfigText;
+use super::language::{FAULTS, FaultShape};
+use super::text::Text;
+use crate::diagnose::Span;
+use crate::units::{Drift, Probability, Rate, SignedTime, Size, Time};
+
+/// A scenario file.
+#[derive(Clone, Debug, Default)]
+pub struct Scenario<'i> {
+    /// A short name for people.
+    pub name: Option<Text>,
+    /// What it shows.
+    pub description: Option<Text>,
+    /// How long the run lasts.
+    pub duration: Option<Spanned<Time>>,
+    /// The seed of a run that is given none.
+    pub seed: u64,
+    /// When the storm is over.
+    pub calm_after: Option<Spanned<Time>>,
+    /// What a run is meant to come to.
+    pub verdict: Verdict,
+    /// Link profiles.
+    pub profiles: Vec<Profile>,
+    /// Nodes, each standing for one or several.
+    pub nodes: Vec<Node<'i>>,
+    /// Networks.
+    pub networks: Vec<Network>,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// What must hold.
+    pub expectations: Vec<Expectation>,
+}
+
+/// What a run of a scenario is meant to come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Every expectation holds.
+    #[default]
+    Pass,
+    /// At least one breaks: the scenario shows what failing looks like.
+    Fail,
+}
+
+/// `[profile.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Its name.
+    pub name: Text,
+    /// What it says of a link.
+    pub link: LinkProfile,
+}
+
+/// What a link does to each frame, as far as it is said.
+#[derive(Clone, Debug, Default)]
+pub struct LinkProfile {
+    /// One way.
+    pub latency: Option<Spanned<Time>>,
+    /// At most this much more.
+    pub jitter: Option<Spanned<Time>>,
+    /// How likely a frame is lost.
+    pub loss: Option<Spanned<Probability>>,
+    /// How fast frames are sent.
+    pub rate: Option<Spanned<Rate>>,
+    /// How much may wait.
+    pub queue: Option<Spanned<Size>>,
+}
+
+/// `[node.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Node<'i> {
+    /// The table's name.
+    pub key: Text,
+    /// As in the registry.
+    pub kind: Option<Text>,
+    /// How many, if it is said; `Err` if it is said and could not be read.
+    pub count: Result<Option<Spanned<u32>>, ()>,
+    /// The name pattern.
+    pub name: Option<Text>,
+    /// Its addresses; empty if they could not be read.
+    pub addresses: Vec<Address>,
+    /// How its clock differs.
+    pub clock_offset: Option<Spanned<SignedTime>>,
+    /// How its clock drifts.
+    pub clock_drift: Option<Spanned<Drift>>,
+    /// The kind's own configuration.
+    pub config: ConfigText<'i>,
+}
+
+/// An address of a node, and the network that it is for.
+#[derive(Clone, Debug)]
+pub struct Address {
+    /// The network, where the file says it.
+    pub network: Option<Text>,
+    /// The first instance's address.
+    pub cidr: Spanned<Cidr>,
+}
+
+/// `[network.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Its name.
+    pub name: Text,
+    /// What joins its members.
+    pub kind: Option<NetworkKind>,
+    /// Names and globs of nodes.
+    pub members: Option<Vec<Text>>,
+    /// The profile of its links.
+    pub profile: Option<Text>,
+    /// Where its members' addresses must lie.
+    pub subnets: Vec<Spanned<Cidr>>,
+    /// What is different for some.
+    pub overrides: Vec<Override>,
+}
+
+/// What joins the members of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NetworkKind {
+    /// A learning switch, one link to each member.
+    Switch,
+    /// One link between two members.
+    PointToPoint,
+}
+
+/// `[network.NAME.link.GLOB]`.
+#[derive(Clone, Debug)]
+pub struct Override {
+    /// The members whose links are meant.
+    pub members: Text,
+    /// Another profile.
+    pub profile: Option<Text>,
+    /// Single settings on top.
+    pub link: LinkProfile,
+}
+
+/// `[[fault]]`.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// The whole entry.
+    pub span: Span,
+    /// When.
+    pub at: Option<Spanned<Time>>,
+    /// How long; `Err` if it is said and could not be read.
+    pub lasts: Result<Option<Spanned<Time>>, ()>,
+    /// What.
+    pub kind: Option<FaultKind>,
+    /// To whom.
+    pub targets: Option<Vec<Text>>,
+}
+
+/// What goes wrong. The parameters of a kind are its variant's fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// Nothing passes the link.
+    CutLink,
+    /// The node loses power.
+    PowerCut,
+    /// The node's program dies.
+    Crash,
+    /// The node is reset from outside and boots at once.
+    Restart,
+    /// The node's code does not run.
+    Pause,
+}
+
+impl FaultKind {
+    /// The kind's row in [`FAULTS`].
+    ///
+    /// # Panics
+    /// Never: every variant has a row, which a test proves.
+    #[must_use]
+    pub fn shape(self) -> &'static FaultShape {
+        let name = match self {
+            Self::CutLink => "cut-link",
+            Self::PowerCut => "power-cut",
+            Self::Crash => "crash",
+            Self::Restart => "restart",
+            Self::Pause => "pause",
+        };
+        let row = FAULTS.iter().find(|row| row.name == name);
+        row.expect("every kind of fault has a row")
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "cut-link" => Some(Self::CutLink),
+            "power-cut" => Some(Self::PowerCut),
+            "crash" => Some(Self::Crash),
+            "restart" => Some(Self::Restart),
+            "pause" => Some(Self::Pause),
+            _ => None,
+        }
+    }
+}
+
+/// `[[expect]]`.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    /// The whole entry.
+    pub span: Span,
+    /// In words.
+    pub name: Option<Text>,
+    /// What is demanded.
+    pub demand: Option<Demand>,
+    /// How long it may take.
+    pub within: Option<Spanned<Time>>,
+    /// What `stable` waits for.
+    pub after: Option<Spanned<Moment>>,
+    /// When it begins to count.
+    pub from: Option<Spanned<Moment>>,
+    /// When it ceases to count.
+    pub until: Option<Spanned<Moment>>,
+}
+
+/// What an expectation demands.
+#[derive(Clone, Debug)]
+pub enum Demand {
+    /// The condition holds all the time.
+    Always(Text),
+    /// The condition holds at no time.
+    Never(Text),
+    /// The condition comes to hold.
+    Eventually(Text),
+    /// The condition comes to hold and stays.
+    Stable(Text),
+    /// A demand on events with ids.
+    Flow(FlowDemand),
+}
+
+impl Demand {
+    /// The condition, if the demand is on one. Its grammar is that of [`expr`](crate::expr).
+    #[must_use]
+    pub fn expression(&self) -> Option<&Text> {
+        match self {
+            Self::Always(text) | Self::Never(text) | Self::Eventually(text) | Self::Stable(text) => Some(text),
+            Self::Flow(_) => None,
+        }
+    }
+}
+
+/// What is demanded of flows.
+#[derive(Clone, Debug)]
+pub enum FlowDemand {
+    /// Every id of one flow is seen in another.
+    Reaches {
+        /// The flow that obliges.
+        every: Text,
+        /// The flow that must have the id too.
+        reaches: Text,
+        /// How much later at most.
+        within: Option<Spanned<Time>>,
+    },
+    /// No id is seen twice.
+    Unique(Text),
+}
+
+/// A moment of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Moment {
+    /// So long after the start.
+    At(Time),
+    /// When the storm is over.
+    Calm,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_fault_table_is_a_kind_and_back() {
+        for row in FAULTS {
+            let kind = FaultKind::named(row.name).expect("a kind for every row");
+            assert!(std::ptr::eq(kind.shape(), row));
+        }
+    }
+}
