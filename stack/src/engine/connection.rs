@@ -10,7 +10,10 @@ use smoltcp::{
     socket::tcp::{CongestionControl, Socket, State},
 };
 
-use super::packet::{halves, key};
+use super::{
+    frontier::Frontier,
+    packet::{halves, key},
+};
 use crate::{
     table::{Link, NONE, mix},
     tcp::{Error, Options},
@@ -82,12 +85,13 @@ pub(crate) struct Connection<'r> {
     /// The writer waits for everything to be acknowledged, not just for room.
     pub(crate) drains: bool,
     pub(crate) error: Option<Error>,
+    pub(crate) frontier: Frontier,
     /// When a segment last came.
     pub(crate) heard: Instant,
-    /// Since when an answer is due; `None` while none is.
+    /// When something was first sent, since the other side was last heard, that it has to answer.
     pub(crate) owed_since: Option<Instant>,
     pub(crate) timeout: Option<Duration>,
-    keep_alive: bool,
+    keep_alive: Option<Duration>,
     /// When an orphan is given up; `None` until egress has told the time.
     pub(crate) linger_until: Option<Instant>,
 }
@@ -114,10 +118,11 @@ impl<'r> Connection<'r> {
             writer: None,
             drains: false,
             error: None,
+            frontier: Frontier::default(),
             heard: Instant::ZERO,
             owed_since: None,
             timeout: None,
-            keep_alive: false,
+            keep_alive: None,
             linger_until: None,
         }
     }
@@ -144,6 +149,7 @@ impl<'r> Connection<'r> {
         self.owed_since = None;
         self.linger_until = None;
         self.error = None;
+        self.frontier = Frontier::default();
         self.set_options(options);
     }
 
@@ -160,7 +166,7 @@ impl<'r> Connection<'r> {
             CongestionControl::None
         });
         self.timeout = options.timeout;
-        self.keep_alive = options.keep_alive.is_some();
+        self.keep_alive = options.keep_alive;
     }
 
     /// Forgets the connection without a word to the other side.
@@ -226,9 +232,18 @@ impl<'r> Connection<'r> {
         let socket = self.socket();
         match socket.state() {
             State::Closed | State::Listen | State::TimeWait => false,
-            State::Established | State::CloseWait | State::FinWait2 => self.keep_alive || socket.send_queue() > 0,
+            State::Established | State::CloseWait | State::FinWait2 => {
+                self.keep_alive.is_some() || socket.send_queue() > 0
+            }
             _ => true,
         }
+    }
+
+    /// Until when the answer that is due must come. Where keep-alives are sent, an acknowledgement of ours
+    /// may have been taken for something to answer: there the next keep-alive has its time too.
+    #[inline]
+    pub(crate) fn owed_until(&self) -> Option<Instant> {
+        Some(self.owed_since? + self.timeout? + self.keep_alive.unwrap_or_default())
     }
 
     /// Takes the wakers of those that need not wait any longer.

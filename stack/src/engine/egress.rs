@@ -95,6 +95,7 @@ impl Core<'_> {
         self.stop_waiting(at);
         let time = smol_time(now);
         let mut header = None;
+        let mut tried = false;
         let mut stalled = false;
         loop {
             let connections = &mut self.tables.connections;
@@ -108,6 +109,7 @@ impl Core<'_> {
                 }
                 None => break,
             }
+            tried = true;
             let way = match header {
                 Some(header) => header,
                 None => {
@@ -129,7 +131,7 @@ impl Core<'_> {
                 return Egress::Blocked;
             };
             let slot = &mut self.tables.connections.slots[at as usize];
-            let mut device = OneShot::sending(way, room, &self.caps);
+            let mut device = OneShot::sending(way, room, &self.caps).of(Some(&mut slot.frontier));
             let polled = self.iface.poll_egress(time, &mut device, &mut slot.set);
             self.stats.frames_sent += u64::from(device.sent);
             // Due without a segment: once that is a change of state, twice it would go on for ever.
@@ -138,32 +140,29 @@ impl Core<'_> {
                 break;
             }
         }
+        if tried {
+            self.owe(at, now);
+        }
         self.tables.connections.clean(at);
         self.settle(at);
         Egress::Done
     }
 
-    /// Notes since when the other side owes an answer, and ends what has lasted too long.
+    /// Ends what has lasted too long.
     #[inline]
     fn keep_time(&mut self, at: u32, now: Instant) {
         let linger = self.linger;
         let connections = &mut self.tables.connections;
         let slot = &mut connections.slots[at as usize];
-        let owed = slot.is_owed();
-        match (owed, slot.owed_since) {
-            (false, None) => {}
-            (false, Some(_)) => slot.owed_since = None,
-            (true, since) => {
-                let since = since.map_or(now, |since| since.max(slot.heard));
-                slot.owed_since = Some(since);
-                if let Some(timeout) = slot.timeout {
-                    let until = since + timeout;
-                    if until <= now {
-                        slot.error = Some(Error::TimedOut);
-                        slot.socket_mut().abort();
-                    } else {
-                        connections.mark_at(at, until);
-                    }
+        if slot.owed_since.is_some() {
+            if !slot.is_owed() {
+                slot.owed_since = None;
+            } else if let Some(until) = slot.owed_until() {
+                if until <= now {
+                    slot.error = Some(Error::TimedOut);
+                    slot.socket_mut().abort();
+                } else {
+                    connections.mark_at(at, until);
                 }
             }
         }
@@ -174,6 +173,18 @@ impl Core<'_> {
                 slot.socket_mut().abort();
             } else {
                 connections.mark_at(at, until);
+            }
+        }
+    }
+
+    /// Something was sent, or should have been: from now on an answer may be due.
+    #[inline]
+    fn owe(&mut self, at: u32, now: Instant) {
+        let slot = &mut self.tables.connections.slots[at as usize];
+        if slot.owed_since.is_none() && slot.is_owed() {
+            slot.owed_since = Some(now);
+            if let Some(until) = slot.owed_until() {
+                self.tables.connections.mark_at(at, until);
             }
         }
     }

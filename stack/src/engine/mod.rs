@@ -14,6 +14,7 @@
 mod connection;
 mod connections;
 mod egress;
+mod frontier;
 mod handles;
 mod icmp;
 mod ingress;

@@ -10,7 +10,10 @@ use smoltcp::{
     time::Instant,
 };
 
-use super::packet::{ETHERNET_HEADER, Mac, ethernet_header};
+use super::{
+    frontier::Frontier,
+    packet::{ETHERNET_HEADER, Mac, ethernet_header},
+};
 
 /// Where frames are sent from.
 pub(crate) trait Port {
@@ -54,6 +57,7 @@ pub(crate) struct OneShot<'a, T> {
     packet: Option<&'a [u8]>,
     room: Option<(Header, T)>,
     caps: &'a DeviceCapabilities,
+    frontier: Option<&'a mut Frontier>,
     /// Whether a packet was sent.
     pub(crate) sent: bool,
 }
@@ -62,13 +66,20 @@ impl<'a, T: TxToken> OneShot<'a, T> {
     /// Hands over `packet`; an answer leaves under `header`.
     #[inline]
     pub(crate) fn receiving(packet: &'a [u8], header: Header, room: T, caps: &'a DeviceCapabilities) -> Self {
-        Self { packet: Some(packet), room: Some((header, room)), caps, sent: false }
+        Self { packet: Some(packet), room: Some((header, room)), caps, frontier: None, sent: false }
     }
 
     /// Takes one packet, which leaves under `header`.
     #[inline]
     pub(crate) fn sending(header: Header, room: T, caps: &'a DeviceCapabilities) -> Self {
-        Self { packet: None, room: Some((header, room)), caps, sent: false }
+        Self { packet: None, room: Some((header, room)), caps, frontier: None, sent: false }
+    }
+
+    /// Has the segments that are sent keep to the frontier of their connection.
+    #[inline]
+    pub(crate) fn of(mut self, frontier: Option<&'a mut Frontier>) -> Self {
+        self.frontier = frontier;
+        self
     }
 }
 
@@ -85,12 +96,19 @@ impl<T: TxToken> Device for OneShot<'_, T> {
     #[inline]
     fn receive(&mut self, _now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
         let packet = self.packet.take()?;
-        Some((Received(packet), Room { room: &mut self.room, sent: &mut self.sent }))
+        Some((
+            Received(packet),
+            Room { room: &mut self.room, frontier: self.frontier.as_deref_mut(), sent: &mut self.sent },
+        ))
     }
 
     #[inline]
     fn transmit(&mut self, _now: Instant) -> Option<Self::TxToken<'_>> {
-        self.room.is_some().then_some(Room { room: &mut self.room, sent: &mut self.sent })
+        self.room.is_some().then_some(Room {
+            room: &mut self.room,
+            frontier: self.frontier.as_deref_mut(),
+            sent: &mut self.sent,
+        })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -111,6 +129,7 @@ impl phy::RxToken for Received<'_> {
 /// Room for the packet to send.
 pub(crate) struct Room<'a, T> {
     room: &'a mut Option<(Header, T)>,
+    frontier: Option<&'a mut Frontier>,
     sent: &'a mut bool,
 }
 
@@ -119,7 +138,13 @@ impl<T: TxToken> phy::TxToken for Room<'_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let (header, token) = self.room.take().expect("a token is made only while there is room");
         *self.sent = true;
-        header.send(token, len, f)
+        header.send(token, len, |packet| {
+            let result = f(packet);
+            if let Some(frontier) = self.frontier {
+                frontier.keep(packet);
+            }
+            result
+        })
     }
 }
 

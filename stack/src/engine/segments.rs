@@ -92,9 +92,12 @@ impl Core<'_> {
     fn feed(&mut self, at: u32, packet: &Packet<'_>, from: Mac, resets: bool, room: impl TxToken, now: Instant) {
         let header = self.header_back(packet, from);
         let slot = &mut self.tables.connections.slots[at as usize];
-        let was_opening = resets && slot.is_opening();
+        let was_opening = slot.is_opening();
         slot.heard = now;
-        let mut device = OneShot::receiving(packet.bytes, header, room, &self.caps);
+        slot.owed_since = None;
+        // Resets that answer a handshake bear the number that they answer.
+        let frontier = (!was_opening).then_some(&mut slot.frontier);
+        let mut device = OneShot::receiving(packet.bytes, header, room, &self.caps).of(frontier);
         self.iface.poll_ingress_single(smol_time(now), &mut device, &mut slot.set);
         self.stats.frames_sent += u64::from(device.sent);
         if resets && slot.error.is_none() && slot.socket().state() == State::Closed {

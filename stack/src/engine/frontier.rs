@@ -1,0 +1,96 @@
+//! How far a connection has sent, and that what carries no data says so.
+//!
+//! When a retransmission timer fires, smoltcp sets its next sequence number back, and acknowledgements sent
+//! then bear a number that the other side has left behind: it must not heed them (RFC 9293, section 3.10.7.4).
+//! Where both sides send data and both timers have fired, neither ever hears what the other acknowledged, and
+//! both retransmit for ever. So segments without data get the number that they ought to have: that of
+//! everything ever sent, SND.NXT in the standard's terms.
+
+const FIN: u8 = 0x01;
+const SYN: u8 = 0x02;
+
+/// The sequence number after the last that was sent; `None` before the first.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Frontier(Option<u32>);
+
+impl Frontier {
+    /// Takes note of a segment that is about to be sent, behind the IP header that smoltcp wrote, which has
+    /// no options; corrects its sequence number if it carries nothing.
+    #[inline]
+    pub(crate) fn keep(&mut self, packet: &mut [u8]) {
+        let ip_len = if packet[0] >> 4 == 4 { 20 } else { 40 };
+        let Some((header, rest)) = packet[ip_len..].split_first_chunk_mut::<20>() else {
+            return;
+        };
+        let options_len = usize::from(header[12] >> 4) * 4 - 20;
+        let data_len =
+            (rest.len() - options_len) as u32 + u32::from(header[13] & FIN) + u32::from(header[13] & SYN != 0);
+        let number = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
+        let end = number.wrapping_add(data_len);
+        match self.0 {
+            // Less, counting around (RFC 9293, section 3.4).
+            Some(frontier) if (end.wrapping_sub(frontier) as i32) < 0 => {
+                if data_len == 0 {
+                    renumber(header, number, frontier);
+                }
+            }
+            _ => self.0 = Some(end),
+        }
+    }
+}
+
+/// Replaces the sequence number, and mends the checksum by the difference (RFC 1624, equation 3).
+#[cold]
+fn renumber(header: &mut [u8; 20], from: u32, to: u32) {
+    let halves = |number: u32| (number >> 16) + (number & 0xffff);
+    let checksum = u32::from(!u16::from_be_bytes([header[16], header[17]]));
+    let mut sum = checksum + halves(!from) + halves(to);
+    while sum > 0xffff {
+        sum = halves(sum);
+    }
+    header[4..8].copy_from_slice(&to.to_be_bytes());
+    header[16..18].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use smoltcp::wire::checksum;
+
+    /// An IPv4 header, a TCP header with this number and flags, and so much data; the checksum right.
+    fn packet(number: u32, flags: u8, data_len: usize) -> Vec<u8> {
+        let mut packet = vec![0; 40 + data_len];
+        packet[0] = 0x45;
+        packet[24..28].copy_from_slice(&number.to_be_bytes());
+        packet[32] = 0x50;
+        packet[33] = flags;
+        let sum = !checksum::data(&packet[20..]);
+        packet[36..38].copy_from_slice(&sum.to_be_bytes());
+        packet
+    }
+
+    fn number(packet: &[u8]) -> u32 {
+        u32::from_be_bytes([packet[24], packet[25], packet[26], packet[27]])
+    }
+
+    use std::{vec, vec::Vec};
+
+    proptest! {
+        #[test]
+        fn an_acknowledgement_does_not_fall_back(start: u32, sent in 1_usize..2_000, back in 0_u32..2_000) {
+            let mut frontier = Frontier::default();
+            frontier.keep(&mut packet(start, SYN, 0));
+            let first = start.wrapping_add(1);
+            frontier.keep(&mut packet(first, 0x10, sent));
+            let end = first.wrapping_add(sent as u32);
+            let mut retransmission = packet(first, 0x10, sent / 2);
+            frontier.keep(&mut retransmission);
+            prop_assert_eq!(number(&retransmission), first);
+            let mut acknowledgement = packet(end.wrapping_sub(back), 0x10, 0);
+            frontier.keep(&mut acknowledgement);
+            prop_assert_eq!(number(&acknowledgement), end);
+            prop_assert_eq!(checksum::data(&acknowledgement[20..]), !0);
+        }
+    }
+}
