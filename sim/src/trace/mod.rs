@@ -43,6 +43,11 @@ impl Names {
         self.nodes.iter().enumerate().map(|(index, name)| (NodeId(index as u32), name.as_str()))
     }
 
+    /// All cables with their names, in the order of their ids.
+    pub fn cables(&self) -> impl ExactSizeIterator<Item = (CableId, &str)> {
+        (0..self.links.len() / 2).map(|index| CableId(index as u32)).map(|id| (id, self.cable(id)))
+    }
+
     /// The name of a cable.
     #[must_use]
     pub fn cable(&self, id: CableId) -> &str {
