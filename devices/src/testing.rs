@@ -6,12 +6,17 @@ use core::cell::{Cell, RefCell};
 use core::convert::Infallible;
 use core::future::Future;
 use core::pin::{Pin, pin};
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::string::{String, ToString};
+use std::sync::Arc;
+use std::task::Wake;
+use std::vec;
 use std::vec::Vec;
 
+use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use rand_core::TryRng;
 use wavetank_stack::{Clock, FlowId, Instant, Probe};
 
@@ -106,19 +111,35 @@ impl Drop for ManualTimer {
 
 /// Polls `future`, jumping from timer to timer, until it is done (and what it gave) or `end` has come.
 pub(crate) fn run_until<F: Future>(clock: &ManualClock, end: Instant, mut future: Pin<&mut F>) -> Option<F::Output> {
-    let mut cx = Context::from_waker(Waker::noop());
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let mut cx = Context::from_waker(&waker);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Some(output);
         }
-        let next = clock.inner.timers.borrow().first().map_or(end, |(at, _)| *at);
-        let now = clock.now();
-        assert!(next > now || next == end, "a timer that was due was not taken");
+        if woken.0.swap(false, Ordering::Relaxed) {
+            continue;
+        }
+        let mut timers = clock.inner.timers.borrow_mut();
+        // Each fires once; one that is due already has its future to be polled, or was forgotten.
+        while timers.first().is_some_and(|(at, _)| *at <= clock.now()) {
+            timers.pop_first();
+        }
+        let next = timers.first().map_or(end, |(at, _)| *at);
+        clock.inner.now.set(next.min(end).max(clock.now()));
         if next >= end {
-            clock.inner.now.set(end.max(now));
             return None;
         }
-        clock.inner.now.set(next);
+    }
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -157,5 +178,90 @@ impl Probe for Notebook {
 
     fn flow(&self, kind: &'static str, id: FlowId<'_>) {
         self.flows.borrow_mut().push((kind, id.source.to_string(), id.sequence));
+    }
+}
+
+/// One end of a cable that carries every frame at once, in order.
+pub(crate) struct Port {
+    address: [u8; 6],
+    incoming: Cable,
+    outgoing: Cable,
+    unplugged: Rc<Cell<bool>>,
+}
+
+type Cable = Rc<RefCell<Way>>;
+
+/// One direction of it, and who waits at its end.
+#[derive(Default)]
+struct Way {
+    frames: VecDeque<Vec<u8>>,
+    receiver: Option<Waker>,
+}
+
+/// Two ports joined by a cable, and the switch that cuts it.
+pub(crate) fn cable() -> (Port, Port, Rc<Cell<bool>>) {
+    let (there, back, unplugged) = (Cable::default(), Cable::default(), Rc::default());
+    let port = |last, incoming: &Cable, outgoing: &Cable| Port {
+        address: [2, 0, 0, 0, 0, last],
+        incoming: incoming.clone(),
+        outgoing: outgoing.clone(),
+        unplugged: Rc::clone(&unplugged),
+    };
+    (port(1, &back, &there), port(2, &there, &back), Rc::clone(&unplugged))
+}
+
+impl Driver for Port {
+    type RxToken<'a> = Received;
+    type TxToken<'a> = Room<'a>;
+
+    fn receive(&mut self, cx: &mut Context<'_>) -> Option<(Received, Room<'_>)> {
+        let mut incoming = self.incoming.borrow_mut();
+        let Some(frame) = incoming.frames.pop_front() else {
+            incoming.receiver = Some(cx.waker().clone());
+            return None;
+        };
+        drop(incoming);
+        Some((Received(frame), Room(self)))
+    }
+
+    fn transmit(&mut self, _: &mut Context<'_>) -> Option<Room<'_>> {
+        Some(Room(self))
+    }
+
+    fn link_state(&mut self, _: &mut Context<'_>) -> LinkState {
+        LinkState::Up
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.max_transmission_unit = 1_514;
+        capabilities
+    }
+
+    fn hardware_address(&self) -> HardwareAddress {
+        HardwareAddress::Ethernet(self.address)
+    }
+}
+
+pub(crate) struct Received(Vec<u8>);
+
+impl RxToken for Received {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, f: F) -> R {
+        f(&mut self.0)
+    }
+}
+
+pub(crate) struct Room<'a>(&'a Port);
+
+impl TxToken for Room<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let mut frame = vec![0; len];
+        let result = f(&mut frame);
+        if !self.0.unplugged.get() {
+            let mut outgoing = self.0.outgoing.borrow_mut();
+            outgoing.frames.push_back(frame);
+            outgoing.receiver.take().into_iter().for_each(Waker::wake);
+        }
+        result
     }
 }

@@ -13,6 +13,7 @@
 //! What it does not do yet: keep readings or numbers over a power cut (no flash), or tell the calendar time.
 
 mod backlog;
+mod dial;
 pub mod metrics;
 mod reading;
 mod sampler;
@@ -23,19 +24,60 @@ mod uplink;
 mod tests;
 
 use core::net::SocketAddr;
+use core::pin::pin;
 
-use wavetank_stack::Duration;
+use embassy_futures::join::join;
+use embassy_net_driver::Driver;
+use embedded_hal_async::i2c::I2c;
+use rand_core::Rng;
+use wavetank_stack::time::Delay;
+use wavetank_stack::{Cidr, Clock, Duration, Probe, Resources, Route, Stack};
 
-use crate::{Backoff, DeviceId};
+use self::dial::HubDial;
+use self::shared::Shared;
+use self::uplink::Uplink;
+use crate::sht4x::Sht4x;
+use crate::{Backoff, DeviceId, Exit, ResetCause};
 
 /// Readings that are kept for a hub that is away.
 const BACKLOG_MAX: usize = 64;
+/// A TCP connection's buffers, one way: a reading is 250 bytes with its head.
+const STREAM_BYTES: usize = 512;
+/// The longest packet that waits for a neighbour: nothing larger than an echo reply has to.
+const PACKET_BYTES: usize = 128;
+/// The head of the hub's longest answer.
+const HEAD_BYTES: usize = 512;
+
+/// How long the last connection may take to be gone.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// One connection; the next waits until the last is gone.
+type Memory<'r> = Resources<'r, 1, 0, STREAM_BYTES, PACKET_BYTES, 0, 4>;
+
+/// What a thermostat is made of.
+#[derive(Clone, Debug)]
+pub struct Parts<I, N, C, R, P> {
+    /// The bus with the SHT4x sensor.
+    pub i2c: I,
+    /// The network interface. A driver with large buffers is better lent than moved in: `&mut` is a driver too.
+    pub net: N,
+    /// The monotonic clock.
+    pub clock: C,
+    /// Entropy: the network's sequence numbers and the jitter of retries come from it.
+    pub rng: R,
+    /// Who is told what the device does, under the names of [`metrics`].
+    pub probe: P,
+}
 
 /// What a thermostat is told once.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Its name at the hub.
     pub id: DeviceId,
+    /// Its own address, and with it the network that it is in.
+    pub address: Cidr,
+    /// The way to a hub that is not in that network.
+    pub route: Option<Route>,
     /// Where the hub listens.
     pub hub: SocketAddr,
     /// From one reading to the next; at least 20 ms.
@@ -49,10 +91,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// The usual settings: a reading a second, 5 s for the hub to answer.
-    pub fn new(id: DeviceId, hub: SocketAddr) -> Self {
+    /// The usual settings: a hub in the same network, a reading a second, 5 s for the hub to answer.
+    pub fn new(id: DeviceId, address: Cidr, hub: SocketAddr) -> Self {
         Config {
             id,
+            address,
+            route: None,
             hub,
             period: Duration::from_secs(1),
             backoff: Backoff::default(),
@@ -60,4 +104,36 @@ impl Config {
             exchange_timeout: Duration::from_secs(5),
         }
     }
+}
+
+/// Runs the thermostat. Nothing makes it stop by itself yet; it is stopped by dropping the future.
+pub async fn run<I, N, C, R, P>(parts: Parts<I, N, C, R, P>, config: Config, cause: ResetCause) -> Exit
+where
+    I: I2c,
+    N: Driver,
+    C: Clock,
+    R: Rng,
+    P: Probe,
+{
+    let Parts { i2c, net, clock, mut rng, probe } = parts;
+    let (clock, probe) = (&clock, &probe);
+    probe.count(cause.metric(), 1);
+
+    let mut memory = Memory::new();
+    let mut network = wavetank_stack::Config::new(core::slice::from_ref(&config.address), config.route.as_slice());
+    network.linger = LINGER;
+    let (stack, mut runner) = Stack::new(&mut memory, net, clock, &network, rng.next_u64());
+
+    let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe);
+    let mut sensor = Sht4x::new(i2c, Delay::new(clock));
+    let uplink = Uplink { config: &config, clock, probe, shared: &shared };
+    let mut dial = HubDial::new(stack, clock, config.hub);
+    let mut head = [0; HEAD_BYTES];
+    // Pinned here, because a future that is handed on by value is stored twice.
+    let device = pin!(join(
+        sampler::sample(&mut sensor, clock, config.period, probe, &shared),
+        uplink.run(&mut dial, &mut rng, &mut head),
+    ));
+    let (never, _) = runner.run_with(device).await;
+    match never {}
 }

@@ -1,6 +1,7 @@
 //! Measures once a period, whatever the hub does.
 
 use core::convert::Infallible;
+use core::pin::pin;
 
 use embedded_hal_async::delay::DelayNs;
 use embedded_hal_async::i2c::I2c;
@@ -35,7 +36,8 @@ where
     let mut due = clock.now() + sht4x::POWER_UP;
     loop {
         sleep_until(clock, due).await;
-        match timeout(clock, MEASURE_TIMEOUT, sensor.measure()).await {
+        let measurement = pin!(sensor.measure());
+        match timeout(clock, MEASURE_TIMEOUT, measurement).await {
             Ok(Ok(measurement)) => shared.push(due, measurement.celsius_milli),
             Ok(Err(_)) | Err(_) => probe.count(metrics::SENSOR_ERRORS, 1),
         }

@@ -5,6 +5,7 @@
 
 use core::convert::Infallible;
 use core::fmt::Write as _;
+use core::pin::pin;
 
 use embedded_io_async::{Read, Write};
 use heapless::String;
@@ -109,13 +110,18 @@ impl<C: Clock, P: Probe, const N: usize> Uplink<'_, C, P, N> {
 
     /// One connection, from its opening to its end.
     pub(super) async fn connect(&self, dial: &mut impl Dial, buffer: &mut [u8]) -> End {
-        let opened = timeout(self.clock, self.config.connect_timeout, dial.dial()).await;
+        let opened = {
+            let opening = pin!(dial.dial());
+            timeout(self.clock, self.config.connect_timeout, opening).await
+        };
         let Ok(Some(mut stream)) = opened else {
             self.probe.count(metrics::CONNECTS_FAILED, 1);
             return End::Failed;
         };
         let end = self.serve(&mut stream, buffer).await;
-        dial.abort(stream);
+        if end != End::Closed {
+            dial.abort(stream);
+        }
         end
     }
 
@@ -129,8 +135,11 @@ impl<C: Clock, P: Probe, const N: usize> Uplink<'_, C, P, N> {
         let mut served = false;
         loop {
             let errand = self.shared.errand().await;
-            let exchange = self.exchange(&mut connection, &host, errand);
-            let outcome = timeout(self.clock, self.config.exchange_timeout, exchange).await;
+            let outcome = {
+                // Pinned here, because a future that is handed on by value is stored twice.
+                let exchange = pin!(self.exchange(&mut connection, &host, errand));
+                timeout(self.clock, self.config.exchange_timeout, exchange).await
+            };
             match outcome.unwrap_or(Err(Setback::Refused)) {
                 Ok(()) => served = true,
                 Err(setback) => {

@@ -1,27 +1,25 @@
-//! The uplink against a hub that is played by a closure, and the sampler against a mocked bus.
+//! The uplink against a hub that is played by a closure.
 
 extern crate std;
 
 use core::convert::Infallible;
+use core::future::Future;
 use core::pin::{Pin, pin};
 use std::boxed::Box;
 use std::collections::VecDeque;
-use std::string::{String, ToString};
+use std::format;
+use std::string::String;
 use std::vec::Vec;
-use std::{format, vec};
 
-use embedded_hal_async::i2c::{ErrorKind, NoAcknowledgeSource};
-use embedded_hal_mock::eh1::i2c::{Mock, Transaction};
 use embedded_io_async::{ErrorType, Read, Write};
-use wavetank_stack::time::Delay;
 use wavetank_stack::{Clock, Duration, Instant};
 
-use super::shared::{Errand, Shared};
-use super::uplink::{Dial, End, Uplink};
-use super::{Config, metrics, sampler};
-use crate::sht4x::{ADDRESS, Sht4x};
-use crate::testing::{ManualClock, Notebook, Words, now, run_until};
-use crate::{Backoff, DeviceId};
+use super::{Seen, config};
+use crate::Backoff;
+use crate::testing::{ManualClock, Notebook, Words, run_until};
+use crate::thermostat::shared::Shared;
+use crate::thermostat::uplink::{Dial, End, Uplink};
+use crate::thermostat::{Config, metrics};
 
 /// What the hub does when a request has come.
 enum Reply {
@@ -29,13 +27,6 @@ enum Reply {
     AnswerAndClose(u16),
     Close,
     Silence,
-}
-
-/// One request as the hub sees it: its first line and its body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
-    line: String,
-    body: String,
 }
 
 /// The device's end of a connection to a hub that answers at once.
@@ -52,18 +43,11 @@ impl<F: FnMut(Seen) -> Reply> Line<F> {
     }
 
     fn receive(&mut self) {
-        let text = String::from_utf8(self.incoming.clone()).expect("requests here are text");
-        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        let Some(seen) = Seen::parse(&self.incoming) else {
             return;
         };
-        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
-        let length = length.map_or(0, |length| length.parse().expect("a number"));
-        if body.len() < length {
-            return;
-        }
         self.incoming.clear();
-        let line = head.lines().next().expect("a request line").to_string();
-        match (self.hub)(Seen { line, body: body.to_string() }) {
+        match (self.hub)(seen) {
             Reply::Answer(status, body) => self.answer(status, "", &body),
             Reply::AnswerAndClose(status) => self.answer(status, "Connection: close\r\n", ""),
             Reply::Close => self.closed = true,
@@ -103,11 +87,6 @@ impl<F: FnMut(Seen) -> Reply> Write for Line<F> {
     async fn flush(&mut self) -> Result<(), Infallible> {
         Ok(())
     }
-}
-
-fn config() -> Config {
-    let id = DeviceId::new("thermostat-1").expect("a plain name");
-    Config::new(id, "10.0.0.1:8080".parse().expect("an address"))
 }
 
 /// A device without sensor or network: what the uplink sees of it.
@@ -197,10 +176,6 @@ fn status(status: u16) -> Reply {
     Reply::Answer(status, String::new())
 }
 
-fn is_get(seen: &Seen) -> bool {
-    seen.line == "GET /devices/thermostat-1 HTTP/1.1"
-}
-
 #[test]
 fn the_numbering_is_asked_for_and_readings_follow_in_order() {
     let (config, notebook) = (config(), Notebook::default());
@@ -210,11 +185,11 @@ fn the_numbering_is_asked_for_and_readings_follow_in_order() {
     let mut requests = Vec::new();
     let end = bench.connect(|seen| {
         requests.push(seen.clone());
-        if is_get(&seen) { known(41) } else { status(201) }
+        if seen.is_get() { known(41) } else { status(201) }
     });
     assert_eq!(end, None, "the connection stays open");
     assert_eq!(requests.len(), 3);
-    assert!(is_get(&requests[0]));
+    assert!(requests[0].is_get());
     assert_eq!(requests[1].line, "POST /readings HTTP/1.1");
     assert_eq!(requests[1].body, r#"{"device":"thermostat-1","sequence":42,"celsius_milli":21000,"at_ms":0}"#);
     assert!(requests[2].body.contains(r#""sequence":43,"celsius_milli":-500"#));
@@ -231,7 +206,7 @@ fn a_device_that_the_hub_does_not_know_begins_at_one() {
     let (config, notebook) = (config(), Notebook::default());
     let bench = Bench::new(&config, &notebook);
     bench.measure(0);
-    bench.connect(|seen| status(if is_get(&seen) { 404 } else { 201 }));
+    bench.connect(|seen| status(if seen.is_get() { 404 } else { 201 }));
     assert_eq!(bench.acknowledged(), [1]);
 }
 
@@ -244,7 +219,7 @@ fn nothing_is_sent_before_the_numbering_is_known() {
         assert_eq!(bench.connect(|_| reply()), Some(End::Failed));
         assert_eq!(notebook.counted(metrics::POSTS_SENT), 0);
         assert_eq!(notebook.flowed(metrics::FLOW_TAKEN), []);
-        bench.connect(|seen| if is_get(&seen) { known(7) } else { status(201) });
+        bench.connect(|seen| if seen.is_get() { known(7) } else { status(201) });
         assert_eq!(bench.acknowledged(), [8]);
     }
 }
@@ -257,7 +232,7 @@ fn a_reading_whose_answer_was_lost_is_sent_again_under_its_number() {
     bench.measure(2);
     let mut bodies = Vec::new();
     let end = bench.connect(|seen| {
-        if is_get(&seen) {
+        if seen.is_get() {
             return known(0);
         }
         bodies.push(seen.body);
@@ -281,7 +256,7 @@ fn a_connection_that_the_hub_closes_between_requests_is_no_failure() {
     let (config, notebook) = (config(), Notebook::default());
     let bench = Bench::new(&config, &notebook);
     bench.measure(1);
-    let polite = bench.connect(|seen| if is_get(&seen) { known(0) } else { Reply::AnswerAndClose(201) });
+    let polite = bench.connect(|seen| if seen.is_get() { known(0) } else { Reply::AnswerAndClose(201) });
     assert_eq!(polite, Some(End::Closed));
     bench.measure(2);
     let mut answers = [status(201), Reply::Close].into_iter();
@@ -299,7 +274,7 @@ fn trouble_at_the_hub_keeps_the_reading() {
         let (config, notebook) = (config(), Notebook::default());
         let bench = Bench::new(&config, &notebook);
         bench.measure(1);
-        bench.connect(|seen| if is_get(&seen) { known(0) } else { status(code) });
+        bench.connect(|seen| if seen.is_get() { known(0) } else { status(code) });
         assert_eq!(bench.connect(|_| status(code)), Some(End::Failed));
         assert_eq!(notebook.counted(metrics::POSTS_FAILED), 2);
         bench.connect(|_| status(200));
@@ -313,7 +288,7 @@ fn a_reading_that_is_refused_for_good_is_set_aside() {
     let bench = Bench::new(&config, &notebook);
     bench.measure(1);
     bench.measure(2);
-    bench.connect(|seen| match is_get(&seen) {
+    bench.connect(|seen| match seen.is_get() {
         true => known(0),
         false => status(if seen.body.contains(r#""sequence":1,"#) { 422 } else { 201 }),
     });
@@ -333,7 +308,7 @@ fn a_number_that_is_taken_is_never_taken_for_ours() {
         let mut last = 4;
         let mut posts = Vec::new();
         bench.connect(|seen| {
-            if is_get(&seen) {
+            if seen.is_get() {
                 return known(last);
             }
             posts.push(seen.body.clone());
@@ -364,35 +339,4 @@ fn a_hub_that_is_down_is_called_ever_more_rarely() {
         let failed = if refuses { 7 } else { 6 };
         assert_eq!(notebook.counted(metrics::CONNECTS_FAILED), failed);
     }
-}
-
-#[test]
-fn the_sampler_keeps_its_pace_and_counts_what_the_sensor_denies() {
-    let answer = |raw: [u8; 2], crc| Transaction::read(ADDRESS, vec![raw[0], raw[1], crc, 0x80, 0x00, 0xa2]);
-    let measure = || Transaction::write(ADDRESS, vec![0xfd]);
-    let nack = ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address);
-    let mut bus = Mock::new(&[
-        measure(),
-        answer([0xbe, 0xef], 0x92),
-        measure().with_error(nack),
-        measure(),
-        answer([0xbe, 0xef], 0x93),
-        measure(),
-        answer([0x00, 0x00], 0x81),
-    ]);
-    let (config, notebook, clock) = (config(), Notebook::default(), ManualClock::default());
-    let shared = Shared::<_, 8>::new(&config.id, &notebook);
-    let mut sensor = Sht4x::new(bus.clone(), Delay::new(&clock));
-    let sample = pin!(sampler::sample(&mut sensor, &clock, config.period, &notebook, &shared));
-    assert_eq!(run_until(&clock, Instant::from_millis(3_900), sample), None);
-    bus.done();
-    assert_eq!(notebook.counted(metrics::READINGS_TAKEN), 2);
-    assert_eq!(notebook.counted(metrics::SENSOR_ERRORS), 2);
-    assert_eq!(notebook.gauged(metrics::BACKLOG), Some(2));
-    shared.resume(0);
-    let Errand::Post(sequence, first) = now(shared.errand()) else {
-        panic!("there is a reading to bring");
-    };
-    assert_eq!((sequence.get(), first.celsius_milli), (1, 85_523));
-    assert_eq!(first.at, Instant::from_millis(1), "when it was due, after the sensor's power-up");
 }

@@ -1,0 +1,48 @@
+//! The sampler against a mocked bus.
+
+extern crate std;
+
+use core::pin::pin;
+use std::vec;
+
+use embedded_hal_async::i2c::{ErrorKind, NoAcknowledgeSource};
+use embedded_hal_mock::eh1::i2c::{Mock, Transaction};
+use wavetank_stack::Instant;
+use wavetank_stack::time::Delay;
+
+use super::config;
+use crate::sht4x::{ADDRESS, Sht4x};
+use crate::testing::{ManualClock, Notebook, now, run_until};
+use crate::thermostat::shared::{Errand, Shared};
+use crate::thermostat::{metrics, sampler};
+
+#[test]
+fn the_sampler_keeps_its_pace_and_counts_what_the_sensor_denies() {
+    let answer = |raw: [u8; 2], crc| Transaction::read(ADDRESS, vec![raw[0], raw[1], crc, 0x80, 0x00, 0xa2]);
+    let measure = || Transaction::write(ADDRESS, vec![0xfd]);
+    let nack = ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address);
+    let mut bus = Mock::new(&[
+        measure(),
+        answer([0xbe, 0xef], 0x92),
+        measure().with_error(nack),
+        measure(),
+        answer([0xbe, 0xef], 0x93),
+        measure(),
+        answer([0x00, 0x00], 0x81),
+    ]);
+    let (config, notebook, clock) = (config(), Notebook::default(), ManualClock::default());
+    let shared = Shared::<_, 8>::new(&config.id, &notebook);
+    let mut sensor = Sht4x::new(bus.clone(), Delay::new(&clock));
+    let sample = pin!(sampler::sample(&mut sensor, &clock, config.period, &notebook, &shared));
+    assert_eq!(run_until(&clock, Instant::from_millis(3_900), sample), None);
+    bus.done();
+    assert_eq!(notebook.counted(metrics::READINGS_TAKEN), 2);
+    assert_eq!(notebook.counted(metrics::SENSOR_ERRORS), 2);
+    assert_eq!(notebook.gauged(metrics::BACKLOG), Some(2));
+    shared.resume(0);
+    let Errand::Post(sequence, first) = now(shared.errand()) else {
+        panic!("there is a reading to bring");
+    };
+    assert_eq!((sequence.get(), first.celsius_milli), (1, 85_523));
+    assert_eq!(first.at, Instant::from_millis(1), "when it was due, after the sensor's power-up");
+}
