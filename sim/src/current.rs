@@ -24,8 +24,6 @@ struct Current {
     kernel: RefCell<Option<Rc<Kernel>>>,
     /// How many worlds were born on this thread.
     born: Cell<u32>,
-    #[cfg(test)]
-    stand_in: RefCell<Option<Rc<dyn Oracle>>>,
 }
 
 thread_local! {
@@ -33,8 +31,6 @@ thread_local! {
         Current {
             kernel: RefCell::new(None),
             born: Cell::new(0),
-            #[cfg(test)]
-            stand_in: RefCell::new(None),
         }
     };
 }
@@ -62,14 +58,15 @@ pub(crate) fn with<R>(world: WorldId, f: impl FnOnce(&Kernel) -> R) -> Option<R>
 
 /// Runs `f` with the world whose node code is polled on this thread right now; `None` outside a poll.
 pub(crate) fn polled<R>(f: impl FnOnce(&dyn Oracle) -> R) -> Option<R> {
+    polling(|kernel| f(kernel))
+}
+
+/// Runs `f` with the kernel whose node code is polled on this thread right now; `None` outside a poll.
+pub(crate) fn polling<R>(f: impl FnOnce(&Kernel) -> R) -> Option<R> {
     CURRENT
         .try_with(|current| {
-            #[cfg(test)]
-            if let Some(oracle) = current.stand_in.try_borrow().ok()?.clone() {
-                return Some(f(&*oracle));
-            }
             let kernel = current.kernel.try_borrow().ok()?;
-            kernel.as_deref().filter(|kernel| kernel.is_polling()).map(|kernel| f(kernel))
+            kernel.as_deref().filter(|kernel| kernel.is_polling()).map(f)
         })
         .ok()?
 }
@@ -91,24 +88,5 @@ impl Drop for Entered {
         let previous = self.previous.take();
         let left = CURRENT.with(|current| current.kernel.replace(previous));
         drop(left);
-    }
-}
-
-/// While it lives, `polled` answers from a stand-in for a world on this thread.
-#[cfg(test)]
-pub(crate) struct PollScope(());
-
-#[cfg(test)]
-impl PollScope {
-    pub(crate) fn enter(oracle: Rc<dyn Oracle>) -> Self {
-        CURRENT.with(|current| *current.stand_in.borrow_mut() = Some(oracle));
-        Self(())
-    }
-}
-
-#[cfg(test)]
-impl Drop for PollScope {
-    fn drop(&mut self) {
-        CURRENT.with(|current| *current.stand_in.borrow_mut() = None);
     }
 }

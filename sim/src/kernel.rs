@@ -15,7 +15,7 @@ use crate::net::{Frame, Net, NicCore, Pool};
 use crate::node::{Exit, NodeCore, NodeId};
 use crate::queue::Queue;
 use crate::random::Stream;
-use crate::time::Instant;
+use crate::time::{Duration, Instant, nanos};
 use crate::timer::Timers;
 use crate::trace::{Event, Symbol, Trace};
 
@@ -191,6 +191,11 @@ impl Kernel {
     pub(crate) fn leave_node(&self) -> u64 {
         self.polled.set(None);
         self.debt_ns.replace(0)
+    }
+
+    /// The work of the current poll takes this much longer.
+    pub(crate) fn charge(&self, duration: Duration) {
+        self.debt_ns.set(self.debt_ns.get().saturating_add(nanos(duration)));
     }
 
     fn polled_node(&self) -> Option<Rc<NodeCore>> {

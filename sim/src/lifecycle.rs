@@ -27,9 +27,7 @@ impl Kernel {
         node.booted_at.set(self.world_now());
         node.open(Gate::OFF);
         self.record(Event::Boot { node: node.id, cause: node.cause.get() });
-        for hardware in &*node.powered.borrow() {
-            hardware.power_on(self.world_now());
-        }
+        node.powered.borrow().iter().for_each(|part| part.boot(self.world_now()));
         // The boot closure itself runs inside the first poll, as all node code does.
         let (kernel, core) = (self.handle(), Rc::clone(node));
         let main = async move {
@@ -46,7 +44,7 @@ impl Kernel {
             Exit::SleepUntil(at) => node.world_time(at),
             Exit::Halt | Exit::Reboot => self.now.get(),
         };
-        self.stop_node(node);
+        self.end_program(node);
         match exit {
             Exit::Halt => {}
             Exit::Reboot => self.schedule_boot(node, ResetCause::Software, woken_at),
@@ -64,7 +62,7 @@ impl Kernel {
 
     pub(crate) fn node_panicked(&self, node: &Rc<NodeCore>, message: &str) {
         self.note_panic(node, message);
-        self.stop_node(node);
+        self.end_program(node);
     }
 
     pub(crate) fn node_refused(&self, node: &Rc<NodeCore>, what: &str) {
@@ -72,11 +70,17 @@ impl Kernel {
         self.record(Event::Refusal { node: node.id, what: symbol });
         let failure = Failure::Refusal { node: node.spec.name.clone(), at: self.world_now(), what: what.to_owned() };
         self.failures.borrow_mut().push(failure);
-        self.stop_node(node);
+        self.end_program(node);
     }
 
-    /// Ends a node's program and forgets its RAM. What it did and nobody saw is undone.
-    fn stop_node(&self, node: &Rc<NodeCore>) {
+    /// Ends a node's program while the power stays.
+    fn end_program(&self, node: &Rc<NodeCore>) {
+        node.powered.borrow().iter().for_each(|part| part.program_ended(self.world_now()));
+        self.forget(node);
+    }
+
+    /// Forgets a node's RAM. What it did and nobody saw is undone.
+    fn forget(&self, node: &Rc<NodeCore>) {
         node.close(Gate::OFF);
         node.life.set(node.life.get().wrapping_add(1) & 0x0FFF_FFFF);
         self.end_tasks(node);
@@ -90,9 +94,7 @@ impl Kernel {
     }
 
     fn cut_power(&self, node: &Rc<NodeCore>) {
-        let was_off = node.is_off();
-        self.stop_node(node);
-        if !was_off {
+        if !node.is_off() {
             self.record(Event::PowerCut { node: node.id });
         }
         let hardware = node.powered.borrow();
@@ -101,13 +103,14 @@ impl Kernel {
             let mut stream = Stream::new(self.seed, &format!("node/{name}/{life}/power-cut"));
             hardware.iter().for_each(|part| part.power_cut(self.world_now(), &mut stream));
         }
+        self.forget(node);
     }
 
     fn crash(&self, node: &Rc<NodeCore>) {
         if !node.is_off() {
             self.record(Event::Crash { node: node.id });
         }
-        self.stop_node(node);
+        self.end_program(node);
     }
 
     /// Adds a fault to the timeline and returns its place there.

@@ -75,13 +75,13 @@ impl Clock {
     /// A timer that is ready once the node's monotonic time is `at`. Dropping it cancels it.
     pub fn timer(&self, at: Instant) -> Timer {
         let at = self.ask(u64::MAX, |_, node| node.world_time(at));
-        Timer { at, world: self.world, key: None }
+        Timer::new(self.world, at)
     }
 
     /// A timer that is ready after `duration` of the node's monotonic time.
     pub fn sleep(&self, duration: Duration) -> Timer {
         let at = self.ask(u64::MAX, |kernel, node| node.world_time(kernel.local_now(node) + duration));
-        Timer { at, world: self.world, key: None }
+        Timer::new(self.world, at)
     }
 
     #[inline]
@@ -107,6 +107,12 @@ pub struct Timer {
     at: u64,
     world: WorldId,
     key: Option<TimerKey>,
+}
+
+impl Timer {
+    pub(crate) fn new(world: WorldId, at: u64) -> Self {
+        Self { at, world, key: None }
+    }
 }
 
 impl Future for Timer {

@@ -60,13 +60,18 @@ impl Exit {
     }
 }
 
-/// Hardware that must know when the node's power goes and comes. It outlives the node's code.
+/// Hardware that must know when the node's power goes and comes, and when its program ends. It outlives both.
+///
+/// It is told before the program's futures are dropped, so that what they do as they are dropped can be without effect.
 pub trait Powered {
     /// The power is gone. `stream` decides what an operation in flight leaves behind.
     fn power_cut(&self, now: Instant, stream: &mut Stream);
 
-    /// The power is back.
-    fn power_on(&self, _now: Instant) {}
+    /// The program has ended, whatever the reason, and the power is still there.
+    fn program_ended(&self, _now: Instant) {}
+
+    /// The power is back, or the program starts again.
+    fn boot(&self, _now: Instant) {}
 }
 
 /// A node to be: its name and what does not change while the world runs.

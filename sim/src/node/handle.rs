@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::rc::Rc;
 
-use super::{Clock, NodeCore, NodeId, ResetCause};
+use super::{Clock, NodeCore, NodeId, ResetCause, Timer};
 use crate::kernel::{Effect, Kernel};
 use crate::metric::Change;
 use crate::net::Nic;
 use crate::random::Stream;
-use crate::time::{Duration, Instant, nanos};
+use crate::time::{Duration, Instant};
 
 /// What the boot closure of a node is given: everything that the node's program may reach.
 #[derive(Clone)]
@@ -52,6 +52,11 @@ impl Node {
         self.kernel.world_now()
     }
 
+    /// A timer that is ready once the world's true time is `at`. Dropping it cancels it.
+    pub fn world_timer(&self, at: Instant) -> Timer {
+        Timer::new(self.kernel.id, at.as_nanos())
+    }
+
     /// A driver for its `index`th network interface, if it has one.
     #[must_use]
     pub fn nic(&self, index: usize) -> Option<Nic> {
@@ -75,7 +80,7 @@ impl Node {
     /// The work of the current poll takes this long: what the poll does is seen by others only after that, and a power
     /// cut before then undoes it.
     pub fn busy(&self, duration: Duration) {
-        self.kernel.debt_ns.set(self.kernel.debt_ns.get().saturating_add(nanos(duration)));
+        self.kernel.charge(duration);
     }
 
     /// Adds to a counter.

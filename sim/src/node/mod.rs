@@ -1,9 +1,11 @@
 //! Nodes: computers with a clock, interfaces and a program that is started again after every reset.
 
+mod charge;
 mod clock;
 mod core;
 mod handle;
 
+pub use charge::Charge;
 pub use clock::{Clock, ClockSpec, Timer};
 pub use core::{Exit, NodeSpec, Powered, ResetCause};
 pub use handle::Node;
