@@ -25,6 +25,7 @@ mod tests;
 
 use core::net::SocketAddr;
 use core::pin::pin;
+use core::slice;
 
 use embassy_futures::join::join;
 use embassy_net_driver::Driver;
@@ -40,7 +41,7 @@ use crate::sht4x::Sht4x;
 use crate::{Backoff, DeviceId, Exit, ResetCause};
 
 /// Readings that are kept for a hub that is away.
-const BACKLOG_MAX: usize = 64;
+const BACKLOG_MAX: usize = 40;
 /// A TCP connection's buffers, one way: a reading is 250 bytes with its head.
 const STREAM_BYTES: usize = 512;
 /// The longest packet that waits for a neighbour: nothing larger than an echo reply has to.
@@ -107,7 +108,10 @@ impl Config {
 }
 
 /// Runs the thermostat. Nothing makes it stop by itself yet; it is stopped by dropping the future.
-pub async fn run<I, N, C, R, P>(parts: Parts<I, N, C, R, P>, config: Config, cause: ResetCause) -> Exit
+///
+/// All its memory is in the future: some 8 KiB, and whatever the parts take.
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+pub fn run<I, N, C, R, P>(parts: Parts<I, N, C, R, P>, config: Config, cause: ResetCause) -> impl Future<Output = Exit>
 where
     I: I2c,
     N: Driver,
@@ -115,25 +119,30 @@ where
     R: Rng,
     P: Probe,
 {
-    let Parts { i2c, net, clock, mut rng, probe } = parts;
-    let (clock, probe) = (&clock, &probe);
-    probe.count(cause.metric(), 1);
+    async move {
+        let Parts { i2c, net, clock, mut rng, probe } = parts;
+        let (clock, probe) = (&clock, &probe);
+        probe.count(cause.metric(), 1);
 
-    let mut memory = Memory::new();
-    let mut network = wavetank_stack::Config::new(core::slice::from_ref(&config.address), config.route.as_slice());
-    network.linger = LINGER;
-    let (stack, mut runner) = Stack::new(&mut memory, net, clock, &network, rng.next_u64());
+        let mut memory = Memory::new();
+        let (stack, mut runner) = {
+            let address = slice::from_ref(&config.address);
+            let mut network = wavetank_stack::Config::new(address, config.route.as_slice());
+            network.linger = LINGER;
+            Stack::new(&mut memory, net, clock, &network, rng.next_u64())
+        };
 
-    let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe);
-    let mut sensor = Sht4x::new(i2c, Delay::new(clock));
-    let uplink = Uplink { config: &config, clock, probe, shared: &shared };
-    let mut dial = HubDial::new(stack, clock, config.hub);
-    let mut head = [0; HEAD_BYTES];
-    // Pinned here, because a future that is handed on by value is stored twice.
-    let device = pin!(join(
-        sampler::sample(&mut sensor, clock, config.period, probe, &shared),
-        uplink.run(&mut dial, &mut rng, &mut head),
-    ));
-    let (never, _) = runner.run_with(device).await;
-    match never {}
+        let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe);
+        let mut sensor = Sht4x::new(i2c, Delay::new(clock));
+        let uplink = Uplink { config: &config, clock, probe, shared: &shared };
+        let mut dial = HubDial::new(stack, clock, config.hub);
+        let mut head = [0; HEAD_BYTES];
+        // Pinned here, because a future that is handed on by value is stored twice.
+        let device = pin!(join(
+            sampler::sample(&mut sensor, clock, config.period, probe, &shared),
+            uplink.run(&mut dial, &mut rng, &mut head),
+        ));
+        let (never, _) = runner.run_with(device).await;
+        match never {}
+    }
 }

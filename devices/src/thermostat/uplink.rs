@@ -180,9 +180,12 @@ impl<C: Clock, P: Probe, const N: usize> Uplink<'_, C, P, N> {
         connection: &mut Connection<'_, S>,
         host: &str,
     ) -> Result<(), Setback> {
-        let mut target = String::<TARGET_MAX>::new();
-        write!(target, "/devices/{}", self.config.id).expect("there is room for any id");
-        let mut response = connection.send(&Request::get(&target, host)).await?;
+        // What is needed for the question alone is gone before the answer takes its room.
+        let mut response = {
+            let mut target = String::<TARGET_MAX>::new();
+            write!(target, "/devices/{}", self.config.id).expect("there is room for any id");
+            connection.send(&Request::get(&target, host)).await?
+        };
         let last = match response.status() {
             200 => {
                 let mut answer = [0; ANSWER_MAX];
@@ -206,12 +209,14 @@ impl<C: Clock, P: Probe, const N: usize> Uplink<'_, C, P, N> {
         sequence: Sequence,
         reading: &Reading,
     ) -> Result<(), Setback> {
-        let mut body = [0; JSON_MAX];
-        let body = reading::encode(self.config.id.as_str(), sequence, reading, &mut body)
-            .expect("there is room for any reading");
-        let request = Request::post("/readings", host, body).with_headers(&[("Content-Type", "application/json")]);
-        self.shared.attempt();
-        let response = connection.send(&request).await?;
+        let mut response = {
+            let mut body = [0; JSON_MAX];
+            let body = reading::encode(self.config.id.as_str(), sequence, reading, &mut body)
+                .expect("there is room for any reading");
+            let request = Request::post("/readings", host, body).with_headers(&[("Content-Type", "application/json")]);
+            self.shared.attempt();
+            connection.send(&request).await?
+        };
         match response.status() {
             201 => self.shared.acknowledge(sequence),
             200 if reading.attempted => self.shared.acknowledge(sequence),

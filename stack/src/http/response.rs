@@ -124,7 +124,7 @@ impl<S: Read> Response<'_, '_, S> {
     /// # Errors
     ///
     /// As [`read`](Response::read).
-    pub async fn drain(mut self) -> Result<(), BodyError<S::Error>> {
+    pub async fn drain(&mut self) -> Result<(), BodyError<S::Error>> {
         let mut scrap = [0; 64];
         while self.read(&mut scrap).await? > 0 {}
         Ok(())

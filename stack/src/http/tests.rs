@@ -133,7 +133,7 @@ fn a_request_is_one_write_and_reads_as_it_should() {
     let mut connection = Connection::new(Script::new(SIZED), &mut buffer);
     let request =
         Request::post("/readings?x=1", "10.0.0.1:8080", b"{}").with_headers(&[("Content-Type", "application/json")]);
-    let response = now(connection.send(&request)).expect("an answer");
+    let mut response = now(connection.send(&request)).expect("an answer");
     assert_eq!(response.status(), 200);
     assert_eq!(response.header("content-type"), Some(&b"text/plain"[..]));
     assert_eq!(response.header("absent"), None);
@@ -232,7 +232,7 @@ fn several_exchanges_share_one_connection() {
     let mut buffer = [0; 256];
     let mut connection = Connection::new(Script::new(&answers).in_portions(&portions), &mut buffer);
     for status in [200, 201, 200] {
-        let response = now(connection.send(&get())).expect("an answer");
+        let mut response = now(connection.send(&get())).expect("an answer");
         assert_eq!(response.status(), status);
         now(response.drain()).expect("a body");
     }

@@ -193,5 +193,5 @@ fn an_idle_device_is_small() {
     let device = run(parts(&mut port, &clock, &notebook, ENTROPY), settings(), ResetCause::PowerOn);
     let bytes = size_of_val(&device);
     println!("the whole device, its stack, buffers and backlog: {bytes} bytes");
-    assert!(bytes <= 12 * 1024, "{bytes} bytes");
+    assert!(bytes <= 8 * 1024, "{bytes} bytes");
 }
