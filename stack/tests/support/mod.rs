@@ -18,7 +18,9 @@ use std::{
 };
 
 use embassy_net_driver::{Capabilities, Checksum, Driver, HardwareAddress, LinkState, RxToken, TxToken};
-use wavetank_stack::{Cidr, Clock, Config, Duration, Instant, Route, Stack};
+#[cfg(feature = "alloc")]
+use wavetank_stack::{Cidr, Config, Route};
+use wavetank_stack::{Clock, Duration, Instant, Stack};
 
 /// The latency of every cable, in microseconds.
 pub const LATENCY_US: u64 = 500;
@@ -71,18 +73,22 @@ struct Inner {
 pub struct Sea(Rc<Inner>);
 
 /// A small generator of numbers that look random (SplitMix64).
-#[derive(Clone)]
-pub struct Dice(pub u64);
+pub struct Dice(Cell<u64>);
 
 impl Dice {
-    pub fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    pub fn new(seed: u64) -> Self {
+        Self(Cell::new(seed))
+    }
+
+    pub fn roll(&self) -> u64 {
+        let state = self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0.set(state);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&self, bound: u64) -> u64 {
         self.roll() % bound
     }
 }
@@ -122,7 +128,7 @@ impl Sea {
 
     /// Loses one frame in `one_in`, and delays one in `one_in` past its successors.
     pub fn storm(&self, seed: u64, one_in: u64) {
-        let mut dice = Dice(seed);
+        let dice = Dice::new(seed);
         self.filter(move |_, _| match (dice.below(one_in), dice.below(one_in)) {
             (0, _) => Verdict::Lose,
             (_, 0) => Verdict::Delay(3 * LATENCY_US),
@@ -151,11 +157,13 @@ impl Sea {
         Card { index, state, sea: self.0.clone(), checksums: Checksum::Both, mtu: 1_514 }
     }
 
+    #[cfg(feature = "alloc")]
     /// A host with growing tables, its stack run by a task of its own.
     pub fn host(&self, addresses: &[&str]) -> Host {
         self.host_with(addresses, &[], |_| ())
     }
 
+    #[cfg(feature = "alloc")]
     pub fn host_with(&self, addresses: &[&str], routes: &[Route], set: impl FnOnce(&mut Config<'_>)) -> Host {
         let addresses: Vec<Cidr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
         let mut config = Config::new(&addresses, routes);
