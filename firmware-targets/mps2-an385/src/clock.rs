@@ -45,10 +45,7 @@ impl Timers {
     pub fn start() -> Self {
         FPGAIO.write(PRESCALE, TICKS_PER_US as u32 - 1);
         FPGAIO.write(COUNTER, 0);
-        Timers {
-            last_us: Cell::new(0),
-            slots: RefCell::new([const { None }; TIMERS_MAX]),
-        }
+        Timers { last_us: Cell::new(0), slots: RefCell::new([const { None }; TIMERS_MAX]) }
     }
 
     fn now(&self) -> Instant {

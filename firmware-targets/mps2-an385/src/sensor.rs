@@ -61,7 +61,6 @@ impl<C: Clock> I2c for SimulatedSht4x<C> {
 }
 
 fn crc8(word: [u8; 2]) -> u8 {
-    word.iter().fold(0xff, |crc, byte| {
-        (0..8).fold(crc ^ byte, |crc, _| (crc << 1) ^ if crc & 0x80 != 0 { 0x31 } else { 0 })
-    })
+    word.iter()
+        .fold(0xff, |crc, byte| (0..8).fold(crc ^ byte, |crc, _| (crc << 1) ^ if crc & 0x80 != 0 { 0x31 } else { 0 }))
 }
