@@ -3,6 +3,9 @@
 //!
 //! `cargo run --release -p wavetank-stack --features std --example ping_pong [ROUND TRIPS]`
 
+#![allow(clippy::unwrap_used, reason = "a measurement fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a measurement reads the wall clock")]
+
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,

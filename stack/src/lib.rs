@@ -1,5 +1,4 @@
-//! The async network stack, from the wire to the application, without std and without alloc.
-
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,7 @@
 //! Stories below TCP: neighbours, datagrams, echoes, and what is dropped under which reason.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::{cell::Cell, net::SocketAddr, rc::Rc};
@@ -360,7 +362,7 @@ fn a_lost_question_is_asked_again_for_each_neighbour_alone() {
     let sea = Sea::new();
     let hub = sea.host(&["192.0.2.1/24"]);
     let devices: Vec<_> = (2..12).map(|i| sea.host(&[&format!("192.0.2.{i}/24")])).collect();
-    let mut first = std::collections::HashSet::new();
+    let mut first = std::collections::BTreeSet::new();
     sea.filter(move |_, frame| match frame[12..14] == ARP && first.insert(frame[38..42].to_vec()) {
         true => Verdict::Lose,
         false => Verdict::Pass,

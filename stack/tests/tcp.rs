@@ -1,5 +1,7 @@
 //! Stories of TCP connections.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::{net::SocketAddr, rc::Rc};

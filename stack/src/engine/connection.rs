@@ -185,7 +185,7 @@ impl<'r> Connection<'r> {
         self.handles = 0;
         self.drains = false;
         if owns_buffers && let Some(socket) = self.socket.take() {
-            drop(self.set.remove(socket));
+            _ = self.set.remove(socket);
         }
     }
 
