@@ -1,14 +1,18 @@
 //! Scenario files: schema, plan, registry and runner; the glue that puts stack, devices and web into sim.
 
+mod build;
 pub mod diagnose;
 pub mod expr;
 pub mod kinds;
 pub mod plan;
 pub mod registry;
+pub mod run;
 pub mod runtime;
 pub mod schema;
+pub mod site;
 pub mod units;
 
 pub use diagnose::{Code, Problem, Problems};
 pub use plan::Plan;
 pub use registry::{Kind, Registry, TypedKind};
+pub use run::{RunError, RunOptions, start};

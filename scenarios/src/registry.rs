@@ -5,14 +5,16 @@
 //! adds its kinds to the same registry.
 
 use std::any::Any;
-use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
+use wavetank_sim::node::{Exit, Node};
 
 use crate::schema::{ConfigProblem, ConfigText};
+use crate::site::Site;
 
 /// A node's configuration, read once and shared by all worlds of a plan.
 pub type Config = Arc<dyn Any + Send + Sync>;
@@ -52,19 +54,41 @@ pub trait Kind: Send + Sync + 'static {
     fn metrics(&self) -> &[Metric];
     /// The flows that its nodes report.
     fn flows(&self) -> &[Flow];
+    /// Puts a node together: makes its hardware, and returns the program that each boot runs on it.
+    ///
+    /// It is called once a world, on the world's thread.
+    fn install(&self, config: &Config, site: &mut Site<'_>) -> Program;
 }
+
+/// What a node runs: called anew at each boot. What it holds outlives the node's resets, as hardware does.
+pub type Program = Box<dyn Fn(Node) -> Pin<Box<dyn Future<Output = Exit>>>>;
+
+type Install<C> = Arc<dyn Fn(&Arc<C>, &mut Site<'_>) -> Program + Send + Sync>;
 
 /// A [`Kind`] whose configuration is the type `C`.
 ///
 /// ```
+/// # use std::sync::Arc;
 /// # use wavetank_scenarios::registry::{Registry, TypedKind};
+/// # use wavetank_scenarios::site::Site;
+/// # use wavetank_sim::node::{Exit, Node};
 /// #[derive(serde::Deserialize, schemars::JsonSchema)]
 /// #[serde(deny_unknown_fields)]
 /// struct Lamp {
 ///     brightness: u8,
 /// }
+/// let lamp = TypedKind::new("lamp", "A lamp that can be dimmed.").program(|lamp: &Arc<Lamp>, _: &mut Site<'_>| {
+///     let lamp = Arc::clone(lamp);
+///     move |node: Node| {
+///         let lamp = Arc::clone(&lamp);
+///         async move {
+///             node.gauge("brightness", lamp.brightness.into());
+///             Exit::Halt
+///         }
+///     }
+/// });
 /// let mut registry = Registry::new();
-/// registry.add(TypedKind::<Lamp>::new("lamp", "A lamp that can be dimmed."));
+/// registry.add(lamp);
 /// assert!(registry.kind("lamp").is_some());
 /// ```
 pub struct TypedKind<C> {
@@ -73,14 +97,21 @@ pub struct TypedKind<C> {
     metrics: &'static [Metric],
     flows: &'static [Flow],
     check: fn(&C) -> Vec<ConfigProblem>,
-    config: PhantomData<fn() -> C>,
+    install: Install<C>,
 }
 
 impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
-    /// A kind that reports nothing yet.
+    /// A kind that reports nothing and, until it is given a [`program`](Self::program), does nothing.
     #[must_use]
     pub fn new(name: &'static str, summary: &'static str) -> Self {
-        Self { name, summary, metrics: &[], flows: &[], check: |_| Vec::new(), config: PhantomData }
+        Self {
+            name,
+            summary,
+            metrics: &[],
+            flows: &[],
+            check: |_| Vec::new(),
+            install: Arc::new(|_, _| Box::new(|_| Box::pin(std::future::pending()))),
+        }
     }
 
     /// The metrics that its nodes report.
@@ -94,6 +125,20 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
     #[must_use]
     pub fn flows(mut self, flows: &'static [Flow]) -> Self {
         self.flows = flows;
+        self
+    }
+
+    /// What its nodes do. `install` makes a node's hardware, once a world, and returns what each boot runs.
+    #[must_use]
+    pub fn program<P, F>(mut self, install: impl Fn(&Arc<C>, &mut Site<'_>) -> P + Send + Sync + 'static) -> Self
+    where
+        P: Fn(Node) -> F + 'static,
+        F: Future<Output = Exit> + 'static,
+    {
+        self.install = Arc::new(move |config, site| {
+            let program = install(config, site);
+            Box::new(move |node| Box::pin(program(node)))
+        });
         self
     }
 
@@ -137,6 +182,11 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
     fn flows(&self) -> &[Flow] {
         self.flows
     }
+
+    fn install(&self, config: &Config, site: &mut Site<'_>) -> Program {
+        let config = Arc::clone(config).downcast::<C>().expect("a plan keeps what `parse` returned");
+        (self.install)(&config, site)
+    }
 }
 
 /// All kinds that scenarios may use, in the order in which they were added.
@@ -150,6 +200,14 @@ impl Registry {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The kinds that wavetank brings along.
+    #[must_use]
+    pub fn builtin() -> Self {
+        let mut registry = Self::new();
+        registry.add(crate::kinds::hub::kind()).add(crate::kinds::thermostat::kind());
+        registry
     }
 
     /// Adds a kind; one of the same name is replaced, so that a user can put their own in its place.

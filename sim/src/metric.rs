@@ -80,6 +80,7 @@ impl Metrics {
             let cell = self.metrics[id as usize].cells[index] as usize;
             let value = match self.cells[cell].spec.aggregate {
                 Aggregate::Sum => self.cells[cell].value.saturating_sub(old).saturating_add(new),
+                Aggregate::Count => self.cells[cell].value - i64::from(old != 0) + i64::from(new != 0),
                 Aggregate::Min => self.members_of(cell).min().unwrap_or(0),
                 Aggregate::Max => self.members_of(cell).max().unwrap_or(0),
             };

@@ -1,10 +1,23 @@
 //! `kind = "telemetry-hub"`: keeps the readings of all devices, and says which of them are alive.
 
+use std::future::pending;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use redb::Database;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use wavetank_hub::{Hub, Observer, RedbStore};
+use wavetank_sim::disk::{Disk, RedbBackend, Spec};
+use wavetank_sim::node::{Charge, Exit, Node, Powered};
+use wavetank_sim::random::Stream;
+use wavetank_sim::time::Instant;
+use wavetank_stack::{Stack, tcp};
 
 use crate::registry::{Flow, Metric, TypedKind};
+use crate::runtime::{Network, TankClock, TankListener, TankRuntime};
 use crate::schema::ConfigProblem;
+use crate::site::Site;
 use crate::units::Time;
 
 /// What a scenario tells a hub.
@@ -43,6 +56,7 @@ pub fn kind() -> TypedKind<Config> {
         .metrics(METRICS)
         .flows(FLOWS)
         .check(check)
+        .program(install)
 }
 
 fn check(config: &Config) -> Vec<ConfigProblem> {
@@ -56,4 +70,73 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
         problems.push(problem.help("no device would ever be online: write \"5s\", for example"));
     }
     problems
+}
+
+/// Connections that may wait to be accepted.
+const BACKLOG: usize = 64;
+
+/// Gives the hub its disk, which outlives it, and says what it runs.
+fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> HubFuture + use<> {
+    let spec = Spec { flush: config.commit_cost.as_duration(), ..Spec::default() };
+    let disk = Disk::new(spec, Charge);
+    site.powered(Rc::new(PoweredDisk(disk.clone())));
+    let network = Network::of(site);
+    let config = Arc::clone(config);
+    move |node| Box::pin(run(node, Arc::clone(&config), network.clone(), disk.clone()))
+}
+
+type HubFuture = std::pin::Pin<Box<dyn Future<Output = Exit>>>;
+
+async fn run(node: Node, config: Arc<Config>, network: Network, disk: Disk) -> Exit {
+    let clock = node.clock();
+    let Some(nic) = node.nic(0) else { return Exit::Halt };
+    let (stack, mut runner) = Stack::shared(nic, TankClock(clock), &network.config(), network.seed(&node));
+    let runtime = TankRuntime::new(clock);
+    let database = Database::builder()
+        .create_with_backend(RedbBackend::new(disk.open("hub.redb")))
+        .expect("a disk that works keeps a database");
+    let store = RedbStore::open(database).expect("a disk that works keeps a database");
+    let behaviour =
+        wavetank_hub::Config { online_window: config.online_window.as_duration(), ..wavetank_hub::Config::default() };
+    let hub = Hub::new(store, &runtime, TankObserver(node), behaviour).expect("a disk that works keeps a database");
+    let mut options = tcp::Options::default();
+    options.nagle = false;
+    let listener = tcp::Listener::bind(&stack, config.port, BACKLOG, options).expect("nobody else listens here");
+    runner.run_with(hub.serve(TankListener(listener), runtime, pending())).await;
+    Exit::Halt
+}
+
+/// Turns what a hub tells into its node's metrics and flows.
+struct TankObserver(Node);
+
+impl Observer for TankObserver {
+    fn stored(&self, device: &str, sequence: u64) {
+        self.0.count("readings.stored", 1);
+        self.0.flow("reading.stored", device, sequence);
+    }
+
+    fn duplicate(&self, _device: &str, _sequence: u64) {
+        self.0.count("readings.duplicate", 1);
+    }
+
+    fn known(&self, devices: usize) {
+        self.0.gauge("devices.known", devices as i64);
+    }
+
+    fn online(&self, devices: usize) {
+        self.0.gauge("devices.online", devices as i64);
+    }
+}
+
+/// A disk as what the node's power does to it.
+struct PoweredDisk(Disk);
+
+impl Powered for PoweredDisk {
+    fn power_cut(&self, now: Instant, stream: &mut Stream) {
+        self.0.cut(now.as_nanos(), stream);
+    }
+
+    fn program_ended(&self, now: Instant) {
+        self.0.crash(now.as_nanos());
+    }
 }

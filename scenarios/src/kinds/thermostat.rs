@@ -1,12 +1,27 @@
 //! `kind = "thermostat"`: measures the temperature and reports it to a telemetry hub.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
 
+use rand_core::Rng;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use wavetank_devices::thermostat::{self, Parts};
+use wavetank_devices::{Backoff, DeviceId};
+use wavetank_sim::hw::i2c::{Ack, Bus, Controller, Direction, Speed, Target};
+use wavetank_sim::hw::sht4x::Sht4x;
+use wavetank_sim::hw::signal::{Micro, Seconds, Shape, Signal};
+use wavetank_sim::node::{Exit, Node, Powered};
+use wavetank_sim::random::{self, Stream};
+use wavetank_sim::time::Instant;
 
 use crate::registry::{Flow, Metric, TypedKind};
+use crate::runtime::{self, Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
+use crate::site::Site;
 use crate::units::{Probability, Time};
 
 /// What a scenario tells a thermostat.
@@ -109,6 +124,7 @@ pub fn kind() -> TypedKind<Config> {
         .metrics(METRICS)
         .flows(FLOWS)
         .check(check)
+        .program(install)
 }
 
 fn check(config: &Config) -> Vec<ConfigProblem> {
@@ -132,4 +148,112 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
         problems.push(problem.help("name the hub's port, such as \"10.0.0.2:8080\""));
     }
     problems
+}
+
+/// The sensor's address (SHT4x-A, datasheet section 4.2).
+const SENSOR_ADDRESS: u8 = 0x44;
+/// The room's relative humidity, in millionths of a per cent: the thermostat does not look at it.
+const HUMIDITY: i64 = 45_000_000;
+
+/// Gives the thermostat its sensor, which outlives it, and says what it runs.
+fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> DeviceFuture + use<> {
+    let bus = sensor_bus(&config.sensor, site);
+    site.powered(Rc::new(PoweredBus { bus: bus.clone(), was_cut: Cell::new(false) }));
+    let (config, network) = (Arc::clone(config), Network::of(site));
+    move |node| Box::pin(run(node, Arc::clone(&config), network.clone(), bus.clone()))
+}
+
+type DeviceFuture = Pin<Box<dyn Future<Output = Exit>>>;
+
+async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exit {
+    let (Some(nic), Some(address)) = (node.nic(0), network.address_towards(config.hub.ip())) else {
+        return Exit::Halt;
+    };
+    let id = DeviceId::new(node.name()).expect("a plan's node names are short and plain");
+    let mut settings = thermostat::Config::new(id, address, config.hub);
+    settings.period = config.period.as_duration();
+    settings.connect_timeout = config.connect_timeout.as_duration();
+    settings.exchange_timeout = config.exchange_timeout.as_duration();
+    settings.backoff = Backoff { base: config.backoff_base.as_duration(), cap: config.backoff_cap.as_duration() };
+    let parts = Parts {
+        i2c: Controller::new(bus, node.clone()),
+        net: nic,
+        clock: TankClock(node.clock()),
+        rng: node.stream("entropy"),
+        probe: TankProbe(node.clone()),
+    };
+    runtime::exit(thermostat::run(parts, settings, runtime::reset_cause(&node)).await)
+}
+
+/// An I2C bus with one sensor in a room whose temperature swings.
+fn sensor_bus(sensor: &Sensor, site: &Site<'_>) -> Bus {
+    let milli = |value: i64| Micro(value * 1_000);
+    let noise = Shape::Noise {
+        amplitude: milli(sensor.noise_millicelsius.into()),
+        interval_s: Seconds::from_secs(10),
+        octaves: 1,
+    };
+    let swing = Shape::Sine {
+        mean: milli(sensor.mean_millicelsius.into()),
+        amplitude: milli(sensor.swing_millicelsius.into()),
+        period_s: Seconds::from_nanos(sensor.swing_period.as_nanos()),
+        offset_s: Seconds::from_secs(0),
+    };
+    let shape = Shape::Sum { of: vec![swing, noise] };
+    let temperature = Signal::new(&shape, &mut site.stream("temperature")).expect("`check` saw to the periods");
+    let mut serial = site.stream("sensor/serial-number");
+    let part = Sht4x::new(temperature, Signal::constant(HUMIDITY), serial.next_u32(), site.stream("sensor/noise"));
+    let bus = Bus::new(Speed::Fast, site.stream("i2c"));
+    let refusal = random::Probability::from_parts_per_billion(sensor.nack.as_ppb().into());
+    let part = Reluctant { part, refusal, stream: site.stream("sensor/nack") };
+    bus.attach(SENSOR_ADDRESS, part).expect("the bus is empty");
+    bus
+}
+
+/// A part that now and then does not acknowledge its address.
+struct Reluctant<T> {
+    part: T,
+    refusal: random::Probability,
+    stream: Stream,
+}
+
+impl<T: Target> Target for Reluctant<T> {
+    fn start(&mut self, now_ns: u64, direction: Direction) -> Ack {
+        let refuses = self.refusal.decides(self.stream.next_u32());
+        if refuses { Ack::Nack } else { self.part.start(now_ns, direction) }
+    }
+
+    fn write(&mut self, now_ns: u64, byte: u8) -> Ack {
+        self.part.write(now_ns, byte)
+    }
+
+    fn read(&mut self, now_ns: u64) -> u8 {
+        self.part.read(now_ns)
+    }
+
+    fn stop(&mut self, now_ns: u64) {
+        self.part.stop(now_ns);
+    }
+
+    fn power_cycle(&mut self, now_ns: u64) {
+        self.part.power_cycle(now_ns);
+    }
+}
+
+/// A bus as what the node's power does to it.
+struct PoweredBus {
+    bus: Bus,
+    was_cut: Cell<bool>,
+}
+
+impl Powered for PoweredBus {
+    fn power_cut(&self, _now: Instant, _stream: &mut Stream) {
+        self.was_cut.set(true);
+    }
+
+    fn boot(&self, now: Instant) {
+        if self.was_cut.take() {
+            self.bus.power_cycle(now.as_nanos());
+        }
+    }
 }

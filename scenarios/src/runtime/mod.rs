@@ -4,10 +4,14 @@
 
 mod clock;
 mod io;
+mod life;
+mod network;
 mod probe;
 mod web;
 
 pub use clock::TankClock;
 pub use io::HyperIo;
+pub use life::{exit, reset_cause};
+pub use network::Network;
 pub use probe::TankProbe;
 pub use web::{TankListener, TankRuntime, TankTimer};

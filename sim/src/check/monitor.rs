@@ -91,6 +91,8 @@ pub enum Aggregate {
     Min,
     /// The greatest.
     Max,
+    /// How many are not 0.
+    Count,
 }
 
 /// A predicate over cells, in the order in which they are listed.

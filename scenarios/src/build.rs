@@ -1,0 +1,125 @@
+//! From a plan to a world.
+
+use std::sync::Arc;
+
+use wavetank_sim::check::{self, Cell, Mode, Overflow, Rule};
+use wavetank_sim::fault::{Fault, FaultKind};
+use wavetank_sim::net::{CableId, LinkConfig, Mac, NicId, Plug, SwitchId};
+use wavetank_sim::node::{ClockSpec, NodeId, NodeSpec};
+use wavetank_sim::random::Probability;
+use wavetank_sim::time::{Duration, Instant};
+use wavetank_sim::world::World;
+
+use crate::expr::{self, Program};
+use crate::plan::{self, Demand, End, Impairments, NetworkKind, Plan};
+use crate::site::Site;
+
+/// The ids that a world gave to what a plan lists.
+pub(crate) struct Built {
+    pub(crate) nodes: Vec<NodeId>,
+    /// By node, then by interface.
+    pub(crate) nics: Vec<Vec<NicId>>,
+    pub(crate) cables: Vec<CableId>,
+}
+
+/// Fills an empty world.
+pub(crate) fn build(plan: &Plan, seed: u64, world: &mut World) -> Built {
+    let (nodes, nics) = plan.nodes.iter().map(|node| add_node(node, seed, world)).unzip();
+    let mut built = Built { nodes, nics, cables: Vec::new() };
+    add_cables(plan, &mut built, world);
+    for expectation in &plan.expectations {
+        let rule = rule(&expectation.demand, &built.nodes);
+        world.expect(check::Expectation { name: expectation.name.to_string(), rule });
+    }
+    for fault in &plan.faults {
+        world.add_fault(self::fault(fault, &built));
+    }
+    built
+}
+
+fn add_node(node: &plan::Node, seed: u64, world: &mut World) -> (NodeId, Vec<NicId>) {
+    let mut site = Site::new(node, seed);
+    let program = node.kind.install(&node.config, &mut site);
+    let clock = ClockSpec { drift_ppb: node.clock.drift_ppb.into(), wall_offset_ns: node.clock.offset_ns };
+    let id = world.add_node(NodeSpec { clock, ..NodeSpec::named(&*node.name) }, program);
+    site.into_powered().into_iter().for_each(|hardware| world.add_powered(id, hardware));
+    let nics = node.interfaces.iter().map(|interface| world.add_nic(id, Mac(interface.mac)));
+    (id, nics.collect())
+}
+
+fn add_cables(plan: &Plan, built: &mut Built, world: &mut World) {
+    let switches: Vec<Option<SwitchId>> =
+        plan.networks.iter().map(|network| (network.kind == NetworkKind::Switch).then(|| world.add_switch())).collect();
+    for link in &plan.links {
+        let [a, b] = link.ends.map(|end| match end {
+            End::Node { node, interface } => Plug::Nic(built.nics[node][interface]),
+            End::Switch { network } => Plug::Switch(switches[network].expect("a plan's switch ends are of switches")),
+        });
+        let [forth, back] = link.pipes.map(|pipe| link_config(&pipe));
+        built.cables.push(world.connect(&link.name, a, b, &forth, &back));
+    }
+}
+
+fn link_config(pipe: &Impairments) -> LinkConfig {
+    LinkConfig {
+        latency: Duration::from_nanos(pipe.latency_ns),
+        jitter: Duration::from_nanos(pipe.jitter_ns),
+        rate_bps: pipe.rate_bits_per_second,
+        queue_bytes_max: pipe.queue_bytes,
+        loss: Probability::from_parts_per_billion(pipe.loss_ppb.into()),
+    }
+}
+
+fn fault(fault: &plan::Fault, built: &Built) -> Fault {
+    let kind = match fault.kind {
+        plan::FaultKind::CutLink { link } => FaultKind::CutCable(built.cables[link]),
+        plan::FaultKind::PowerCut { node } => FaultKind::PowerCut(built.nodes[node]),
+        plan::FaultKind::Crash { node } => FaultKind::Crash(built.nodes[node]),
+        plan::FaultKind::Pause { node } => FaultKind::Pause(built.nodes[node]),
+        plan::FaultKind::Restart { node } => FaultKind::Reset(built.nodes[node]),
+    };
+    let duration = fault.until_ns.map(|until_ns| Duration::from_nanos(until_ns.saturating_sub(fault.at_ns)));
+    Fault { at: Instant::from_nanos(fault.at_ns), duration, kind }
+}
+
+fn rule(demand: &Demand, nodes: &[NodeId]) -> Rule {
+    let at = Instant::from_nanos;
+    let metrics = |mode, condition: &Program, from_ns, until_ns| Rule::Metrics {
+        mode,
+        from: at(from_ns),
+        until: at(until_ns),
+        cells: condition.cells().iter().map(|cell| self::cell(cell, nodes)).collect(),
+        predicate: {
+            let condition = condition.clone();
+            Arc::new(move |cells| condition.holds(cells).map_err(|_| Overflow))
+        },
+    };
+    match demand {
+        Demand::Always { condition, from_ns, until_ns } => metrics(Mode::Always, condition, *from_ns, *until_ns),
+        Demand::Never { condition, from_ns, until_ns } => metrics(Mode::Never, condition, *from_ns, *until_ns),
+        Demand::Eventually { condition, from_ns, by_ns } => metrics(Mode::Eventually, condition, *from_ns, *by_ns),
+        Demand::Stable { condition, after_ns, by_ns, .. } => metrics(Mode::Stable, condition, *after_ns, *by_ns),
+        Demand::Reaches { every, reaches, within_ns, from_ns, until_ns } => Rule::FlowReaches {
+            from: every.to_string(),
+            to: reaches.to_string(),
+            within: Duration::from_nanos(*within_ns),
+            window: at(*from_ns)..=at(*until_ns),
+        },
+        Demand::Unique { flow, from_ns, until_ns } => {
+            Rule::FlowUnique { at: flow.to_string(), window: at(*from_ns)..=at(*until_ns) }
+        }
+    }
+}
+
+fn cell(cell: &expr::Cell, nodes: &[NodeId]) -> Cell {
+    Cell {
+        nodes: cell.nodes.iter().map(|&node| nodes[node]).collect(),
+        metric: cell.metric.to_string(),
+        aggregate: match cell.aggregate {
+            expr::Aggregate::Sum => check::Aggregate::Sum,
+            expr::Aggregate::Min => check::Aggregate::Min,
+            expr::Aggregate::Max => check::Aggregate::Max,
+            expr::Aggregate::Count => check::Aggregate::Count,
+        },
+    }
+}

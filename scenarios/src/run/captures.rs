@@ -1,0 +1,87 @@
+//! Captures of a run: a pcapng file for every node, with all its interfaces, and one for every link.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+
+use wavetank_sim::capture::{self, Interface, Writer};
+use wavetank_sim::net::{Direction, DropReason, Tap};
+use wavetank_sim::time::Instant;
+use wavetank_sim::world::World;
+
+use super::RunError;
+use crate::build::Built;
+use crate::plan::Plan;
+
+/// Taps every node and every link of a world.
+pub(super) fn add(plan: &Plan, built: &Built, world: &mut World, folder: &Path, epoch_ns: u64) -> Result<(), RunError> {
+    for (node, nics) in plan.nodes.iter().zip(&built.nics) {
+        let mut file = CaptureFile::create(folder, &node.name, epoch_ns)?;
+        for (interface, nic) in node.interfaces.iter().zip(nics) {
+            let network = &plan.networks[interface.network].name;
+            world.tap_nic(*nic, Box::new(file.tap(network, &node.name, Wire::Ends)?));
+        }
+    }
+    for (link, cable) in plan.links.iter().zip(&built.cables) {
+        let mut file = CaptureFile::create(folder, &format!("link {}", link.name), epoch_ns)?;
+        world.tap_cable(*cable, Box::new(file.tap(&link.name, "frames as they are offered", Wire::Passes)?));
+    }
+    Ok(())
+}
+
+struct CaptureFile {
+    path: std::path::PathBuf,
+    writer: Rc<RefCell<Writer<File>>>,
+}
+
+impl CaptureFile {
+    fn create(folder: &Path, name: &str, epoch_ns: u64) -> Result<Self, RunError> {
+        let path = folder.join(format!("{}.pcapng", name.replace(['/', ' '], "-")));
+        let file = File::create(&path).map_err(RunError::output(&path))?;
+        let writer = Writer::new(file, epoch_ns).map_err(RunError::output(&path))?;
+        Ok(Self { path, writer: Rc::new(RefCell::new(writer)) })
+    }
+
+    fn tap(&mut self, name: &str, description: &str, wire: Wire) -> Result<CaptureTap, RunError> {
+        let interface = self.writer.borrow_mut().interface(name, description).map_err(RunError::output(&self.path))?;
+        Ok(CaptureTap { writer: Rc::clone(&self.writer), interface, wire, error: None })
+    }
+}
+
+/// Whether a tap's frames begin or end at its interface, or only pass.
+#[derive(Clone, Copy)]
+enum Wire {
+    Ends,
+    Passes,
+}
+
+struct CaptureTap {
+    writer: Rc<RefCell<Writer<File>>>,
+    interface: Interface,
+    wire: Wire,
+    error: Option<io::Error>,
+}
+
+impl Tap for CaptureTap {
+    fn frame(&mut self, at: Instant, direction: Direction, bytes: &[u8], dropped: Option<DropReason>) {
+        let direction = match (self.wire, direction) {
+            (Wire::Passes, _) => capture::Direction::Passing,
+            (Wire::Ends, Direction::Tx) => capture::Direction::Outbound,
+            (Wire::Ends, Direction::Rx) => capture::Direction::Inbound,
+        };
+        let comment = dropped.map(|reason| format!("dropped: {}", reason.name()));
+        if self.error.is_none() {
+            let mut writer = self.writer.borrow_mut();
+            self.error = writer.frame(self.interface, at.as_nanos(), direction, bytes, comment.as_deref()).err();
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => self.writer.borrow_mut().flush(),
+        }
+    }
+}

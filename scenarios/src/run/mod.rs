@@ -1,0 +1,83 @@
+//! Running a plan: a session of its own for every run.
+
+mod captures;
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wavetank_sim::session::{Ended, Session};
+use wavetank_sim::trace::JsonLines;
+use wavetank_sim::world::{World, WorldConfig};
+
+use crate::build::build;
+use crate::plan::Plan;
+
+/// What a run is asked to be, besides its plan.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// What every random choice is drawn from; the plan's seed if there is none.
+    pub seed: Option<u64>,
+    /// The folder that gets a pcapng file for every node and every link.
+    pub pcap: Option<PathBuf>,
+    /// The file that gets every event, a JSON object a line.
+    pub trace: Option<PathBuf>,
+    /// How many of the last events snapshots hold.
+    pub recent_events: usize,
+}
+
+/// Why a run could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A file or folder could not be made.
+    #[error("cannot write {}: {error}", path.display())]
+    Output {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// The world's thread ended.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
+impl RunError {
+    fn output(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::Output { path, error }
+    }
+}
+
+/// Starts a run of a plan: a world on a thread of its own, at its beginning.
+///
+/// # Errors
+///
+/// If an output file cannot be made, or no thread can be had.
+pub fn start(plan: &Arc<Plan>, options: &RunOptions) -> Result<Session, RunError> {
+    let (plan, options) = (Arc::clone(plan), options.clone());
+    let config = WorldConfig { seed: options.seed.unwrap_or(plan.seed), ..WorldConfig::default() };
+    let epoch_ns = config.epoch_ns;
+    Session::start(config.clone(), move |world| {
+        let built = build(&plan, config.seed, world);
+        if options.recent_events > 0 {
+            world.keep_recent(options.recent_events);
+        }
+        if let Some(path) = &options.trace {
+            add_trace(world, path)?;
+        }
+        if let Some(folder) = &options.pcap {
+            fs::create_dir_all(folder).map_err(RunError::output(folder))?;
+            captures::add(&plan, &built, world, folder, epoch_ns)?;
+        }
+        Ok(())
+    })
+}
+
+fn add_trace(world: &mut World, path: &Path) -> Result<(), RunError> {
+    let file = File::create(path).map_err(RunError::output(path))?;
+    world.add_sink(Box::new(JsonLines::new(BufWriter::new(file))));
+    Ok(())
+}

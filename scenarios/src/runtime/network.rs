@@ -1,0 +1,45 @@
+//! A node's place in the network, as its stack is told it.
+
+use std::net::IpAddr;
+
+use rand_core::Rng;
+use wavetank_sim::node::Node;
+use wavetank_stack::{Cidr, Config};
+
+use crate::schema;
+use crate::site::Site;
+
+/// What a stack is told of the first interface of a node.
+#[derive(Clone, Debug)]
+pub struct Network {
+    addresses: Box<[Cidr]>,
+}
+
+impl Network {
+    /// Of the first interface of the node that is put together at `site`.
+    #[must_use]
+    pub fn of(site: &Site<'_>) -> Self {
+        let addresses = site.addresses().iter().map(|&schema::Cidr { ip, prefix }| Cidr::new(ip, prefix));
+        Self { addresses: addresses.collect() }
+    }
+
+    /// The stack's settings: these addresses and nothing beyond their networks.
+    #[must_use]
+    pub fn config(&self) -> Config<'_> {
+        Config::new(&self.addresses, &[])
+    }
+
+    /// The address to speak to `peer` from: the first in its network, else the first of its family.
+    #[must_use]
+    pub fn address_towards(&self, peer: IpAddr) -> Option<Cidr> {
+        let same_family = |address: &&Cidr| address.address().is_ipv4() == peer.is_ipv4();
+        let mut addresses = self.addresses.iter();
+        addresses.find(|address| address.contains(peer)).or_else(|| self.addresses.iter().find(same_family)).copied()
+    }
+
+    /// What the stack of `node` draws from in this life of it.
+    #[must_use]
+    pub fn seed(&self, node: &Node) -> u64 {
+        node.stream("stack").next_u64()
+    }
+}

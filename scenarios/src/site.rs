@@ -1,0 +1,55 @@
+//! The place where a node is put together: what a kind is told of it, and where it registers hardware.
+
+use std::rc::Rc;
+
+use wavetank_sim::node::Powered;
+use wavetank_sim::random::Stream;
+
+use crate::plan::{self, Interface};
+use crate::schema::Cidr;
+
+/// A node that is being put together.
+pub struct Site<'p> {
+    node: &'p plan::Node,
+    seed: u64,
+    powered: Vec<Rc<dyn Powered>>,
+}
+
+impl<'p> Site<'p> {
+    pub(crate) fn new(node: &'p plan::Node, seed: u64) -> Self {
+        Self { node, seed, powered: Vec::new() }
+    }
+
+    /// The node's name.
+    #[must_use]
+    pub fn name(&self) -> &'p str {
+        &self.node.name
+    }
+
+    /// The node's interfaces; the `n`th is [`Node::nic(n)`](wavetank_sim::node::Node::nic).
+    #[must_use]
+    pub fn interfaces(&self) -> &'p [Interface] {
+        &self.node.interfaces
+    }
+
+    /// The addresses of the node's first interface; none if it has no interface.
+    #[must_use]
+    pub fn addresses(&self) -> &'p [Cidr] {
+        self.interfaces().first().map_or(&[], |interface| &interface.addresses)
+    }
+
+    /// The random stream of this name, for the node's hardware and surroundings.
+    #[must_use]
+    pub fn stream(&self, label: &str) -> Stream {
+        Stream::new(self.seed, &format!("hardware/{}/{label}", self.name()))
+    }
+
+    /// Lets a piece of hardware know when the node's power goes and comes, and when its program ends.
+    pub fn powered(&mut self, hardware: Rc<dyn Powered>) {
+        self.powered.push(hardware);
+    }
+
+    pub(crate) fn into_powered(self) -> Vec<Rc<dyn Powered>> {
+        self.powered
+    }
+}
