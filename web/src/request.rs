@@ -21,6 +21,11 @@ const BODY_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 /// A request on its way through middleware to its handler, with the state of its app.
 pub struct Request<State = ()> {
+    /// Boxed, for a request is moved from hand to hand.
+    inner: Box<Inner<State>>,
+}
+
+struct Inner<State> {
     parts: Parts,
     body: Body,
     body_bytes_max: u64,
@@ -30,59 +35,59 @@ pub struct Request<State = ()> {
 
 impl<State> Request<State> {
     pub(crate) fn new(parts: Parts, body: Body, state: Rc<State>, matched: Option<Matched>) -> Self {
-        Self { parts, body, body_bytes_max: BODY_BYTES_MAX, state, matched }
+        Self { inner: Box::new(Inner { parts, body, body_bytes_max: BODY_BYTES_MAX, state, matched }) }
     }
 
     /// The method.
     #[must_use]
     pub fn method(&self) -> &Method {
-        &self.parts.method
+        &self.inner.parts.method
     }
 
     /// The request target.
     #[must_use]
     pub fn uri(&self) -> &Uri {
-        &self.parts.uri
+        &self.inner.parts.uri
     }
 
     /// The HTTP version.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.parts.version
+        self.inner.parts.version
     }
 
     /// The header fields.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        &self.parts.headers
+        &self.inner.parts.headers
     }
 
     /// The header fields, for middleware that amends them.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
-        &mut self.parts.headers
+        &mut self.inner.parts.headers
     }
 
     /// What middleware and the server have attached to this request.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
-        &self.parts.extensions
+        &self.inner.parts.extensions
     }
 
     /// Attaches values to this request, for whoever handles it next.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.parts.extensions
+        &mut self.inner.parts.extensions
     }
 
     /// The state of the app.
     #[must_use]
     pub fn state(&self) -> &State {
-        &self.state
+        &self.inner.state
     }
 
     /// The path that the matching route was registered under, such as `/devices/:id`; `None` where none matches.
     #[must_use]
     pub fn route(&self) -> Option<&str> {
-        self.matched.as_ref().map(Matched::path)
+        self.inner.matched.as_ref().map(Matched::path)
     }
 
     /// The path parameter of this name, percent-decoded and parsed.
@@ -90,7 +95,9 @@ impl<State> Request<State> {
     /// # Errors
     /// 400 if it does not parse as a `T` or is not UTF-8; 500 if the route has no parameter of this name.
     pub fn param<T: FromStr>(&self, name: &str) -> Result<T> {
-        let Some(raw) = self.matched.as_ref().and_then(|matched| matched.param(name, self.parts.uri.path())) else {
+        let Some(raw) =
+            self.inner.matched.as_ref().and_then(|matched| matched.param(name, self.inner.parts.uri.path()))
+        else {
             let route = self.route().unwrap_or("none");
             return Err(std::io::Error::other(format!("route `{route}` has no parameter `{name}`")).into());
         };
@@ -105,29 +112,29 @@ impl<State> Request<State> {
     /// # Errors
     /// 400 with the reason if the query does not fit `T`.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_html_form::from_str(self.parts.uri.query().unwrap_or_default())
+        serde_html_form::from_str(self.inner.parts.uri.query().unwrap_or_default())
             .map_err(|error| Error::new(StatusCode::BAD_REQUEST).detail(format!("in the query: {error}")))
     }
 
     /// The body, as a stream.
     pub fn body_mut(&mut self) -> &mut Body {
-        &mut self.body
+        &mut self.inner.body
     }
 
     /// Takes the body and leaves an empty one.
     pub fn take_body(&mut self) -> Body {
-        std::mem::take(&mut self.body)
+        std::mem::take(&mut self.inner.body)
     }
 
     /// Puts another body in place of this one: the way for middleware that decodes or limits bodies.
     pub fn set_body(&mut self, body: impl Into<Body>) {
-        self.body = body.into();
+        self.inner.body = body.into();
     }
 
     /// Sets how many bytes [`Self::body_bytes`], [`Self::body_text`] and [`Self::body_json`] read at most (2 MiB
     /// otherwise). Streaming is not limited by it.
     pub fn set_body_bytes_max(&mut self, bytes_max: u64) {
-        self.body_bytes_max = bytes_max;
+        self.inner.body_bytes_max = bytes_max;
     }
 
     /// Reads the whole body. A second call finds it empty.
@@ -135,7 +142,7 @@ impl<State> Request<State> {
     /// # Errors
     /// 413 if the body is too long, 400 if it breaks off.
     pub async fn body_bytes(&mut self) -> Result<Bytes> {
-        let bytes_max = self.body_bytes_max;
+        let bytes_max = self.inner.body_bytes_max;
         Ok(self.take_body().collect_up_to(bytes_max).await?)
     }
 
@@ -170,15 +177,16 @@ impl<State> Request<State> {
     /// The request in the vocabulary of `http`, for what is written against that.
     #[must_use]
     pub fn into_http(self) -> http::Request<Body> {
-        http::Request::from_parts(self.parts, self.body)
+        let inner = *self.inner;
+        http::Request::from_parts(inner.parts, inner.body)
     }
 }
 
 impl<State> fmt::Debug for Request<State> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
-            .field("method", &self.parts.method)
-            .field("uri", &self.parts.uri)
+            .field("method", &self.inner.parts.method)
+            .field("uri", &self.inner.parts.uri)
             .field("route", &self.route())
             .field("state", &type_name::<State>())
             .finish_non_exhaustive()

@@ -1,4 +1,21 @@
 //! Real sockets: a listener and a runtime for a current-thread tokio. Nothing is spawned on it.
+//!
+//! ```no_run
+//! use wavetank_web::tokio::{TokioListener, TokioRuntime};
+//! use wavetank_web::{App, serve};
+//!
+//! let mut app = App::new();
+//! app.at("/health").get(async || "ok");
+//! let service = app.into_service()?;
+//!
+//! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! runtime.block_on(async {
+//!     let listener = TokioListener::bind("127.0.0.1:8080").await?;
+//!     serve(listener, service, TokioRuntime, std::future::pending()).await;
+//!     Ok::<(), std::io::Error>(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::io;
 use std::net::SocketAddr;
