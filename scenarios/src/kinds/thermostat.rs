@@ -143,6 +143,10 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
         let problem = ConfigProblem::at("backoff_cap", "`backoff_cap` is shorter than `backoff_base`");
         problems.push(problem.help(format!("make it at least {}", config.backoff_base)));
     }
+    if config.sensor.swing_period.as_nanos() == 0 {
+        let problem = ConfigProblem::at("sensor", "`swing_period` cannot be 0");
+        problems.push(problem.help("write \"10min\", for example, or swing_millicelsius = 0 for no swing"));
+    }
     if config.hub.port() == 0 {
         let problem = ConfigProblem::at("hub", "port 0 is no port");
         problems.push(problem.help("name the hub's port, such as \"10.0.0.2:8080\""));

@@ -145,20 +145,26 @@ fn pattern_of(entry: &schema::Node<'_>, problems: &mut Vec<Problem>) -> Option<S
         problems.push(problem.help(help));
         return None;
     }
-    if let Some(problem) = bad_name(&pattern.replace("{n}", "1"), said.span()) {
+    let last = count.map_or(1, |count| *count.get_ref());
+    if let Some(problem) = bad_name(&pattern.replace("{n}", &last.to_string()), said.span()) {
         problems.push(problem);
         return None;
     }
     Some(pattern)
 }
 
-/// Names stand in file names, stream labels and globs, so they are plain.
+/// The longest name, in bytes: what a device can keep as its id.
+const NAME_MAX: usize = wavetank_devices::DeviceId::LEN_MAX;
+
+/// Names stand in file names, stream labels, globs and the devices' own ids, so they are plain and short.
 pub(super) fn bad_name(name: &str, span: Span) -> Option<Problem> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let good = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain) && name.len() <= 63;
+    let good =
+        name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain) && name.len() <= NAME_MAX;
     (!good).then(|| {
-        Problem::new(Code::BadName, span, format!("\"{name}\" cannot be a name"), "here")
-            .help("a name begins with a letter or digit, goes on with letters, digits, `-`, `_` and `.`, and has at most 63 of them")
+        Problem::new(Code::BadName, span, format!("\"{name}\" cannot be a name"), "here").help(format!(
+            "a name is at most {NAME_MAX} letters, digits, `-`, `_` and `.`, and begins with a letter or digit"
+        ))
     })
 }
 
