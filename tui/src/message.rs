@@ -1,0 +1,74 @@
+//! What reaches the state, and what it asks for.
+
+use std::time::Duration;
+
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::Size;
+use wavetank_sim::node::NodeId;
+use wavetank_sim::session::Pace;
+use wavetank_sim::world::Snapshot;
+
+/// Something happened.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// The terminal has this size now.
+    Resize(Size),
+    /// The helm answers an order.
+    Seen {
+        sighting: Box<Sighting>,
+        /// Wall time since watching began.
+        wall: Duration,
+    },
+}
+
+/// What the helm saw after it carried out an order.
+#[derive(Debug)]
+pub(crate) struct Sighting {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) run: Run,
+    /// How long the world was held up to be looked at.
+    pub(crate) cost: Duration,
+}
+
+/// What the run is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Run {
+    Running,
+    Paused,
+    /// It has reached its end; expectations are decided.
+    Ended,
+    /// It cannot go on: tasks keep waking each other.
+    Stuck,
+}
+
+impl Run {
+    /// Whether nothing will happen any more.
+    pub(crate) const fn is_over(self) -> bool {
+        matches!(self, Self::Ended | Self::Stuck)
+    }
+}
+
+/// What the loop is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Steer(Order),
+    /// Draw everything anew: something else has written on the screen.
+    Repaint,
+    Quit,
+}
+
+/// What the helm is asked to do. It answers each with a [`Sighting`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Look,
+    Run(Pace),
+    Pause,
+    /// Take one event.
+    StepEvent,
+    /// Run for so much virtual time.
+    StepTime(Duration),
+    /// Cut a node's power for so long, from now on.
+    PowerCut(NodeId, Duration),
+}

@@ -1,0 +1,35 @@
+//! All keys.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Flex, Layout};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, BorderType, Clear, Paragraph};
+
+use crate::state::State;
+
+const KEYS: [(&str, &str); 13] = [
+    ("space", "pause, go on"),
+    ("s  S", "pause and take one event, 1 ms"),
+    ("+  -", "pace: faster, slower; the last is free"),
+    ("x", "cut the selected node's power for 5 s"),
+    ("tab  ⇧tab", "next pane, previous pane"),
+    ("↑ ↓  j k", "move"),
+    ("PgUp PgDn", "move by a page"),
+    ("Home End", "to the first, the last"),
+    ("m  M", "next, previous metric beside the nodes"),
+    ("f  F", "trace: the node's only, without frames"),
+    ("z  enter", "the focused pane alone"),
+    ("ctrl-l", "repaint what something else wrote over"),
+    ("q  esc", "quit; ctrl-c too"),
+];
+
+pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
+    let palette = state.palette;
+    let lines =
+        KEYS.map(|(keys, does)| Line::from(vec![Span::styled(format!(" {keys:<11}"), palette.strong()), does.into()]));
+    let [area] = Layout::vertical([Constraint::Length(KEYS.len() as u16 + 2)]).flex(Flex::Center).areas(frame.area());
+    let [area] = Layout::horizontal([Constraint::Length(54)]).flex(Flex::Center).areas(area);
+    let block = Block::bordered().border_type(BorderType::Double).border_style(palette.accent()).title(" keys ");
+    frame.render_widget(Clear, area);
+    frame.render_widget(Paragraph::new(lines.to_vec()).block(block), area);
+}
