@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::{Hash, Hasher};
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::thread;
 
@@ -21,7 +22,9 @@ pub(crate) trait Oracle {
 }
 
 struct Current {
-    kernel: RefCell<Option<Rc<Kernel>>>,
+    /// The thread does not drop it, `Entered` does: so nothing is registered with the thread at its first use, which may
+    /// be the guard's, inside an allocator or a signal handler.
+    kernel: RefCell<Option<ManuallyDrop<Rc<Kernel>>>>,
     /// How many worlds were born on this thread.
     born: Cell<u32>,
 }
@@ -51,7 +54,7 @@ pub(crate) fn with<R>(world: WorldId, f: impl FnOnce(&Kernel) -> R) -> Option<R>
     CURRENT
         .try_with(|current| {
             let kernel = current.kernel.try_borrow().ok()?;
-            kernel.as_deref().filter(|kernel| kernel.id == world).map(f)
+            kernel.as_deref().filter(|kernel| kernel.id == world).map(|kernel| f(kernel))
         })
         .ok()?
 }
@@ -66,19 +69,19 @@ pub(crate) fn polling<R>(f: impl FnOnce(&Kernel) -> R) -> Option<R> {
     CURRENT
         .try_with(|current| {
             let kernel = current.kernel.try_borrow().ok()?;
-            kernel.as_deref().filter(|kernel| kernel.is_polling()).map(f)
+            kernel.as_deref().filter(|kernel| kernel.is_polling()).map(|kernel| f(kernel))
         })
         .ok()?
 }
 
 /// While it lives, its world is the one that this thread runs.
 pub(crate) struct Entered {
-    previous: Option<Rc<Kernel>>,
+    previous: Option<ManuallyDrop<Rc<Kernel>>>,
 }
 
 impl Entered {
     pub(crate) fn new(kernel: &Rc<Kernel>) -> Self {
-        let previous = CURRENT.with(|current| current.kernel.replace(Some(Rc::clone(kernel))));
+        let previous = CURRENT.with(|current| current.kernel.replace(Some(ManuallyDrop::new(Rc::clone(kernel)))));
         Self { previous }
     }
 }
@@ -87,6 +90,6 @@ impl Drop for Entered {
     fn drop(&mut self) {
         let previous = self.previous.take();
         let left = CURRENT.with(|current| current.kernel.replace(previous));
-        drop(left);
+        drop(left.map(ManuallyDrop::into_inner));
     }
 }

@@ -159,7 +159,11 @@ impl Kernel {
             }
             Err(payload) => {
                 self.retire(id, task);
-                self.node_panicked(node, &panic_text(&*payload));
+                // A refusal that became a panic on its way is still the refusal.
+                match node.refusal.take() {
+                    Some(what) => self.node_refused(node, what),
+                    None => self.node_panicked(node, &panic_text(&*payload)),
+                }
             }
         }
     }

@@ -96,6 +96,8 @@ pub(crate) struct Kernel {
     pub(crate) seed: u64,
     /// The world's wall clock when it starts, in nanoseconds since the Unix epoch.
     pub(crate) epoch_ns: u64,
+    /// How far clocks have run on in polls that were refused something.
+    crept_ns: Cell<u64>,
     /// How many polls one instant may have before the run counts as a livelock.
     pub(crate) polls_max: u64,
     pub(crate) now: Cell<u64>,
@@ -125,6 +127,7 @@ impl Kernel {
             id,
             seed,
             epoch_ns,
+            crept_ns: Cell::default(),
             polls_max,
             now: Cell::new(0),
             events: Cell::new(0),
@@ -330,15 +333,29 @@ pub(crate) enum Step {
     Livelock,
 }
 
+impl Kernel {
+    /// Time stands still in a poll. One that was refused a wait may ask again until a deadline has passed: its node has
+    /// failed already, so its clocks run on and let it end.
+    fn creep_ns(&self, polled: &NodeCore) -> u64 {
+        const STEP_NS: u64 = 1_000_000_000;
+        if polled.refusal.get().is_none() {
+            return 0;
+        }
+        self.crept_ns.set(self.crept_ns.get() + STEP_NS);
+        self.crept_ns.get()
+    }
+}
+
 impl Oracle for Kernel {
     fn monotonic_ns(&self) -> u64 {
         // The node's clock starts at 0 with each boot; a process's never does, and code subtracts from it.
         const UPTIME_NS: u64 = 1_000_000_000_000;
-        UPTIME_NS + self.polled_node().map_or(self.now.get(), |node| self.local_now(&node).as_nanos())
+        UPTIME_NS
+            + self.polled_node().map_or(self.now.get(), |node| self.local_now(&node).as_nanos() + self.creep_ns(&node))
     }
 
     fn realtime_ns(&self) -> u64 {
-        self.polled_node().map_or(self.epoch_ns, |node| self.wall_ns(&node))
+        self.polled_node().map_or(self.epoch_ns, |node| self.wall_ns(&node) + self.creep_ns(&node))
     }
 
     fn fill_entropy(&self, bytes: &mut [u8]) {

@@ -196,3 +196,28 @@ fn a_refusal_names_node_and_deed() {
          the thread carries the whole world: await a timer or a wake-up"
     );
 }
+
+#[test]
+fn a_refusal_that_becomes_a_panic_is_still_the_refusal() {
+    if let Err(off) = guard::probe() {
+        return eprintln!("skipped: {off}");
+    }
+    let spawns = failure_of(|_| async {
+        drop(std::thread::spawn(|| ()));
+        Exit::Halt
+    });
+    assert!(spawns.starts_with("0.000000000s: hub asked for a thread, "), "{spawns}");
+}
+
+#[test]
+fn a_refused_wait_comes_to_its_deadline() {
+    if let Err(off) = guard::probe() {
+        return eprintln!("skipped: {off}");
+    }
+    let waits = failure_of(|_| async {
+        let (_sender, receiver) = std::sync::mpsc::channel::<()>();
+        assert!(receiver.recv_timeout(SECOND).is_err());
+        Exit::Halt
+    });
+    assert!(waits.starts_with("0.000000000s: hub asked for a wait of the thread with a timeout, "), "{waits}");
+}
