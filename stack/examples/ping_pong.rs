@@ -173,6 +173,7 @@ impl Clock for Hand {
     }
 }
 
+#[inline(never)]
 fn raw(count: u64) -> f64 {
     let mut ends = cable().map(|mut card| {
         let mut config = smoltcp::iface::Config::new(smoltcp::wire::HardwareAddress::Ip);
@@ -222,6 +223,7 @@ fn raw(count: u64) -> f64 {
     start.elapsed().as_nanos() as f64 / count as f64
 }
 
+#[inline(never)]
 fn stacks(count: u64) -> (f64, f64) {
     let clock = Hand::default();
     let mut ends = cable().map(|card| {

@@ -1,7 +1,7 @@
 //! Turning the stack: frames in, application, frames out, deadlines.
 
 use core::{
-    cell::RefCell,
+    cell::{RefCell, RefMut},
     convert::Infallible,
     fmt,
     future::{Future, pending, poll_fn},
@@ -111,7 +111,11 @@ fn take_frames<D: Driver>(core: &RefCell<Core<'_>>, driver: &mut D, now: Instant
         let Some((frame, room)) = driver.receive(cx) else {
             return;
         };
-        frame.consume(|frame| core.borrow_mut().ingress(frame, room, now));
+        let core = frame.consume(|frame| {
+            let mut core = core.borrow_mut();
+            core.ingress(frame, room, now);
+            core
+        });
         // The application is polled next in any case.
         wake(core, cx);
     }
@@ -125,8 +129,14 @@ fn send_frames<D: Driver>(core: &RefCell<Core<'_>>, driver: &mut D, now: Instant
     let mut app_again = false;
     loop {
         let mut port = DriverPort { driver, cx };
-        let done = core.borrow_mut().egress(&mut port, now);
-        app_again |= wake(core, cx);
+        let mut borrowed = core.borrow_mut();
+        let done = loop {
+            let done = borrowed.egress(&mut port, now);
+            if done != Egress::Done || !borrowed.wakes.is_empty() {
+                break done;
+            }
+        };
+        app_again |= wake(borrowed, cx);
         if done != Egress::Done {
             return app_again;
         }
@@ -135,8 +145,7 @@ fn send_frames<D: Driver>(core: &RefCell<Core<'_>>, driver: &mut D, now: Instant
 
 /// Wakes those whom the core has woken, but for whoever polls us now: answers whether that one was among them.
 #[inline]
-fn wake(core: &RefCell<Core<'_>>, cx: &mut Context<'_>) -> bool {
-    let mut core = core.borrow_mut();
+fn wake(mut core: RefMut<'_, Core<'_>>, cx: &mut Context<'_>) -> bool {
     if core.wakes.is_empty() {
         return false;
     }

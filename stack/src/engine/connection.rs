@@ -12,7 +12,9 @@ use smoltcp::{
 
 use super::{
     frontier::Frontier,
+    neighbours::Lease,
     packet::{halves, key},
+    port::Header,
 };
 use crate::{
     table::{Link, NONE, mix},
@@ -44,6 +46,13 @@ impl Flow {
         let ports = u64::from(self.ports).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         mix(seed, [remote_low, local_low, remote_high ^ ports, local_high])
     }
+}
+
+/// A header under which packets reach their next hop, and until when it holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Hop {
+    pub(crate) header: Header,
+    pub(crate) lease: Lease,
 }
 
 /// Whose the connection is.
@@ -86,6 +95,10 @@ pub(crate) struct Connection<'r> {
     pub(crate) drains: bool,
     pub(crate) error: Option<Error>,
     pub(crate) frontier: Frontier,
+    /// Where its segments go, for as long as that is known.
+    pub(crate) hop: Option<Hop>,
+    /// It is known to have something to send.
+    pub(crate) eager: bool,
     /// When a segment last came.
     pub(crate) heard: Instant,
     /// When something was first sent, since the other side was last heard, that it has to answer.
@@ -119,6 +132,8 @@ impl<'r> Connection<'r> {
             drains: false,
             error: None,
             frontier: Frontier::default(),
+            hop: None,
+            eager: false,
             heard: Instant::ZERO,
             owed_since: None,
             timeout: None,
@@ -150,6 +165,8 @@ impl<'r> Connection<'r> {
         self.linger_until = None;
         self.error = None;
         self.frontier = Frontier::default();
+        self.hop = None;
+        self.eager = false;
         self.set_options(options);
     }
 

@@ -7,9 +7,9 @@ use smoltcp::{iface::PollResult, socket::tcp::State};
 
 use super::{
     Core,
-    connection::Role,
+    connection::{Hop, Role},
     local::NextHop,
-    neighbours::Answer,
+    neighbours::{Answer, Lease},
     packet::{Mac, ethertype},
     port::{Header, OneShot, Port},
     resolution::Frame,
@@ -39,7 +39,7 @@ pub(crate) enum Egress {
 
 /// Where a packet can go.
 pub(super) enum Way {
-    To(Header),
+    To(Header, Option<Lease>),
     /// Nowhere before this neighbour answers.
     Waits(u32),
     /// Nowhere now.
@@ -75,12 +75,12 @@ impl Core<'_> {
     /// Where packets to `to` go now.
     #[inline]
     pub(super) fn way(&mut self, to: IpAddr, from: IpAddr, heard: Option<Instant>, now: Instant) -> Way {
-        let header = |own: Option<Mac>, mac| Way::To(Header::new(own, mac, ethertype(to)));
+        let header = |own: Option<Mac>, mac, lease| Way::To(Header::new(own, mac, ethertype(to)), lease);
         match self.local.next_hop(to) {
-            NextHop::Direct(mac) => header(self.local.mac, mac),
+            NextHop::Direct(mac) => header(self.local.mac, mac, None),
             NextHop::NoRoute => Way::None(Reason::NoRoute),
             NextHop::Neighbour(next) => match self.tables.neighbours.resolve(next, from, heard, now) {
-                Answer::Known(mac) => header(self.local.mac, mac),
+                Answer::Known(mac, lease) => header(self.local.mac, mac, Some(lease)),
                 Answer::Asked(neighbour) => Way::Waits(neighbour),
                 Answer::Silent => Way::None(Reason::NeighbourSilent),
                 Answer::Full => Way::None(Reason::NeighbourQueueFull),
@@ -94,34 +94,45 @@ impl Core<'_> {
         self.keep_time(at, now);
         self.stop_waiting(at);
         let time = smol_time(now);
-        let mut header = None;
+        let slot = &mut self.tables.connections.slots[at as usize];
+        // What was just written need not be looked for.
+        let mut due_for_sure = core::mem::take(&mut slot.eager);
+        let leased = slot.hop.filter(|hop| self.tables.neighbours.is_current(hop.lease, now));
+        let mut header = leased.map(|hop| hop.header);
         let mut tried = false;
         let mut stalled = false;
         loop {
             let connections = &mut self.tables.connections;
             let slot = &mut connections.slots[at as usize];
-            match self.iface.poll_at(time, &slot.set) {
-                Some(due) if due <= time => {}
-                Some(due) => {
-                    let due = u64::try_from(due.total_micros()).unwrap_or(0);
-                    connections.mark_at(at, Instant::from_micros(due));
-                    break;
+            if !core::mem::take(&mut due_for_sure) {
+                match self.iface.poll_at(time, &slot.set) {
+                    Some(due) if due <= time => {}
+                    Some(due) => {
+                        let due = u64::try_from(due.total_micros()).unwrap_or(0);
+                        connections.mark_at(at, Instant::from_micros(due));
+                        break;
+                    }
+                    None => break,
                 }
-                None => break,
             }
-            tried = true;
             let way = match header {
                 Some(header) => header,
                 None => {
                     let (to, from, heard) = (slot.remote.ip(), slot.local.ip(), slot.heard);
                     match self.way(to, from, Some(heard), now) {
-                        Way::To(found) => *header.insert(found),
+                        Way::To(found, lease) => {
+                            let slot = &mut self.tables.connections.slots[at as usize];
+                            slot.hop = lease.map(|lease| Hop { header: found, lease });
+                            *header.insert(found)
+                        }
                         Way::Waits(neighbour) => {
                             self.wait_for(at, neighbour);
+                            tried = true;
                             break;
                         }
                         Way::None(reason) => {
                             self.no_way(at, reason, now);
+                            tried = true;
                             break;
                         }
                     }
@@ -131,9 +142,10 @@ impl Core<'_> {
                 return Egress::Blocked;
             };
             let slot = &mut self.tables.connections.slots[at as usize];
-            let mut device = OneShot::sending(way, room, &self.caps).of(Some(&mut slot.frontier));
+            let mut device = OneShot::sending(way, room, (&self.caps, self.compute)).of(Some(&mut slot.frontier));
             let polled = self.iface.poll_egress(time, &mut device, &mut slot.set);
             self.stats.frames_sent += u64::from(device.sent);
+            tried |= device.sent;
             // Due without a segment: once that is a change of state, twice it would go on for ever.
             if polled == PollResult::None && core::mem::replace(&mut stalled, true) {
                 self.tables.connections.mark_at(at, now + STALLED);

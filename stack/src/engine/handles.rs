@@ -170,6 +170,7 @@ impl Core<'_> {
         }
         let outcome = match slot.socket_mut().send_slice(bytes) {
             Ok(len) => {
+                slot.eager = true;
                 self.touch(at);
                 Ok(len)
             }

@@ -13,7 +13,7 @@ use smoltcp::{
 
 use super::{
     Core,
-    packet::{Mac, Packet},
+    packet::{Mac, Packet, complete},
 };
 
 /// The longest error messages: as long as every link can carry.
@@ -24,7 +24,7 @@ impl Core<'_> {
     /// Answers a packet to a port at which nobody listens.
     pub(super) fn answer_unreachable(&mut self, packet: &Packet<'_>, from: Mac, room: impl TxToken) {
         let header = self.header_back(packet, from);
-        let checksums = &self.caps.checksum;
+        let (checksums, compute) = (&self.caps.checksum, self.compute);
         let quoted = |max: usize, headers: usize| &packet.payload[..packet.payload.len().min(max - headers)];
         match (packet.source, packet.destination) {
             (IpAddr::V4(_), IpAddr::V4(_)) => {
@@ -47,6 +47,7 @@ impl Core<'_> {
                 header.send(room, ip.buffer_len() + ip.payload_len, |buffer| {
                     ip.emit(&mut Ipv4Packet::new_unchecked(&mut *buffer), checksums);
                     message.emit(&mut Icmpv4Packet::new_unchecked(&mut buffer[ip.buffer_len()..]), checksums);
+                    complete(buffer, compute);
                 });
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {

@@ -88,7 +88,7 @@ impl Core<'_> {
     /// Has smoltcp answer a packet for which there is no socket: a reset, an echo, an error message.
     pub(super) fn let_nobody_answer(&mut self, packet: &Packet<'_>, from: Mac, room: impl TxToken, now: Instant) {
         let header = self.header_back(packet, from);
-        let mut device = OneShot::receiving(packet.bytes, header, room, &self.caps);
+        let mut device = OneShot::receiving(packet.bytes, header, room, (&self.caps, self.compute));
         self.iface.poll_ingress_single(smol_time(now), &mut device, &mut self.nobody);
         self.stats.frames_sent += u64::from(device.sent);
     }

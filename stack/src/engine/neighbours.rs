@@ -74,10 +74,18 @@ impl Neighbour {
     }
 }
 
+/// For how long an answer may be used without asking the table again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lease {
+    neighbour: u32,
+    until: Instant,
+    edition: u32,
+}
+
 /// What is known about a neighbour that somebody wants to send to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    Known(Mac),
+    Known(Mac, Lease),
     /// The question is on its way: wait at this entry.
     Asked(u32),
     /// It does not answer.
@@ -100,6 +108,8 @@ pub(crate) struct Neighbours<'r> {
     deadlines: Deadlines<'r>,
     attention: List,
     hand: usize,
+    /// Which edition of the table this is: another one for each change that ends leases early.
+    edition: u32,
     max: usize,
     seed: u64,
     reachable: Duration,
@@ -114,7 +124,7 @@ impl<'r> Neighbours<'r> {
         seed: u64,
         reachable: Duration,
     ) -> Self {
-        Self { entries, index, deadlines, attention: List::EMPTY, hand: 0, max, seed, reachable }
+        Self { entries, index, deadlines, attention: List::EMPTY, hand: 0, edition: 0, max, seed, reachable }
     }
 
     #[inline]
@@ -132,11 +142,14 @@ impl<'r> Neighbours<'r> {
         let entry = &mut self.entries[at as usize];
         entry.used = true;
         match entry.state {
-            State::Reachable(until) if now < until => Answer::Known(entry.mac),
+            State::Reachable(until) if now < until => {
+                Answer::Known(entry.mac, Lease { neighbour: at, until, edition: self.edition })
+            }
             State::Reachable(_) | State::Probing => {
                 let mac = entry.mac;
                 self.doubt(at, source, heard, now);
-                Answer::Known(mac)
+                // To be asked for again at once: the answer is in doubt.
+                Answer::Known(mac, Lease { neighbour: at, until: now, edition: self.edition })
             }
             State::Incomplete => Answer::Asked(at),
             State::Silent(until) if now < until => Answer::Silent,
@@ -145,6 +158,21 @@ impl<'r> Neighbours<'r> {
                 Answer::Asked(at)
             }
         }
+    }
+
+    /// Whether an answer may still be used, which counts as using it.
+    #[inline]
+    pub(crate) fn is_current(&mut self, lease: Lease, now: Instant) -> bool {
+        let current = lease.edition == self.edition && now < lease.until;
+        if current {
+            self.entries[lease.neighbour as usize].used = true;
+        }
+        current
+    }
+
+    /// Ends all leases.
+    pub(crate) fn end_leases(&mut self) {
+        self.edition = self.edition.wrapping_add(1);
     }
 
     /// A stale answer is used: asks again, unless the neighbour was heard meanwhile.
@@ -222,6 +250,7 @@ impl<'r> Neighbours<'r> {
     }
 
     fn forget(&mut self, at: u32) {
+        self.end_leases();
         let seed = self.seed;
         self.index.remove(&self.entries, at, |entry| hash(seed, entry.address));
         self.deadlines.cancel(at);
@@ -237,6 +266,9 @@ impl<'r> Neighbours<'r> {
         let Some(at) = self.find(address).or_else(|| insert.then(|| self.claim(address)).flatten()) else {
             return;
         };
+        if self.entries[at as usize].mac != mac {
+            self.end_leases();
+        }
         let trusted_until = if confirms { now + self.reachable } else { now };
         let entry = &mut self.entries[at as usize];
         match entry.state {

@@ -4,6 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use smoltcp::wire::IpAddress;
 
+use super::checksum::Sum;
 use crate::stats::Reason;
 
 pub(crate) type Mac = [u8; 6];
@@ -63,7 +64,7 @@ impl<'a> Packet<'a> {
         }
         let bytes = &bytes[..total_len];
         let (whole_header, payload) = bytes.split_at(header_len);
-        if verify.ipv4 && smoltcp::wire::checksum::data(whole_header) != !0 {
+        if verify.ipv4 && !Sum::default().add(whole_header).is_whole() {
             return Err(Reason::Checksum);
         }
         // More fragments to come, or not the first one.
@@ -99,6 +100,51 @@ impl<'a> Packet<'a> {
             payload,
         })
     }
+}
+
+impl Packet<'_> {
+    /// Whether the checksum of the payload, which covers the addresses too, is right.
+    #[inline]
+    pub(crate) fn is_whole(&self) -> bool {
+        sum(self.bytes, self.payload, self.protocol).is_whole()
+    }
+}
+
+/// The sum over the payload of an IP packet, and what else its checksum covers.
+#[inline]
+fn sum(packet: &[u8], payload: &[u8], protocol: u8) -> Sum {
+    let addresses = if packet[0] >> 4 == 4 { &packet[12..20] } else { &packet[8..40] };
+    Sum::pseudo_header(addresses, protocol, payload.len()).add(payload)
+}
+
+/// Which checksums the stack computes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Computed {
+    pub(crate) ipv4: bool,
+    pub(crate) tcp: bool,
+    pub(crate) udp: bool,
+}
+
+/// Completes a packet whose IP header has no options, and whose checksums are zero.
+#[inline]
+pub(crate) fn complete(packet: &mut [u8], computed: Computed) {
+    let is_v4 = packet[0] >> 4 == 4;
+    let (header_len, protocol) = if is_v4 { (20, packet[9]) } else { (40, packet[6]) };
+    if is_v4 && computed.ipv4 {
+        let checksum = Sum::default().add(&packet[..header_len]).bytes();
+        packet[10..12].copy_from_slice(&checksum);
+    }
+    let at = match protocol {
+        TCP if computed.tcp => header_len + 16,
+        UDP if computed.udp => header_len + 6,
+        _ => return,
+    };
+    let checksum = match sum(packet, &packet[header_len..], protocol).bytes() {
+        // To UDP, zero means that there is none.
+        [0, 0] => [0xff, 0xff],
+        checksum => checksum,
+    };
+    packet[at..at + 2].copy_from_slice(&checksum);
 }
 
 /// An address as a number: IPv4 ones mapped into IPv6 (RFC 4291, section 2.5.5.2).

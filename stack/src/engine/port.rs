@@ -12,7 +12,7 @@ use smoltcp::{
 
 use super::{
     frontier::Frontier,
-    packet::{ETHERNET_HEADER, Mac, ethernet_header},
+    packet::{Computed, ETHERNET_HEADER, Mac, complete, ethernet_header},
 };
 
 /// Where frames are sent from.
@@ -52,11 +52,15 @@ impl Header {
     }
 }
 
+/// What smoltcp is told of the device, and which checksums are left to us.
+pub(crate) type Caps<'a> = (&'a DeviceCapabilities, Computed);
+
 /// A device for one call to smoltcp.
 pub(crate) struct OneShot<'a, T> {
     packet: Option<&'a [u8]>,
     room: Option<(Header, T)>,
     caps: &'a DeviceCapabilities,
+    compute: Computed,
     frontier: Option<&'a mut Frontier>,
     /// Whether a packet was sent.
     pub(crate) sent: bool,
@@ -65,14 +69,14 @@ pub(crate) struct OneShot<'a, T> {
 impl<'a, T: TxToken> OneShot<'a, T> {
     /// Hands over `packet`; an answer leaves under `header`.
     #[inline]
-    pub(crate) fn receiving(packet: &'a [u8], header: Header, room: T, caps: &'a DeviceCapabilities) -> Self {
-        Self { packet: Some(packet), room: Some((header, room)), caps, frontier: None, sent: false }
+    pub(crate) fn receiving(packet: &'a [u8], header: Header, room: T, (caps, compute): Caps<'a>) -> Self {
+        Self { packet: Some(packet), room: Some((header, room)), caps, compute, frontier: None, sent: false }
     }
 
     /// Takes one packet, which leaves under `header`.
     #[inline]
-    pub(crate) fn sending(header: Header, room: T, caps: &'a DeviceCapabilities) -> Self {
-        Self { packet: None, room: Some((header, room)), caps, frontier: None, sent: false }
+    pub(crate) fn sending(header: Header, room: T, (caps, compute): Caps<'a>) -> Self {
+        Self { packet: None, room: Some((header, room)), caps, compute, frontier: None, sent: false }
     }
 
     /// Has the segments that are sent keep to the frontier of their connection.
@@ -98,7 +102,12 @@ impl<T: TxToken> Device for OneShot<'_, T> {
         let packet = self.packet.take()?;
         Some((
             Received(packet),
-            Room { room: &mut self.room, frontier: self.frontier.as_deref_mut(), sent: &mut self.sent },
+            Room {
+                room: &mut self.room,
+                compute: self.compute,
+                frontier: self.frontier.as_deref_mut(),
+                sent: &mut self.sent,
+            },
         ))
     }
 
@@ -106,6 +115,7 @@ impl<T: TxToken> Device for OneShot<'_, T> {
     fn transmit(&mut self, _now: Instant) -> Option<Self::TxToken<'_>> {
         self.room.is_some().then_some(Room {
             room: &mut self.room,
+            compute: self.compute,
             frontier: self.frontier.as_deref_mut(),
             sent: &mut self.sent,
         })
@@ -129,6 +139,7 @@ impl phy::RxToken for Received<'_> {
 /// Room for the packet to send.
 pub(crate) struct Room<'a, T> {
     room: &'a mut Option<(Header, T)>,
+    compute: Computed,
     frontier: Option<&'a mut Frontier>,
     sent: &'a mut bool,
 }
@@ -143,6 +154,7 @@ impl<T: TxToken> phy::TxToken for Room<'_, T> {
             if let Some(frontier) = self.frontier {
                 frontier.keep(packet);
             }
+            complete(packet, self.compute);
             result
         })
     }

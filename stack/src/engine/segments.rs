@@ -25,7 +25,7 @@ impl Core<'_> {
         now: Instant,
     ) -> Result<(), Reason> {
         let segment = TcpPacket::new_checked(packet.payload).map_err(|_| Reason::Malformed)?;
-        if self.verify.tcp && !segment.verify_checksum(&smol(packet.source), &smol(packet.destination)) {
+        if self.verify.tcp && !packet.is_whole() {
             return Err(Reason::Checksum);
         }
         if packet.source.is_unspecified() || segment.src_port() == 0 || segment.dst_port() == 0 {
@@ -97,7 +97,7 @@ impl Core<'_> {
         slot.owed_since = None;
         // Resets that answer a handshake bear the number that they answer.
         let frontier = (!was_opening).then_some(&mut slot.frontier);
-        let mut device = OneShot::receiving(packet.bytes, header, room, &self.caps).of(frontier);
+        let mut device = OneShot::receiving(packet.bytes, header, room, (&self.caps, self.compute)).of(frontier);
         self.iface.poll_ingress_single(smol_time(now), &mut device, &mut slot.set);
         self.stats.frames_sent += u64::from(device.sent);
         if resets && slot.error.is_none() && slot.socket().state() == State::Closed {

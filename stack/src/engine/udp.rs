@@ -19,7 +19,7 @@ use super::{
     egress::{Egress, Way},
     handles::replace,
     local::NextHop,
-    packet::{Mac, Packet, smol},
+    packet::{Mac, Packet, complete, smol},
     port::Port,
 };
 use crate::{
@@ -123,7 +123,9 @@ impl Core<'_> {
             if packet.source.is_ipv6() {
                 return Err(Reason::Checksum);
             }
-        } else if self.verify.udp && !datagram.verify_checksum(&smol(packet.source), &smol(packet.destination)) {
+        } else if self.verify.udp
+            && !(Packet { payload: &packet.payload[..datagram.len().into()], ..*packet }).is_whole()
+        {
             return Err(Reason::Checksum);
         }
         let udp = &mut self.tables.udp;
@@ -166,7 +168,7 @@ impl Core<'_> {
             Some(source) => self.way(to, source, None, now),
             None => Way::None(Reason::NoRoute),
         };
-        let Core { tables, stats, caps, .. } = self;
+        let Core { tables, stats, caps, compute, .. } = self;
         let slot = &mut tables.udp.slots[at as usize];
         let udp = UdpRepr { src_port: slot.port, dst_port: about.remote.port() };
         let source = source.unwrap_or(to);
@@ -182,9 +184,10 @@ impl Core<'_> {
                 |buffer| buffer.copy_from_slice(payload),
                 &caps.checksum,
             );
+            complete(packet, *compute);
         };
         match way {
-            Way::To(header) => {
+            Way::To(header, _) => {
                 let Some(room) = port.room() else {
                     return Egress::Blocked;
                 };
