@@ -11,8 +11,8 @@ use wavetank_sim::world::{Failure, Snapshot, Stop};
 
 use crate::message::{Order, Run, Sighting};
 
-/// How many events of the trace are kept to be shown.
-const RECENT_EVENTS: usize = 1_000;
+/// How many events of the trace are kept to be shown. Filters choose among these, so there are more than fit a screen.
+const RECENT_EVENTS: usize = 10_000;
 
 /// The screen's side of the helm. Dropping `orders` ends the run where it stands.
 pub(crate) struct Helm {

@@ -4,10 +4,10 @@
 //! has the headless run's fingerprint. What the person does to the world (a power cut) goes through the session and
 //! becomes an input of the run.
 //!
-//! Inside: [`state`] is all that the screen shows, as plain data. [`update`] turns a message (a key, a new size, a new
-//! snapshot) into a change of it and at most one command. [`view`] draws it, one pane a file. [`helm`] steers the session
-//! on a thread of its own, so that the screen never waits for the world; [`term`] is the loop that joins them, and
-//! [`screen`] takes the terminal and gives it back.
+//! Inside: `state` is all that the screen shows, as plain data. `update` turns a message (a key, a new size, a new
+//! snapshot) into a change of it and at most one command. `view` draws it, one pane a file. `helm` steers the session
+//! on a thread of its own, so that the screen never waits for the world; `term` is the loop that joins them, and
+//! `screen` takes the terminal and gives it back.
 
 mod helm;
 mod layout;

@@ -30,6 +30,8 @@ pub(crate) struct State {
     pub(crate) is_zoomed: bool,
     pub(crate) shows_help: bool,
     pub(crate) is_leaving: bool,
+    /// The helm has owed an answer for so long that the person should know.
+    pub(crate) is_silent: bool,
     /// The trace shows only what concerns the selected node.
     pub(crate) is_filtered: bool,
     /// The trace leaves out what happens to every single frame.
@@ -63,6 +65,7 @@ impl State {
             is_zoomed: false,
             shows_help: false,
             is_leaving: false,
+            is_silent: false,
             is_filtered: false,
             hides_frames: false,
             metric_names: Vec::new(),

@@ -12,7 +12,7 @@ use wavetank_sim::session::{Ended, Session};
 use wavetank_sim::world::Snapshot;
 
 use crate::helm::Helm;
-use crate::message::{Command, Message, Order};
+use crate::message::{Command, Message, Order, Run};
 use crate::state::State;
 use crate::style::Palette;
 use crate::update::{look, update};
@@ -37,6 +37,8 @@ impl Input for Keyboard {
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// A look that holds the world up for long is taken less often: at most one part in so many of the world's time.
 const LOOK_SHARE: u32 = 10;
+/// A helm that has not answered for so long is said to be busy.
+const SILENCE: Duration = Duration::from_secs(1);
 /// How long keys are waited for while the helm owes an answer, and while it does not.
 const PATIENCE: [Duration; 2] = [Duration::from_millis(4), Duration::from_millis(500)];
 
@@ -56,11 +58,12 @@ where
     let helm = Helm::take(session, end)?;
     let size = terminal.size().map_err(io::Error::other)?;
     let mut state = State::new(watch, palette, size);
-    state.run = crate::message::Run::Running;
+    state.run = Run::Running;
     state.outstanding = 1;
     // If the helm is gone already, the first look says why.
     let _ = helm.orders.send(Order::Run(pace));
-    let mut desk = Desk { terminal, input, helm, state, begun: WallInstant::now(), looked: WallInstant::now() };
+    let mut desk =
+        Desk { terminal, input, helm, state, begun: WallInstant::now(), looked: WallInstant::now(), waiting: None };
     desk.work()?;
     desk.leave()
 }
@@ -72,6 +75,8 @@ struct Desk<'a, B: Backend, I> {
     state: State,
     begun: WallInstant,
     looked: WallInstant,
+    /// Since when the helm has owed the next answer.
+    waiting: Option<WallInstant>,
 }
 
 impl<B: Backend<Error: Send + Sync + 'static>, I: Input> Desk<'_, B, I> {
@@ -98,6 +103,7 @@ impl<B: Backend<Error: Send + Sync + 'static>, I: Input> Desk<'_, B, I> {
                     Ok(sighting) => {
                         let message = Message::Seen { sighting: Box::new(sighting), wall: self.begun.elapsed() };
                         update(&mut self.state, message);
+                        self.waiting = None;
                         is_stale = true;
                     }
                     Err(TryRecvError::Empty) => break,
@@ -106,6 +112,7 @@ impl<B: Backend<Error: Send + Sync + 'static>, I: Input> Desk<'_, B, I> {
                 }
             }
             self.look_if_due();
+            is_stale |= self.note_silence();
         }
     }
 
@@ -119,6 +126,17 @@ impl<B: Backend<Error: Send + Sync + 'static>, I: Input> Desk<'_, B, I> {
         }
     }
 
+    /// Returns whether that changes the picture.
+    fn note_silence(&mut self) -> bool {
+        if self.state.outstanding == 0 {
+            self.waiting = None;
+        }
+        let is_silent = self.state.outstanding > 0
+            && !self.state.run.is_over()
+            && self.waiting.get_or_insert_with(WallInstant::now).elapsed() > SILENCE;
+        std::mem::replace(&mut self.state.is_silent, is_silent) != is_silent
+    }
+
     fn interval(&self) -> Duration {
         LOOK_INTERVAL.max(self.state.look_cost * LOOK_SHARE)
     }
@@ -126,7 +144,7 @@ impl<B: Backend<Error: Send + Sync + 'static>, I: Input> Desk<'_, B, I> {
     fn next_key(&mut self) -> Result<Option<Message>, Error> {
         let patience = if self.state.outstanding > 0 && !self.state.run.is_over() {
             PATIENCE[0]
-        } else if self.state.run == crate::message::Run::Running {
+        } else if self.state.run == Run::Running {
             self.interval().saturating_sub(self.looked.elapsed())
         } else {
             PATIENCE[1]
@@ -144,22 +162,26 @@ impl<B: Backend<Error: Send + Sync + 'static>, I: Input> Desk<'_, B, I> {
         Ok(())
     }
 
-    /// Ends the run where it stands. A second key leaves a world behind that does not answer.
+    /// Ends the run where it stands. If the world does not answer for a while, a key leaves it behind.
     fn leave(mut self) -> Result<Snapshot, Error> {
         self.state.is_leaving = true;
         let Helm { orders, thread, .. } = self.helm;
         drop(orders);
-        let mut is_shown = false;
+        let begun = WallInstant::now();
+        let mut is_told = false;
         while !thread.is_finished() {
-            if let Some(Event::Key(_)) = self.input.next(&self.state, PATIENCE[0])?
-                && is_shown
-            {
+            let key = self.input.next(&self.state, PATIENCE[0])?;
+            if begun.elapsed() < SILENCE {
+                continue;
+            }
+            if is_told && matches!(key, Some(Event::Key(_))) {
                 return Err(Error::Unresponsive);
             }
-            if !is_shown {
+            if !is_told {
+                is_told = true;
+                self.state.notice = Some("the world is busy and does not end; any key leaves it behind".into());
                 let state = &self.state;
                 self.terminal.draw(|frame| view::draw(frame, state)).map_err(io::Error::other)?;
-                is_shown = true;
             }
         }
         let ended = thread.join().unwrap_or(Err(Ended));

@@ -46,7 +46,7 @@ pub(crate) fn snapshot(ms: u64) -> Snapshot {
     let empty = World::new(&WorldConfig::default());
     let mut world = World::new(&WorldConfig::default());
     pond::fill(&mut world, 3, &good());
-    world.keep_recent(100);
+    world.keep_recent(1_000);
     world.run_until(Instant::from_nanos(ms * 1_000_000));
     Snapshot { fingerprint: empty.fingerprint(), ..world.snapshot() }
 }

@@ -33,6 +33,11 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
     }
 }
 
+/// Text from elsewhere on one line: what would move the terminal's cursor is a space.
+pub(crate) fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
 /// Seconds with milliseconds: `12.345s`.
 pub(crate) fn seconds(at: Instant) -> String {
     let ms = at.as_nanos() / 1_000_000;
@@ -76,6 +81,11 @@ mod tests {
     fn a_loss_is_never_rounded_to_none() {
         let texts = [(0, 0), (0, 7), (1, 100_000), (1, 100), (999, 1_000), (7, 7)].map(|(lost, of)| percent(lost, of));
         assert_eq!(texts, ["-", "0%", "<0.1%", "1.0%", "99.9%", "100%"]);
+    }
+
+    #[test]
+    fn a_message_stays_on_its_line() {
+        assert_eq!(one_line("two\nlines\tand \x1b[2J"), "two lines and  [2J");
     }
 
     #[test]

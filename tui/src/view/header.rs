@@ -36,6 +36,7 @@ fn run(state: &State) -> Line<'static> {
     let palette = state.palette;
     let (text, style) = match state.run {
         _ if state.is_leaving => ("leaving", palette.caution()),
+        _ if state.is_silent => ("the world is busy", palette.caution()),
         Run::Running => ("▶ running", palette.good()),
         Run::Paused => ("‖ paused", palette.caution()),
         Run::Ended => ("■ ended", palette.accent()),

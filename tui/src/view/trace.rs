@@ -15,6 +15,7 @@ use super::border;
 use crate::layout::Pane;
 use crate::state::State;
 use crate::style::Palette;
+use crate::text;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, snapshot: &Snapshot) {
     let records: Vec<_> = state.trace().collect();
@@ -25,7 +26,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, snapshot: &
         shown.iter().map(|record| (record, describe(record, &snapshot.names, state.palette))).collect();
     let longest = described.iter().map(|(_, line)| line.subject.chars().count()).max().unwrap_or(0);
     let column = longest.clamp(8, usize::from(area.width / 3).max(8));
-    let lines: Vec<_> = described
+    let mut lines: Vec<_> = described
         .into_iter()
         .map(|(record, Description { subject, text, style })| {
             Line::from(vec![
@@ -35,6 +36,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, snapshot: &
             ])
         })
         .collect();
+    let all = state.held.as_ref().unwrap_or(&snapshot.recent).len();
+    if lines.is_empty() && all > 0 {
+        let text = format!(" the last {} events are all filtered out", text::count(all as u64));
+        lines.push(Line::styled(text, state.palette.faint()));
+    }
     let mut title = Line::from("trace");
     if let Some(node) = state.selected_node().filter(|_| state.is_filtered) {
         title.push_span(Span::styled(format!(" of {}", snapshot.names.node(node)), state.palette.caution()));
@@ -62,7 +68,7 @@ fn describe(record: &Record, names: &Names, palette: Palette) -> Description {
         (None, None) => String::new(),
     };
     let (text, style) = words(&record.event, names, palette);
-    Description { subject, text, style }
+    Description { subject, text: text::one_line(&text), style }
 }
 
 /// A cable with an arrow instead of the link's own name.
