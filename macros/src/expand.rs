@@ -19,7 +19,7 @@ pub(crate) fn test(arguments: TokenStream, function: TokenStream) -> syn::Result
     let krate = krate.as_ref().map_or_else(|| quote!(::wavetank_scenarios), ToTokens::to_token_stream);
     let registry = registry
         .as_ref()
-        .map_or_else(|| quote!(<#krate::Registry as ::core::default::Default>::default), ToTokens::to_token_stream);
+        .map_or_else(|| quote!(#krate::Registry::builtin), ToTokens::to_token_stream);
     let body = if inputs.is_empty() { quote!(|_| body()) } else { quote!(body) };
     Ok(quote! {
         #(#attrs)*
@@ -79,7 +79,7 @@ mod tests {
             #[ignore = "long"]
             #[test]
             fn lamps_burn() {
-                fn body(run: &Report) {
+                fn body(run: &Snapshot) {
                     assert!(run.passed());
                 }
                 ::wavetank_scenarios::testing::run(
@@ -94,7 +94,7 @@ mod tests {
             quote!(scenario = "lamps.toml", seeds = 7, registry = kinds::all),
             quote! {
                 #[ignore = "long"]
-                fn lamps_burn(run: &Report) {
+                fn lamps_burn(run: &Snapshot) {
                     assert!(run.passed());
                 }
             },
@@ -111,7 +111,7 @@ mod tests {
                 ::mine::testing::run(
                     ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", "a.toml"),
                     1u64,
-                    <::mine::Registry as ::core::default::Default>::default,
+                    ::mine::Registry::builtin,
                     |_| body(),
                 );
             }

@@ -12,8 +12,8 @@ use proc_macro::TokenStream;
 /// fn the_meadow_stays_dry() {}
 ///
 /// #[wavetank::test(scenario = "scenarios/lamps.toml", registry = kinds::registry)]
-/// fn lamps_burn(run: &Report) {
-///     assert_eq!(run.verdict, Verdict::Pass);
+/// fn lamps_burn(run: &Snapshot) {
+///     assert!(run.failures.is_empty());
 /// }
 /// ```
 ///
@@ -29,7 +29,7 @@ use proc_macro::TokenStream;
 /// ```text
 /// #[test]
 /// fn lamps_burn() {
-///     fn body(run: &Report) { … }
+///     fn body(run: &Snapshot) { … }
 ///     ::wavetank_scenarios::testing::run(
 ///         concat!(env!("CARGO_MANIFEST_DIR"), "/", "scenarios/lamps.toml"),
 ///         1u64,

@@ -10,6 +10,7 @@ pub mod run;
 pub mod runtime;
 pub mod schema;
 pub mod site;
+pub mod testing;
 pub mod units;
 
 pub use diagnose::{Code, Problem, Problems};

@@ -12,7 +12,8 @@ use wavetank_sim::world::Snapshot;
 
 fn gallery() -> Vec<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/gallery");
-    let mut files: Vec<_> = fs::read_dir(folder).expect("there is a gallery").map(|entry| entry.expect("readable").path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(folder).expect("there is a gallery").map(|entry| entry.expect("readable").path()).collect();
     files.sort();
     files
 }

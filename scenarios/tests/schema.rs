@@ -143,11 +143,16 @@ fn nodes_can_be_in_several_networks_and_links_can_differ() {
 
 #[test]
 fn a_mac_depends_on_names_alone() {
+    let spare =
+        "[node.spare]\nkind = \"thermostat\"\naddress = \"10.0.0.99/24\"\nconfig = { hub = \"10.0.0.2:8080\" }\n";
+    let more = TWO_NETWORKS
+        .replace("[node.thermostat]", &format!("{spare}\n[node.thermostat]"))
+        .replace("\"thermostat-*\"]", "\"spare\", \"thermostat-*\"]");
+    let renamed = TWO_NETWORKS.replace("network.lan", "network.attic").replace("lan = [", "attic = [");
+    let mac = |plan: &Plan| plan.nodes[plan.node("thermostat-5").expect("a node")].interfaces[0].mac;
     let all = plan(TWO_NETWORKS);
-    let fewer = plan(&TWO_NETWORKS.replace("count = 12", "count = 12\n# but one").replace("[node.far]", "[node.far]"));
-    assert_eq!(all.nodes[5].interfaces[0].mac, fewer.nodes[5].interfaces[0].mac);
-    let renamed = plan(&TWO_NETWORKS.replace("network.lan", "network.attic").replace("lan = [", "attic = ["));
-    assert_ne!(all.nodes[5].interfaces[0].mac, renamed.nodes[5].interfaces[0].mac);
+    assert_eq!(mac(&all), mac(&plan(&more)));
+    assert_ne!(mac(&all), mac(&plan(&renamed)));
     assert!(all.nodes.iter().flat_map(|node| &node.interfaces).all(|interface| interface.mac[0] & 3 == 2));
 }
 

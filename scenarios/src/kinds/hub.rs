@@ -1,13 +1,14 @@
 //! `kind = "telemetry-hub"`: keeps the readings of all devices, and says which of them are alive.
 
 use std::future::pending;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use redb::Database;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use wavetank_hub::{Hub, Observer, RedbStore};
+use wavetank_hub::{Hub, Observer, RedbStore, Store};
 use wavetank_sim::disk::{Disk, RedbBackend, Spec};
 use wavetank_sim::node::{Charge, Exit, Node, Powered};
 use wavetank_sim::random::Stream;
@@ -49,14 +50,24 @@ pub static METRICS: &[Metric] = &[
 /// The events with ids that a hub reports.
 pub static FLOWS: &[Flow] = &[Flow { name: "reading.stored", doc: "a reading was written that was not there before" }];
 
-/// The kind, as far as it is data.
+/// The kind, with a redb database on the node's disk.
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
+    kind_over(|disk| {
+        let backend = RedbBackend::new(disk.open("hub.redb"));
+        let database = Database::builder().create_with_backend(backend).expect("a disk that works keeps a database");
+        RedbStore::open(database).expect("a disk that works keeps a database")
+    })
+}
+
+/// The kind, with another store: `open` opens what the disk keeps, at each boot.
+#[must_use]
+pub fn kind_over<S: Store>(open: impl Fn(&Disk) -> S + Copy + Send + Sync + 'static) -> TypedKind<Config> {
     TypedKind::new("telemetry-hub", "Keeps the readings of all devices; a web application over a database.")
         .metrics(METRICS)
         .flows(FLOWS)
         .check(check)
-        .program(install)
+        .program(move |config, site| install(config, site, open))
 }
 
 fn check(config: &Config) -> Vec<ConfigProblem> {
@@ -76,33 +87,37 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
 const BACKLOG: usize = 64;
 
 /// Gives the hub its disk, which outlives it, and says what it runs.
-fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> HubFuture + use<> {
+fn install<S, O>(config: &Arc<Config>, site: &mut Site<'_>, open: O) -> impl Fn(Node) -> HubFuture + use<S, O>
+where
+    S: Store,
+    O: Fn(&Disk) -> S + Copy + 'static,
+{
     let spec = Spec { flush: config.commit_cost.as_duration(), ..Spec::default() };
     let disk = Disk::new(spec, Charge);
     site.powered(Rc::new(PoweredDisk(disk.clone())));
     let network = Network::of(site);
     let config = Arc::clone(config);
-    move |node| Box::pin(run(node, Arc::clone(&config), network.clone(), disk.clone()))
+    move |node| {
+        let (config, network, disk) = (Arc::clone(&config), network.clone(), disk.clone());
+        Box::pin(async move { run(node, &config, &network, open(&disk)).await })
+    }
 }
 
-type HubFuture = std::pin::Pin<Box<dyn Future<Output = Exit>>>;
+type HubFuture = Pin<Box<dyn Future<Output = Exit>>>;
 
-async fn run(node: Node, config: Arc<Config>, network: Network, disk: Disk) -> Exit {
+async fn run(node: Node, config: &Config, network: &Network, store: impl Store) -> Exit {
     let clock = node.clock();
     let Some(nic) = node.nic(0) else { return Exit::Halt };
     let (stack, mut runner) = Stack::shared(nic, TankClock(clock), &network.config(), network.seed(&node));
     let runtime = TankRuntime::new(clock);
-    let database = Database::builder()
-        .create_with_backend(RedbBackend::new(disk.open("hub.redb")))
-        .expect("a disk that works keeps a database");
-    let store = RedbStore::open(database).expect("a disk that works keeps a database");
     let behaviour =
         wavetank_hub::Config { online_window: config.online_window.as_duration(), ..wavetank_hub::Config::default() };
     let hub = Hub::new(store, &runtime, TankObserver(node), behaviour).expect("a disk that works keeps a database");
     let mut options = tcp::Options::default();
     options.nagle = false;
     let listener = tcp::Listener::bind(&stack, config.port, BACKLOG, options).expect("nobody else listens here");
-    runner.run_with(hub.serve(TankListener(listener), runtime, pending())).await;
+    let serving = pin!(hub.serve(TankListener(listener), runtime, pending()));
+    runner.run_with(serving).await;
     Exit::Halt
 }
 

@@ -1,0 +1,64 @@
+//! Captures of first light, as tshark sees them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use wavetank_scenarios::{Plan, Registry, RunOptions, start};
+use wavetank_sim::time::Instant;
+
+fn capture(folder: &Path) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/gallery/first-light.toml");
+    let text = fs::read_to_string(path).expect("readable");
+    let plan = Arc::new(Plan::read(path, &text, &Registry::builtin()).expect("a plan"));
+    let options = RunOptions { pcap: Some(folder.to_owned()), ..RunOptions::default() };
+    let session = start(&plan, &options).expect("starts");
+    session.run_until(Instant::from_nanos(plan.duration_ns)).expect("runs");
+    let snapshot = session.finish().expect("ends");
+    assert!(snapshot.failures.is_empty(), "{:?}", snapshot.failures);
+}
+
+fn tshark(file: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("tshark").arg("-r").arg(file).args(arguments).output().expect("tshark runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+const CHECKSUMS: [&str; 8] = [
+    "-o",
+    "ip.check_checksum:TRUE",
+    "-o",
+    "tcp.check_checksum:TRUE",
+    "-o",
+    "udp.check_checksum:TRUE",
+    "-o",
+    "tcp.desegment_tcp_streams:TRUE",
+];
+
+#[test]
+fn every_capture_is_whole_to_its_checksums() {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        println!("skipped: there is no tshark on this machine");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    capture(folder.path());
+    let mut files: Vec<_> =
+        fs::read_dir(folder.path()).expect("written").map(|entry| entry.expect("readable").path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 8, "four nodes and four links");
+    for file in &files {
+        let bad = "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0";
+        let found = tshark(file, &[&["-Y", bad], &CHECKSUMS[..]].concat());
+        assert_eq!(found, "", "{}", file.display());
+    }
+    let hub = folder.path().join("hub.pcapng");
+    let requests = tshark(
+        &hub,
+        &["-Y", "http.request.method == POST && http.request.uri == \"/readings\"", "-d", "tcp.port==8080,http"],
+    );
+    assert!(requests.lines().count() > 100, "{requests}");
+    let answers = tshark(&hub, &["-Y", "http.response.code == 201", "-d", "tcp.port==8080,http"]);
+    assert!(answers.lines().count() > 100, "{answers}");
+}
