@@ -5,6 +5,9 @@ use std::io;
 use super::File;
 
 /// What `redb::Builder::create_with_backend` takes. One database at a time: there are no locks.
+///
+/// A power cut while redb 4.6 creates a database can leave a file that it refuses ("magic number mismatch"). As redb
+/// writes its magic number last, such a file never held anything: its owner may cut it to length zero and begin anew.
 #[derive(Debug)]
 pub struct RedbBackend {
     file: File,
