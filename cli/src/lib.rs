@@ -1,1 +1,62 @@
 //! The command line, as a binary and as a library that takes a registry of your own kinds.
+//!
+//! ```no_run
+//! fn main() -> std::process::ExitCode {
+//!     let registry = wavetank::registry(); // and your own kinds: registry.add(…)
+//!     wavetank::main(registry)
+//! }
+//! ```
+//!
+//! Each verb is a module: it reads its arguments, asks the rooms below, and prints. What a run came to is a plain
+//! value, told by pure functions as text or as JSON. There is no simulation here.
+
+#![forbid(unsafe_code)]
+
+pub use wavetank_scenarios as scenarios;
+use wavetank_scenarios::Registry;
+use wavetank_scenarios::kinds::{hub, thermostat};
+
+#[cfg(feature = "cli")]
+mod arguments;
+#[cfg(feature = "cli")]
+mod check;
+#[cfg(feature = "cli")]
+mod command;
+#[cfg(feature = "cli")]
+mod completions;
+#[cfg(feature = "cli")]
+mod exit;
+#[cfg(feature = "cli")]
+mod human;
+#[cfg(feature = "cli")]
+mod input;
+#[cfg(feature = "cli")]
+mod kinds;
+#[cfg(feature = "cli")]
+mod progress;
+#[cfg(feature = "cli")]
+mod report;
+#[cfg(feature = "cli")]
+mod run;
+#[cfg(feature = "cli")]
+mod schema;
+#[cfg(feature = "cli")]
+mod summary;
+#[cfg(feature = "cli")]
+mod values;
+#[cfg(feature = "cli")]
+mod verify;
+#[cfg(feature = "tui")]
+mod watch;
+
+#[cfg(feature = "cli")]
+pub use command::main;
+
+/// The kinds that wavetank brings along.
+#[must_use]
+pub fn registry() -> Registry {
+    let mut registry = Registry::new();
+    registry.add(hub::kind());
+    registry.add(thermostat::kind());
+    registry
+}

@@ -1,3 +1,7 @@
-//! The `wavetank` command.
+//! The `wavetank` command, with the kinds that wavetank brings along.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wavetank::main(wavetank::registry())
+}

@@ -17,9 +17,7 @@ pub(crate) fn test(arguments: TokenStream, function: TokenStream) -> syn::Result
     let inputs = &sig.inputs;
     let Arguments { scenario, seeds, registry, krate } = &arguments;
     let krate = krate.as_ref().map_or_else(|| quote!(::wavetank_scenarios), ToTokens::to_token_stream);
-    let registry = registry
-        .as_ref()
-        .map_or_else(|| quote!(#krate::Registry::builtin), ToTokens::to_token_stream);
+    let registry = registry.as_ref().map_or_else(|| quote!(#krate::Registry::builtin), ToTokens::to_token_stream);
     let body = if inputs.is_empty() { quote!(|_| body()) } else { quote!(body) };
     Ok(quote! {
         #(#attrs)*
@@ -44,7 +42,8 @@ fn check(function: &ItemFn) -> syn::Result<()> {
         mistakes.push(Error::new_spanned(word, "the body looks at a run that is over: it cannot be async"));
     }
     if sig.inputs.len() > 1 || sig.receiver().is_some() {
-        mistakes.push(Error::new_spanned(&sig.inputs, "one parameter at most: a reference to the run's report"));
+        mistakes
+            .push(Error::new_spanned(&sig.inputs, "one parameter at most: a reference to the run's final snapshot"));
     }
     if !sig.generics.params.is_empty() {
         mistakes.push(Error::new_spanned(&sig.generics, "a test has no generics"));
@@ -74,13 +73,13 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_looks_at_the_report_is_called_with_it() {
+    fn a_body_that_looks_at_the_run_is_called_with_it() {
         let expected = quote! {
             #[ignore = "long"]
             #[test]
             fn lamps_burn() {
                 fn body(run: &Snapshot) {
-                    assert!(run.passed());
+                    assert!(run.failures.is_empty());
                 }
                 ::wavetank_scenarios::testing::run(
                     ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", "lamps.toml"),
@@ -95,7 +94,7 @@ mod tests {
             quote! {
                 #[ignore = "long"]
                 fn lamps_burn(run: &Snapshot) {
-                    assert!(run.passed());
+                    assert!(run.failures.is_empty());
                 }
             },
         );

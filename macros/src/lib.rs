@@ -22,7 +22,8 @@ use proc_macro::TokenStream;
 /// - `registry`: a function that gives the registry of kinds. The kinds that wavetank brings along if it is left out.
 /// - `crate`: where `wavetank_scenarios` is found, for packages that name it otherwise.
 ///
-/// The function's body runs after each seed's run; it may take a parameter, a reference to the run's report.
+/// The function's body runs after each seed's run; it may take a parameter, a reference to the run's
+/// final snapshot.
 ///
 /// # Expansion
 ///

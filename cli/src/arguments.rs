@@ -1,0 +1,200 @@
+//! The command line's shape.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+use wavetank_scenarios::units::Time;
+use wavetank_sim::session::Pace;
+
+use crate::values::{self, Seed};
+
+/// A wave tank for networks: devices, links and servers in virtual time, from one seed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wavetank",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 all expectations held, 1 one broke, 2 bad input or usage, 3 a run did not repeat itself."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Runs a scenario and says what held and what broke.
+    Run(Run),
+    /// Says everything that is wrong with scenario files.
+    Check(Check),
+    /// Watches a scenario run, in the terminal.
+    #[cfg(feature = "tui")]
+    Watch(Watch),
+    /// Lists what a node can be.
+    Kinds(Kinds),
+    /// Prints the scenario language as a JSON Schema, for editors.
+    Schema,
+    /// Prints the completions of a shell.
+    Completions(Completions),
+}
+
+/// `wavetank run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The scenario.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// What every random choice is drawn from: a number, 0x and hex digits, or `random` [default: the scenario's].
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<Seed>,
+    /// Ends the run at this virtual time, such as 250ms or 30s [default: the scenario's duration].
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(crate) until: Option<Time>,
+    /// Prints one JSON object instead of the summary.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Writes a pcapng file for every link and node into this folder.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Writes every event of the run into this file, a JSON object a line.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) trace: Option<PathBuf>,
+    /// Runs twice, and names the first event that differs.
+    #[arg(long, conflicts_with = "pace")]
+    pub(crate) verify: bool,
+    /// Lets virtual time pass no faster than so many times the wall clock's, such as 1x [default: as fast as it goes].
+    #[arg(long, value_name = "RATE", value_parser = values::pace)]
+    pub(crate) pace: Option<Pace>,
+}
+
+/// `wavetank check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Scenario files, or folders of them.
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// `wavetank watch`.
+#[cfg(feature = "tui")]
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// The scenario.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// As in `wavetank run`.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<Seed>,
+}
+
+/// `wavetank kinds`.
+#[derive(Debug, Args)]
+pub(crate) struct Kinds {
+    /// Prints them as a JSON array, with the schemas of their configurations.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wavetank serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(subcommand)]
+    pub(crate) application: Application,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Application {
+    /// The hub that thermostats report to.
+    TelemetryHub {
+        /// Where to listen.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+        /// The file that readings are kept in [default: memory].
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        data: Option<PathBuf>,
+    },
+}
+
+/// `wavetank completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Whose.
+    pub(crate) shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// A verb's arguments without the verb before them.
+    #[derive(Debug, Parser)]
+    struct Alone<A: Args> {
+        #[command(flatten)]
+        arguments: A,
+    }
+
+    fn parse<A: Args>(line: &str) -> Result<A, clap::Error> {
+        let words = std::iter::once("verb").chain(line.split_whitespace());
+        Alone::try_parse_from(words).map(|alone| alone.arguments)
+    }
+
+    fn verb(line: &str) -> Result<Verb, clap::Error> {
+        let words = std::iter::once("wavetank").chain(line.split_whitespace());
+        Arguments::try_parse_from(words).map(|arguments| arguments.verb)
+    }
+
+    #[test]
+    fn the_shape_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_run_needs_only_its_file() {
+        let run: Run = parse("a.toml").unwrap();
+        assert_eq!(run.file, PathBuf::from("a.toml"));
+        assert!(run.seed.is_none() && run.until.is_none() && run.pace.is_none());
+        assert!(!run.json && !run.verify);
+    }
+
+    #[test]
+    fn a_run_takes_all_that_it_is_told() {
+        let line = "a.toml --seed 0x2a --until 250ms --json --pcap out --trace t.jsonl --pace 1x";
+        let run: Run = parse(line).unwrap();
+        assert_eq!(run.seed, Some(Seed::Fixed(42)));
+        assert_eq!(run.until, Some(Time::from_millis(250)));
+        assert!(run.json);
+        assert_eq!(run.pcap, Some(PathBuf::from("out")));
+        assert_eq!(run.trace, Some(PathBuf::from("t.jsonl")));
+        assert_eq!(run.pace, Some(Pace::PerMille(1000)));
+    }
+
+    #[test]
+    fn bad_usage_exits_with_2() {
+        for line in ["", "a.toml --seed x", "a.toml --until 5", "a.toml --pace 0x", "a.toml --verify --pace 1x"] {
+            assert_eq!(parse::<Run>(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+        for line in ["check", "fly", "completions tea-shell"] {
+            assert_eq!(verb(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_exit_with_0() {
+        for line in ["--help", "--version", "check --help"] {
+            assert_eq!(verb(line).unwrap_err().exit_code(), 0, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_other_verbs_take_what_they_need() {
+        assert!(parse::<Serve>("telemetry-hub --listen 127.0.0.1:0 --data hub.redb").is_ok());
+        assert!(parse::<Serve>("telemetry-hub --listen here").is_err());
+        for line in ["check a.toml scenarios", "kinds --json", "schema", "completions bash", "run a.toml"] {
+            assert!(verb(line).is_ok(), "{line}");
+        }
+    }
+}

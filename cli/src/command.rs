@@ -1,0 +1,87 @@
+//! From the process's arguments to its exit code.
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use wavetank_scenarios::{Registry, RunError};
+use wavetank_sim::session::Ended;
+
+use crate::arguments::{Arguments, Verb};
+use crate::exit::Exit;
+#[cfg(feature = "tui")]
+use crate::watch;
+use crate::{check, completions, kinds, run, schema};
+
+/// What the standard library exits with after a panic; no verdict of ours.
+const PANICKED: u8 = 101;
+
+/// Why a verb could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// The input is not as it should be; everything that is wrong with it, ready to print.
+    #[error("{0}")]
+    Input(String),
+    /// A random seed was asked for, and the system has none.
+    #[error("cannot draw a seed: {0}")]
+    Entropy(#[from] getrandom_04::Error),
+    /// The run could not be started.
+    #[error(transparent)]
+    Start(#[from] RunError),
+    /// The world's thread ended: a bug in the kernel, whose panic has been printed.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+    /// Standard output is closed or full.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl From<String> for Trouble {
+    fn from(text: String) -> Self {
+        Self::Input(text)
+    }
+}
+
+/// The `wavetank` command, with these kinds of node.
+///
+/// Reads the process's arguments, prints to its standard output and error, and gives its exit code: 0 all expectations
+/// held, 1 one broke, 2 bad input or usage, 3 a run did not repeat itself.
+#[must_use]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the command owns its kinds, and callers have no further use for them"
+)]
+pub fn main(registry: Registry) -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = anstream::stdout().lock();
+    let done = obey(arguments, &registry, &mut out).and_then(|exit| {
+        out.flush()?;
+        Ok(exit)
+    });
+    match done {
+        Ok(exit) => exit.into(),
+        // Whoever reads has read enough: `wavetank kinds | head`.
+        Err(Trouble::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Exit::Pass.into(),
+        Err(trouble) => {
+            let text = trouble.to_string();
+            // Nobody is left to tell if this fails.
+            let _ = writeln!(anstream::stderr().lock(), "{}", text.trim_end());
+            match trouble {
+                Trouble::Ended(_) | Trouble::Start(RunError::Ended(_)) => ExitCode::from(PANICKED),
+                _ => Exit::BadInput.into(),
+            }
+        }
+    }
+}
+
+fn obey(arguments: Arguments, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
+    match arguments.verb {
+        Verb::Run(arguments) => run::run(&arguments, registry, out),
+        #[cfg(feature = "tui")]
+        Verb::Watch(arguments) => watch::run(&arguments, registry, out),
+        Verb::Check(arguments) => check::run(&arguments, registry, out),
+        Verb::Kinds(arguments) => kinds::run(&arguments, registry, out),
+        Verb::Schema => schema::run(registry, out),
+        Verb::Completions(arguments) => completions::run(&arguments, out),
+    }
+}

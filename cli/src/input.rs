@@ -1,0 +1,94 @@
+//! Scenario files from the disk, and what is wrong with them, ready to print.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use wavetank_scenarios::{Plan, Registry};
+
+/// The plan of a scenario file.
+///
+/// # Errors
+///
+/// Everything that is wrong with it, as text with colours.
+pub(crate) fn plan(file: &Path, registry: &Registry) -> Result<Plan, String> {
+    let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
+    Plan::read(&file.display().to_string(), &text, registry).map_err(|problems| rendered(&problems))
+}
+
+/// The scenario files that an argument means: itself, or those in a folder and the folders below it, sorted.
+///
+/// # Errors
+///
+/// If it cannot be read, or is a folder without one.
+pub(crate) fn files(argument: &Path) -> Result<Vec<PathBuf>, String> {
+    if !argument.is_dir() {
+        return Ok(vec![argument.to_owned()]);
+    }
+    let mut found = Vec::new();
+    walk(argument, &mut found)?;
+    found.sort();
+    if found.is_empty() {
+        return Err(format!("{}: no .toml file in this folder, nor below it", argument.display()));
+    }
+    Ok(found)
+}
+
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
+    let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| unreadable(folder, &error))?;
+        let path = entry.path();
+        // A link to a folder is not followed: it may lead in a circle.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            walk(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!("{}: {error}", path.display())
+}
+
+fn rendered(diagnostic: &dyn Diagnostic) -> String {
+    let mut text = String::new();
+    // Colours are stripped where the text is printed, if need be.
+    GraphicalReportHandler::new_themed(GraphicalTheme::unicode())
+        .with_width(100)
+        .render_report(&mut text, diagnostic)
+        .expect("writing to a string does not fail");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_means_the_scenarios_in_it_and_below() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::create_dir(root.join("deep")).unwrap();
+        for name in ["b.toml", "deep/a.toml", "notes.md"] {
+            fs::write(root.join(name), "").unwrap();
+        }
+        assert_eq!(files(root).unwrap(), [root.join("b.toml"), root.join("deep/a.toml")]);
+        assert_eq!(files(&root.join("notes.md")).unwrap(), [root.join("notes.md")]);
+    }
+
+    #[test]
+    fn a_folder_without_scenarios_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(files(folder.path()).unwrap_err().contains("no .toml file"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = plan(Path::new("no/such/file.toml"), &crate::registry()).unwrap_err();
+        assert!(error.starts_with("no/such/file.toml: "), "{error}");
+    }
+}

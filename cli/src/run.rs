@@ -1,0 +1,95 @@
+//! `wavetank run`: runs a scenario and says what it came to.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant as WallInstant};
+
+use wavetank_scenarios::{Plan, Registry, RunOptions, start};
+use wavetank_sim::guard;
+use wavetank_sim::session::Pace;
+use wavetank_sim::time::Instant;
+use wavetank_sim::world::Snapshot;
+
+use crate::arguments::Run;
+use crate::command::Trouble;
+use crate::exit::Exit;
+use crate::human::short_time;
+use crate::progress::{self, Point};
+use crate::report::{Asked, Report, Verdict};
+use crate::values::Seed;
+use crate::verify::{self, Comparison};
+use crate::{input, summary};
+
+/// Runs the scenario, prints the summary or the JSON object.
+pub(crate) fn run(arguments: &Run, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
+    let plan = Arc::new(input::plan(&arguments.file, registry)?);
+    let seed = Seed::or_own(arguments.seed, plan.seed)?;
+    let duration = Instant::from_nanos(plan.duration_ns);
+    let until = arguments.until.map(|until| Instant::from_nanos(until.as_nanos()));
+    if until.is_some_and(|until| until > duration) {
+        return Err(Trouble::Input(format!(
+            "--until is later than the end of {}, which is at {}",
+            arguments.file.display(),
+            short_time(plan.duration_ns)
+        )));
+    }
+    let asked = Asked { file: &arguments.file, seed, until };
+    announce(arguments, seed);
+
+    let scratch = if arguments.verify { Some(verify::scratch()?) } else { None };
+    let trace = arguments.trace.clone().or_else(|| scratch.as_ref().map(|scratch| scratch.path().join("first.jsonl")));
+    let options =
+        RunOptions { seed: Some(seed), pcap: arguments.pcap.clone(), trace: trace.clone(), ..RunOptions::default() };
+    let pace = arguments.pace.unwrap_or_default();
+    let (snapshot, wall) = to_its_end(&plan, &options, until.unwrap_or(duration), pace)?;
+    let mut report = Report::new(asked, &plan, &snapshot, wall);
+    if let (Some(scratch), Some(trace)) = (&scratch, &trace) {
+        report.verified = Some(verify::again(asked, &report.fingerprint, trace, scratch)?);
+    }
+    print(&report, arguments.json, out)?;
+    Ok(match (&report.verified, report.verdict) {
+        (Some(Comparison::Differ(_)), _) => Exit::Disorder,
+        (_, Verdict::Pass) => Exit::Pass,
+        (_, Verdict::Fail) => Exit::Fail,
+    })
+}
+
+/// What is known before the run, for one that ends badly.
+fn announce(arguments: &Run, seed: u64) {
+    let mut err = anstream::stderr().lock();
+    // Nobody is left to tell if this fails.
+    if arguments.seed == Some(Seed::Random) {
+        let _ = writeln!(err, "seed {seed}");
+    }
+    if let Err(off) = guard::probe() {
+        let _ = writeln!(err, "{off}: a node that asks the system for time, entropy or threads does not repeat itself");
+    }
+}
+
+fn to_its_end(
+    plan: &Arc<Plan>,
+    options: &RunOptions,
+    limit: Instant,
+    pace: Pace,
+) -> Result<(Snapshot, Duration), Trouble> {
+    let started = WallInstant::now();
+    let session = start(plan, options)?;
+    session.run(limit, pace)?;
+    let point = || {
+        let progress = session.progress();
+        Point { virtual_ns: progress.now().as_nanos(), events: progress.events() }
+    };
+    progress::shown(limit.as_nanos(), point, || session.wait())?;
+    let snapshot = session.finish()?;
+    Ok((snapshot, started.elapsed()))
+}
+
+fn print(report: &Report, json: bool, out: &mut impl Write) -> Result<(), Trouble> {
+    if json {
+        let object = serde_json::to_string_pretty(report).expect("a report has only strings as keys");
+        writeln!(out, "{object}")?;
+    } else {
+        write!(out, "{}", summary::text(report))?;
+    }
+    Ok(())
+}

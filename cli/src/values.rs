@@ -1,0 +1,117 @@
+//! Values of arguments: seeds, times, paces.
+
+use std::str::FromStr;
+
+use wavetank_scenarios::units::Time;
+use wavetank_sim::session::Pace;
+
+/// What `--seed` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seed {
+    /// This one.
+    Fixed(u64),
+    /// Any, to be drawn and told.
+    Random,
+}
+
+impl FromStr for Seed {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "random" {
+            return Ok(Self::Random);
+        }
+        let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+            Some(digits) => (digits, 16),
+            None => (text, 10),
+        };
+        // The standard library would take a sign.
+        let number = digits.chars().all(|digit| digit.is_digit(radix)).then(|| u64::from_str_radix(digits, radix));
+        match number {
+            Some(Ok(seed)) => Ok(Self::Fixed(seed)),
+            _ => Err("a seed is a number below 2^64, in decimal or as 0x and hex digits, or `random`"),
+        }
+    }
+}
+
+impl Seed {
+    /// The seed of a run whose scenario has `own`.
+    ///
+    /// # Errors
+    /// If the system has no entropy to draw from.
+    pub(crate) fn or_own(seed: Option<Self>, own: u64) -> Result<u64, getrandom_04::Error> {
+        match seed {
+            None => Ok(own),
+            Some(Self::Fixed(seed)) => Ok(seed),
+            Some(Self::Random) => getrandom_04::u64(),
+        }
+    }
+}
+
+/// Reads `250ms`.
+pub(crate) fn time(text: &str) -> Result<Time, String> {
+    Time::parse(text).map_err(|error| error.to_string())
+}
+
+/// Reads `1x`, `0.5x`: virtual seconds a wall second, to three decimals.
+pub(crate) fn pace(text: &str) -> Result<Pace, &'static str> {
+    const WRONG: &str =
+        "a pace is a number of virtual seconds a wall second, from 0.001x to 1000000x, such as 1x or 0.5x";
+    let number = text.strip_suffix('x').ok_or(WRONG)?;
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 3 {
+        return Err(WRONG);
+    }
+    let per_mille: u64 = format!("{whole}{part:0<3}").parse().map_err(|_| WRONG)?;
+    match u32::try_from(per_mille) {
+        Ok(rate @ 1..=1_000_000_000) => Ok(Pace::PerMille(rate)),
+        _ => Err(WRONG),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_decimal_or_hex() {
+        assert_eq!("42".parse(), Ok(Seed::Fixed(42)));
+        assert_eq!("0x2A".parse(), Ok(Seed::Fixed(42)));
+        assert_eq!("18446744073709551615".parse(), Ok(Seed::Fixed(u64::MAX)));
+        assert_eq!("0xffffffffffffffff".parse(), Ok(Seed::Fixed(u64::MAX)));
+        assert_eq!("random".parse(), Ok(Seed::Random));
+    }
+
+    #[test]
+    fn what_is_no_seed_is_refused() {
+        for text in ["", "0x", "-1", "+1", "1.5", "2a", "0x+1", "18446744073709551616", "Random"] {
+            assert!(text.parse::<Seed>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_scenarios_seed_is_taken_unless_told_otherwise() {
+        assert_eq!(Seed::or_own(None, 7), Ok(7));
+        assert_eq!(Seed::or_own(Some(Seed::Fixed(8)), 7), Ok(8));
+        let [a, b] = [(); 2].map(|()| Seed::or_own(Some(Seed::Random), 7).unwrap());
+        assert_ne!(a, b);
+    }
+
+    #[test]
+    fn paces_are_factors() {
+        assert_eq!(pace("1x"), Ok(Pace::PerMille(1_000)));
+        assert_eq!(pace("0.5x"), Ok(Pace::PerMille(500)));
+        assert_eq!(pace("12.345x"), Ok(Pace::PerMille(12_345)));
+        assert_eq!(pace("0.001x"), Ok(Pace::PerMille(1)));
+        for text in ["1", "x", "0x", "0.0001x", "-1x", "1.x", ".5x", "1e3x", "1000001x"] {
+            assert!(pace(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_bear_their_unit() {
+        assert_eq!(time("30s"), Ok(Time::from_secs(30)));
+        assert!(time("30").is_err());
+    }
+}

@@ -1,0 +1,35 @@
+//! `wavetank watch`: a scenario's run in the terminal.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use wavetank_scenarios::{Registry, RunOptions, start};
+use wavetank_sim::check;
+use wavetank_sim::session::Pace;
+use wavetank_sim::time::Instant;
+
+use crate::arguments::Watch;
+use crate::command::Trouble;
+use crate::exit::Exit;
+use crate::human::exact_seconds;
+use crate::input;
+use crate::values::Seed;
+
+/// Shows the run until the person quits, then says in a line where it stood.
+pub(crate) fn run(arguments: &Watch, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
+    let plan = Arc::new(input::plan(&arguments.file, registry)?);
+    let seed = Seed::or_own(arguments.seed, plan.seed)?;
+    let options = RunOptions { seed: Some(seed), ..RunOptions::default() };
+    let session = start(&plan, &options)?;
+    let view = wavetank_tui::Watch {
+        title: plan.name.to_string(),
+        seed,
+        end: Instant::from_nanos(plan.duration_ns),
+        pace: Pace::PerMille(1_000),
+    };
+    let snapshot = wavetank_tui::watch(session, view).map_err(|error| Trouble::Input(error.to_string()))?;
+    let at = exact_seconds(snapshot.now.as_nanos());
+    writeln!(out, "{}, seed {seed}: at {at}, fingerprint {}", plan.name, snapshot.fingerprint)?;
+    let broken = snapshot.expectations.iter().any(|report| report.verdict == check::Verdict::Broken);
+    Ok(if broken || !snapshot.failures.is_empty() { Exit::Fail } else { Exit::Pass })
+}

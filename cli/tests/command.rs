@@ -1,0 +1,147 @@
+//! The command as a shell sees it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn wavetank(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_wavetank"))
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn err(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let output = wavetank(&["--version"]);
+    assert_eq!(out(&output), format!("wavetank {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn the_whole_gallery_is_well() {
+    let output = wavetank(&["check", "scenarios/gallery"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(
+        out(&output).lines().any(|line| line.starts_with("scenarios/gallery/first-light.toml: First light; 60 s, "))
+    );
+}
+
+#[test]
+fn a_bad_file_is_told_with_its_place_and_exits_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.toml");
+    std::fs::write(&file, "version = 1\nname = \"Bad\"\nduration = \"10\"\nsea = 3\n").unwrap();
+    let output = wavetank(&["check", file.to_str().unwrap(), "scenarios/gallery/first-light.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("bad.toml:"), "{}", err(&output));
+    assert!(!err(&output).contains('\u{1b}'), "colours where there is no terminal");
+    assert!(out(&output).contains("first-light.toml: "), "the other files are looked at all the same");
+}
+
+#[test]
+fn a_file_that_is_not_there_exits_with_2() {
+    let output = wavetank(&["check", "no/such.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).starts_with("no/such.toml: "));
+}
+
+#[test]
+fn bad_usage_exits_with_2() {
+    assert_eq!(wavetank(&["fly"]).status.code(), Some(2));
+    assert_eq!(wavetank(&[]).status.code(), Some(2));
+}
+
+#[test]
+fn the_schema_is_json() {
+    let output = wavetank(&["schema"]);
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(schema["properties"].is_object());
+}
+
+#[test]
+fn completions_know_the_verbs() {
+    let output = wavetank(&["completions", "bash"]);
+    assert!(out(&output).contains("check"));
+}
+
+const FIRST_LIGHT: &str = "scenarios/gallery/first-light.toml";
+
+/// A run's JSON object and exit code.
+fn run(arguments: &[&str]) -> (serde_json::Value, Option<i32>) {
+    let output = wavetank(&[&["run", "--json"], arguments].concat());
+    (serde_json::from_slice(&output.stdout).unwrap(), output.status.code())
+}
+
+#[test]
+fn a_run_repeats_itself_and_another_seed_does_not() {
+    let (first, code) = run(&[FIRST_LIGHT]);
+    assert_eq!(code, Some(0));
+    assert_eq!(first["verdict"], "pass");
+    assert_eq!(first["seed"], 42);
+    let fingerprint = first["fingerprint"].as_str().unwrap();
+    assert!(fingerprint.len() == 32 && fingerprint.chars().all(|digit| digit.is_ascii_hexdigit()));
+    let (again, _) = run(&[FIRST_LIGHT, "--seed", "0x2a"]);
+    assert_eq!(again["fingerprint"], first["fingerprint"]);
+    let (other, _) = run(&[FIRST_LIGHT, "--seed", "43"]);
+    assert_ne!(other["fingerprint"], first["fingerprint"]);
+}
+
+#[test]
+fn a_broken_expectation_exits_with_1() {
+    let (report, code) = run(&["scenarios/gallery/meant-to-fail.toml"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(report["verdict"], "fail");
+    assert!(report["expectations"].as_array().unwrap().iter().any(|expectation| expectation["verdict"] == "broken"));
+}
+
+#[test]
+fn a_verified_run_is_the_same_in_two_processes() {
+    let (report, code) = run(&[FIRST_LIGHT, "--until", "12s", "--verify"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(report["verified"], "same");
+    assert_eq!(report["virtual_ns"], 12_000_000_000_u64);
+}
+
+#[test]
+fn a_run_writes_the_trace_and_the_captures_that_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trace, captures) = (folder.path().join("trace.jsonl"), folder.path().join("captures"));
+    let (report, _) =
+        run(&[FIRST_LIGHT, "--until", "3s", "--trace", trace.to_str().unwrap(), "--pcap", captures.to_str().unwrap()]);
+    let (plain, _) = run(&[FIRST_LIGHT, "--until", "3s"]);
+    assert_eq!(report["fingerprint"], plain["fingerprint"], "looking changes nothing");
+    let events = std::fs::read_to_string(trace).unwrap();
+    assert!(events.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()) && !events.is_empty());
+    let files: Vec<_> = std::fs::read_dir(captures).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(files.iter().any(|file| file.extension().is_some_and(|extension| extension == "pcapng")), "{files:?}");
+}
+
+#[test]
+fn a_run_beyond_the_scenarios_end_is_bad_input() {
+    let output = wavetank(&["run", FIRST_LIGHT, "--until", "5h"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).starts_with("--until is later than the end of "));
+}
+
+#[test]
+fn the_summary_ends_with_the_line_that_replays_it() {
+    let output = wavetank(&["run", FIRST_LIGHT, "--seed", "random", "--until", "2s"]);
+    let replay = out(&output).lines().last().unwrap().strip_prefix("replay ").unwrap().trim();
+    let words: Vec<&str> = replay.split(' ').skip(1).collect();
+    let again = wavetank(&words);
+    let fingerprint = |output: &Output| {
+        out(output).lines().find_map(|line| line.strip_prefix("fingerprint ")).unwrap().trim().to_owned()
+    };
+    assert_eq!(fingerprint(&again), fingerprint(&output));
+}
