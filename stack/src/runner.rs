@@ -6,7 +6,7 @@ use core::{
     fmt,
     future::{Future, pending, poll_fn},
     pin::{Pin, pin},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use embassy_net_driver::{Driver, RxToken};
@@ -68,17 +68,19 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
     ) -> Poll<A::Output> {
         let Self { stack, driver, clock } = self;
         let core = stack.core();
-        let replaced = core.borrow_mut().begin_turn(cx.waker());
+        let replaced = core.borrow_mut().wakes.begin_turn(cx.waker());
         drop(replaced);
         let mut now = clock.now();
         take_frames(core, driver, now, cx);
         loop {
-            if let Poll::Ready(output) = app.as_mut().poll(cx) {
-                send_frames(core, driver, now, cx);
-                core.borrow_mut().end_turn();
-                return Poll::Ready(output);
+            core.borrow_mut().wakes.begin_app();
+            let polled = app.as_mut().poll(cx);
+            core.borrow_mut().wakes.end_app();
+            send_frames(core, driver, now, cx);
+            if polled.is_ready() {
+                core.borrow_mut().wakes.end_turn();
+                return polled;
             }
-            let mut app_again = send_frames(core, driver, now, cx);
             loop {
                 let next = core.borrow().next_deadline();
                 let Some(next) = next else {
@@ -94,14 +96,14 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
                     }
                 }
                 core.borrow_mut().expire(now);
-                app_again |= send_frames(core, driver, now, cx);
+                send_frames(core, driver, now, cx);
             }
-            if !app_again {
-                break;
+            let mut core = core.borrow_mut();
+            if !core.wakes.is_app_called() {
+                core.wakes.end_turn();
+                return Poll::Pending;
             }
         }
-        core.borrow_mut().end_turn();
-        Poll::Pending
     }
 }
 
@@ -116,17 +118,14 @@ fn take_frames<D: Driver>(core: &RefCell<Core<'_>>, driver: &mut D, now: Instant
             core.ingress(frame, room, now);
             core
         });
-        // The application is polled next in any case.
-        wake(core, cx);
+        wake(core);
     }
     // There may be more: in another turn.
     cx.waker().wake_by_ref();
 }
 
-/// Hands what is to be sent to the driver, as far as it has room. Answers whether whoever polls us, and so
-/// the application that we poll, was to be woken.
-fn send_frames<D: Driver>(core: &RefCell<Core<'_>>, driver: &mut D, now: Instant, cx: &mut Context<'_>) -> bool {
-    let mut app_again = false;
+/// Hands what is to be sent to the driver, as far as it has room.
+fn send_frames<D: Driver>(core: &RefCell<Core<'_>>, driver: &mut D, now: Instant, cx: &mut Context<'_>) {
     loop {
         let mut port = DriverPort { driver, cx };
         let mut borrowed = core.borrow_mut();
@@ -136,30 +135,21 @@ fn send_frames<D: Driver>(core: &RefCell<Core<'_>>, driver: &mut D, now: Instant
                 break done;
             }
         };
-        app_again |= wake(borrowed, cx);
+        wake(borrowed);
         if done != Egress::Done {
-            return app_again;
+            return;
         }
     }
 }
 
-/// Wakes those whom the core has woken, but for whoever polls us now: answers whether that one was among them.
+/// Wakes those whom the core has woken.
 #[inline]
-fn wake(mut core: RefMut<'_, Core<'_>>, cx: &mut Context<'_>) -> bool {
-    if core.wakes.is_empty() {
-        return false;
+fn wake(mut core: RefMut<'_, Core<'_>>) {
+    if !core.wakes.is_empty() {
+        let wakes = core.wakes.drain();
+        drop(core);
+        wakes.for_each(Waker::wake);
     }
-    let wakes = core.wakes.drain();
-    drop(core);
-    let mut own = false;
-    for waker in wakes {
-        if waker.will_wake(cx.waker()) {
-            own = true;
-        } else {
-            waker.wake();
-        }
-    }
-    own
 }
 
 /// A driver as the core sees it.

@@ -17,7 +17,7 @@ use crate::table::{Deadlines, Index, Storage};
 use crate::{
     address::{Cidr, Route},
     config::{ADDRESSES_MAX, Config},
-    engine::Core,
+    engine::{Core, Waiter},
     resources::Resources,
     runner::Runner,
     stats::Stats,
@@ -94,7 +94,7 @@ impl<'r> Stack<'r> {
 
     /// Like [`Stack::with`], for what may register a waker: drops the one that it replaces outside.
     #[inline]
-    pub(crate) fn poll<R>(&self, f: impl FnOnce(&mut Core<'r>) -> (Poll<R>, Option<Waker>)) -> Poll<R> {
+    pub(crate) fn poll<R>(&self, f: impl FnOnce(&mut Core<'r>) -> (Poll<R>, Option<Waiter>)) -> Poll<R> {
         let (result, _replaced) = self.with(f);
         result
     }

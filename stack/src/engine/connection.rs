@@ -1,9 +1,6 @@
 //! One TCP connection: its socket, alone in a set, and what the stack keeps beside it.
 
-use core::{
-    net::{IpAddr, SocketAddr},
-    task::Waker,
-};
+use core::net::{IpAddr, SocketAddr};
 
 use smoltcp::{
     iface::{SocketHandle, SocketSet},
@@ -15,6 +12,7 @@ use super::{
     neighbours::Lease,
     packet::{halves, key},
     port::Header,
+    wakes::{Waiter, Wakes},
 };
 use crate::{
     table::{Link, NONE, mix},
@@ -89,8 +87,8 @@ pub(crate) struct Connection<'r> {
     pub(crate) waiting_for: u32,
     /// In the free list, or in one of its listener's.
     pub(crate) queue: Link,
-    pub(crate) reader: Option<Waker>,
-    pub(crate) writer: Option<Waker>,
+    pub(crate) reader: Option<Waiter>,
+    pub(crate) writer: Option<Waiter>,
     /// The writer waits for everything to be acknowledged, not just for room.
     pub(crate) drains: bool,
     pub(crate) error: Option<Error>,
@@ -263,13 +261,15 @@ impl<'r> Connection<'r> {
         Some(self.owed_since? + self.timeout? + self.keep_alive.unwrap_or_default())
     }
 
-    /// Takes the wakers of those that need not wait any longer.
+    /// Has those woken who need not wait any longer.
     #[inline]
-    pub(crate) fn take_wakers(&mut self) -> [Option<Waker>; 2] {
-        let reader = (self.reader.is_some() && self.is_readable()).then(|| self.reader.take());
-        let writer = (self.writer.is_some() && if self.drains { self.is_drained() } else { self.is_writable() })
-            .then(|| self.writer.take());
-        [reader.flatten(), writer.flatten()]
+    pub(crate) fn wake(&mut self, wakes: &mut Wakes) {
+        if self.reader.is_some() && self.is_readable() {
+            wakes.wake(&mut self.reader);
+        }
+        if self.writer.is_some() && if self.drains { self.is_drained() } else { self.is_writable() } {
+            wakes.wake(&mut self.writer);
+        }
     }
 }
 

@@ -16,11 +16,12 @@ use super::{
     listeners::Listener,
     local::NextHop,
     packet::smol,
+    wakes::Waiter,
 };
 use crate::tcp::{Error, Options};
 
 /// What a handle gets, and a waker to drop.
-pub(crate) type Polled<T> = (Poll<Result<T, Error>>, Option<Waker>);
+pub(crate) type Polled<T> = (Poll<Result<T, Error>>, Option<Waiter>);
 
 impl Core<'_> {
     /// Begins to open a connection.
@@ -56,7 +57,7 @@ impl Core<'_> {
     #[inline]
     pub(crate) fn touch(&mut self, at: u32) {
         self.tables.connections.mark(at);
-        self.rouse();
+        self.wakes.rouse();
     }
 
     /// The next connection that may be accepted.
@@ -86,7 +87,7 @@ impl Core<'_> {
     }
 
     /// Ends a listener that has no connections left. Answers with whoever waited, to be dropped outside.
-    pub(crate) fn unlisten(&mut self, listener: u32) -> Option<Waker> {
+    pub(crate) fn unlisten(&mut self, listener: u32) -> Option<Waiter> {
         self.tables.listeners.release(listener)
     }
 
@@ -101,7 +102,7 @@ impl Core<'_> {
     }
 
     /// A handle is gone. Answers with wakers to drop outside.
-    pub(crate) fn let_go(&mut self, at: u32) -> [Option<Waker>; 2] {
+    pub(crate) fn let_go(&mut self, at: u32) -> [Option<Waiter>; 2] {
         let slot = &mut self.tables.connections.slots[at as usize];
         slot.handles -= 1;
         if slot.handles > 0 {
@@ -112,7 +113,7 @@ impl Core<'_> {
 
     /// Nobody holds the connection any more. What was written is delivered still; what was not read is the
     /// other side's to know about.
-    fn abandon(&mut self, at: u32) -> [Option<Waker>; 2] {
+    fn abandon(&mut self, at: u32) -> [Option<Waiter>; 2] {
         let slot = &mut self.tables.connections.slots[at as usize];
         let wakers = [slot.reader.take(), slot.writer.take()];
         slot.role = Role::Orphan;
@@ -132,7 +133,7 @@ impl Core<'_> {
         let slot = &mut self.tables.connections.slots[at as usize];
         if slot.is_opening() {
             slot.drains = false;
-            return (Poll::Pending, replace(&mut slot.writer, waker));
+            return (Poll::Pending, self.wakes.wait(&mut slot.writer, waker));
         }
         let outcome = match slot.error {
             Some(error) if slot.socket().state() == State::Closed => Err(error),
@@ -146,7 +147,7 @@ impl Core<'_> {
     pub(crate) fn poll_read(&mut self, at: u32, buffer: &mut [u8], waker: &Waker) -> Polled<usize> {
         let slot = &mut self.tables.connections.slots[at as usize];
         if !slot.is_readable() {
-            return (Poll::Pending, replace(&mut slot.reader, waker));
+            return (Poll::Pending, self.wakes.wait(&mut slot.reader, waker));
         }
         let outcome = match slot.socket_mut().recv_slice(buffer) {
             Ok(len) => {
@@ -166,7 +167,7 @@ impl Core<'_> {
         let slot = &mut self.tables.connections.slots[at as usize];
         if !slot.is_writable() {
             slot.drains = false;
-            return (Poll::Pending, replace(&mut slot.writer, waker));
+            return (Poll::Pending, self.wakes.wait(&mut slot.writer, waker));
         }
         let outcome = match slot.socket_mut().send_slice(bytes) {
             Ok(len) => {
@@ -184,7 +185,7 @@ impl Core<'_> {
         let slot = &mut self.tables.connections.slots[at as usize];
         if !slot.is_drained() {
             slot.drains = true;
-            return (Poll::Pending, replace(&mut slot.writer, waker));
+            return (Poll::Pending, self.wakes.wait(&mut slot.writer, waker));
         }
         let outcome = match slot.error {
             Some(error) if slot.socket().state() == State::Closed => Err(error),
@@ -252,22 +253,13 @@ impl Core<'_> {
     }
 
     /// Takes the next connection, or waits for one.
-    pub(crate) fn poll_accept(&mut self, listener: u32, waker: &Waker) -> (Poll<u32>, Option<Waker>) {
+    pub(crate) fn poll_accept(&mut self, listener: u32, waker: &Waker) -> (Poll<u32>, Option<Waiter>) {
         match self.accept(listener) {
             Some(at) => (Poll::Ready(at), None),
             None => {
                 let of = &mut self.tables.listeners.slots[listener as usize];
-                (Poll::Pending, replace(&mut of.acceptor, waker))
+                (Poll::Pending, self.wakes.wait(&mut of.acceptor, waker))
             }
         }
-    }
-}
-
-/// Registers a waker; answers with the one that it replaces, to be dropped outside.
-#[inline]
-pub(crate) fn replace(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
-    match place {
-        Some(known) if known.will_wake(waker) => None,
-        _ => place.replace(waker.clone()),
     }
 }

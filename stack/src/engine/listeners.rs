@@ -1,7 +1,8 @@
 //! Who listens at which port, and the connections that came and are not accepted yet.
 
-use core::{net::IpAddr, task::Waker};
+use core::net::IpAddr;
 
+use super::wakes::Waiter;
 use crate::{
     table::{Index, List, Storage, mix},
     tcp::Options,
@@ -20,7 +21,7 @@ pub(crate) struct Listener {
     pub(crate) pending: List,
     /// Those that may be accepted.
     pub(crate) ready: List,
-    pub(crate) acceptor: Option<Waker>,
+    pub(crate) acceptor: Option<Waiter>,
     pub(crate) options: Options,
 }
 
@@ -76,7 +77,7 @@ impl<'r> Listeners<'r> {
     }
 
     /// Frees a slot, whose lists are empty. Answers with whoever waited to accept, to be dropped outside.
-    pub(crate) fn release(&mut self, at: u32) -> Option<Waker> {
+    pub(crate) fn release(&mut self, at: u32) -> Option<Waiter> {
         self.index.remove(&self.slots, at, |slot| hash(slot.port));
         let listener = core::mem::replace(&mut self.slots[at as usize], Listener::free());
         debug_assert!(listener.pending.is_empty() && listener.ready.is_empty());

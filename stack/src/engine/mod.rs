@@ -30,8 +30,6 @@ mod udp;
 mod waiting;
 mod wakes;
 
-use core::task::Waker;
-
 use embassy_net_driver::{Capabilities, Checksum, HardwareAddress};
 use smoltcp::{
     iface::{Interface, SocketSet},
@@ -49,7 +47,7 @@ use packet::{Computed, ETHERNET_HEADER, Verified};
 pub(crate) use port::Port;
 pub(crate) use udp::{Datagram, Socket as UdpSocket, Sockets as UdpSockets};
 pub(crate) use waiting::{Room, Waiting};
-pub(crate) use wakes::Wakes;
+pub(crate) use wakes::{Waiter, Wakes};
 
 use crate::{
     address::{Cidr, Route},
@@ -81,10 +79,6 @@ pub(crate) struct Core<'r> {
     pub(crate) wakes: Wakes,
     linger: Duration,
     random: u64,
-    /// Who runs this stack.
-    runner: Option<Waker>,
-    /// Whether the runner is about to look at the dirty lists without being woken.
-    runner_awake: bool,
 }
 
 impl<'r> Core<'r> {
@@ -145,8 +139,6 @@ impl<'r> Core<'r> {
             wakes: Wakes::default(),
             linger: config.linger,
             random: seed,
-            runner: None,
-            runner_awake: false,
         };
         core.set_addresses(config.addresses, config.routes);
         core
@@ -174,32 +166,6 @@ impl<'r> Core<'r> {
     /// The largest IP packet.
     pub(crate) fn mtu(&self) -> usize {
         self.caps.max_transmission_unit
-    }
-
-    /// The runner's turn begins: until [`Core::end_turn`], nobody needs to wake it.
-    #[inline]
-    pub(crate) fn begin_turn(&mut self, runner: &Waker) -> Option<Waker> {
-        self.runner_awake = true;
-        match &self.runner {
-            Some(known) if known.will_wake(runner) => None,
-            _ => self.runner.replace(runner.clone()),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn end_turn(&mut self) {
-        self.runner_awake = false;
-    }
-
-    /// Something is to be sent: has the runner woken, once.
-    #[inline]
-    fn rouse(&mut self) {
-        if !self.runner_awake
-            && let Some(runner) = &self.runner
-        {
-            self.runner_awake = true;
-            self.wakes.push(runner.clone());
-        }
     }
 
     /// When [`Core::expire`] next has something to do.

@@ -113,13 +113,9 @@ impl Core<'_> {
         let slot = &mut self.tables.connections.slots[at as usize];
         match slot.role {
             Role::Held => {
+                slot.wake(&mut self.wakes);
                 if slot.indexed && slot.is_gone() {
                     self.tables.connections.unindex(at);
-                }
-                let slot = &mut self.tables.connections.slots[at as usize];
-                if slot.reader.is_some() || slot.writer.is_some() {
-                    let wakers = slot.take_wakers();
-                    self.wakes.extend(wakers);
                 }
             }
             Role::Pending(listener) => self.settle_pending(at, listener),
@@ -156,9 +152,7 @@ impl Core<'_> {
                 let of = &mut self.tables.listeners.slots[listener as usize];
                 of.pending.remove(slots, |slot| &mut slot.queue, at);
                 of.ready.push_back(slots, |slot| &mut slot.queue, at);
-                if let Some(acceptor) = of.acceptor.take() {
-                    self.wakes.push(acceptor);
-                }
+                self.wakes.wake(&mut of.acceptor);
             }
         }
     }

@@ -17,10 +17,10 @@ use smoltcp::{
 use super::{
     Core,
     egress::{Egress, Way},
-    handles::replace,
     local::NextHop,
     packet::{Mac, Packet, complete, smol},
     port::Port,
+    wakes::Waiter,
 };
 use crate::{
     stats::Reason,
@@ -46,8 +46,8 @@ pub(crate) struct Socket<'r> {
     received: PacketBuffer<'r, Datagram>,
     to_send: PacketBuffer<'r, Datagram>,
     dirty: Link,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
+    reader: Option<Waiter>,
+    writer: Option<Waiter>,
 }
 
 impl<'r> Socket<'r> {
@@ -147,9 +147,7 @@ impl Core<'_> {
         let payload = datagram.payload();
         let buffer = slot.received.enqueue(payload.len(), about);
         buffer.map_err(|_| Reason::ReceiveBufferFull)?.copy_from_slice(payload);
-        if let Some(reader) = slot.reader.take() {
-            self.wakes.push(reader);
-        }
+        self.wakes.wake(&mut slot.reader);
         Ok(())
     }
 
@@ -211,9 +209,7 @@ impl Core<'_> {
         if slot.to_send.is_empty() {
             tables.udp.clean(at);
         }
-        if let Some(writer) = tables.udp.slots[at as usize].writer.take() {
-            self.wakes.push(writer);
-        }
+        self.wakes.wake(&mut self.tables.udp.slots[at as usize].writer);
         Egress::Done
     }
 
@@ -245,7 +241,7 @@ impl Core<'_> {
     }
 
     /// Ends a socket, dropping what it has not sent. Answers with wakers to drop outside.
-    pub(crate) fn unbind(&mut self, at: u32) -> [Option<Waker>; 2] {
+    pub(crate) fn unbind(&mut self, at: u32) -> [Option<Waiter>; 2] {
         let udp = &mut self.tables.udp;
         udp.clean(at);
         udp.index.remove(&udp.slots, at, |slot| hash(slot.port));
@@ -275,11 +271,11 @@ impl Core<'_> {
         at: u32,
         waker: &Waker,
         take: impl FnOnce(&[u8], Datagram) -> R,
-    ) -> (Poll<R>, Option<Waker>) {
+    ) -> (Poll<R>, Option<Waiter>) {
         let slot = &mut self.tables.udp.slots[at as usize];
         match slot.received.dequeue() {
             Ok((about, payload)) => (Poll::Ready(take(payload, about)), None),
-            Err(_) => (Poll::Pending, replace(&mut slot.reader, waker)),
+            Err(_) => (Poll::Pending, self.wakes.wait(&mut slot.reader, waker)),
         }
     }
 
@@ -291,7 +287,7 @@ impl Core<'_> {
         payload: &[u8],
         remote: SocketAddr,
         waker: &Waker,
-    ) -> (Poll<Result<(), Error>>, Option<Waker>) {
+    ) -> (Poll<Result<(), Error>>, Option<Waiter>) {
         let to = remote.ip();
         if remote.port() == 0 || to.is_unspecified() {
             return (Poll::Ready(Err(Error::BadAddress)), None);
@@ -310,10 +306,10 @@ impl Core<'_> {
             Ok(buffer) => {
                 buffer.copy_from_slice(payload);
                 self.tables.udp.mark(at);
-                self.rouse();
+                self.wakes.rouse();
                 (Poll::Ready(Ok(())), None)
             }
-            Err(_) => (Poll::Pending, replace(&mut slot.writer, waker)),
+            Err(_) => (Poll::Pending, self.wakes.wait(&mut slot.writer, waker)),
         }
     }
 }

@@ -1,26 +1,134 @@
 //! Those who are to be woken, once nobody borrows the core any more: a waker is foreign code.
+//!
+//! One who waits inside the application that the runner polls, and has the runner's own waker, need not be
+//! woken: the application is polled in the same turn, if need be once more.
 
 use core::task::Waker;
 
 /// The wakers that one step of the core can have woken: a reader, a writer, a listener, the runner.
 const MOST: usize = 4;
 
+/// Who waits for something.
+pub(crate) struct Waiter {
+    waker: Waker,
+    /// Inside the application that the runner polls.
+    inside: bool,
+}
+
 #[derive(Default)]
 pub(crate) struct Wakes {
-    list: [Option<Waker>; MOST],
-    len: usize,
+    list: Awoken,
+    /// Who runs this stack.
+    runner: Option<Waker>,
+    /// The runner is about to look at what is to be sent without being woken.
+    awake: bool,
+    /// The runner has its turn.
+    in_turn: bool,
+    /// The runner polls the application.
+    polling: bool,
+    app_again: bool,
 }
 
 impl Wakes {
+    /// The runner's turn begins. Answers with a waker to be dropped outside.
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+    pub(crate) fn begin_turn(&mut self, runner: &Waker) -> Option<Waker> {
+        self.awake = true;
+        self.in_turn = true;
+        match &self.runner {
+            Some(known) if known.will_wake(runner) => None,
+            _ => self.runner.replace(runner.clone()),
+        }
     }
 
+    /// The runner's turn ends.
     #[inline]
-    pub(crate) fn push(&mut self, waker: Waker) {
+    pub(crate) fn end_turn(&mut self) {
+        self.awake = false;
+        self.in_turn = false;
+    }
+
+    /// The runner begins to poll the application.
+    #[inline]
+    pub(crate) fn begin_app(&mut self) {
+        self.polling = true;
+        self.app_again = false;
+    }
+
+    /// The runner has polled the application.
+    #[inline]
+    pub(crate) fn end_app(&mut self) {
+        self.polling = false;
+    }
+
+    /// Whether the application is to be polled once more in this turn.
+    #[inline]
+    pub(crate) fn is_app_called(&self) -> bool {
+        self.app_again
+    }
+
+    /// Lets somebody wait; answers with who waited there before, to be dropped outside.
+    #[inline]
+    pub(crate) fn wait(&self, place: &mut Option<Waiter>, waker: &Waker) -> Option<Waiter> {
+        match place {
+            Some(known) if known.waker.will_wake(waker) => {
+                known.inside = self.polling;
+                None
+            }
+            _ => place.replace(Waiter { waker: waker.clone(), inside: self.polling }),
+        }
+    }
+
+    /// Has somebody woken who waits no longer.
+    #[inline]
+    pub(crate) fn wake(&mut self, place: &mut Option<Waiter>) {
+        let Some(waiter) = place.take() else {
+            return;
+        };
+        let own = |runner: &Waker| runner.will_wake(&waiter.waker);
+        if waiter.inside && self.in_turn && self.runner.as_ref().is_some_and(own) {
+            self.app_again = true;
+        } else {
+            self.list.push(waiter.waker);
+        }
+    }
+
+    /// Something is to be sent: has the runner woken, once.
+    #[inline]
+    pub(crate) fn rouse(&mut self) {
+        if !self.awake
+            && let Some(runner) = &self.runner
+        {
+            self.awake = true;
+            self.list.push(runner.clone());
+        }
+    }
+
+    /// Whether nobody is to be woken outside.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.len == 0
+    }
+
+    /// Those to be woken outside; they are no longer this list's.
+    #[inline]
+    pub(crate) fn drain(&mut self) -> Awoken {
+        core::mem::take(&mut self.list)
+    }
+}
+
+/// Wakers to be woken.
+#[derive(Default)]
+pub(crate) struct Awoken {
+    wakers: [Option<Waker>; MOST],
+    len: usize,
+}
+
+impl Awoken {
+    #[inline]
+    fn push(&mut self, waker: Waker) {
         debug_assert!(self.len < MOST, "whoever steps the core takes the wakers after each step");
-        match self.list.get_mut(self.len) {
+        match self.wakers.get_mut(self.len) {
             Some(place) => {
                 *place = Some(waker);
                 self.len += 1;
@@ -29,27 +137,14 @@ impl Wakes {
             None => waker.wake(),
         }
     }
-
-    #[inline]
-    pub(crate) fn extend(&mut self, wakers: [Option<Waker>; 2]) {
-        for waker in wakers.into_iter().flatten() {
-            self.push(waker);
-        }
-    }
-
-    /// The wakers so far; they are no longer this list's.
-    #[inline]
-    pub(crate) fn drain(&mut self) -> Wakes {
-        core::mem::take(self)
-    }
 }
 
-impl Iterator for Wakes {
+impl Iterator for Awoken {
     type Item = Waker;
 
     #[inline]
     fn next(&mut self) -> Option<Waker> {
         self.len = self.len.checked_sub(1)?;
-        self.list[self.len].take()
+        self.wakers[self.len].take()
     }
 }
