@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_named() {
-        let error = plan(Path::new("no/such/file.toml"), &crate::registry()).unwrap_err();
+        let error = plan(Path::new("no/such/file.toml"), &Registry::builtin()).unwrap_err();
         assert!(error.starts_with("no/such/file.toml: "), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! fn main() -> std::process::ExitCode {
-//!     let registry = wavetank::registry(); // and your own kinds: registry.add(…)
+//!     let registry = wavetank::Registry::builtin(); // and your own kinds: registry.add(…)
 //!     wavetank::main(registry)
 //! }
 //! ```
@@ -13,8 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub use wavetank_scenarios as scenarios;
-use wavetank_scenarios::Registry;
-use wavetank_scenarios::kinds::{hub, thermostat};
+pub use wavetank_scenarios::Registry;
 
 #[cfg(feature = "cli")]
 mod arguments;
@@ -51,12 +50,3 @@ mod watch;
 
 #[cfg(feature = "cli")]
 pub use command::main;
-
-/// The kinds that wavetank brings along.
-#[must_use]
-pub fn registry() -> Registry {
-    let mut registry = Registry::new();
-    registry.add(hub::kind());
-    registry.add(thermostat::kind());
-    registry
-}

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    wavetank::main(wavetank::registry())
+    wavetank::main(wavetank::Registry::builtin())
 }
