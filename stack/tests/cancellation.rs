@@ -115,7 +115,7 @@ async fn server(sea: Sea, server: Rc<Host>, dice: Dice) {
     }
 }
 
-fn schedule(seed: u64, storm: u64, narrow: Option<usize>) {
+fn schedule(seed: u64, storm: u64, narrow: Option<usize>, cut: bool) {
     let sea = Sea::new();
     let serving = Rc::new(sea.host(&["192.0.2.1/24"]));
     let calling = Rc::new(sea.host(&["192.0.2.2/24"]));
@@ -133,11 +133,15 @@ fn schedule(seed: u64, storm: u64, narrow: Option<usize>) {
     sea.pass(Duration::from_millis(1 + seed % 200));
     sea.kill(callers[0]);
     sea.pass(Duration::from_millis(500));
+    if cut {
+        sea.plug(serving.card, false);
+    }
     callers.into_iter().for_each(|task| sea.kill(task));
     sea.kill(server_task);
     sea.calm();
     // Everything lingers, waits and times out to its end: no slot is leaked.
     sea.pass(Duration::from_secs(120));
+    sea.plug(serving.card, true);
     for host in [&serving, &calling] {
         assert_eq!((host.stack.connections(), host.stack.udp_sockets()), (0, 0));
     }
@@ -166,8 +170,9 @@ proptest! {
         seed: u64,
         storm in prop_oneof![Just(0), 5_u64..40],
         narrow in proptest::option::of(1_usize..3),
+        cut: bool,
     ) {
-        schedule(seed, storm, narrow);
+        schedule(seed, storm, narrow, cut);
     }
 }
 
