@@ -1,6 +1,7 @@
 //! `kind = "telemetry-hub"`: keeps the readings of all devices, and says which of them are alive.
 
 use std::future::pending;
+use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use redb::Database;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use wavetank_hub::{Hub, Observer, RedbStore, Store};
-use wavetank_sim::disk::{Disk, RedbBackend, Spec};
+use wavetank_sim::disk::{Disk, File, RedbBackend, Spec};
 use wavetank_sim::node::{Charge, Exit, Node, Powered};
 use wavetank_sim::random::Stream;
 use wavetank_sim::time::Instant;
@@ -54,10 +55,24 @@ pub static FLOWS: &[Flow] = &[Flow { name: "reading.stored", doc: "a reading was
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     kind_over(|disk| {
-        let backend = RedbBackend::new(disk.open("hub.redb"));
-        let database = Database::builder().create_with_backend(backend).expect("a disk that works keeps a database");
-        RedbStore::open(database).expect("a disk that works keeps a database")
+        let file = disk.open("hub.redb");
+        discard_unfinished(&file).expect("a disk that works can be read");
+        let database = Database::builder().create_with_backend(RedbBackend::new(file));
+        RedbStore::open(database.expect("a disk that works keeps a database")).expect("a database that was whole is")
     })
+}
+
+/// What every finished redb file begins with (redb's docs/design.md, “Super-header”).
+const REDB_MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
+
+/// Empties a database file whose making was cut short. redb writes its magic number last and refuses a file without one;
+/// such a file never held anything.
+fn discard_unfinished(file: &File) -> io::Result<()> {
+    let mut magic = [0; REDB_MAGIC.len()];
+    if file.len()? >= magic.len() as u64 {
+        file.read_at(0, &mut magic)?;
+    }
+    if magic == REDB_MAGIC { Ok(()) } else { file.set_len(0) }
 }
 
 /// The kind, with another store: `open` opens what the disk keeps, at each boot.
