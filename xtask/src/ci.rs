@@ -30,16 +30,8 @@ pub(crate) fn run() -> Outcome {
     steps.take("tests", || tests_run::run(&mut tally));
     steps.take("no-std", no_std::run);
     steps.take("fingerprints", || fingerprints::run(fingerprints::Mode::Compare));
-    steps.take("firmware", || {
-        let built = outside::build("firmware-targets", &["--release"])?;
-        println!("{built} firmware packages link");
-        Ok(())
-    });
-    steps.take("examples", || {
-        let built = outside::build("examples", &[])?;
-        println!("{built} examples outside the workspace build");
-        Ok(())
-    });
+    steps.take("firmware", outside::firmware);
+    steps.take("examples", outside::examples);
     steps.close(tally)
 }
 

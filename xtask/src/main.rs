@@ -25,11 +25,14 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 const USAGE: &str = "\
 usage: cargo xtask VERB
 
-  ci                     everything below, and fmt, clippy, docs, tests, firmware and examples
+  ci                     everything below, and the lock file, fmt, clippy and docs
   deps                   who names whom, against the forbidden edges
   licences               every dependency's licence, source and name
   no-std                 stack and devices for bare metal, without alloc
   tidy                   file and function lengths, names, unsafe, reasons
+  test                   every test, and every example in the documentation
+  firmware               every board's package links
+  examples               every example outside the workspace builds
   fingerprints [--bless] every gallery scenario, debug and release, against scenarios/fingerprints.toml
 ";
 
@@ -42,6 +45,9 @@ fn main() -> ExitCode {
         ["licences"] => licences::run(),
         ["no-std"] => no_std::run(),
         ["tidy"] => tidy::run(),
+        ["test"] => tests_run::run(&mut tests_run::Tally::default()),
+        ["firmware"] => outside::firmware(),
+        ["examples"] => outside::examples(),
         ["fingerprints"] => fingerprints::run(fingerprints::Mode::Compare),
         ["fingerprints", "--bless"] => fingerprints::run(fingerprints::Mode::Bless),
         ["help" | "--help" | "-h"] => {

@@ -1,7 +1,6 @@
 //! Packages of this tree that stand outside its workspace: boards, peers of the benchmarks, examples.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::shell;
 use crate::{Outcome, metadata};
@@ -23,10 +22,25 @@ pub(crate) fn manifests() -> Outcome<Vec<PathBuf>> {
         .collect())
 }
 
-/// Builds every package below `folder` that stands outside the workspace, from its own folder, so that
-/// its own `.cargo/config.toml` names its target.
-pub(crate) fn build(folder: &str, profile: &[&str]) -> Outcome<usize> {
+/// Builds every board's package.
+pub(crate) fn firmware() -> Outcome {
+    let built = build("firmware-targets", &["--release"])?;
+    println!("{built} firmware packages link");
+    Ok(())
+}
+
+/// Builds every example that is no member of the workspace.
+pub(crate) fn examples() -> Outcome {
+    let built = build("examples", &[])?;
+    println!("{built} examples outside the workspace build");
+    Ok(())
+}
+
+/// Checks the form of every package below `folder` that stands outside the workspace and builds it, from its own
+/// folder, so that its own `.cargo/config.toml` names its target.
+fn build(folder: &str, profile: &[&str]) -> Outcome<usize> {
     let below = shell::root().join(folder);
+    let artifacts = metadata::workspace()?.target_directory;
     let mut built = 0;
     for manifest in manifests()? {
         if !manifest.starts_with(&below) {
@@ -35,16 +49,14 @@ pub(crate) fn build(folder: &str, profile: &[&str]) -> Outcome<usize> {
         let home = manifest.parent().expect("a manifest lies in a folder");
         println!("building {}", shell::from_root(home));
         install_targets_of(home)?;
-        shell::run(cargo_in(home).arg("build").args(profile))?;
+        for arguments in [&["fmt", "--check"][..], &["clippy", "--", "-D", "warnings"], &[&["build"], profile].concat()]
+        {
+            // One folder of artifacts for all, so that what the workspace has built is not built again.
+            shell::run(shell::cargo().current_dir(home).args(arguments).env("CARGO_TARGET_DIR", &artifacts))?;
+        }
         built += 1;
     }
     Ok(built)
-}
-
-fn cargo_in(home: &Path) -> Command {
-    let mut cargo = shell::cargo();
-    cargo.current_dir(home);
-    cargo
 }
 
 /// Installs the target that the package's `.cargo/config.toml` builds for.
