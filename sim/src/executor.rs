@@ -29,8 +29,8 @@ struct Slot {
     task: Option<Rc<Task>>,
 }
 
-struct Task {
-    node: Rc<NodeCore>,
+pub(crate) struct Task {
+    pub(crate) node: Rc<NodeCore>,
     waker: Waker,
     queued: Cell<bool>,
     /// Where its node's list of tasks has it.
@@ -52,8 +52,14 @@ impl Wake for TaskWaker {
 
     #[inline]
     fn wake_by_ref(self: &Arc<Self>) {
-        current::with(self.world, |kernel| kernel.tasks.borrow_mut().make_ready(self.task));
+        current::with(self.world, |kernel| kernel.make_ready(self.task));
     }
+}
+
+/// Whom to wake. The task that is polled right now is kept by its id: its waker need be neither cloned nor called.
+pub(crate) enum Wakee {
+    Task(TaskId),
+    Waker(Waker),
 }
 
 /// The tasks of a world and the order in which they are polled.
@@ -93,6 +99,38 @@ impl Tasks {
 }
 
 impl Kernel {
+    /// Whom `waker` wakes.
+    #[inline]
+    pub(crate) fn wakee(&self, waker: &Waker) -> Wakee {
+        match &*self.polled.borrow() {
+            Some((id, task)) if task.waker.will_wake(waker) => Wakee::Task(*id),
+            _ => Wakee::Waker(waker.clone()),
+        }
+    }
+
+    /// Whether `wakee` is whom `waker` wakes.
+    #[inline]
+    pub(crate) fn is_wakee(&self, wakee: &Wakee, waker: &Waker) -> bool {
+        match (wakee, &*self.polled.borrow()) {
+            (Wakee::Task(wakee), Some((id, task))) => wakee == id && task.waker.will_wake(waker),
+            (Wakee::Waker(wakee), _) => wakee.will_wake(waker),
+            _ => false,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn make_ready(&self, task: TaskId) {
+        self.tasks.borrow_mut().make_ready(task);
+    }
+
+    #[inline]
+    pub(crate) fn wake(&self, wakee: Wakee) {
+        match wakee {
+            Wakee::Task(task) => self.make_ready(task),
+            Wakee::Waker(waker) => waker.wake(),
+        }
+    }
+
     /// Adds a task to a node that runs. A node without power runs nothing.
     pub(crate) fn spawn(&self, node: &Rc<NodeCore>, future: TaskFuture) {
         if node.is_off() {
@@ -144,13 +182,13 @@ impl Kernel {
     #[inline]
     fn poll_task(&self, id: TaskId, task: &Rc<Task>) {
         let node = &task.node;
-        self.enter_node(node, node.poll_ns);
+        self.enter(id, task, node.poll_ns);
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let mut future = task.future.borrow_mut();
             let future = future.as_mut().expect("a task in its slot has not ended");
             future.as_mut().poll(&mut Context::from_waker(&task.waker))
         }));
-        let debt_ns = self.leave_node();
+        let debt_ns = self.leave();
         match polled {
             Ok(Poll::Pending) => self.after_poll(node, debt_ns),
             Ok(Poll::Ready(())) => {
@@ -169,7 +207,7 @@ impl Kernel {
     }
 
     /// Ends a task that has come to its own end, and takes it off its node's list.
-    fn retire(&self, id: TaskId, task: &Task) {
+    fn retire(&self, id: TaskId, task: &Rc<Task>) {
         let mut tasks = self.tasks.borrow_mut();
         let place = task.place.get();
         let mut siblings = task.node.tasks.borrow_mut();
@@ -179,7 +217,7 @@ impl Kernel {
         }
         tasks.end(id);
         drop((tasks, siblings));
-        self.drop_future(task);
+        self.drop_future(id, task);
     }
 
     /// Ends all tasks of a node, dropping their futures as the node would: with the guard up, and to no effect.
@@ -189,16 +227,16 @@ impl Kernel {
         for id in ids {
             let task = self.tasks.borrow_mut().end(id);
             if let Some(task) = task {
-                self.drop_future(&task);
+                self.drop_future(id, &task);
             }
         }
     }
 
-    fn drop_future(&self, task: &Task) {
+    fn drop_future(&self, id: TaskId, task: &Rc<Task>) {
         let future = task.future.take();
-        self.enter_node(&task.node, 0);
+        self.enter(id, task, 0);
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(future)));
-        self.leave_node();
+        self.leave();
         if let Err(payload) = dropped {
             self.note_panic(&task.node, &panic_text(&*payload));
         }

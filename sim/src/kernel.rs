@@ -3,12 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::mem;
 use std::rc::{Rc, Weak};
+use std::vec::Drain;
 
 use rand_core::Rng;
 
 use crate::check::Checks;
 use crate::current::Oracle;
-use crate::executor::Tasks;
+use crate::executor::{Task, TaskId, Tasks};
 use crate::fault::Fault;
 use crate::metric::{Change, MetricId, Metrics};
 use crate::net::{Frame, Net, NicCore, Pool};
@@ -114,8 +115,8 @@ pub(crate) struct Kernel {
     pub(crate) faults: RefCell<Vec<Fault>>,
     pub(crate) failures: RefCell<Vec<crate::world::Failure>>,
     effects: RefCell<Vec<Effect>>,
-    /// The node whose code runs right now.
-    polled: Cell<Option<NodeId>>,
+    /// The task whose code runs right now.
+    pub(crate) polled: RefCell<Option<(TaskId, Rc<Task>)>>,
     /// The time that the current poll's work takes, in nanoseconds.
     pub(crate) debt_ns: Cell<u64>,
 }
@@ -143,7 +144,7 @@ impl Kernel {
             faults: RefCell::default(),
             failures: RefCell::default(),
             effects: RefCell::default(),
-            polled: Cell::default(),
+            polled: RefCell::default(),
             debt_ns: Cell::default(),
         }
     }
@@ -179,20 +180,20 @@ impl Kernel {
     }
 
     pub(crate) fn is_polling(&self) -> bool {
-        self.polled.get().is_some()
+        self.polled.borrow().is_some()
     }
 
-    /// From here on, `node`'s code runs, and its work has taken `debt_ns` already.
+    /// From here on, a task's code runs, and its work has taken `debt_ns` already.
     #[inline]
-    pub(crate) fn enter_node(&self, node: &NodeCore, debt_ns: u64) {
-        self.polled.set(Some(node.id));
+    pub(crate) fn enter(&self, id: TaskId, task: &Rc<Task>, debt_ns: u64) {
+        *self.polled.borrow_mut() = Some((id, Rc::clone(task)));
         self.debt_ns.set(debt_ns);
     }
 
-    /// The node's code has run. Returns how long its work takes.
+    /// The task's code has run. Returns how long its work takes.
     #[inline]
-    pub(crate) fn leave_node(&self) -> u64 {
-        self.polled.set(None);
+    pub(crate) fn leave(&self) -> u64 {
+        *self.polled.borrow_mut() = None;
         self.debt_ns.replace(0)
     }
 
@@ -202,7 +203,7 @@ impl Kernel {
     }
 
     fn polled_node(&self) -> Option<Rc<NodeCore>> {
-        self.polled.get().map(|id| self.node(id))
+        self.polled.borrow().as_ref().map(|(_, task)| Rc::clone(&task.node))
     }
 
     #[inline]
@@ -225,23 +226,25 @@ impl Kernel {
         if let Some(what) = node.refusal.take() {
             return self.node_refused(node, what);
         }
+        let mut effects = self.effects.borrow_mut();
         if debt_ns == 0 {
-            if !self.effects.borrow().is_empty() {
-                self.release(node, None);
+            if !effects.is_empty() {
+                let exit = self.release(effects.drain(..));
+                drop(effects);
+                self.obey(node, exit);
             }
             return;
         }
-        node.held.borrow_mut().append(&mut self.effects.borrow_mut());
+        node.held.borrow_mut().append(&mut effects);
         node.close(crate::node::Gate::BUSY);
         let resume = Action::Resume { node: node.id.bits(), life: node.life.get() };
         self.queue.borrow_mut().push(self.now.get().saturating_add(debt_ns), resume.payload());
     }
 
-    /// Lets others see what a node did: the current poll's effects, or those that were `held`.
-    fn release(&self, node: &Rc<NodeCore>, held: Option<Vec<Effect>>) {
-        let mut effects = held.unwrap_or_else(|| mem::take(&mut *self.effects.borrow_mut()));
+    /// Lets others see what a node did. Returns what it asks for, if its program has ended.
+    fn release(&self, effects: Drain<'_, Effect>) -> Option<Exit> {
         let mut exit = None;
-        for effect in effects.drain(..) {
+        for effect in effects {
             match effect {
                 Effect::Frame(nic, frame) => self.transmit(&nic, frame),
                 Effect::Metric(metric, change) => {
@@ -255,12 +258,10 @@ impl Kernel {
                 Effect::Exit(asked) => exit = Some(asked),
             }
         }
-        // The buffer goes back for the next poll, unless that poll has come already.
-        let mut buffer = self.effects.borrow_mut();
-        if buffer.is_empty() && buffer.capacity() < effects.capacity() {
-            *buffer = effects;
-        }
-        drop(buffer);
+        exit
+    }
+
+    fn obey(&self, node: &Rc<NodeCore>, exit: Option<Exit>) {
         if let Some(exit) = exit {
             self.node_exited(node, exit);
         }
@@ -269,8 +270,8 @@ impl Kernel {
     /// A node's debt is paid.
     fn resume(&self, node: &Rc<NodeCore>) {
         node.open(crate::node::Gate::BUSY);
-        let held = mem::take(&mut *node.held.borrow_mut());
-        self.release(node, Some(held));
+        let exit = self.release(node.held.borrow_mut().drain(..));
+        self.obey(node, exit);
         self.unpark(node);
     }
 

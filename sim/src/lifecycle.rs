@@ -212,7 +212,7 @@ impl Kernel {
                 link.to.clone()
             };
             if let Destination::Nic(nic) = far_end {
-                nic.wake();
+                nic.wake(self);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::task::Waker;
 
+use crate::executor::Wakee;
 use crate::kernel::{Action, Kernel};
 use crate::queue::EntryId;
 
@@ -14,7 +15,7 @@ pub(crate) struct TimerKey {
 
 struct Slot {
     generation: u32,
-    waker: Option<Waker>,
+    wakee: Option<Wakee>,
     entry: EntryId,
 }
 
@@ -25,11 +26,11 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    fn release(&mut self, slot: u32) -> Option<Waker> {
+    fn release(&mut self, slot: u32) -> Option<Wakee> {
         let timer = &mut self.slots[slot as usize];
         timer.generation = timer.generation.wrapping_add(1);
         self.free.push(slot);
-        timer.waker.take()
+        timer.wakee.take()
     }
 
     fn armed(&mut self, TimerKey { slot, generation }: TimerKey) -> Option<&mut Slot> {
@@ -43,12 +44,12 @@ impl Kernel {
         let timers = &mut *self.timers.borrow_mut();
         let slot = timers.free.pop().unwrap_or(timers.slots.len() as u32);
         let entry = self.queue.borrow_mut().push(at, Action::Timer(slot).payload());
-        let waker = Some(waker.clone());
+        let wakee = Some(self.wakee(waker));
         if let Some(timer) = timers.slots.get_mut(slot as usize) {
-            (timer.waker, timer.entry) = (waker, entry);
+            (timer.wakee, timer.entry) = (wakee, entry);
             return TimerKey { slot, generation: timer.generation };
         }
-        timers.slots.push(Slot { generation: 0, waker, entry });
+        timers.slots.push(Slot { generation: 0, wakee, entry });
         TimerKey { slot, generation: 0 }
     }
 
@@ -57,8 +58,8 @@ impl Kernel {
         let Some(timer) = timers.armed(key) else {
             return;
         };
-        if !timer.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
-            let old = timer.waker.replace(waker.clone());
+        if !timer.wakee.as_ref().is_some_and(|old| self.is_wakee(old, waker)) {
+            let old = timer.wakee.replace(self.wakee(waker));
             drop(timers);
             drop(old);
         }
@@ -70,16 +71,16 @@ impl Kernel {
             return;
         };
         self.queue.borrow_mut().cancel(timer.entry);
-        let waker = timers.release(key.slot);
+        let wakee = timers.release(key.slot);
         drop(timers);
-        drop(waker);
+        drop(wakee);
     }
 
     #[inline]
     pub(crate) fn fire_timer(&self, slot: u32) {
-        let waker = self.timers.borrow_mut().release(slot);
-        if let Some(waker) = waker {
-            waker.wake();
+        let wakee = self.timers.borrow_mut().release(slot);
+        if let Some(wakee) = wakee {
+            self.wake(wakee);
         }
     }
 }

@@ -4,11 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::Context;
 
 use embassy_net_driver::{Capabilities, Checksum, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 
 use super::{DropReason, FRAME_BYTES_MAX, Frame, LinkId};
+use crate::executor::Wakee;
 use crate::kernel::{Effect, Kernel};
 use crate::node::NodeCore;
 
@@ -30,7 +31,8 @@ pub(crate) struct NicCore {
     pub(crate) link: Cell<Option<LinkId>>,
     pub(crate) tap: Cell<Option<u32>>,
     ring: RefCell<VecDeque<Box<Frame>>>,
-    waker: RefCell<Option<Waker>>,
+    /// Whom to wake when a frame comes. It stays: a driver that looks once too often finds nothing.
+    wakee: RefCell<Option<Wakee>>,
 }
 
 /// How many received frames wait for the driver before more are dropped.
@@ -44,7 +46,7 @@ impl NicCore {
             link: Cell::new(None),
             tap: Cell::new(None),
             ring: RefCell::default(),
-            waker: RefCell::default(),
+            wakee: RefCell::default(),
         }
     }
 
@@ -59,30 +61,36 @@ impl NicCore {
         }
     }
 
-    pub(crate) fn receive(&self, frame: Box<Frame>) {
+    #[inline]
+    pub(crate) fn receive(&self, kernel: &Kernel, frame: Box<Frame>) {
         self.ring.borrow_mut().push_back(frame);
-        self.wake();
+        self.wake(kernel);
     }
 
     /// Lets the driver look again: a frame came, or the cable's state changed.
-    pub(crate) fn wake(&self) {
-        let waker = self.waker.borrow_mut().take();
-        if let Some(waker) = waker {
-            waker.wake();
+    #[inline]
+    pub(crate) fn wake(&self, kernel: &Kernel) {
+        match &*self.wakee.borrow() {
+            Some(Wakee::Task(task)) => kernel.make_ready(*task),
+            Some(Wakee::Waker(waker)) => waker.wake_by_ref(),
+            None => {}
         }
     }
 
     /// The node lost its power.
     pub(crate) fn power_down(&self, kernel: &Kernel) {
         self.ring.borrow_mut().drain(..).for_each(|frame| kernel.pool.put(frame));
-        let waker = self.waker.borrow_mut().take();
-        drop(waker);
+        let wakee = self.wakee.borrow_mut().take();
+        drop(wakee);
     }
 
-    fn register(&self, context: &Context<'_>) {
-        let mut waker = self.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-            *waker = Some(context.waker().clone());
+    #[inline]
+    fn register(&self, kernel: &Kernel, context: &Context<'_>) {
+        let mut wakee = self.wakee.borrow_mut();
+        if !wakee.as_ref().is_some_and(|wakee| kernel.is_wakee(wakee, context.waker())) {
+            let old = wakee.replace(kernel.wakee(context.waker()));
+            drop(wakee);
+            drop(old);
         }
     }
 }
@@ -114,7 +122,7 @@ impl Driver for Nic {
     fn receive(&mut self, context: &mut Context<'_>) -> Option<(NicRxToken<'_>, NicTxToken<'_>)> {
         let frame = self.core.ring.borrow_mut().pop_front();
         let Some(frame) = frame else {
-            self.core.register(context);
+            self.core.register(&self.kernel, context);
             return None;
         };
         Some((NicRxToken { frame, kernel: &self.kernel }, NicTxToken { nic: self }))
@@ -125,7 +133,7 @@ impl Driver for Nic {
     }
 
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
-        self.core.register(context);
+        self.core.register(&self.kernel, context);
         match self.core.link.get() {
             Some(link) if self.kernel.net.borrow().links[link.index()].cuts == 0 => LinkState::Up,
             _ => LinkState::Down,

@@ -172,7 +172,7 @@ impl Kernel {
             net.land(&mut Port { now: self.now.get(), queue, trace, pool: &self.pool }, flight)
         };
         if let Some((nic, frame)) = landed {
-            nic.receive(frame);
+            nic.receive(self, frame);
         }
     }
 }
