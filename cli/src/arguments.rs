@@ -1,5 +1,6 @@
 //! The command line's shape.
 
+#[cfg(feature = "serve")]
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -36,6 +37,9 @@ pub(crate) enum Verb {
     Kinds(Kinds),
     /// Prints the scenario language as a JSON Schema, for editors.
     Schema,
+    /// Serves an application of the tank on a real socket.
+    #[cfg(feature = "serve")]
+    Serve(Serve),
     /// Prints the completions of a shell.
     Completions(Completions),
 }
@@ -98,15 +102,17 @@ pub(crate) struct Kinds {
 }
 
 /// `wavetank serve`.
+#[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     #[command(subcommand)]
     pub(crate) application: Application,
 }
 
+#[cfg(feature = "serve")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Application {
-    /// The hub that thermostats report to.
+    /// The hub that thermostats report to, until Ctrl-C.
     TelemetryHub {
         /// Where to listen.
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -189,10 +195,15 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "serve")]
     #[test]
-    fn the_other_verbs_take_what_they_need() {
+    fn a_server_is_told_where_to_listen() {
         assert!(parse::<Serve>("telemetry-hub --listen 127.0.0.1:0 --data hub.redb").is_ok());
         assert!(parse::<Serve>("telemetry-hub --listen here").is_err());
+    }
+
+    #[test]
+    fn the_other_verbs_take_what_they_need() {
         for line in ["check a.toml scenarios", "kinds --json", "schema", "completions bash", "run a.toml"] {
             assert!(verb(line).is_ok(), "{line}");
         }

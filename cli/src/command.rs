@@ -9,6 +9,8 @@ use wavetank_sim::session::Ended;
 
 use crate::arguments::{Arguments, Verb};
 use crate::exit::Exit;
+#[cfg(feature = "serve")]
+use crate::serve;
 #[cfg(feature = "tui")]
 use crate::watch;
 use crate::{check, completions, kinds, run, schema};
@@ -82,6 +84,8 @@ fn obey(arguments: Arguments, registry: &Registry, out: &mut impl Write) -> Resu
         Verb::Check(arguments) => check::run(&arguments, registry, out),
         Verb::Kinds(arguments) => kinds::run(&arguments, registry, out),
         Verb::Schema => schema::run(registry, out),
+        #[cfg(feature = "serve")]
+        Verb::Serve(arguments) => serve::run(&arguments, out),
         Verb::Completions(arguments) => completions::run(&arguments, out),
     }
 }

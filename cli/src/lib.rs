@@ -39,6 +39,8 @@ mod report;
 mod run;
 #[cfg(feature = "cli")]
 mod schema;
+#[cfg(feature = "serve")]
+mod serve;
 #[cfg(feature = "cli")]
 mod summary;
 #[cfg(feature = "cli")]

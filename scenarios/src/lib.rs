@@ -13,6 +13,9 @@ pub mod site;
 pub mod testing;
 pub mod units;
 
+/// The telemetry hub, which the tank's kind of that name runs; for those who serve it on real sockets, too.
+pub use wavetank_hub as hub;
+
 pub use diagnose::{Code, Problem, Problems};
 pub use plan::Plan;
 pub use registry::{Kind, Registry, TypedKind};

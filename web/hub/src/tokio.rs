@@ -1,10 +1,14 @@
 //! The hub on a real socket.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::pin::pin;
 
+#[cfg(unix)]
+use futures_util::future::{Either, select};
 use redb::Database;
 use wavetank_web::Served;
 use wavetank_web::tokio::{TokioListener, TokioRuntime};
@@ -66,19 +70,38 @@ pub async fn serve_tokio(
     Ok(hub.serve(listener, TokioRuntime, stop).await)
 }
 
-/// Serves the hub as a command does: prints where it listens, and stops gracefully on Ctrl-C.
+/// Serves the hub as a command does: prints where it listens, and stops gracefully on Ctrl-C, or when it is told to
+/// terminate.
 ///
 /// # Errors
 /// As [`serve_tokio`].
 pub fn run_tokio(listen: SocketAddr, data: Option<&Path>) -> Result<Served, ServeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Start)?;
-    let bound = |address| println!("telemetry-hub listening on http://{address}");
+    let bound = |address| {
+        // Whoever does not read it can be served all the same.
+        let _ = writeln!(io::stdout(), "telemetry-hub listening on http://{address}");
+    };
     let stop = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::error!(%error, "cannot listen for Ctrl-C; stopping");
+        if let Err(error) = told_to_stop().await {
+            tracing::error!(%error, "cannot listen for signals; stopping");
         }
     };
     runtime.block_on(serve_tokio(listen, data, Config::default(), bound, stop))
+}
+
+#[cfg(unix)]
+async fn told_to_stop() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    match select(pin!(tokio::signal::ctrl_c()), pin!(terminate.recv())).await {
+        Either::Left((interrupted, _)) => interrupted,
+        Either::Right(_) => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn told_to_stop() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
 }
 
 fn open(path: &Path) -> Result<RedbStore, StoreError> {
