@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use wavetank_scenarios::runtime::TankClock;
 use wavetank_sim::net::{LinkConfig, Mac, NicId, Plug};
 use wavetank_sim::node::{Exit, Node, NodeId, NodeSpec};
+use wavetank_sim::time::Duration;
 use wavetank_sim::world::World;
+use wavetank_stack::tcp;
 use wavetank_stack::{Cidr, Config, Stack};
 
 /// The address of the `index`th host.
@@ -27,8 +29,7 @@ where
             let nic = node.nic(0).expect("every host has an interface");
             let addresses = [Cidr::new(address(index), 8)];
             let config = Config::new(&addresses, &[]);
-            let (stack, mut runner) =
-                Stack::shared(nic, TankClock(node.clock()), &config, u64::from(index) + 1);
+            let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &config, u64::from(index) + 1);
             runner.run_with(app(node, stack)).await;
             Exit::Halt
         }
@@ -39,6 +40,20 @@ where
 fn add_nic(world: &mut World, node: NodeId, index: u32) -> NicId {
     let [a, b, c, d] = index.to_be_bytes();
     world.add_nic(node, Mac([2, 0, a, b, c, d]))
+}
+
+/// A cable that only takes time.
+#[must_use]
+pub fn wire(latency: Duration) -> LinkConfig {
+    LinkConfig { latency, ..LinkConfig::default() }
+}
+
+/// Connections that send at once.
+#[must_use]
+pub fn prompt() -> tcp::Options {
+    let mut options = tcp::Options::default();
+    options.nagle = false;
+    options
 }
 
 /// Joins hosts by one switch.

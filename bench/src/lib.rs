@@ -1,7 +1,61 @@
 //! Side-by-side measurements: the works that wavetank and its peers are measured by, each saying what it did.
+//!
+//! Every work builds and warms up what it needs, then measures the rest; [`WORKS`] names them all.
 
+pub mod first_light;
 pub mod frames;
 pub mod hosts;
+pub mod http;
+mod measured;
+pub mod raw;
+mod tank;
 pub mod tcp;
 pub mod timers;
 pub mod udp;
+
+use http::Load::{Concurrent, RoundRobin};
+
+pub use measured::{Done, Measured, Tally};
+
+/// A work to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it counts.
+    pub item: &'static str,
+    run: fn(u32) -> Measured,
+}
+
+impl Work {
+    /// Does it once. The measured part is `scale` times as long as it usually is; the preparation stays as it is.
+    #[must_use]
+    pub fn run(&self, scale: u32) -> Measured {
+        (self.run)(scale)
+    }
+}
+
+/// All works.
+pub const WORKS: &[Work] = &[
+    work("timers", "wake-ups", |scale| timers::sleepers(1_000, 600 * u64::from(scale))),
+    work("frames", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale))),
+    work("udp-star", "datagrams", |scale| udp::star(100, 1_000 * u64::from(scale))),
+    work("udp-ring", "runs", |scale| udp::rings(20 * u64::from(scale))),
+    work("tcp-ping-pong", "round trips", |scale| tcp::ping_pong(50_000 * u64::from(scale))),
+    work("tcp-bulk-1", "segments", |scale| tcp::bulk(1, 10_000 * u64::from(scale))),
+    work("tcp-bulk-50", "segments", |scale| tcp::bulk(50, 200 * u64::from(scale))),
+    work("http-1", "requests", |scale| http::keep_alive(20_000 * u64::from(scale))),
+    work("http-concurrent-10", "requests", |scale| http::growth(Concurrent, 10, 20_000 * u64::from(scale))),
+    work("http-concurrent-1000", "requests", |scale| http::growth(Concurrent, 1_000, 20_000 * u64::from(scale))),
+    work("http-concurrent-4000", "requests", |scale| http::growth(Concurrent, 4_000, 20_000 * u64::from(scale))),
+    work("http-round-robin-10", "requests", |scale| http::growth(RoundRobin, 10, 20_000 * u64::from(scale))),
+    work("http-round-robin-1000", "requests", |scale| http::growth(RoundRobin, 1_000, 20_000 * u64::from(scale))),
+    work("http-round-robin-4000", "requests", |scale| http::growth(RoundRobin, 4_000, 20_000 * u64::from(scale))),
+    work("first-light", "runs", |scale| first_light::runs(10 * u64::from(scale))),
+    work("raw-ping-pong", "round trips", |scale| raw::ping_pong(100_000 * u64::from(scale))),
+    work("raw-bulk", "segments", |scale| raw::bulk(100_000 * u64::from(scale))),
+];
+
+const fn work(name: &'static str, item: &'static str, run: fn(u32) -> Measured) -> Work {
+    Work { name, item, run }
+}

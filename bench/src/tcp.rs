@@ -4,74 +4,87 @@ use std::net::SocketAddr;
 
 use embedded_io_async::{Read, Write};
 use wavetank_sim::net::LinkConfig;
-use wavetank_sim::time::{Duration, Instant};
-use wavetank_sim::world::{Snapshot, World, WorldConfig};
-use wavetank_stack::tcp::{Listener, Options, Stream};
+use wavetank_sim::time::Duration;
+use wavetank_stack::tcp::{Listener, Stream};
 
 use crate::hosts;
+use crate::measured::Measured;
+use crate::tank::Tank;
 
-fn options() -> Options {
-    let mut options = Options::default();
-    options.nagle = false;
-    options
-}
+/// The payload of a full segment on Ethernet, IPv4 and TCP without options.
+pub const SEGMENT_BYTES: u64 = 1_460;
 
-/// Two hosts, 1 ms apart, exchange 64 bytes each way, `rounds` times.
+/// Two hosts, 1 ms apart, exchange 64 bytes each way. Counts the round trips, `rounds` of them.
 #[must_use]
-pub fn ping_pong(rounds: u64) -> Snapshot {
-    let mut world = World::new(&WorldConfig::default());
-    let server = hosts::add(&mut world, 0, |_, stack| async move {
-        let listener = Listener::bind(&stack, 80, 4, options()).expect("the port is free");
-        let mut stream = listener.accept().await;
-        let mut message = [0; 64];
-        while stream.read_exact(&mut message).await.is_ok() {
-            stream.write_all(&message).await.expect("the client reads");
-        }
-    });
-    let client = hosts::add(&mut world, 1, move |node, stack| async move {
-        let server = SocketAddr::new(hosts::address(0), 80);
-        let mut stream = Stream::connect(&stack, server, options()).await.expect("the server listens");
-        let mut message = [7; 64];
-        for _ in 0..rounds {
-            stream.write_all(&message).await.expect("the server reads");
-            stream.read_exact(&mut message).await.expect("the server answers");
-        }
-        node.count("rounds", rounds);
-    });
-    let link = LinkConfig { latency: Duration::from_millis(1), ..LinkConfig::default() };
-    hosts::pair(&mut world, "wire", server, client, &link);
-    world.run_until(Instant::START + Duration::from_millis(2 * rounds + 100));
-    world.finish()
-}
-
-/// `flows` pairs of hosts; in each, one sends as fast as 100 Mbit/s with 5 ms carries, for `millis` milliseconds.
-#[must_use]
-pub fn bulk(flows: u32, millis: u64) -> Snapshot {
-    let mut world = World::new(&WorldConfig::default());
-    let mut options = options();
-    (options.receive_bytes, options.send_bytes) = (262_144, 262_144);
-    for flow in 0..flows {
-        let sink = hosts::add(&mut world, 2 * flow, move |node, stack| async move {
-            let listener = Listener::bind(&stack, 80, 4, options).expect("the port is free");
+pub fn ping_pong(rounds: u64) -> Measured {
+    let tank = Tank { prepared: Duration::from_micros(100_250), measured: Duration::from_millis(2 * rounds) };
+    let measured = tank.measure(|world, tally| {
+        let server = hosts::add(world, 0, |_, stack| async move {
+            let listener = Listener::bind(&stack, 80, 4, hosts::prompt()).expect("the port is free");
             let mut stream = listener.accept().await;
-            let mut buffer = [0; 16_384];
-            while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-                node.count("received", count as u64);
+            let mut message = [0; 64];
+            while stream.read_exact(&mut message).await.is_ok() {
+                stream.write_all(&message).await.expect("the client reads");
             }
         });
-        let source = hosts::add(&mut world, 2 * flow + 1, move |_, stack| async move {
-            let sink = SocketAddr::new(hosts::address(2 * flow), 80);
-            let mut stream = Stream::connect(&stack, sink, options).await.expect("the sink listens");
-            while stream.write_all(&[5; 16_384]).await.is_ok() {}
+        let tally = tally.clone();
+        let client = hosts::add(world, 1, move |_, stack| {
+            let tally = tally.clone();
+            async move {
+                let server = SocketAddr::new(hosts::address(0), 80);
+                let mut stream = Stream::connect(&stack, server, hosts::prompt()).await.expect("the server listens");
+                let mut message = [7; 64];
+                loop {
+                    stream.write_all(&message).await.expect("the server reads");
+                    stream.read_exact(&mut message).await.expect("the server answers");
+                    tally.add(1);
+                }
+            }
         });
-        let link = LinkConfig {
-            latency: Duration::from_millis(5),
-            rate_bps: Some(100_000_000),
-            queue_bytes_max: Some(262_144),
-            ..LinkConfig::default()
-        };
-        hosts::pair(&mut world, &format!("wire-{flow}"), source, sink, &link);
-    }
-    world.run_until(Instant::START + Duration::from_millis(millis));
-    world.finish()
+        hosts::pair(world, "wire", server, client, &hosts::wire(Duration::from_millis(1)));
+    });
+    assert_eq!(measured.done.items, rounds);
+    assert_eq!(measured.done.frames, 2 * rounds, "acknowledgements travel with data");
+    measured
+}
+
+/// `flows` pairs of hosts; in each, one sends as fast as 100 Mbit/s with 5 ms carries, for `millis` milliseconds. Counts
+/// full segments' worth of what arrived.
+#[must_use]
+pub fn bulk(flows: u32, millis: u64) -> Measured {
+    let tank = Tank { prepared: Duration::from_millis(500), measured: Duration::from_millis(millis) };
+    let mut options = hosts::prompt();
+    (options.receive_bytes, options.send_bytes) = (262_144, 262_144);
+    let mut measured = tank.measure(move |world, tally| {
+        for flow in 0..flows {
+            let tally = tally.clone();
+            let sink = hosts::add(world, 2 * flow, move |_, stack| {
+                let tally = tally.clone();
+                async move {
+                    let listener = Listener::bind(&stack, 80, 4, options).expect("the port is free");
+                    let mut stream = listener.accept().await;
+                    let mut buffer = [0; 16_384];
+                    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+                        tally.add(count as u64);
+                    }
+                }
+            });
+            let source = hosts::add(world, 2 * flow + 1, move |_, stack| async move {
+                let sink = SocketAddr::new(hosts::address(2 * flow), 80);
+                let mut stream = Stream::connect(&stack, sink, options).await.expect("the sink listens");
+                while stream.write_all(&[5; 16_384]).await.is_ok() {}
+            });
+            let link = LinkConfig {
+                rate_bps: Some(100_000_000),
+                queue_bytes_max: Some(262_144),
+                ..hosts::wire(Duration::from_millis(5))
+            };
+            hosts::pair(world, &format!("wire-{flow}"), source, sink, &link);
+        }
+    });
+    measured.done.items /= SEGMENT_BYTES;
+    // Headers, preamble, check sequence and gap are 78 bytes a segment.
+    let line = u64::from(flows) * millis * 12_500 / (SEGMENT_BYTES + 78);
+    assert!(measured.done.items.abs_diff(line) <= line / 100 + u64::from(flows), "the line is full");
+    measured
 }

@@ -4,42 +4,86 @@ use std::net::SocketAddr;
 use std::pin::pin;
 
 use futures::future::{Either, select};
-use wavetank_sim::net::LinkConfig;
+use wavetank_sim::node::Node;
+use wavetank_sim::session::{Ended, Session};
 use wavetank_sim::time::{Duration, Instant};
-use wavetank_sim::world::{Snapshot, World, WorldConfig};
+use wavetank_sim::world::{World, WorldConfig};
+use wavetank_stack::Stack;
 use wavetank_stack::udp::{Options, Socket};
 
 use crate::hosts;
+use crate::measured::{Done, Measured, Stopwatch, Tally};
+use crate::tank::Tank;
 
-/// `hosts` hosts on one switch; each sends 64 bytes every millisecond, to all others in turn.
+/// `hosts` hosts on one switch; each sends 64 bytes every millisecond, to all others in turn. Counts the datagrams that
+/// arrived.
 #[must_use]
-pub fn star(hosts: u32, millis: u64) -> Snapshot {
-    let mut world = World::new(&WorldConfig::default());
-    let nics: Vec<_> = (0..hosts)
-        .map(|host| {
-            hosts::add(&mut world, host, move |node, stack| async move {
-                let socket = Socket::bind(&stack, 9, Options::default()).expect("the port is free");
-                let receive = async {
-                    let mut datagram = [0; 128];
-                    while socket.recv_from(&mut datagram).await.is_ok() {
-                        node.count("received", 1);
-                    }
-                };
-                let clock = node.clock();
-                let send = async {
-                    for turn in 0.. {
-                        clock.sleep(Duration::from_millis(1)).await;
-                        let peer = (host + 1 + turn % (hosts - 1)) % hosts;
-                        let sent = socket.send_to(&[1; 64], SocketAddr::new(hosts::address(peer), 9)).await;
-                        sent.expect("there is room");
-                    }
-                };
-                let (Either::Left(((), _)) | Either::Right(((), _))) = select(pin!(receive), pin!(send)).await;
-            })
-        })
-        .collect();
-    let link = LinkConfig { latency: Duration::from_micros(500), ..LinkConfig::default() };
-    hosts::star(&mut world, &nics, &link);
-    world.run_until(Instant::START + Duration::from_millis(millis));
-    world.finish()
+pub fn star(hosts: u32, millis: u64) -> Measured {
+    // Until every host has sent to every other, and so asked for its Ethernet address.
+    let prepared = Duration::from_micros(u64::from(hosts) * 2_000 + 250);
+    let tank = Tank { prepared, measured: Duration::from_millis(millis) };
+    let measured = tank.measure(move |world, tally| {
+        let peers = move |host, turn| (host + 1 + turn % (hosts - 1)) % hosts;
+        chatter(world, tally, hosts, Duration::from_millis(1), peers);
+    });
+    assert_eq!(measured.done.items, u64::from(hosts) * millis);
+    measured
+}
+
+/// Whole runs, building and ending included: 5 hosts on a switch, each sends 64 bytes to the next one every 10 ms, for
+/// 10 s. Counts the runs.
+#[must_use]
+pub fn rings(runs: u64) -> Measured {
+    let watch = Stopwatch::start();
+    let mut done = Done { items: runs, ..Done::default() };
+    for _ in 0..runs {
+        let tally = Tally::default();
+        let seen = tally.clone();
+        let session = Session::start(WorldConfig::default(), move |world| {
+            chatter(world, &tally, 5, Duration::from_millis(10), |host, _| (host + 1) % 5);
+            Ok::<(), Ended>(())
+        });
+        let session = session.expect("a world that can be built");
+        session.run_until(Instant::START + Duration::from_micros(10_005_000)).expect("the kernel does not panic");
+        let snapshot = session.finish().expect("the kernel does not panic");
+        assert_eq!(snapshot.failures, [], "a node's code failed");
+        assert_eq!(seen.count(), 5_000);
+        done.events += snapshot.events;
+        done.frames += snapshot.frames.delivered;
+        done.virtual_time += Duration::from_secs(10);
+        done.fingerprint = Some(snapshot.fingerprint);
+    }
+    watch.stop(done)
+}
+
+/// Hosts on one switch; in every `period`, each sends 64 bytes to the peer whose turn it is, and all receive.
+fn chatter<P>(world: &mut World, tally: &Tally, hosts: u32, period: Duration, peer: P)
+where
+    P: Fn(u32, u32) -> u32 + Copy + 'static,
+{
+    let host = |host| {
+        let tally = tally.clone();
+        move |node, stack| chat(node, stack, period, tally.clone(), move |turn| peer(host, turn))
+    };
+    let nics: Vec<_> = (0..hosts).map(|index| hosts::add(world, index, host(index))).collect();
+    hosts::star(world, &nics, &hosts::wire(Duration::from_micros(500)));
+}
+
+async fn chat(node: Node, stack: Stack<'static>, period: Duration, tally: Tally, peer: impl Fn(u32) -> u32) {
+    let socket = Socket::bind(&stack, 9, Options::default()).expect("the port is free");
+    let receive = async {
+        let mut datagram = [0; 128];
+        while socket.recv_from(&mut datagram).await.is_ok() {
+            tally.add(1);
+        }
+    };
+    let clock = node.clock();
+    let send = async {
+        for turn in 0.. {
+            clock.sleep(period).await;
+            let to = SocketAddr::new(hosts::address(peer(turn)), 9);
+            socket.send_to(&[1; 64], to).await.expect("a route leads there");
+        }
+    };
+    let (Either::Left(((), _)) | Either::Right(((), _))) = select(pin!(receive), pin!(send)).await;
 }
