@@ -3,6 +3,8 @@
 //! The standard library's default keys its maps from the operating system. These maps are for lookup; none of them is
 //! ever iterated where the order could matter.
 
+#![expect(clippy::disallowed_types, reason = "the map of the standard library, with keys that are always the same")]
+
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 

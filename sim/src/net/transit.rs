@@ -60,7 +60,7 @@ impl Net {
         port.trace.record(at, Event::FrameSent { link: id, ordinal, bytes: bytes as u32, digest: frame.digest() });
         let fate = link.offer(port.now, bytes, self.seed);
         if let Some(tap) = link.tap {
-            let direction = if id.0 % 2 == 0 { Direction::Tx } else { Direction::Rx };
+            let direction = if id.0.is_multiple_of(2) { Direction::Tx } else { Direction::Rx };
             self.taps[tap as usize].frame(at, direction, frame.bytes(), fate.err());
         }
         match fate {

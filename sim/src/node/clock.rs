@@ -63,7 +63,7 @@ impl Clock {
     /// The node's monotonic time. Work that the current poll has been charged for has passed already.
     #[must_use]
     pub fn now(&self) -> Instant {
-        self.ask(Instant::START, |kernel, node| kernel.local_now(node))
+        self.ask(Instant::START, Kernel::local_now)
     }
 
     /// The node's wall clock: the time since the Unix epoch.
