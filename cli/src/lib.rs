@@ -14,6 +14,8 @@
 
 pub use wavetank_scenarios as scenarios;
 pub use wavetank_scenarios::Registry;
+pub use wavetank_scenarios::macros::test;
+pub use wavetank_sim as sim;
 
 #[cfg(feature = "cli")]
 mod arguments;

@@ -6,8 +6,8 @@ use syn::{Error, ItemFn, ReturnType};
 
 use crate::arguments::Arguments;
 
-/// The test in the function's place.
-pub(crate) fn test(arguments: TokenStream, function: TokenStream) -> syn::Result<TokenStream> {
+/// The test in the function's place; `krate` is where wavetank's scenarios are unless the arguments say.
+pub(crate) fn test(arguments: TokenStream, function: TokenStream, krate: TokenStream) -> syn::Result<TokenStream> {
     let arguments: Arguments = syn::parse2(arguments)?;
     let function: ItemFn = syn::parse2(function)?;
     check(&function)?;
@@ -15,8 +15,8 @@ pub(crate) fn test(arguments: TokenStream, function: TokenStream) -> syn::Result
     let ItemFn { attrs, vis, sig, block, .. } = &function;
     let name = &sig.ident;
     let inputs = &sig.inputs;
-    let Arguments { scenario, seeds, registry, krate } = &arguments;
-    let krate = krate.as_ref().map_or_else(|| quote!(::wavetank_scenarios), ToTokens::to_token_stream);
+    let Arguments { scenario, seeds, registry, .. } = &arguments;
+    let krate = arguments.krate.as_ref().map_or(krate, ToTokens::to_token_stream);
     let registry = registry.as_ref().map_or_else(|| quote!(#krate::Registry::builtin), ToTokens::to_token_stream);
     let body = if inputs.is_empty() { quote!(|_| body()) } else { quote!(body) };
     Ok(quote! {
@@ -25,8 +25,12 @@ pub(crate) fn test(arguments: TokenStream, function: TokenStream) -> syn::Result
         #vis fn #name() {
             fn body(#inputs) #block
             #krate::testing::run(
-                ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #scenario),
-                #seeds,
+                &#krate::testing::Case {
+                    package: ::core::env!("CARGO_PKG_NAME"),
+                    name: ::core::stringify!(#name),
+                    scenario: ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #scenario),
+                    seeds: #seeds,
+                },
                 #registry,
                 #body,
             );
@@ -69,7 +73,7 @@ mod tests {
     use super::*;
 
     fn expanded(arguments: TokenStream, function: TokenStream) -> syn::Result<String> {
-        test(arguments, function).map(|tokens| tokens.to_string())
+        test(arguments, function, quote!(::wavetank::scenarios)).map(|tokens| tokens.to_string())
     }
 
     #[test]
@@ -81,9 +85,13 @@ mod tests {
                 fn body(run: &Snapshot) {
                     assert!(run.failures.is_empty());
                 }
-                ::wavetank_scenarios::testing::run(
-                    ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", "lamps.toml"),
-                    7u64,
+                ::wavetank::scenarios::testing::run(
+                    &::wavetank::scenarios::testing::Case {
+                        package: ::core::env!("CARGO_PKG_NAME"),
+                        name: ::core::stringify!(lamps_burn),
+                        scenario: ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", "lamps.toml"),
+                        seeds: 7u64,
+                    },
                     kinds::all,
                     body,
                 );
@@ -108,8 +116,12 @@ mod tests {
             fn stands() {
                 fn body() {}
                 ::mine::testing::run(
-                    ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", "a.toml"),
-                    1u64,
+                    &::mine::testing::Case {
+                        package: ::core::env!("CARGO_PKG_NAME"),
+                        name: ::core::stringify!(stands),
+                        scenario: ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", "a.toml"),
+                        seeds: 1u64,
+                    },
                     ::mine::Registry::builtin,
                     |_| body(),
                 );

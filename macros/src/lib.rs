@@ -4,6 +4,7 @@ mod arguments;
 mod expand;
 
 use proc_macro::TokenStream;
+use quote::quote;
 
 /// Runs a scenario with a row of seeds; the test fails when an expectation breaks with any of them.
 ///
@@ -20,7 +21,7 @@ use proc_macro::TokenStream;
 /// - `scenario`: the file, from the package's folder.
 /// - `seeds`: how many seeds, from the scenario's own upwards. 1 if it is left out.
 /// - `registry`: a function that gives the registry of kinds. The kinds that wavetank brings along if it is left out.
-/// - `crate`: where `wavetank_scenarios` is found, for packages that name it otherwise.
+/// - `crate`: where wavetank's scenarios are found, for packages that name them otherwise than `::wavetank::scenarios`.
 ///
 /// The function's body runs after each seed's run; it may take a parameter, a reference to the run's
 /// final snapshot.
@@ -31,9 +32,13 @@ use proc_macro::TokenStream;
 /// #[test]
 /// fn lamps_burn() {
 ///     fn body(run: &Snapshot) { … }
-///     ::wavetank_scenarios::testing::run(
-///         concat!(env!("CARGO_MANIFEST_DIR"), "/", "scenarios/lamps.toml"),
-///         1u64,
+///     ::wavetank::scenarios::testing::run(
+///         &::wavetank::scenarios::testing::Case {
+///             package: env!("CARGO_PKG_NAME"),
+///             name: "lamps_burn",
+///             scenario: concat!(env!("CARGO_MANIFEST_DIR"), "/", "scenarios/lamps.toml"),
+///             seeds: 1u64,
+///         },
 ///         kinds::registry,
 ///         body,
 ///     );
@@ -41,5 +46,15 @@ use proc_macro::TokenStream;
 /// ```
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, function: TokenStream) -> TokenStream {
-    expand::test(arguments.into(), function.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+    expand(arguments, function, quote!(::wavetank::scenarios))
+}
+
+/// [`test`](macro@test) for packages that name `wavetank_scenarios` and not `wavetank`.
+#[proc_macro_attribute]
+pub fn scenarios_test(arguments: TokenStream, function: TokenStream) -> TokenStream {
+    expand(arguments, function, quote!(::wavetank_scenarios))
+}
+
+fn expand(arguments: TokenStream, function: TokenStream, krate: proc_macro2::TokenStream) -> TokenStream {
+    expand::test(arguments.into(), function.into(), krate).unwrap_or_else(syn::Error::into_compile_error).into()
 }

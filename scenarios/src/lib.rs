@@ -20,3 +20,6 @@ pub use diagnose::{Code, Problem, Problems};
 pub use plan::Plan;
 pub use registry::{Kind, Registry, TypedKind};
 pub use run::{RunError, RunOptions, start};
+#[doc(hidden)]
+pub use wavetank_macros as macros;
+pub use wavetank_macros::scenarios_test as test;

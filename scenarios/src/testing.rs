@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::sync::Arc;
+use std::thread;
 
 use wavetank_sim::check::Verdict;
 use wavetank_sim::time::Instant;
@@ -11,7 +12,20 @@ use wavetank_sim::world::Snapshot;
 use crate::plan;
 use crate::{Plan, Registry, RunOptions, start};
 
-/// Runs the scenario at `path` with `seeds` seeds, from its own upwards, and calls `body` after each run.
+/// A test of a scenario.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The package that the test is of.
+    pub package: &'a str,
+    /// The test's name.
+    pub name: &'a str,
+    /// The scenario's file.
+    pub scenario: &'a str,
+    /// How many seeds, from the scenario's own upwards.
+    pub seeds: u64,
+}
+
+/// Runs a scenario with a row of seeds, and calls `body` after each run.
 ///
 /// The environment variable `WAVETANK_SEED` (decimal, or `0x` and hexadecimal digits) runs that one seed instead,
 /// `WAVETANK_SEEDS` that many.
@@ -20,23 +34,40 @@ use crate::{Plan, Registry, RunOptions, start};
 ///
 /// If the scenario is not sound, or a run does not come to what the scenario means it to. The message names the seed and
 /// the line that replays it.
-pub fn run(path: &str, seeds: u64, registry: fn() -> Registry, body: impl Fn(&Snapshot)) {
+pub fn run(case: &Case<'_>, registry: fn() -> Registry, body: impl Fn(&Snapshot)) {
+    let path = case.scenario;
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let plan = Plan::read(path, &text, &registry()).unwrap_or_else(|problems| panic!("{problems:?}"));
     let plan = Arc::new(plan);
-    let chosen = variable("WAVETANK_SEED");
-    let (first, count) = match chosen {
+    let (first, count) = match variable("WAVETANK_SEED") {
         Some(seed) => (seed, 1),
-        None => (plan.seed, variable("WAVETANK_SEEDS").unwrap_or(seeds)),
+        None => (plan.seed, variable("WAVETANK_SEEDS").unwrap_or(case.seeds)),
     };
     for seed in (0..count).map(|offset| first.wrapping_add(offset)) {
+        let replay = Replay { case, seed };
         let snapshot = run_seed(&plan, seed);
         if let Some(trouble) = trouble(&plan, &snapshot) {
-            panic!("seed {seed}: {trouble}\nreplay it: WAVETANK_SEED={seed}, or wavetank run {path} --seed {seed}");
+            panic!("{path} with seed {seed}:\n{trouble}");
         }
         body(&snapshot);
+        drop(replay);
     }
     println!("{path}: {count} seeds from {first}");
+}
+
+/// Says how to have the same again, whatever made the test panic: a run, or what is asserted of it.
+struct Replay<'a> {
+    case: &'a Case<'a>,
+    seed: u64,
+}
+
+impl Drop for Replay<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let Case { package, name, .. } = self.case;
+            eprintln!("replay it: WAVETANK_SEED={} cargo test -p {package} {name}", self.seed);
+        }
+    }
 }
 
 fn run_seed(plan: &Arc<Plan>, seed: u64) -> Snapshot {
