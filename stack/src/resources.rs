@@ -5,14 +5,13 @@ use core::{array, cell::RefCell};
 use smoltcp::{
     iface::{SocketSet, SocketStorage},
     socket::tcp,
-    storage::{PacketBuffer, PacketMetadata},
 };
 
 use crate::{
     config::Config,
     engine::{
-        Connection, Connections, Core, Datagram, Listener, Listeners, Neighbour, Neighbours, Room, Tables, UdpSocket,
-        UdpSockets, Waiting,
+        Connection, Connections, Core, Datagrams, Entry, Listener, Listeners, Neighbour, Neighbours, Room, Tables,
+        UdpSocket, UdpSockets, Waiting,
     },
     table::{Deadlines, HeapEntry, Index, Storage},
 };
@@ -46,7 +45,7 @@ pub struct Resources<
     connection_deadlines: [HeapEntry; TCP],
     listeners: [Listener; LISTENERS],
     datagram_bytes: [[[u8; DATAGRAM_BYTES]; 2]; UDP],
-    datagrams: [[[PacketMetadata<Datagram>; DATAGRAMS]; 2]; UDP],
+    datagrams: [[[Entry; DATAGRAMS]; 2]; UDP],
     udp: [UdpSocket<'r>; UDP],
     neighbours: [Neighbour; NEIGHBOURS],
     neighbour_deadlines: [HeapEntry; NEIGHBOURS],
@@ -67,7 +66,7 @@ impl<
 {
     /// Memory that no stack uses yet.
     pub fn new() -> Self {
-        let no_ring = || PacketBuffer::new(&mut [][..], &mut [][..]);
+        let no_ring = || Datagrams::new(Storage::Fixed(&mut []), Storage::Fixed(&mut []));
         Self {
             stream_bytes: [[[0; STREAM_BYTES]; 2]; TCP],
             sockets: [const { [SocketStorage::EMPTY; 1] }; TCP],
@@ -75,7 +74,7 @@ impl<
             connection_deadlines: [HeapEntry::EMPTY; TCP],
             listeners: array::from_fn(|_| Listener::free()),
             datagram_bytes: [[[0; DATAGRAM_BYTES]; 2]; UDP],
-            datagrams: [const { [const { [PacketMetadata::EMPTY; DATAGRAMS] }; 2] }; UDP],
+            datagrams: [[[Entry::EMPTY; DATAGRAMS]; 2]; UDP],
             udp: array::from_fn(|_| UdpSocket::new(no_ring(), no_ring())),
             neighbours: [const { Neighbour::FREE }; NEIGHBOURS],
             neighbour_deadlines: [HeapEntry::EMPTY; NEIGHBOURS],
@@ -102,8 +101,8 @@ impl<
         let rings = self.datagrams.iter_mut().zip(&mut self.datagram_bytes);
         for (slot, ([received, to_send], [receive, send])) in self.udp.iter_mut().zip(rings) {
             *slot = UdpSocket::new(
-                PacketBuffer::new(&mut received[..], &mut receive[..]),
-                PacketBuffer::new(&mut to_send[..], &mut send[..]),
+                Datagrams::new(Storage::Fixed(received), Storage::Fixed(receive)),
+                Datagrams::new(Storage::Fixed(to_send), Storage::Fixed(send)),
             );
         }
         for (room, bytes) in self.waiting.iter_mut().zip(&mut self.waiting_bytes) {

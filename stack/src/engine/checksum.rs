@@ -1,5 +1,5 @@
-//! The Internet checksum (RFC 1071), four bytes at a time in whatever order the machine likes: the sum of
-//! swapped bytes is the swapped sum.
+//! The Internet checksum (RFC 1071), eight bytes at a time in whatever order the machine likes: the sum of
+//! swapped bytes is the swapped sum, and what is carried out at the top comes in at the bottom.
 
 /// The sum so far. Pieces may be added one after the other if all but the last have even lengths.
 #[derive(Clone, Copy, Default)]
@@ -7,31 +7,63 @@ pub(crate) struct Sum(u64);
 
 impl Sum {
     #[inline]
-    pub(crate) fn add(mut self, bytes: &[u8]) -> Self {
-        let (words, rest) = bytes.as_chunks::<4>();
-        for word in words {
-            self.0 += u64::from(u32::from_ne_bytes(*word));
+    pub(crate) fn add(self, bytes: &[u8]) -> Self {
+        let mut sum = u128::from(self.0);
+        let (blocks, rest) = bytes.as_chunks::<32>();
+        for block in blocks {
+            let (words, _) = block.as_chunks::<8>();
+            for word in words {
+                sum += u128::from(u64::from_ne_bytes(*word));
+            }
         }
-        let mut last = [0; 4];
-        last[..rest.len()].copy_from_slice(rest);
-        self.0 += u64::from(u32::from_ne_bytes(last));
-        self
+        let (words, mut rest) = rest.as_chunks::<8>();
+        for word in words {
+            sum += u128::from(u64::from_ne_bytes(*word));
+        }
+        if let Some((word, after)) = rest.split_first_chunk::<4>() {
+            sum += u128::from(u32::from_ne_bytes(*word));
+            rest = after;
+        }
+        if let Some((word, after)) = rest.split_first_chunk::<2>() {
+            sum += u128::from(u16::from_ne_bytes(*word));
+            rest = after;
+        }
+        if let [last] = *rest {
+            sum += u128::from(u16::from_ne_bytes([last, 0]));
+        }
+        Self(end_around(sum as u64, (sum >> 64) as u64))
+    }
+
+    /// Adds a 16-bit field of a header.
+    #[inline]
+    pub(crate) fn word(self, word: u16) -> Self {
+        Self(end_around(self.0, u16::from_ne_bytes(word.to_be_bytes()).into()))
+    }
+
+    /// Adds four bytes.
+    #[inline]
+    pub(crate) fn four(self, bytes: [u8; 4]) -> Self {
+        Self(end_around(self.0, u32::from_ne_bytes(bytes).into()))
+    }
+
+    /// Adds what another sum is over, which has an even length.
+    #[inline]
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self(end_around(self.0, other.0))
     }
 
     /// What TCP's and UDP's checksums cover beside themselves: `addresses` are the IP header's two.
     #[inline]
     pub(crate) fn pseudo_header(addresses: &[u8], protocol: u8, len: usize) -> Self {
         // Longer than 16 bits would be a jumbogram.
-        let [high, low] = (len as u16).to_be_bytes();
-        Self::default().add(addresses).add(&[0, protocol, high, low])
+        Self::default().add(addresses).word(protocol.into()).word(len as u16)
     }
 
     #[inline]
     fn fold(self) -> u16 {
-        let mut sum = (self.0 >> 32) + (self.0 & 0xffff_ffff);
-        sum = (sum >> 16) + (sum & 0xffff);
-        sum = (sum >> 16) + (sum & 0xffff);
-        ((sum >> 16) + (sum & 0xffff)) as u16
+        let sum = end_around_u32((self.0 >> 32) as u32, self.0 as u32);
+        let (sum, carry) = ((sum >> 16) as u16).overflowing_add(sum as u16);
+        sum + u16::from(carry)
     }
 
     /// Whether what was summed, its checksum included, is whole.
@@ -45,6 +77,18 @@ impl Sum {
     pub(crate) fn bytes(self) -> [u8; 2] {
         (!self.fold()).to_ne_bytes()
     }
+}
+
+#[inline]
+fn end_around(a: u64, b: u64) -> u64 {
+    let (sum, carry) = a.overflowing_add(b);
+    sum + u64::from(carry)
+}
+
+#[inline]
+fn end_around_u32(a: u32, b: u32) -> u32 {
+    let (sum, carry) = a.overflowing_add(b);
+    sum + u32::from(carry)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use super::wakes::Waiter;
 use crate::{
-    table::{Index, List, Storage, mix},
+    table::{Index, List, Storage, mix_two},
     tcp::Options,
 };
 
@@ -86,5 +86,5 @@ impl<'r> Listeners<'r> {
 }
 
 fn hash(port: u16) -> u64 {
-    mix(0, [port.into(), 0, 0, 0])
+    mix_two(0, port.into(), 0)
 }

@@ -14,9 +14,11 @@
 mod checksum;
 mod connection;
 mod connections;
+mod datagrams;
 mod egress;
 mod frontier;
 mod handles;
+mod headers;
 mod icmp;
 mod ingress;
 mod listeners;
@@ -39,13 +41,14 @@ use smoltcp::{
 
 pub(crate) use connection::Connection;
 pub(crate) use connections::Connections;
+pub(crate) use datagrams::{Datagrams, Entry};
 pub(crate) use egress::Egress;
 pub(crate) use listeners::{Listener, Listeners};
 use local::Local;
 pub(crate) use neighbours::{Neighbour, Neighbours};
 use packet::{Computed, ETHERNET_HEADER, Verified};
 pub(crate) use port::Port;
-pub(crate) use udp::{Datagram, Socket as UdpSocket, Sockets as UdpSockets};
+pub(crate) use udp::{Socket as UdpSocket, Sockets as UdpSockets};
 pub(crate) use waiting::{Room, Waiting};
 pub(crate) use wakes::{Waiter, Wakes};
 
@@ -147,7 +150,7 @@ impl<'r> Core<'r> {
     /// Takes over addresses and routes. Connections from an address that is gone end without a word.
     pub(crate) fn set_addresses(&mut self, addresses: &[Cidr], routes: &[Route]) {
         self.local.set(addresses, routes);
-        self.tables.neighbours.end_leases();
+        self.tables.neighbours.forget_ways();
         let own = &self.local.addresses;
         self.iface.update_ip_addrs(|addresses| {
             addresses.clear();

@@ -10,7 +10,7 @@ use core::net::IpAddr;
 
 use super::packet::{Mac, halves, key};
 use crate::{
-    table::{Deadlines, Index, Link, List, Storage, mix},
+    table::{Deadlines, Index, Link, List, Storage, mix_two},
     time::{Duration, Instant},
 };
 
@@ -27,6 +27,8 @@ pub(crate) struct Neighbour {
     /// Which of our addresses asks.
     source: IpAddr,
     mac: Mac,
+    /// Which of our addresses packets to it come from, if it is known that no router lies between.
+    direct_from: Option<IpAddr>,
     state: State,
     attempts: u8,
     used: bool,
@@ -59,6 +61,7 @@ impl Neighbour {
         address: IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
         source: IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
         mac: [0; 6],
+        direct_from: None,
         state: State::Free,
         attempts: 0,
         used: false,
@@ -79,6 +82,13 @@ impl Neighbour {
 pub(crate) struct Lease {
     neighbour: u32,
     until: Instant,
+    edition: u32,
+}
+
+/// An entry that was found, and the edition of the table that it was found in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hint {
+    neighbour: u32,
     edition: u32,
 }
 
@@ -168,6 +178,47 @@ impl<'r> Neighbours<'r> {
             self.entries[lease.neighbour as usize].used = true;
         }
         current
+    }
+
+    /// Finds the neighbour with the address `to`, if packets to it are known to need no router.
+    #[inline]
+    pub(crate) fn hint(&self, to: IpAddr) -> Option<Hint> {
+        let at = self.find(to)?;
+        self.entries[at as usize].direct_from.map(|_| Hint { neighbour: at, edition: self.edition })
+    }
+
+    /// Where the neighbour that was found is, and which address of ours packets to it come from, if nothing
+    /// about that is in doubt. Counts as using it.
+    #[inline]
+    pub(crate) fn follow(&mut self, hint: Hint, now: Instant) -> Option<(Mac, IpAddr)> {
+        if hint.edition != self.edition {
+            return None;
+        }
+        let entry = &mut self.entries[hint.neighbour as usize];
+        let source = entry.direct_from?;
+        match entry.state {
+            State::Reachable(until) if now < until => {
+                entry.used = true;
+                Some((entry.mac, source))
+            }
+            _ => None,
+        }
+    }
+
+    /// Remembers that packets to this neighbour itself need no router, and come from `source`.
+    pub(crate) fn is_direct(&mut self, lease: Lease, to: IpAddr, source: Option<IpAddr>) {
+        let entry = &mut self.entries[lease.neighbour as usize];
+        if entry.address == to {
+            entry.direct_from = source;
+        }
+    }
+
+    /// Forgets what followed from our addresses and routes.
+    pub(crate) fn forget_ways(&mut self) {
+        self.end_leases();
+        for entry in &mut *self.entries {
+            entry.direct_from = None;
+        }
     }
 
     /// Ends all leases.
@@ -358,5 +409,5 @@ impl<'r> Neighbours<'r> {
 #[inline]
 fn hash(seed: u64, address: IpAddr) -> u64 {
     let [low, high] = halves(key(address));
-    mix(seed, [low, high, 0, 0])
+    mix_two(seed, low, high)
 }

@@ -44,10 +44,12 @@ impl Header {
     /// Sends a packet of `len` bytes that `write` writes.
     #[inline]
     pub(crate) fn send<R>(self, token: impl TxToken, len: usize, write: impl FnOnce(&mut [u8]) -> R) -> R {
-        token.consume(self.len + len, |frame| {
-            let (header, packet) = frame.split_at_mut(self.len);
-            header.copy_from_slice(&self.bytes[..self.len]);
-            write(packet)
+        token.consume(self.len + len, |frame| match frame.split_first_chunk_mut() {
+            Some((header, packet)) if self.len > 0 => {
+                *header = self.bytes;
+                write(packet)
+            }
+            _ => write(frame),
         })
     }
 }

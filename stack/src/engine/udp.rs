@@ -9,33 +9,24 @@ use core::{
 };
 
 use embassy_net_driver::TxToken;
-use smoltcp::{
-    storage::PacketBuffer,
-    wire::{IpProtocol, IpRepr, UdpPacket, UdpRepr},
-};
+use smoltcp::wire::UdpPacket;
 
 use super::{
-    Core,
+    Core, Tables,
+    datagrams::{Datagram, Datagrams},
     egress::{Egress, Way},
+    headers::{Headers, headers_len},
     local::NextHop,
-    packet::{Mac, Packet, complete, smol},
-    port::Port,
+    packet::{Mac, Packet, ethertype},
+    port::{Header, Port},
     wakes::Waiter,
 };
 use crate::{
     stats::Reason,
-    table::{Index, Link, List, Storage, mix},
+    table::{Index, Link, List, Storage, mix_two},
     time::Instant,
     udp::{Error, Options},
 };
-
-/// What is known of a datagram beside its payload.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Datagram {
-    pub(crate) remote: SocketAddr,
-    /// Which of our addresses it came to, or is to come from.
-    pub(crate) local: Option<IpAddr>,
-}
 
 /// A slot for a socket.
 pub(crate) struct Socket<'r> {
@@ -43,8 +34,8 @@ pub(crate) struct Socket<'r> {
     port: u16,
     address: Option<IpAddr>,
     hop_limit: u8,
-    received: PacketBuffer<'r, Datagram>,
-    to_send: PacketBuffer<'r, Datagram>,
+    received: Datagrams<'r>,
+    to_send: Datagrams<'r>,
     dirty: Link,
     reader: Option<Waiter>,
     writer: Option<Waiter>,
@@ -52,7 +43,7 @@ pub(crate) struct Socket<'r> {
 
 impl<'r> Socket<'r> {
     /// A free slot over these rings.
-    pub(crate) fn new(received: PacketBuffer<'r, Datagram>, to_send: PacketBuffer<'r, Datagram>) -> Self {
+    pub(crate) fn new(received: Datagrams<'r>, to_send: Datagrams<'r>) -> Self {
         Self {
             in_use: false,
             port: 0,
@@ -143,74 +134,83 @@ impl Core<'_> {
         let about = Datagram {
             remote: SocketAddr::new(packet.source, datagram.src_port()),
             local: to_us.then_some(packet.destination),
+            hint: None,
         };
         let payload = datagram.payload();
-        let buffer = slot.received.enqueue(payload.len(), about);
-        buffer.map_err(|_| Reason::ReceiveBufferFull)?.copy_from_slice(payload);
+        if !slot.received.push(payload, about) {
+            return Err(Reason::ReceiveBufferFull);
+        }
         self.wakes.wake(&mut slot.reader);
         Ok(())
     }
 
     /// Sends the oldest datagram of a socket.
+    #[inline]
     pub(super) fn send_datagram(&mut self, at: u32, port: &mut impl Port, now: Instant) -> Egress {
-        let slot = &mut self.tables.udp.slots[at as usize];
-        let Ok((&about, payload)) = slot.to_send.peek() else {
+        let slot = &self.tables.udp.slots[at as usize];
+        let Some((&about, _)) = slot.to_send.front() else {
             self.tables.udp.clean(at);
             return Egress::Done;
         };
-        let payload_len = payload.len();
-        let to = about.remote.ip();
-        // An address that was ours when the datagram was written may have gone.
-        let source = about.local.or_else(|| self.local.source_for(to)).or_else(|| unspecified(to));
-        let way = match source {
-            Some(source) => self.way(to, source, None, now),
-            None => Way::None(Reason::NoRoute),
+        let known = about.hint.and_then(|hint| self.tables.neighbours.follow(hint, now));
+        let (way, source) = match known {
+            Some((mac, source)) => {
+                let header = Header::new(self.local.mac, mac, ethertype(source));
+                (Way::To(header, None), about.local.unwrap_or(source))
+            }
+            None => self.way_for_datagram(&about, now),
         };
-        let Core { tables, stats, caps, compute, .. } = self;
-        let slot = &mut tables.udp.slots[at as usize];
-        let udp = UdpRepr { src_port: slot.port, dst_port: about.remote.port() };
-        let source = source.unwrap_or(to);
-        let ip = IpRepr::new(smol(source), smol(to), IpProtocol::Udp, udp.header_len() + payload_len, slot.hop_limit);
-        let len = ip.buffer_len();
-        let write = |packet: &mut [u8], payload: &[u8]| {
-            ip.emit(&mut *packet, &caps.checksum);
-            udp.emit(
-                &mut UdpPacket::new_unchecked(&mut packet[ip.header_len()..]),
-                &smol(source),
-                &smol(to),
-                payload.len(),
-                |buffer| buffer.copy_from_slice(payload),
-                &caps.checksum,
-            );
-            complete(packet, *compute);
+        let Core { tables, stats, compute, .. } = self;
+        let Tables { udp, neighbours, waiting, .. } = tables;
+        let slot = &mut udp.slots[at as usize];
+        let Some((_, payload)) = slot.to_send.front() else {
+            return Egress::Done;
         };
+        let headers = Headers {
+            source,
+            destination: about.remote.ip(),
+            source_port: slot.port,
+            destination_port: about.remote.port(),
+            hop_limit: slot.hop_limit,
+        };
+        let len = headers_len(headers.destination) + payload.len();
         match way {
             Way::To(header, _) => {
                 let Some(room) = port.room() else {
                     return Egress::Blocked;
                 };
-                if let Ok((_, payload)) = slot.to_send.dequeue() {
-                    header.send(room, len, |packet| write(packet, payload));
-                    stats.frames_sent += 1;
-                }
+                header.send(room, len, |packet| headers.write(packet, payload, *compute));
+                stats.frames_sent += 1;
             }
             Way::Waits(neighbour) => {
-                let neighbour = &mut tables.neighbours.entries[neighbour as usize];
-                if let Ok((_, payload)) = slot.to_send.dequeue() {
-                    tables.waiting.push(neighbour, len, stats, |packet| write(packet, payload));
-                }
+                let neighbour = &mut neighbours.entries[neighbour as usize];
+                waiting.push(neighbour, len, stats, |packet| headers.write(packet, payload, *compute));
             }
-            Way::None(reason) => {
-                let dequeued = slot.to_send.dequeue();
-                debug_assert!(dequeued.is_ok(), "it was there to be looked at");
-                stats.drop(reason);
-            }
+            Way::None(reason) => stats.drop(reason),
         }
+        slot.to_send.pop();
+        self.wakes.wake(&mut slot.writer);
         if slot.to_send.is_empty() {
-            tables.udp.clean(at);
+            udp.clean(at);
         }
-        self.wakes.wake(&mut self.tables.udp.slots[at as usize].writer);
         Egress::Done
+    }
+
+    /// Where a datagram goes now, and which address it comes from. Remembers at the neighbour what may be
+    /// used again.
+    #[cold]
+    fn way_for_datagram(&mut self, about: &Datagram, now: Instant) -> (Way, IpAddr) {
+        let to = about.remote.ip();
+        let chosen = self.local.source_for(to);
+        // An address that was ours when the datagram was written may have gone.
+        let Some(source) = about.local.or(chosen).or_else(|| unspecified(to)) else {
+            return (Way::None(Reason::NoRoute), to);
+        };
+        let way = self.way(to, source, None, now);
+        if let Way::To(_, Some(lease)) = way {
+            self.tables.neighbours.is_direct(lease, to, chosen);
+        }
+        (way, source)
     }
 
     /// Binds a socket to `port` of `address`, or of all addresses; to a free port if `port` is zero.
@@ -249,7 +249,7 @@ impl Core<'_> {
         let slot = &mut udp.slots[at as usize];
         slot.in_use = false;
         for ring in [&mut slot.received, &mut slot.to_send] {
-            while ring.dequeue().is_ok() {}
+            ring.clear();
         }
         if owns_buffers {
             slot.received = ring(0, 0);
@@ -270,12 +270,16 @@ impl Core<'_> {
         &mut self,
         at: u32,
         waker: &Waker,
-        take: impl FnOnce(&[u8], Datagram) -> R,
+        take: impl FnOnce(&[u8], &Datagram) -> R,
     ) -> (Poll<R>, Option<Waiter>) {
         let slot = &mut self.tables.udp.slots[at as usize];
-        match slot.received.dequeue() {
-            Ok((about, payload)) => (Poll::Ready(take(payload, about)), None),
-            Err(_) => (Poll::Pending, self.wakes.wait(&mut slot.reader, waker)),
+        match slot.received.front() {
+            Some((about, payload)) => {
+                let taken = take(payload, about);
+                slot.received.pop();
+                (Poll::Ready(taken), None)
+            }
+            None => (Poll::Pending, self.wakes.wait(&mut slot.reader, waker)),
         }
     }
 
@@ -292,25 +296,25 @@ impl Core<'_> {
         if remote.port() == 0 || to.is_unspecified() {
             return (Poll::Ready(Err(Error::BadAddress)), None);
         }
-        if self.local.next_hop(to) == NextHop::NoRoute {
+        let from = self.tables.udp.slots[at as usize].address;
+        if from.is_some_and(|from| from.is_ipv4() != to.is_ipv4()) {
+            return (Poll::Ready(Err(Error::BadAddress)), None);
+        }
+        let hint = self.tables.neighbours.hint(to);
+        if hint.is_none() && self.local.next_hop(to) == NextHop::NoRoute {
             return (Poll::Ready(Err(Error::NoRoute)), None);
         }
-        let headers = if to.is_ipv4() { 28 } else { 48 };
         let mtu = self.mtu();
         let slot = &mut self.tables.udp.slots[at as usize];
-        if payload.len() + headers > mtu || payload.len() > slot.to_send.payload_capacity() {
+        if payload.len() + headers_len(to) > mtu || payload.len() > slot.to_send.longest() {
             return (Poll::Ready(Err(Error::TooLong)), None);
         }
-        let about = Datagram { remote, local: slot.address };
-        match slot.to_send.enqueue(payload.len(), about) {
-            Ok(buffer) => {
-                buffer.copy_from_slice(payload);
-                self.tables.udp.mark(at);
-                self.wakes.rouse();
-                (Poll::Ready(Ok(())), None)
-            }
-            Err(_) => (Poll::Pending, self.wakes.wait(&mut slot.writer, waker)),
+        if !slot.to_send.push(payload, Datagram { remote, local: from, hint }) {
+            return (Poll::Pending, self.wakes.wait(&mut slot.writer, waker));
         }
+        self.tables.udp.mark(at);
+        self.wakes.rouse();
+        (Poll::Ready(Ok(())), None)
     }
 }
 
@@ -323,21 +327,20 @@ fn unspecified(like: IpAddr) -> Option<IpAddr> {
 }
 
 fn hash(port: u16) -> u64 {
-    mix(1, [port.into(), 0, 0, 0])
+    mix_two(1, port.into(), 0)
 }
 
 /// A ring of so many datagrams and bytes, where memory can be had.
-fn ring<'r>(datagrams: usize, bytes: usize) -> PacketBuffer<'r, Datagram> {
+fn ring<'r>(datagrams: usize, bytes: usize) -> Datagrams<'r> {
     #[cfg(feature = "alloc")]
-    let ring = {
-        let slots: alloc::vec::Vec<_> =
-            core::iter::repeat_with(|| smoltcp::storage::PacketMetadata::EMPTY).take(datagrams).collect();
-        PacketBuffer::new(slots, alloc::vec![0; bytes])
-    };
+    let ring = Datagrams::new(
+        Storage::Grown(alloc::vec![super::Entry::EMPTY; datagrams]),
+        Storage::Grown(alloc::vec![0; bytes]),
+    );
     #[cfg(not(feature = "alloc"))]
     let ring = {
         let _ = (datagrams, bytes);
-        PacketBuffer::new(&mut [][..], &mut [][..])
+        Datagrams::new(Storage::Fixed(&mut []), Storage::Fixed(&mut []))
     };
     ring
 }

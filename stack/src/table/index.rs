@@ -4,13 +4,21 @@
 /// outside can choose keys that collide; with one seed it is one fixed function.
 #[inline]
 pub(crate) fn mix(seed: u64, key: [u64; 4]) -> u64 {
-    let fold = |a: u64, b: u64| {
-        let product = u128::from(a) * u128::from(b);
-        (product as u64) ^ (product >> 64) as u64
-    };
     let low = fold(key[0] ^ seed, key[1] ^ 0x9e37_79b9_7f4a_7c15);
     let high = fold(key[2] ^ 0xd1b5_4a32_d192_ed03, key[3] ^ !seed.rotate_left(32));
     fold(low ^ 0x8bb8_4b93_962e_acc9, high ^ 0x2d35_8dcc_aa6c_78a5)
+}
+
+/// [`mix`] for a short key.
+#[inline]
+pub(crate) fn mix_two(seed: u64, a: u64, b: u64) -> u64 {
+    fold(a ^ seed, b ^ 0x9e37_79b9_7f4a_7c15)
+}
+
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product as u64) ^ (product >> 64) as u64
 }
 
 /// The items of one table by key. Never iterated.

@@ -9,6 +9,6 @@ mod list;
 mod storage;
 
 pub(crate) use deadlines::{Deadlines, HeapEntry};
-pub(crate) use index::{Index, mix};
+pub(crate) use index::{Index, mix, mix_two};
 pub(crate) use list::{Link, List, NONE};
 pub(crate) use storage::Storage;
