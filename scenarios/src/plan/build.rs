@@ -1,6 +1,6 @@
 //! A scenario to a plan. Every part is looked at, whatever is wrong with the others.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::demands::{Moments, demands};
@@ -55,7 +55,7 @@ pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut
 
 /// The configuration of each node, read once for each entry.
 fn configs(roster: &Roster<'_, '_>, problems: &mut Vec<Problem>) -> Vec<Option<Config>> {
-    let mut read: HashMap<*const schema::Node<'_>, Option<Config>> = HashMap::new();
+    let mut read: BTreeMap<*const schema::Node<'_>, Option<Config>> = BTreeMap::new();
     let members = roster.members.iter();
     members
         .map(|member| {

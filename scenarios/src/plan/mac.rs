@@ -1,13 +1,13 @@
 //! MAC addresses that stay as they are when other nodes come and go.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use twox_hash::XxHash3_128;
 
 /// Gives out addresses, each once.
 #[derive(Default)]
 pub(super) struct Macs {
-    taken: HashSet<[u8; 6]>,
+    taken: BTreeSet<[u8; 6]>,
 }
 
 impl Macs {

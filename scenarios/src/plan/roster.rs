@@ -1,6 +1,6 @@
 //! The nodes by name, and what their names and globs mean.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnose::{Code, Problem, Span, did_you_mean, list};
@@ -58,7 +58,7 @@ impl<'s, 'i> Roster<'s, 'i> {
     }
 
     fn refuse_twins(&self, problems: &mut Vec<Problem>) {
-        let mut seen: HashMap<&str, &Member<'_, '_>> = HashMap::new();
+        let mut seen: BTreeMap<&str, &Member<'_, '_>> = BTreeMap::new();
         let mut told: Vec<(Span, Span)> = Vec::new();
         for member in &self.members {
             let Some(twin) = seen.insert(&member.name, member) else {

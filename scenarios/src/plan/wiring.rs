@@ -1,6 +1,6 @@
 //! Networks, links, interfaces and addresses.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::mac::Macs;
@@ -211,13 +211,16 @@ fn address(scenario: &Scenario<'_>, roster: &Roster<'_, '_>, wiring: &mut Wiring
     let mut found = Vec::new();
     assign(scenario, roster, wiring, &mut found);
     // What is wrong with one of many is wrong with the others for the same reason: it is told once.
-    let mut told: HashSet<(Code, Span)> = HashSet::new();
-    found.retain(|problem: &Problem| told.insert((problem.code(), problem.span())));
+    let mut told: BTreeSet<(Code, usize, usize)> = BTreeSet::new();
+    found.retain(|problem: &Problem| {
+        let Span { start, end } = problem.span();
+        told.insert((problem.code(), start, end))
+    });
     problems.append(&mut found);
 }
 
 fn assign(scenario: &Scenario<'_>, roster: &Roster<'_, '_>, wiring: &mut Wiring, problems: &mut Vec<Problem>) {
-    let mut owners: HashMap<(usize, IpAddr), (usize, Span)> = HashMap::new();
+    let mut owners: BTreeMap<(usize, IpAddr), (usize, Span)> = BTreeMap::new();
     for (node, member) in roster.members.iter().enumerate() {
         let interfaces = &mut wiring.interfaces[node];
         for address in &member.entry.addresses {
