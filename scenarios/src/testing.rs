@@ -5,12 +5,13 @@ use std::fs;
 use std::sync::Arc;
 use std::thread;
 
+use miette::NarratableReportHandler;
 use wavetank_sim::check::Verdict;
 use wavetank_sim::time::Instant;
 use wavetank_sim::world::Snapshot;
 
 use crate::plan;
-use crate::{Plan, Registry, RunOptions, start};
+use crate::{Plan, Problems, Registry, RunOptions, start};
 
 /// A test of a scenario.
 #[derive(Clone, Copy, Debug)]
@@ -34,10 +35,11 @@ pub struct Case<'a> {
 ///
 /// If the scenario is not sound, or a run does not come to what the scenario means it to. The message names the seed and
 /// the line that replays it.
+#[track_caller]
 pub fn run(case: &Case<'_>, registry: fn() -> Registry, body: impl Fn(&Snapshot)) {
     let path = case.scenario;
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let plan = Plan::read(path, &text, &registry()).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let plan = Plan::read(path, &text, &registry()).unwrap_or_else(|problems| panic!("{}", narrated(&problems)));
     let plan = Arc::new(plan);
     let (first, count) = match variable("WAVETANK_SEED") {
         Some(seed) => (seed, 1),
@@ -53,6 +55,14 @@ pub fn run(case: &Case<'_>, registry: fn() -> Registry, body: impl Fn(&Snapshot)
         drop(replay);
     }
     println!("{path}: {count} seeds from {first}");
+}
+
+/// All problems with their places, as plain text.
+fn narrated(problems: &Problems) -> String {
+    let mut text = String::new();
+    let handler = NarratableReportHandler::new().with_context_lines(0);
+    handler.render_report(&mut text, problems).expect("a string takes all");
+    text
 }
 
 /// Says how to have the same again, whatever made the test panic: a run, or what is asserted of it.
