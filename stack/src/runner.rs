@@ -75,17 +75,12 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
         loop {
             core.borrow_mut().wakes.begin_app();
             let polled = app.as_mut().poll(cx);
-            core.borrow_mut().wakes.end_app();
-            send_frames(core, driver, now, cx);
+            let mut next_deadline = send_frames(core, driver, now, cx);
             if polled.is_ready() {
                 core.borrow_mut().wakes.end_turn();
                 return polled;
             }
-            loop {
-                let next = core.borrow().next_deadline();
-                let Some(next) = next else {
-                    break;
-                };
+            while let Some(next) = next_deadline {
                 if next > now {
                     if alarm.wait(timer.as_mut(), next, now, clock, cx) {
                         break;
@@ -96,7 +91,7 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
                     }
                 }
                 core.borrow_mut().expire(now);
-                send_frames(core, driver, now, cx);
+                next_deadline = send_frames(core, driver, now, cx);
             }
             let mut core = core.borrow_mut();
             if !core.wakes.is_app_called() {
@@ -113,43 +108,62 @@ fn take_frames<D: Driver>(core: &RefCell<Core<'_>>, driver: &mut D, now: Instant
         let Some((frame, room)) = driver.receive(cx) else {
             return;
         };
-        let core = frame.consume(|frame| {
+        let wakes = frame.consume(|frame| {
             let mut core = core.borrow_mut();
             core.ingress(frame, room, now);
-            core
+            !core.wakes.is_empty()
         });
-        wake(core);
+        if wakes {
+            wake(core.borrow_mut());
+        }
     }
     // There may be more: in another turn.
     cx.waker().wake_by_ref();
 }
 
-/// Hands what is to be sent to the driver, as far as it has room.
-fn send_frames<D: Driver>(core: &RefCell<Core<'_>>, driver: &mut D, now: Instant, cx: &mut Context<'_>) {
+/// Hands what is to be sent, now that the application had its turn, to the driver, as far as it has room.
+/// Answers with the next deadline.
+#[inline]
+fn send_frames<D: Driver>(
+    core: &RefCell<Core<'_>>,
+    driver: &mut D,
+    now: Instant,
+    cx: &mut Context<'_>,
+) -> Option<Instant> {
     loop {
-        let mut port = DriverPort { driver, cx };
         let mut borrowed = core.borrow_mut();
-        let done = loop {
-            let done = borrowed.egress(&mut port, now);
-            if done != Egress::Done || !borrowed.wakes.is_empty() {
-                break done;
-            }
-        };
-        wake(borrowed);
-        if done != Egress::Done {
-            return;
+        borrowed.wakes.end_app();
+        let mut sent = Egress::Idle;
+        if !borrowed.is_idle() {
+            sent = send_some(&mut borrowed, driver, now, cx);
+        }
+        let next_deadline = borrowed.next_deadline();
+        if !borrowed.wakes.is_empty() {
+            wake(borrowed);
+        }
+        if sent != Egress::Done {
+            return next_deadline;
+        }
+    }
+}
+
+/// Hands frames to the driver until there are no more, or no room, or somebody to be woken.
+#[inline(never)]
+fn send_some<D: Driver>(core: &mut Core<'_>, driver: &mut D, now: Instant, cx: &mut Context<'_>) -> Egress {
+    let mut port = DriverPort { driver, cx };
+    loop {
+        let sent = core.egress(&mut port, now);
+        if sent != Egress::Done || !core.wakes.is_empty() {
+            return sent;
         }
     }
 }
 
 /// Wakes those whom the core has woken.
-#[inline]
 fn wake(mut core: RefMut<'_, Core<'_>>) {
-    if !core.wakes.is_empty() {
-        let wakes = core.wakes.drain();
-        drop(core);
-        wakes.for_each(Waker::wake);
-    }
+    let wakes = core.wakes.drain();
+    drop(core);
+    wakes.for_each(Waker::wake);
 }
 
 /// A driver as the core sees it.

@@ -99,6 +99,13 @@ impl<'r> Stack<'r> {
         result
     }
 
+    /// Like [`Stack::poll`], for results that are better not moved.
+    #[inline]
+    pub(crate) fn poll_in_place<R>(&self, f: impl FnOnce(&mut Core<'r>, &mut Option<Waiter>) -> Poll<R>) -> Poll<R> {
+        let mut replaced = None;
+        self.with(|core| f(core, &mut replaced))
+    }
+
     /// The counters.
     pub fn stats(&self) -> Stats {
         self.core().borrow().stats

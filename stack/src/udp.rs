@@ -7,7 +7,7 @@ use core::{
     task::{Context, Poll},
 };
 
-use crate::stack::Stack;
+use crate::{engine::Datagram, stack::Stack};
 
 /// How a socket behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl<'r> Socket<'r> {
     /// # Errors
     /// As [`Socket::send_to`].
     pub fn poll_send_to(&self, cx: &mut Context<'_>, datagram: &[u8], remote: SocketAddr) -> Poll<Result<(), Error>> {
-        self.stack.poll(|core| core.poll_send(self.at, datagram, remote, cx.waker()))
+        self.stack.poll_in_place(|core, replaced| core.poll_send(self.at, datagram, remote, cx.waker(), replaced))
     }
 
     /// Waits for a datagram; answers with its length and sender.
@@ -127,11 +127,11 @@ impl<'r> Socket<'r> {
     /// Lets `take` look at a datagram where it lies, or has the task woken when there is one. `take` must not
     /// use the stack.
     pub fn poll_recv_with<R>(&self, cx: &mut Context<'_>, take: impl FnOnce(&[u8], Arrival) -> R) -> Poll<R> {
-        self.stack.poll(|core| {
-            core.poll_datagram(self.at, cx.waker(), |datagram, about| {
-                let arrival = Arrival { remote: about.remote, local: about.local };
-                take(datagram, arrival)
-            })
+        self.stack.poll_in_place(|core, replaced| {
+            let take = |datagram: &[u8], about: &Datagram| {
+                take(datagram, Arrival { remote: about.remote, local: about.local })
+            };
+            core.poll_datagram(self.at, take, cx.waker(), replaced)
         })
     }
 

@@ -46,12 +46,6 @@ impl Sum {
         Self(end_around(self.0, u32::from_ne_bytes(bytes).into()))
     }
 
-    /// Adds what another sum is over, which has an even length.
-    #[inline]
-    pub(crate) fn and(self, other: Self) -> Self {
-        Self(end_around(self.0, other.0))
-    }
-
     /// What TCP's and UDP's checksums cover beside themselves: `addresses` are the IP header's two.
     #[inline]
     pub(crate) fn pseudo_header(addresses: &[u8], protocol: u8, len: usize) -> Self {

@@ -6,7 +6,7 @@ use embassy_net_driver::TxToken;
 use smoltcp::{iface::PollResult, socket::tcp::State};
 
 use super::{
-    Core,
+    Core, Tables,
     connection::{Hop, Role},
     local::NextHop,
     neighbours::{Answer, Lease},
@@ -47,6 +47,13 @@ pub(super) enum Way {
 }
 
 impl Core<'_> {
+    /// Whether there is nothing to send.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        let Tables { neighbours, connections, udp, .. } = &self.tables;
+        neighbours.attention().is_none() && connections.dirty().is_none() && udp.dirty().is_none()
+    }
+
     /// Does the next piece of work: a question for a neighbour and what waited for it, all that one
     /// connection has to send, a datagram.
     #[inline]
@@ -89,7 +96,7 @@ impl Core<'_> {
     }
 
     /// Sends all that a connection has to send now.
-    #[inline]
+    #[inline(never)]
     fn send_segments(&mut self, at: u32, port: &mut impl Port, now: Instant) -> Egress {
         self.keep_time(at, now);
         self.stop_waiting(at);

@@ -146,6 +146,10 @@ impl Core<'_> {
     #[inline]
     pub(crate) fn poll_read(&mut self, at: u32, buffer: &mut [u8], waker: &Waker) -> Polled<usize> {
         let slot = &mut self.tables.connections.slots[at as usize];
+        // Whoever waits is woken, and waits no longer, as soon as there is something to read.
+        if self.wakes.waits(&mut slot.reader, waker) {
+            return (Poll::Pending, None);
+        }
         if !slot.is_readable() {
             return (Poll::Pending, self.wakes.wait(&mut slot.reader, waker));
         }

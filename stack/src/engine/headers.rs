@@ -34,79 +34,99 @@ impl Headers {
     /// If the addresses are of two families.
     #[inline]
     pub(crate) fn write(&self, packet: &mut [u8], payload: &[u8], compute: Computed) {
-        let udp_len = (UDP_HEADER + payload.len()) as u16;
-        let ports = Sum::default().word(self.source_port).word(self.destination_port).word(udp_len);
-        let checksum = |addresses: Sum| match compute.udp {
-            true => match addresses.word(UDP.into()).word(udp_len).and(ports).add(payload).bytes() {
+        match (self.source, self.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                self.write_v4(source.octets(), destination.octets(), packet, payload, compute);
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                self.write_v6(&source.octets(), &destination.octets(), packet, payload, compute.udp);
+            }
+            _ => unreachable!("a datagram's addresses are of one family"),
+        }
+    }
+
+    #[inline]
+    fn write_v4(
+        &self,
+        [a, b, c, d]: [u8; 4],
+        [e, f, g, h]: [u8; 4],
+        packet: &mut [u8],
+        payload: &[u8],
+        compute: Computed,
+    ) {
+        const DONT_FRAGMENT: u16 = 0x4000;
+        let (headers, rest) = packet.split_first_chunk_mut().expect("the packet is as long as it should be");
+        rest.copy_from_slice(payload);
+        let len = (V4_HEADERS + payload.len()) as u16;
+        let addresses = Sum::default().four([a, b, c, d]).four([e, f, g, h]);
+        let [i0, i1] = match compute.ipv4 {
+            true => {
+                let ttl = u16::from_be_bytes([self.hop_limit, UDP]);
+                addresses.word(0x4500).word(len).word(DONT_FRAGMENT).word(ttl).bytes()
+            }
+            false => [0; 2],
+        };
+        let [[s0, s1], [d0, d1], [l0, l1], [c0, c1]] = self.udp(addresses, rest, compute.udp);
+        let ([t0, t1], [f0, f1]) = (len.to_be_bytes(), DONT_FRAGMENT.to_be_bytes());
+        *headers = [
+            0x45,
+            0,
+            t0,
+            t1,
+            0,
+            0,
+            f0,
+            f1,
+            self.hop_limit,
+            UDP,
+            i0,
+            i1,
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            g,
+            h,
+            s0,
+            s1,
+            d0,
+            d1,
+            l0,
+            l1,
+            c0,
+            c1,
+        ];
+    }
+
+    #[inline(never)]
+    fn write_v6(&self, source: &[u8; 16], destination: &[u8; 16], packet: &mut [u8], payload: &[u8], compute: bool) {
+        let (headers, rest) =
+            packet.split_first_chunk_mut::<V6_HEADERS>().expect("the packet is as long as it should be");
+        rest.copy_from_slice(payload);
+        let udp = self.udp(Sum::default().add(source).add(destination), rest, compute);
+        let [l0, l1] = udp[2];
+        headers[..8].copy_from_slice(&[0x60, 0, 0, 0, l0, l1, UDP, self.hop_limit]);
+        headers[8..24].copy_from_slice(source);
+        headers[24..40].copy_from_slice(destination);
+        headers[40..].copy_from_slice(udp.as_flattened());
+    }
+
+    /// UDP's header: the ports, the length, the checksum.
+    #[inline(always)]
+    fn udp(&self, addresses: Sum, payload: &[u8], compute: bool) -> [[u8; 2]; 4] {
+        let len = (UDP_HEADER + payload.len()) as u16;
+        let sum = || addresses.word(UDP.into()).word(len).word(self.source_port).word(self.destination_port).word(len);
+        let checksum = match compute {
+            true => match sum().add(payload).bytes() {
                 // Zero means that there is none.
                 [0, 0] => [0xff; 2],
                 checksum => checksum,
             },
             false => [0; 2],
         };
-        let [l0, l1] = udp_len.to_be_bytes();
-        let ([s0, s1], [d0, d1]) = (self.source_port.to_be_bytes(), self.destination_port.to_be_bytes());
-        match (self.source, self.destination) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                const DONT_FRAGMENT: u16 = 0x4000;
-                let len = (V4_HEADERS + payload.len()) as u16;
-                let ([t0, t1], [f0, f1]) = (len.to_be_bytes(), DONT_FRAGMENT.to_be_bytes());
-                let ([a, b, c, d], [e, f, g, h]) = (source.octets(), destination.octets());
-                let addresses = Sum::default().four([a, b, c, d]).four([e, f, g, h]);
-                let [i0, i1] = match compute.ipv4 {
-                    true => {
-                        let ttl = u16::from_be_bytes([self.hop_limit, UDP]);
-                        addresses.word(0x4500).word(len).word(DONT_FRAGMENT).word(ttl).bytes()
-                    }
-                    false => [0; 2],
-                };
-                let [c0, c1] = checksum(addresses);
-                let (headers, rest) = packet.split_first_chunk_mut().expect("the packet is as long as it should be");
-                *headers = [
-                    0x45,
-                    0,
-                    t0,
-                    t1,
-                    0,
-                    0,
-                    f0,
-                    f1,
-                    self.hop_limit,
-                    UDP,
-                    i0,
-                    i1,
-                    a,
-                    b,
-                    c,
-                    d,
-                    e,
-                    f,
-                    g,
-                    h,
-                    s0,
-                    s1,
-                    d0,
-                    d1,
-                    l0,
-                    l1,
-                    c0,
-                    c1,
-                ];
-                rest.copy_from_slice(payload);
-            }
-            (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                let (source, destination) = (source.octets(), destination.octets());
-                let [c0, c1] = checksum(Sum::default().add(&source).add(&destination));
-                let (headers, rest) =
-                    packet.split_first_chunk_mut::<V6_HEADERS>().expect("the packet is as long as it should be");
-                headers[..8].copy_from_slice(&[0x60, 0, 0, 0, l0, l1, UDP, self.hop_limit]);
-                headers[8..24].copy_from_slice(&source);
-                headers[24..40].copy_from_slice(&destination);
-                headers[40..].copy_from_slice(&[s0, s1, d0, d1, l0, l1, c0, c1]);
-                rest.copy_from_slice(payload);
-            }
-            _ => unreachable!("a datagram's addresses are of one family"),
-        }
+        [self.source_port.to_be_bytes(), self.destination_port.to_be_bytes(), len.to_be_bytes(), checksum]
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     Core,
     packet::{
         BROADCAST, ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ICMP, ICMPV6, Mac, Packet, TCP, UDP,
-        ethertype,
+        ethertype, version,
     },
     port::{Header, OneShot},
     resolution::{self, Frame, Heard, Says},
@@ -36,7 +36,7 @@ impl Core<'_> {
     #[inline]
     fn frame(&mut self, frame: &[u8], room: impl TxToken, now: Instant) -> Result<(), Reason> {
         let Some(own) = self.local.mac else {
-            return self.packet(frame, BROADCAST, room, now);
+            return self.read_packet(frame, BROADCAST, room, now);
         };
         let (header, rest) = frame.split_first_chunk::<ETHERNET_HEADER>().ok_or(Reason::Malformed)?;
         let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *header;
@@ -45,7 +45,7 @@ impl Core<'_> {
             return Err(Reason::NotForUs);
         }
         match [t0, t1] {
-            ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => self.packet(rest, from, room, now),
+            ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => self.read_packet(rest, from, room, now),
             ETHERTYPE_ARP => {
                 let heard = resolution::read_arp(rest)?;
                 self.neighbour_heard(heard, true, room, now);
@@ -56,8 +56,22 @@ impl Core<'_> {
     }
 
     #[inline]
-    fn packet(&mut self, bytes: &[u8], from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
-        let packet = Packet::parse(bytes, self.verify)?;
+    fn read_packet(&mut self, bytes: &[u8], from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
+        match version(bytes) {
+            Some(4) => self.packet(&Packet::parse_v4(bytes, self.verify)?, from, room, now),
+            Some(6) => self.read_packet_v6(bytes, from, room, now),
+            _ => Err(Reason::Malformed),
+        }
+    }
+
+    /// Apart from IPv4's way through the same code, so that each knows the kind of its addresses.
+    #[inline(never)]
+    fn read_packet_v6(&mut self, bytes: &[u8], from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
+        self.packet(&Packet::parse_v6(bytes)?, from, room, now)
+    }
+
+    #[inline(always)]
+    fn packet(&mut self, packet: &Packet<'_>, from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
         let to_us = self.local.is_own(packet.destination);
         if !to_us && !self.local.is_broadcast(packet.destination) && !self.local.is_joined(packet.destination) {
             return Err(Reason::NotForUs);
@@ -66,13 +80,13 @@ impl Core<'_> {
             return Err(Reason::Malformed);
         }
         match (packet.protocol, packet.destination) {
-            (TCP, _) if to_us => self.segment(&packet, from, room, now),
+            (TCP, _) if to_us => self.segment(packet, from, room, now),
             (TCP, _) => Err(Reason::NotForUs),
-            (UDP, _) => self.datagram(&packet, from, to_us, room),
-            (ICMP, IpAddr::V4(_)) => self.icmp_v4(&packet, from, room, now),
-            (ICMPV6, IpAddr::V6(_)) => self.icmp_v6(&packet, from, room, now),
+            (UDP, _) => self.datagram(packet, from, to_us, room),
+            (ICMP, IpAddr::V4(_)) => self.icmp_v4(packet, from, room, now),
+            (ICMPV6, IpAddr::V6(_)) => self.icmp_v6(packet, from, room, now),
             _ => {
-                self.let_nobody_answer(&packet, from, room, now);
+                self.let_nobody_answer(packet, from, room, now);
                 Err(Reason::Unsupported)
             }
         }

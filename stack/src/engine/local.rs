@@ -19,6 +19,10 @@ pub(crate) struct Local {
     pub(crate) mac: Option<Mac>,
     pub(crate) addresses: Vec<Cidr, ADDRESSES_MAX>,
     pub(crate) routes: Vec<Route, ROUTES_MAX>,
+    /// The first of our IPv4 addresses, which most packets are to.
+    first_v4: Option<Ipv4Addr>,
+    /// The addresses that mean every host of one of our networks.
+    broadcasts: Vec<Ipv4Addr, ADDRESSES_MAX>,
 }
 
 /// Where a packet goes next.
@@ -33,6 +37,11 @@ pub(crate) enum NextHop {
 }
 
 impl Local {
+    /// Nobody yet.
+    pub(crate) fn new(mac: Option<Mac>) -> Self {
+        Self { mac, addresses: Vec::new(), routes: Vec::new(), first_v4: None, broadcasts: Vec::new() }
+    }
+
     /// Takes over addresses and routes.
     ///
     /// # Panics
@@ -51,6 +60,11 @@ impl Local {
             assert!(usable, "{address} cannot be a station's address");
         }
         self.add_link_local();
+        self.first_v4 = self.addresses.iter().find_map(|own| match own.address() {
+            IpAddr::V4(own) => Some(own),
+            IpAddr::V6(_) => None,
+        });
+        self.broadcasts = self.addresses.iter().filter_map(Cidr::broadcast).collect();
     }
 
     /// Every IPv6 station on Ethernet has a link-local address: ours is made of the Ethernet address
@@ -71,7 +85,8 @@ impl Local {
 
     #[inline]
     pub(crate) fn is_own(&self, address: IpAddr) -> bool {
-        self.addresses.iter().any(|own| own.address() == address)
+        matches!((address, self.first_v4), (IpAddr::V4(address), Some(own)) if address == own)
+            || self.addresses.iter().any(|own| own.address() == address)
     }
 
     #[inline]
@@ -79,7 +94,7 @@ impl Local {
         let IpAddr::V4(address) = address else {
             return false;
         };
-        address.is_broadcast() || self.addresses.iter().any(|own| own.broadcast() == Some(address))
+        address.is_broadcast() || self.broadcasts.contains(&address)
     }
 
     /// Whether packets to this group are for us.
@@ -147,7 +162,7 @@ mod tests {
     use super::*;
 
     fn local() -> Local {
-        let mut local = Local { mac: Some([2, 0, 0, 0, 0, 1]), addresses: Vec::new(), routes: Vec::new() };
+        let mut local = Local::new(Some([2, 0, 0, 0, 0, 1]));
         local.set(
             &["192.0.2.7/24".parse().unwrap(), "2001:db8::7/64".parse().unwrap()],
             &[

@@ -41,7 +41,7 @@ use smoltcp::{
 
 pub(crate) use connection::Connection;
 pub(crate) use connections::Connections;
-pub(crate) use datagrams::{Datagrams, Entry};
+pub(crate) use datagrams::{Datagram, Datagrams, Entry};
 pub(crate) use egress::Egress;
 pub(crate) use listeners::{Listener, Listeners};
 use local::Local;
@@ -134,7 +134,7 @@ impl<'r> Core<'r> {
             iface,
             nobody: SocketSet::new(&mut [][..]),
             caps,
-            local: Local { mac, addresses: heapless::Vec::new(), routes: heapless::Vec::new() },
+            local: Local::new(mac),
             verify,
             compute,
             tables,

@@ -21,6 +21,12 @@ pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
 pub(crate) const ICMPV6: u8 = 58;
 
+/// Which version of IP a packet is of.
+#[inline]
+pub(crate) fn version(packet: &[u8]) -> Option<u8> {
+    packet.first().map(|byte| byte >> 4)
+}
+
 /// One IP packet, unfragmented, its length right.
 #[derive(Clone, Copy)]
 pub(crate) struct Packet<'a> {
@@ -45,17 +51,18 @@ pub(crate) struct Verified {
 
 impl<'a> Packet<'a> {
     /// Reads an IP packet. Options of IPv4 are skipped, extension headers of IPv6 are not understood.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn parse(bytes: &'a [u8], verify: Verified) -> Result<Self, Reason> {
-        match bytes.first().map(|byte| byte >> 4) {
+        match version(bytes) {
             Some(4) => Self::parse_v4(bytes, verify),
             Some(6) => Self::parse_v6(bytes),
             _ => Err(Reason::Malformed),
         }
     }
 
+    /// Reads an IPv4 packet, skipping its options.
     #[inline]
-    fn parse_v4(bytes: &'a [u8], verify: Verified) -> Result<Self, Reason> {
+    pub(crate) fn parse_v4(bytes: &'a [u8], verify: Verified) -> Result<Self, Reason> {
         let (header, _) = bytes.split_first_chunk::<20>().ok_or(Reason::Malformed)?;
         let header_len = usize::from(header[0] & 0xf) * 4;
         let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
@@ -82,8 +89,9 @@ impl<'a> Packet<'a> {
         })
     }
 
+    /// Reads an IPv6 packet, not understanding extension headers.
     #[inline]
-    fn parse_v6(bytes: &'a [u8]) -> Result<Self, Reason> {
+    pub(crate) fn parse_v6(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (header, rest) = bytes.split_first_chunk::<40>().ok_or(Reason::Malformed)?;
         let payload_len = usize::from(u16::from_be_bytes([header[4], header[5]]));
         let payload = rest.get(..payload_len).ok_or(Reason::Malformed)?;

@@ -56,6 +56,17 @@ impl<'r> Socket<'r> {
             writer: None,
         }
     }
+
+    #[inline]
+    fn headers(&self, source: IpAddr, remote: SocketAddr) -> Headers {
+        Headers {
+            source,
+            destination: remote.ip(),
+            source_port: self.port,
+            destination_port: remote.port(),
+            hop_limit: self.hop_limit,
+        }
+    }
 }
 
 pub(crate) struct Sockets<'r> {
@@ -145,35 +156,47 @@ impl Core<'_> {
     }
 
     /// Sends the oldest datagram of a socket.
-    #[inline]
+    #[inline(never)]
     pub(super) fn send_datagram(&mut self, at: u32, port: &mut impl Port, now: Instant) -> Egress {
-        let slot = &self.tables.udp.slots[at as usize];
-        let Some((&about, _)) = slot.to_send.front() else {
-            self.tables.udp.clean(at);
+        let Core { tables: Tables { udp, neighbours, .. }, local, stats, compute, wakes, .. } = self;
+        let slot = &mut udp.slots[at as usize];
+        let Some((about, payload)) = slot.to_send.front() else {
+            udp.clean(at);
             return Egress::Done;
         };
-        let known = about.hint.and_then(|hint| self.tables.neighbours.follow(hint, now));
-        let (way, source) = match known {
-            Some((mac, source)) => {
-                let header = Header::new(self.local.mac, mac, ethertype(source));
-                (Way::To(header, None), about.local.unwrap_or(source))
-            }
-            None => self.way_for_datagram(&about, now),
+        let Some((mac, source)) = about.hint.and_then(|hint| neighbours.follow(hint, now)) else {
+            return self.send_datagram_somewhere(at, port, now);
         };
-        let Core { tables, stats, compute, .. } = self;
-        let Tables { udp, neighbours, waiting, .. } = tables;
+        let Some(room) = port.room() else {
+            return Egress::Blocked;
+        };
+        let headers = slot.headers(about.local.unwrap_or(source), about.remote);
+        let len = headers_len(source) + payload.len();
+        let header = Header::new(local.mac, mac, ethertype(source));
+        header.send(room, len, |packet| headers.write(packet, payload, *compute));
+        stats.frames_sent += 1;
+        slot.to_send.pop();
+        wakes.wake(&mut slot.writer);
+        if slot.to_send.is_empty() {
+            udp.clean(at);
+        }
+        Egress::Done
+    }
+
+    /// Sends a datagram to where it is not known to go.
+    #[cold]
+    fn send_datagram_somewhere(&mut self, at: u32, port: &mut impl Port, now: Instant) -> Egress {
+        let Some((&about, _)) = self.tables.udp.slots[at as usize].to_send.front() else {
+            return Egress::Done;
+        };
+        let (way, source) = self.way_for_datagram(&about, now);
+        let Core { tables: Tables { udp, neighbours, waiting, .. }, stats, compute, .. } = self;
         let slot = &mut udp.slots[at as usize];
         let Some((_, payload)) = slot.to_send.front() else {
             return Egress::Done;
         };
-        let headers = Headers {
-            source,
-            destination: about.remote.ip(),
-            source_port: slot.port,
-            destination_port: about.remote.port(),
-            hop_limit: slot.hop_limit,
-        };
-        let len = headers_len(headers.destination) + payload.len();
+        let headers = slot.headers(source, about.remote);
+        let len = headers_len(source) + payload.len();
         match way {
             Way::To(header, _) => {
                 let Some(room) = port.room() else {
@@ -269,17 +292,21 @@ impl Core<'_> {
     pub(crate) fn poll_datagram<R>(
         &mut self,
         at: u32,
-        waker: &Waker,
         take: impl FnOnce(&[u8], &Datagram) -> R,
-    ) -> (Poll<R>, Option<Waiter>) {
+        waker: &Waker,
+        replaced: &mut Option<Waiter>,
+    ) -> Poll<R> {
         let slot = &mut self.tables.udp.slots[at as usize];
         match slot.received.front() {
             Some((about, payload)) => {
                 let taken = take(payload, about);
                 slot.received.pop();
-                (Poll::Ready(taken), None)
+                Poll::Ready(taken)
             }
-            None => (Poll::Pending, self.wakes.wait(&mut slot.reader, waker)),
+            None => {
+                *replaced = self.wakes.wait(&mut slot.reader, waker);
+                Poll::Pending
+            }
         }
     }
 
@@ -291,30 +318,32 @@ impl Core<'_> {
         payload: &[u8],
         remote: SocketAddr,
         waker: &Waker,
-    ) -> (Poll<Result<(), Error>>, Option<Waiter>) {
+        replaced: &mut Option<Waiter>,
+    ) -> Poll<Result<(), Error>> {
         let to = remote.ip();
         if remote.port() == 0 || to.is_unspecified() {
-            return (Poll::Ready(Err(Error::BadAddress)), None);
+            return Poll::Ready(Err(Error::BadAddress));
         }
         let from = self.tables.udp.slots[at as usize].address;
         if from.is_some_and(|from| from.is_ipv4() != to.is_ipv4()) {
-            return (Poll::Ready(Err(Error::BadAddress)), None);
+            return Poll::Ready(Err(Error::BadAddress));
         }
         let hint = self.tables.neighbours.hint(to);
         if hint.is_none() && self.local.next_hop(to) == NextHop::NoRoute {
-            return (Poll::Ready(Err(Error::NoRoute)), None);
+            return Poll::Ready(Err(Error::NoRoute));
         }
         let mtu = self.mtu();
         let slot = &mut self.tables.udp.slots[at as usize];
         if payload.len() + headers_len(to) > mtu || payload.len() > slot.to_send.longest() {
-            return (Poll::Ready(Err(Error::TooLong)), None);
+            return Poll::Ready(Err(Error::TooLong));
         }
         if !slot.to_send.push(payload, Datagram { remote, local: from, hint }) {
-            return (Poll::Pending, self.wakes.wait(&mut slot.writer, waker));
+            *replaced = self.wakes.wait(&mut slot.writer, waker);
+            return Poll::Pending;
         }
         self.tables.udp.mark(at);
         self.wakes.rouse();
-        (Poll::Ready(Ok(())), None)
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -67,6 +67,18 @@ impl Wakes {
         self.app_again
     }
 
+    /// Whether somebody waits already, and is to go on waiting.
+    #[inline]
+    pub(crate) fn waits(&self, place: &mut Option<Waiter>, waker: &Waker) -> bool {
+        match place {
+            Some(known) if known.waker.will_wake(waker) => {
+                known.inside = self.polling;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Lets somebody wait; answers with who waited there before, to be dropped outside.
     #[inline]
     pub(crate) fn wait(&self, place: &mut Option<Waiter>, waker: &Waker) -> Option<Waiter> {
