@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use crate::metadata;
 use crate::shell;
 use crate::tests_run::{self, Tally};
-use crate::{Outcome, deps, fingerprints, licences, no_std, outside, tidy};
+use crate::{Outcome, deps, elsewhere, fingerprints, licences, no_std, outside, tidy};
 
-/// Runs every step; an error if any failed.
-pub(crate) fn run() -> Outcome {
+/// Runs every step; whether all of them passed.
+pub(crate) fn run() -> bool {
     let mut steps = Steps::default();
     let mut tally = Tally::default();
 
@@ -29,31 +29,42 @@ pub(crate) fn run() -> Outcome {
     });
     steps.take("tests", || tests_run::run(&mut tally));
     steps.take("no-std", no_std::run);
+    steps.take("elsewhere", elsewhere::run);
     steps.take("fingerprints", || fingerprints::run(fingerprints::Mode::Compare));
     steps.take("firmware", outside::firmware);
     steps.take("examples", outside::examples);
     steps.close(tally)
 }
 
+/// What some tests look for, and the package that brings it.
+const TOOLS: [(&str, &str); 3] = [("curl", "curl"), ("tshark", "tshark"), ("qemu-system-arm", "qemu-system-arm")];
+
 /// Has apt install what some tests look for and skip without. That it cannot is no failure.
 fn tools() -> Outcome {
-    for (program, package) in [("tshark", "tshark"), ("qemu-system-arm", "qemu-system-arm")] {
-        if shell::has(program, "--version") {
-            println!("{program}: there");
-            continue;
-        }
-        let installed = shell::run(
-            Command::new("apt-get")
-                .args(["install", "--yes", "--no-install-recommends", package])
-                .env("DEBIAN_FRONTEND", "noninteractive"),
-        );
-        match installed {
-            Ok(()) => println!("{program}: installed"),
-            Err(error) => println!("{program}: absent, and its tests with it ({error})"),
+    let absent = || TOOLS.into_iter().filter(|(program, _)| !shell::has(program, "--version"));
+    let packages: Vec<&str> = absent().map(|(_, package)| package).collect();
+    if !packages.is_empty()
+        && let Err(error) = apt(&["update"]).and_then(|()| apt(&[&["install", "--yes"], &packages[..]].concat()))
+    {
+        println!("{error}");
+    }
+    for (program, _) in absent() {
+        println!("{program} is not here: tests that need it pass without");
+    }
+    for (program, component) in [("cargo-fmt", "rustfmt"), ("cargo-clippy", "clippy")] {
+        if !shell::has(program, "--version") {
+            shell::run(Command::new("rustup").args(["component", "add", component]))?;
         }
     }
     // Read once here, so that a broken manifest is reported before everything else trips over it.
     metadata::workspace().map(drop)
+}
+
+/// Gives up soon where there is no network.
+fn apt(arguments: &[&str]) -> Outcome {
+    let mut apt = Command::new("apt-get");
+    apt.args(["--no-install-recommends", "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=20"]);
+    shell::run(apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 #[derive(Default)]
@@ -81,22 +92,25 @@ impl Steps {
         self.taken.push(Step { name, time, passed: outcome.is_ok() });
     }
 
-    /// Prints the table of steps and the closing line.
-    fn close(&self, tests: Tally) -> Outcome {
+    /// Prints the table of steps and the closing line; whether all of it passed.
+    fn close(&self, tests: Tally) -> bool {
         println!();
         for step in &self.taken {
             let verdict = if step.passed { "passed" } else { "FAILED" };
             println!("{:<14} {verdict} {:>8.1} s", step.name, step.time.as_secs_f64());
         }
         println!("{:<14}        {:>8.1} s", "", self.time.as_secs_f64());
-        println!("tests: {} passed, {} failed, {} ignored", tests.passed, tests.failed, tests.ignored);
-        let failed = self.taken.iter().filter(|step| !step.passed).count();
-        println!("{} passed, {failed} failed", self.taken.len() - failed);
-        if failed == 0 {
-            Ok(())
-        } else {
-            let names: Vec<&str> = self.taken.iter().filter(|step| !step.passed).map(|step| step.name).collect();
-            Err(format!("failed: {}", names.join(", ")).into())
-        }
+        let ran = tests.passed + tests.failed;
+        println!(
+            "{ran} tests ran, {} were ignored; tests and steps: {} passed, {} failed",
+            tests.ignored,
+            tests.passed + self.count(true),
+            tests.failed + self.count(false)
+        );
+        self.count(false) == 0
+    }
+
+    fn count(&self, passed: bool) -> u64 {
+        self.taken.iter().map(|step| u64::from(step.passed == passed)).sum()
     }
 }

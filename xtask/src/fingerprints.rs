@@ -98,16 +98,13 @@ enum Build {
 }
 
 fn build(build: Build) -> Outcome<PathBuf> {
-    let mut cargo = shell::cargo();
-    cargo.args(["build", "--package", "wavetank", "--bin", "wavetank"]);
-    let folder = match build {
-        Build::Debug => "debug",
-        Build::Release => {
-            cargo.arg("--release");
-            "release"
-        }
+    let (arguments, folder) = match build {
+        // A test of the command, and with it the command, with the features that tests are built with: what
+        // `cargo xtask test` has built is not built again.
+        Build::Debug => (["build", "--workspace", "--test", "command"], "debug"),
+        Build::Release => (["build", "--package", "wavetank", "--release"], "release"),
     };
-    shell::run(&mut cargo)?;
+    shell::run(shell::cargo().args(arguments))?;
     let name = format!("wavetank{}", std::env::consts::EXE_SUFFIX);
     Ok(metadata::workspace()?.target_directory.join(folder).join(name))
 }

@@ -19,6 +19,7 @@ pub(crate) struct Policy {
     /// By package: why no room names it.
     pub(crate) banned_directly: BTreeMap<String, String>,
     pub(crate) no_std: NoStd,
+    pub(crate) elsewhere: Elsewhere,
     pub(crate) tidy: Tidy,
 }
 
@@ -32,6 +33,13 @@ pub(crate) struct Licences {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoStd {
+    pub(crate) packages: Vec<String>,
+    pub(crate) targets: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Elsewhere {
     pub(crate) packages: Vec<String>,
     pub(crate) targets: Vec<String>,
 }
