@@ -12,7 +12,7 @@ use super::{
     neighbours::Lease,
     packet::{halves, key},
     port::Header,
-    wakes::{Waiter, Wakes},
+    wakes::{Waiter, Wakes, is_waited},
 };
 use crate::{
     table::{Link, NONE, mix},
@@ -264,10 +264,10 @@ impl<'r> Connection<'r> {
     /// Has those woken who need not wait any longer.
     #[inline]
     pub(crate) fn wake(&mut self, wakes: &mut Wakes) {
-        if self.reader.is_some() && self.is_readable() {
+        if is_waited(&self.reader) && self.is_readable() {
             wakes.wake(&mut self.reader);
         }
-        if self.writer.is_some() && if self.drains { self.is_drained() } else { self.is_writable() } {
+        if is_waited(&self.writer) && if self.drains { self.is_drained() } else { self.is_writable() } {
             wakes.wake(&mut self.writer);
         }
     }

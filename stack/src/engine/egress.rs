@@ -163,7 +163,11 @@ impl Core<'_> {
             self.owe(at, now);
         }
         self.tables.connections.clean(at);
-        self.settle(at);
+        let slot = &self.tables.connections.slots[at as usize];
+        // Nobody waits for segments to be sent, only for what they bring about.
+        if slot.role != Role::Held || slot.socket().state() != State::Established {
+            self.settle(at);
+        }
         Egress::Done
     }
 

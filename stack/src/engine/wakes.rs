@@ -13,6 +13,14 @@ pub(crate) struct Waiter {
     waker: Waker,
     /// Inside the application that the runner polls.
     inside: bool,
+    /// Not called since. One who was called without being woken stays, so that to wait again costs nothing.
+    waiting: bool,
+}
+
+/// Whether somebody waits there.
+#[inline]
+pub(crate) fn is_waited(place: &Option<Waiter>) -> bool {
+    matches!(place, Some(Waiter { waiting: true, .. }))
 }
 
 #[derive(Default)]
@@ -71,7 +79,7 @@ impl Wakes {
     #[inline]
     pub(crate) fn waits(&self, place: &mut Option<Waiter>, waker: &Waker) -> bool {
         match place {
-            Some(known) if known.waker.will_wake(waker) => {
+            Some(known) if known.waiting && known.waker.will_wake(waker) => {
                 known.inside = self.polling;
                 true
             }
@@ -85,22 +93,24 @@ impl Wakes {
         match place {
             Some(known) if known.waker.will_wake(waker) => {
                 known.inside = self.polling;
+                known.waiting = true;
                 None
             }
-            _ => place.replace(Waiter { waker: waker.clone(), inside: self.polling }),
+            _ => place.replace(Waiter { waker: waker.clone(), inside: self.polling, waiting: true }),
         }
     }
 
     /// Has somebody woken who waits no longer.
     #[inline]
     pub(crate) fn wake(&mut self, place: &mut Option<Waiter>) {
-        let Some(waiter) = place.take() else {
+        let Some(waiter) = place.as_mut().filter(|waiter| waiter.waiting) else {
             return;
         };
         let own = |runner: &Waker| runner.will_wake(&waiter.waker);
         if waiter.inside && self.in_turn && self.runner.as_ref().is_some_and(own) {
+            waiter.waiting = false;
             self.app_again = true;
-        } else {
+        } else if let Some(waiter) = place.take() {
             self.list.push(waiter.waker);
         }
     }
