@@ -51,10 +51,10 @@ pub(crate) struct Run {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
     /// What every random choice is drawn from: a number, 0x and hex digits, or `random` [default: the scenario's].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) seed: Option<Seed>,
     /// Ends the run at this virtual time, such as 250ms or 30s [default: the scenario's duration].
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::time)]
     pub(crate) until: Option<Time>,
     /// Prints one JSON object instead of the summary.
     #[arg(long)]
@@ -89,7 +89,7 @@ pub(crate) struct Watch {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
     /// As in `wavetank run`.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) seed: Option<Seed>,
 }
 

@@ -13,6 +13,9 @@ use wavetank_scenarios::{Plan, Registry};
 ///
 /// Everything that is wrong with it, as text with colours.
 pub(crate) fn plan(file: &Path, registry: &Registry) -> Result<Plan, String> {
+    if file.is_dir() {
+        return Err(format!("{}: a folder; name one of the scenario files in it", file.display()));
+    }
     let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
     Plan::read(&file.display().to_string(), &text, registry).map_err(|problems| rendered(&problems))
 }
@@ -90,5 +93,12 @@ mod tests {
     fn a_file_that_is_not_there_is_named() {
         let error = plan(Path::new("no/such/file.toml"), &Registry::builtin()).unwrap_err();
         assert!(error.starts_with("no/such/file.toml: "), "{error}");
+    }
+
+    #[test]
+    fn a_folder_is_no_scenario() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = plan(folder.path(), &Registry::builtin()).unwrap_err();
+        assert!(error.ends_with(": a folder; name one of the scenario files in it"), "{error}");
     }
 }

@@ -70,7 +70,7 @@ pub(crate) struct Expectation {
     /// When it was decided; none while it is open.
     pub(crate) at_ns: Option<u64>,
     /// The index of the trace's next event when it was decided.
-    pub(crate) event: Option<u64>,
+    pub(crate) trace_index: Option<u64>,
     /// Why, if it is not plain.
     pub(crate) detail: Option<String>,
 }
@@ -137,7 +137,7 @@ impl Expectation {
             name: report.name.clone(),
             verdict: report.verdict,
             at_ns: decided.then(|| report.at.as_nanos()),
-            event: decided.then_some(report.event),
+            trace_index: decided.then_some(report.event),
             detail: report.detail.clone(),
         }
     }
@@ -174,7 +174,7 @@ pub(crate) mod tests {
             name: name.to_owned(),
             verdict,
             at_ns,
-            event: at_ns.map(|_| 4711),
+            trace_index: at_ns.map(|_| 4711),
             detail: detail.map(str::to_owned),
         };
         let node = |name: &str, state| Node { name: name.to_owned(), state };
