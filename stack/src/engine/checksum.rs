@@ -34,10 +34,12 @@ impl Sum {
         Self(end_around(sum as u64, (sum >> 64) as u64))
     }
 
-    /// Adds a 16-bit field of a header.
+    /// Adds 16-bit fields of a header.
     #[inline]
-    pub(crate) fn word(self, word: u16) -> Self {
-        Self(end_around(self.0, u16::from_ne_bytes(word.to_be_bytes()).into()))
+    pub(crate) fn words<const N: usize>(self, words: [u16; N]) -> Self {
+        const { assert!(N < 65_536, "the sum of so many has 32 bits") };
+        let sum: u32 = words.into_iter().map(u32::from).sum();
+        self.four(sum.to_be_bytes())
     }
 
     /// Adds four bytes.
@@ -50,7 +52,7 @@ impl Sum {
     #[inline]
     pub(crate) fn pseudo_header(addresses: &[u8], protocol: u8, len: usize) -> Self {
         // Longer than 16 bits would be a jumbogram.
-        Self::default().add(addresses).word(protocol.into()).word(len as u16)
+        Self::default().add(addresses).words([protocol.into(), len as u16])
     }
 
     #[inline]

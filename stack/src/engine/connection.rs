@@ -107,6 +107,9 @@ pub(crate) struct Connection<'r> {
     pub(crate) linger_until: Option<Instant>,
 }
 
+/// After how long smoltcp retransmits at the earliest (RFC 6298, section 2.4).
+pub(crate) const RETRANSMISSION_MIN: Duration = Duration::from_secs(1);
+
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0);
 
 impl<'r> Connection<'r> {
@@ -254,6 +257,14 @@ impl<'r> Connection<'r> {
         }
     }
 
+    /// Whether nothing is left to be sent before one of smoltcp's timers asks for it, given that a segment has
+    /// just been sent: its acknowledgements travel with every segment, and keep-alives apart, all its timers
+    /// run for [`RETRANSMISSION_MIN`] at least.
+    #[inline]
+    pub(crate) fn is_spent(&self) -> bool {
+        self.frontier.is_all_sent() && self.keep_alive.is_none() && self.socket().state() == State::Established
+    }
+
     /// Until when the answer that is due must come. Where keep-alives are sent, an acknowledgement of ours
     /// may have been taken for something to answer: there the next keep-alive has its time too.
     #[inline]
@@ -276,4 +287,48 @@ impl<'r> Connection<'r> {
 #[inline]
 fn is_opening(state: State) -> bool {
     matches!(state, State::SynSent | State::SynReceived | State::Listen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smoltcp::{
+        iface::{Config, Interface},
+        phy::{Loopback, Medium},
+        socket::tcp::SocketBuffer,
+        time::Instant,
+        wire::{HardwareAddress, IpAddress, IpCidr},
+    };
+    use std::vec;
+
+    /// What [`Connection::is_spent`] is built on: after many quick round trips too.
+    #[test]
+    fn smoltcp_retransmits_after_a_second_at_the_earliest() {
+        let mut device = Loopback::new(Medium::Ip);
+        let mut iface = Interface::new(Config::new(HardwareAddress::Ip), &mut device, Instant::ZERO);
+        let own = IpAddress::v4(127, 0, 0, 1);
+        iface.update_ip_addrs(|addresses| addresses.push(IpCidr::new(own, 8)).unwrap());
+        let socket = || Socket::new(SocketBuffer::new(vec![0; 64]), SocketBuffer::new(vec![0; 64]));
+        let mut set = SocketSet::new(vec![]);
+        let [server, client] = [set.add(socket()), set.add(socket())];
+        set.get_mut::<Socket<'_>>(server).listen(80).unwrap();
+        set.get_mut::<Socket<'_>>(client).connect(iface.context(), (own, 80), 50_000).unwrap();
+        let mut now = Instant::ZERO;
+        for _ in 0..100 {
+            now += smoltcp::time::Duration::from_micros(100);
+            iface.poll(now, &mut device, &mut set);
+            _ = set.get_mut::<Socket<'_>>(server).recv(|bytes| (bytes.len(), ()));
+            _ = set.get_mut::<Socket<'_>>(client).send_slice(b"?");
+        }
+        while set.get::<Socket<'_>>(client).send_queue() > 0 {
+            now += smoltcp::time::Duration::from_millis(5);
+            iface.poll(now, &mut device, &mut set);
+            _ = set.get_mut::<Socket<'_>>(server).recv(|bytes| (bytes.len(), ()));
+        }
+        let client = set.get_mut::<Socket<'_>>(client);
+        assert!(client.send_slice(b"?").is_ok());
+        iface.poll_egress(now, &mut device, &mut set);
+        let due = iface.poll_at(now, &set).unwrap();
+        assert!(due >= now + RETRANSMISSION_MIN.into(), "due {due} at {now}");
+    }
 }

@@ -127,6 +127,12 @@ impl<'r> Connections<'r> {
         self.deadlines.no_later_than(at, time);
     }
 
+    /// Whether the connection will be marked by that time.
+    #[inline]
+    pub(crate) fn is_marked_by(&self, at: u32, time: Instant) -> bool {
+        self.deadlines.of(at).is_some_and(|deadline| deadline <= time)
+    }
+
     #[inline]
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.next()

@@ -7,7 +7,7 @@ use smoltcp::{iface::PollResult, socket::tcp::State};
 
 use super::{
     Core, Tables,
-    connection::{Hop, Role},
+    connection::{Hop, RETRANSMISSION_MIN, Role},
     local::NextHop,
     neighbours::{Answer, Lease},
     packet::{Mac, ethertype},
@@ -110,8 +110,11 @@ impl Core<'_> {
         let mut stalled = false;
         loop {
             let connections = &mut self.tables.connections;
-            let slot = &mut connections.slots[at as usize];
+            let slot = &connections.slots[at as usize];
             if !core::mem::take(&mut due_for_sure) {
+                if tried && slot.is_spent() && connections.is_marked_by(at, now + RETRANSMISSION_MIN) {
+                    break;
+                }
                 match self.iface.poll_at(time, &slot.set) {
                     Some(due) if due <= time => {}
                     Some(due) => {

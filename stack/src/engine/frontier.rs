@@ -5,15 +5,37 @@
 //! Where both sides send data and both timers have fired, neither ever hears what the other acknowledged, and
 //! both retransmit for ever. So segments without data get the number that they ought to have: that of
 //! everything ever sent, SND.NXT in the standard's terms.
+//!
+//! It also knows when there is nothing left to send but what timers will ask for.
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 
-/// The sequence number after the last that was sent; `None` before the first.
+/// How far one connection has sent.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Frontier(Option<u32>);
+pub(crate) struct Frontier {
+    /// The sequence number after the last that was sent; `None` before the first.
+    end: Option<u32>,
+    /// How many bytes were written since, and not sent.
+    unsent: u32,
+    /// The last segment went up to the end.
+    at_end: bool,
+}
 
 impl Frontier {
+    /// So many bytes were written.
+    #[inline]
+    pub(crate) fn written(&mut self, len: usize) {
+        // Send buffers are far smaller than sequence numbers reach.
+        self.unsent += len as u32;
+    }
+
+    /// Whether the last segment went up to the end of what was ever sent, and that is all that was written.
+    #[inline]
+    pub(crate) fn is_all_sent(&self) -> bool {
+        self.at_end && self.unsent == 0
+    }
+
     /// Takes note of a segment that is about to be sent, behind the IP header that smoltcp wrote, which has
     /// no options; corrects its sequence number if it carries nothing. Its checksum is computed after.
     #[inline]
@@ -27,14 +49,20 @@ impl Frontier {
             (rest.len() - options_len) as u32 + u32::from(header[13] & FIN) + u32::from(header[13] & SYN != 0);
         let number = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
         let end = number.wrapping_add(data_len);
-        match self.0 {
+        let further = self.end.map_or(0, |frontier| end.wrapping_sub(frontier));
+        match self.end {
             // Less, counting around (RFC 9293, section 3.4).
-            Some(frontier) if (end.wrapping_sub(frontier) as i32) < 0 => {
+            Some(frontier) if (further as i32) < 0 => {
+                self.at_end = false;
                 if data_len == 0 {
                     header[4..8].copy_from_slice(&frontier.to_be_bytes());
                 }
             }
-            _ => self.0 = Some(end),
+            _ => {
+                self.end = Some(end);
+                self.unsent = self.unsent.saturating_sub(further);
+                self.at_end = true;
+            }
         }
     }
 }
@@ -74,6 +102,10 @@ mod tests {
             let mut acknowledgement = packet(end.wrapping_sub(back), 0x10, 0);
             frontier.keep(&mut acknowledgement);
             prop_assert_eq!(number(&acknowledgement), end);
+            prop_assert_eq!(frontier.is_all_sent(), back == 0);
+            frontier.written(back as usize);
+            frontier.keep(&mut packet(end, 0x10, back as usize));
+            prop_assert!(frontier.is_all_sent());
         }
     }
 }

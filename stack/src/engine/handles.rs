@@ -176,6 +176,7 @@ impl Core<'_> {
         let outcome = match slot.socket_mut().send_slice(bytes) {
             Ok(len) => {
                 slot.eager = true;
+                slot.frontier.written(len);
                 self.touch(at);
                 Ok(len)
             }

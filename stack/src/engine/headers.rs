@@ -62,7 +62,7 @@ impl Headers {
         let [i0, i1] = match compute.ipv4 {
             true => {
                 let ttl = u16::from_be_bytes([self.hop_limit, UDP]);
-                addresses.word(0x4500).word(len).word(DONT_FRAGMENT).word(ttl).bytes()
+                addresses.words([0x4500, len, DONT_FRAGMENT, ttl]).bytes()
             }
             false => [0; 2],
         };
@@ -117,7 +117,7 @@ impl Headers {
     #[inline(always)]
     fn udp(&self, addresses: Sum, payload: &[u8], compute: bool) -> [[u8; 2]; 4] {
         let len = (UDP_HEADER + payload.len()) as u16;
-        let sum = || addresses.word(UDP.into()).word(len).word(self.source_port).word(self.destination_port).word(len);
+        let sum = || addresses.words([UDP.into(), len, self.source_port, self.destination_port, len]);
         let checksum = match compute {
             true => match sum().add(payload).bytes() {
                 // Zero means that there is none.

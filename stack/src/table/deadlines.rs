@@ -45,6 +45,13 @@ impl<'r> Deadlines<'r> {
         (self.len > 0).then(|| self.entries[0].at)
     }
 
+    /// The item's deadline.
+    #[inline]
+    pub(crate) fn of(&self, item: u32) -> Option<Instant> {
+        let position = self.entries[item as usize].position;
+        (position != ABSENT).then(|| self.entries[position as usize].at)
+    }
+
     /// Takes out an item whose deadline has come.
     #[inline]
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<u32> {
