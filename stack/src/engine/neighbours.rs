@@ -80,7 +80,7 @@ impl Neighbour {
 /// For how long an answer may be used without asking the table again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lease {
-    neighbour: u32,
+    pub(crate) neighbour: u32,
     until: Instant,
     edition: u32,
 }
@@ -205,9 +205,10 @@ impl<'r> Neighbours<'r> {
         }
     }
 
-    /// Remembers that packets to this neighbour itself need no router, and come from `source`.
-    pub(crate) fn is_direct(&mut self, lease: Lease, to: IpAddr, source: Option<IpAddr>) {
-        let entry = &mut self.entries[lease.neighbour as usize];
+    /// Packets to `to` go to this neighbour: remembers, if that is the neighbour itself, that they need no
+    /// router, and come from `source`.
+    pub(crate) fn is_direct(&mut self, neighbour: u32, to: IpAddr, source: Option<IpAddr>) {
+        let entry = &mut self.entries[neighbour as usize];
         if entry.address == to {
             entry.direct_from = source;
         }

@@ -230,8 +230,10 @@ impl Core<'_> {
             return (Way::None(Reason::NoRoute), to);
         };
         let way = self.way(to, source, None, now);
-        if let Way::To(_, Some(lease)) = way {
-            self.tables.neighbours.is_direct(lease, to, chosen);
+        match way {
+            Way::To(_, Some(lease)) => self.tables.neighbours.is_direct(lease.neighbour, to, chosen),
+            Way::Waits(neighbour) => self.tables.neighbours.is_direct(neighbour, to, chosen),
+            Way::To(_, None) | Way::None(_) => {}
         }
         (way, source)
     }
