@@ -76,6 +76,11 @@ pub fn main(registry: Registry) -> ExitCode {
     }
 }
 
+/// How this program was called.
+pub(crate) fn program() -> String {
+    std::env::args_os().next().map_or_else(|| "wavetank".to_owned(), |program| program.to_string_lossy().into_owned())
+}
+
 fn obey(arguments: Arguments, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
     match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments, registry, out),

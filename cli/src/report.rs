@@ -85,6 +85,8 @@ pub(crate) struct Node {
 /// What a run was asked to be: with its plan, what the replay line needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
+    /// How this program was called: whoever has kinds of their own has a program of their own.
+    pub(crate) program: &'a str,
     pub(crate) file: &'a Path,
     pub(crate) seed: u64,
     /// Where the run was ended before its time.
@@ -146,7 +148,8 @@ impl Expectation {
 impl Asked<'_> {
     /// The command that replays the run.
     pub(crate) fn replay(&self) -> String {
-        let mut line = format!("wavetank run {} --seed {}", quoted(&self.file.display().to_string()), self.seed);
+        let (program, file) = (quoted(self.program), quoted(&self.file.display().to_string()));
+        let mut line = format!("{program} run {file} --seed {}", self.seed);
         if let Some(until) = self.until {
             line.push_str(&format!(" --until {}", short_time(until.as_nanos())));
         }
@@ -232,7 +235,8 @@ pub(crate) mod tests {
 
     #[test]
     fn the_replay_line_can_be_typed() {
-        let asked = Asked { file: Path::new("my storms/it's.toml"), seed: 7, until: Some(Instant::from_nanos(1_500)) };
-        assert_eq!(asked.replay(), r"wavetank run 'my storms/it'\''s.toml' --seed 7 --until 1500ns");
+        let file = Path::new("my storms/it's.toml");
+        let asked = Asked { program: "target/tank", file, seed: 7, until: Some(Instant::from_nanos(1_500)) };
+        assert_eq!(asked.replay(), r"target/tank run 'my storms/it'\''s.toml' --seed 7 --until 1500ns");
     }
 }

@@ -11,7 +11,7 @@ use wavetank_sim::time::Instant;
 use wavetank_sim::world::Snapshot;
 
 use crate::arguments::Run;
-use crate::command::Trouble;
+use crate::command::{Trouble, program};
 use crate::exit::Exit;
 use crate::human::short_time;
 use crate::progress::{self, Point};
@@ -33,7 +33,8 @@ pub(crate) fn run(arguments: &Run, registry: &Registry, out: &mut impl Write) ->
             short_time(plan.duration_ns)
         )));
     }
-    let asked = Asked { file: &arguments.file, seed, until };
+    let program = program();
+    let asked = Asked { program: &program, file: &arguments.file, seed, until };
     announce(arguments, seed);
 
     let scratch = if arguments.verify { Some(verify::scratch()?) } else { None };
