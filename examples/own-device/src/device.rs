@@ -191,6 +191,8 @@ impl<C: Clock, P: Probe> Gauge<'_, C, P> {
                 self.probe.flow("level.told", FlowId { source: &self.config.name, sequence: number });
             } else {
                 self.probe.count("reports.failed", 1);
+                // What cannot be repeated is news again: the desk may have forgotten it.
+                told = Change::default();
                 sleep(self.clock, self.pause(rng)).await;
             }
         }

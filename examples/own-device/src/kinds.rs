@@ -61,8 +61,9 @@ mod defaults {
         Time::from_millis(200)
     }
 
+    /// Time for TCP to miss a segment twice and send it once more: it waits 1 s at first, then 2 s.
     pub(super) fn answer_timeout() -> Time {
-        Time::from_secs(1)
+        Time::from_secs(4)
     }
 
     pub(super) fn retry() -> Time {
@@ -111,7 +112,7 @@ fn install_gauge(config: &Arc<GaugeConfig>, site: &mut Site<'_>) -> impl Fn(Node
         };
         let config = device::Config {
             name: node.name().try_into().expect("a plan's names are short"),
-            address: network.address_towards(config.desk.ip()).expect("a plan gives every node an address"),
+            address: network.address_towards(config.desk.ip()).expect("the gauge has an address of its desk's family"),
             desk: config.desk,
             look_every: config.look_every.as_duration(),
             answer_timeout: config.answer_timeout.as_duration(),
