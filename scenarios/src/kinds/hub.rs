@@ -122,7 +122,7 @@ type HubFuture = Pin<Box<dyn Future<Output = Exit>>>;
 
 async fn run(node: Node, config: &Config, network: &Network, store: impl Store) -> Exit {
     let clock = node.clock();
-    let Some(nic) = node.nic(0) else { return Exit::Halt };
+    let nic = node.nic(0).expect("a plan's nodes are plugged in");
     let (stack, mut runner) = Stack::shared(nic, TankClock(clock), &network.config(), network.seed(&node));
     let runtime = TankRuntime::new(clock);
     let behaviour =

@@ -170,8 +170,13 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Device
 type DeviceFuture = Pin<Box<dyn Future<Output = Exit>>>;
 
 async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exit {
-    let (Some(nic), Some(address)) = (node.nic(0), network.address_towards(config.hub.ip())) else {
-        return Exit::Halt;
+    let nic = node.nic(0).expect("a plan's nodes are plugged in");
+    let Some(address) = network.address_towards(config.hub.ip()) else {
+        panic!(
+            "{} has no address to reach the hub at {} from: give it one of the same family",
+            node.name(),
+            config.hub
+        );
     };
     let id = DeviceId::new(node.name()).expect("a plan's node names are short and plain");
     let mut settings = thermostat::Config::new(id, address, config.hub);
