@@ -1,22 +1,23 @@
 //! The app: routes, middleware and state, made into a service.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll};
+mod listing;
+mod mount;
+mod service;
 
-use bytes::Bytes;
-use futures_util::future::LocalBoxFuture;
-use http::header::{ALLOW, CONTENT_LENGTH};
-use http::{HeaderValue, Method, StatusCode};
-use http_body::Body as HttpBody;
+use std::fmt;
+use std::rc::Rc;
+
+use http::Method;
 
 use crate::handler::{Endpoint, endpoint};
-use crate::middleware::{Chain, Next};
-use crate::route::{Matched, Table};
-use crate::{Body, BoxError, Error, Handler, IntoResponse, Middleware, Request, Response, RouteError};
+use crate::middleware::Chain;
+use crate::route::{HostPattern, Path, Surround, Table, TrailingSlash, join};
+use crate::{Handler, Middleware, RouteError};
+
+pub use listing::Listed;
+pub use service::{AppService, Respond, RespondInfallibly};
+
+use mount::{Layered, Mount};
 
 /// An application being put together: what it serves where, what surrounds that, and the state they share.
 ///
@@ -36,12 +37,16 @@ use crate::{Body, BoxError, Error, Handler, IntoResponse, Middleware, Request, R
 /// ```
 ///
 /// A path is made of fixed segments, `:name` for one segment, and `*name` for the rest. A fixed segment is preferred to
-/// a parameter; two paths between which nothing decides are an error of [`App::into_service`], which names both.
-/// `HEAD` is answered where `GET` is, `OPTIONS` everywhere, and a known path with another method by 405 with `Allow`.
+/// a parameter, and that to the rest; two paths between which nothing decides are an error of [`App::into_service`],
+/// which names both. `HEAD` is answered where `GET` is, `OPTIONS` everywhere, and a known path with another method by
+/// 405 with `Allow`.
 pub struct App<State = ()> {
     state: Rc<State>,
     table: Table<State>,
+    hosts: Vec<(HostPattern, Table<State>)>,
     middleware: Chain<State>,
+    slash: TrailingSlash,
+    surround: Surround<State>,
     first_error: Option<RouteError>,
 }
 
@@ -63,18 +68,57 @@ impl<State: 'static> App<State> {
     /// An app whose handlers share this state.
     #[must_use]
     pub fn with_state(state: State) -> Self {
-        Self { state: Rc::new(state), table: Table::new(), middleware: Chain::default(), first_error: None }
+        Self {
+            state: Rc::new(state),
+            table: Table::new(),
+            hosts: Vec::new(),
+            middleware: Chain::default(),
+            slash: TrailingSlash::Strict,
+            surround: Rc::new(|fixed| Rc::new(fixed)),
+            first_error: None,
+        }
     }
 
     /// The route of this path, to give it handlers. The same path may be mentioned again.
     pub fn at(&mut self, path: &str) -> Route<'_, State> {
-        Route { app: self, path: path.to_owned() }
+        Route { app: self, path: path.to_owned(), middleware: Chain::default() }
     }
 
     /// Surrounds all handlers, present and to come, with a middleware. The first one added is the outermost. It also
     /// sees requests that match no route.
     pub fn with(&mut self, middleware: impl Middleware<State>) -> &mut Self {
         self.middleware.push(middleware);
+        self
+    }
+
+    /// Answers, by this handler, requests that match no route; 404 otherwise. A nested app's own fallback answers
+    /// below its path, this one elsewhere.
+    pub fn fallback<Arguments: 'static>(&mut self, handler: impl Handler<State, Arguments>) -> &mut Self {
+        let root = Path::parse("/").expect("it starts with a slash");
+        self.table.fallbacks.retain(|(prefix, _)| prefix.text != "/");
+        self.table.fallbacks.push((root, endpoint(handler)));
+        self
+    }
+
+    /// What is done about slashes at the end of paths. The policy of the outermost app counts.
+    pub fn trailing_slash(&mut self, policy: TrailingSlash) -> &mut Self {
+        self.slash = policy;
+        self
+    }
+
+    /// Serves requests for this host by an app of their own: `api.example.net`, or `*.example.net` for all names below
+    /// it. An exact name is preferred, then the longer domain. What surrounds this app surrounds that one, too.
+    pub fn host<Other: 'static>(&mut self, host: &str, app: App<Other>) -> &mut Self {
+        let registered = HostPattern::parse(host).and_then(|pattern| {
+            if self.hosts.iter().any(|(other, _)| *other == pattern) {
+                return Err(RouteError::SameHost { host: host.to_owned() });
+            }
+            let mut table = Table::new();
+            app.mount_in(&mut table, "")?;
+            self.hosts.push((pattern, table));
+            Ok(())
+        });
+        self.note(registered);
         self
     }
 
@@ -86,35 +130,54 @@ impl<State: 'static> App<State> {
         if let Some(error) = self.first_error {
             return Err(error);
         }
-        self.table.settle();
-        let not_found: Rc<dyn Endpoint<State>> = Rc::new(Fixed::NotFound);
-        Ok(AppService {
-            inner: Rc::new(Inner {
-                state: self.state,
-                table: self.table,
-                middleware: Rc::new(self.middleware),
-                not_found,
-            }),
-        })
+        self.hosts.sort_by_key(|(host, _)| std::cmp::Reverse(host.rank()));
+        for table in self.hosts.iter_mut().map(|(_, table)| table).chain([&mut self.table]) {
+            table.settle(self.slash);
+        }
+        Ok(AppService::new(self.state, self.table, self.hosts, self.middleware))
     }
 
     fn register(&mut self, path: &str, method: Option<Method>, endpoint: Rc<dyn Endpoint<State>>) {
-        let registered = self.table.entry(path).and_then(|methods| match method {
-            None => {
-                methods.otherwise = Some(endpoint);
-                Ok(())
-            }
-            Some(method) if methods.find(&method).is_some() => {
-                Err(RouteError::SameMethod { path: path.to_owned(), method })
-            }
-            Some(method) => {
-                methods.by_method.push((method, endpoint));
-                Ok(())
-            }
-        });
+        let registered = self.table.entry(path, &self.surround).and_then(|methods| methods.add(method, endpoint));
+        self.note(registered);
+    }
+
+    fn note(&mut self, registered: Result<(), RouteError>) {
         if let Err(error) = registered {
             self.first_error.get_or_insert(error);
         }
+    }
+
+    /// Registers all that this app serves with another one's table, below a prefix.
+    fn mount_in<Outer: 'static>(self, table: &mut Table<Outer>, prefix: &str) -> Result<(), RouteError> {
+        if let Some(error) = self.first_error {
+            return Err(error);
+        }
+        if let Some((host, _)) = self.hosts.first() {
+            return Err(RouteError::NestedHost { path: prefix.to_owned(), host: host.text() });
+        }
+        let segments = if prefix.is_empty() { 0 } else { Path::parse(prefix)?.depth() };
+        let mount = Rc::new(Mount { state: self.state, chain: Rc::new(self.middleware), segments });
+        for methods in self.table.routes {
+            let surround = mount.surround::<Outer>(Rc::clone(&methods.surround));
+            let mut paths = vec![join(prefix, &methods.path.text)];
+            if methods.path.text == "/" && segments > 0 {
+                paths.push(format!("{prefix}/"));
+            }
+            for path in paths {
+                let entry = table.entry(&path, &surround)?;
+                for (method, endpoint) in &methods.by_method {
+                    entry.add(Some(method.clone()), mount.endpoint(endpoint))?;
+                }
+                if let Some(endpoint) = &methods.otherwise {
+                    entry.add(None, mount.endpoint(endpoint))?;
+                }
+            }
+        }
+        for (below, endpoint) in self.table.fallbacks {
+            table.fallbacks.push((Path::parse(&join(prefix, &below.text))?, mount.endpoint(&endpoint)));
+        }
+        Ok(())
     }
 }
 
@@ -126,9 +189,10 @@ impl<State> fmt::Debug for App<State> {
 
 /// A path of an app, waiting for its handlers.
 #[must_use = "a route without a handler serves nothing"]
-pub struct Route<'app, State> {
+pub struct Route<'app, State: 'static> {
     app: &'app mut App<State>,
     path: String,
+    middleware: Chain<State>,
 }
 
 macro_rules! methods {
@@ -147,13 +211,52 @@ impl<State: 'static> Route<'_, State> {
 
     /// Answers this method by this handler.
     pub fn method<Arguments: 'static>(&mut self, method: Method, handler: impl Handler<State, Arguments>) -> &mut Self {
-        self.app.register(&self.path, Some(method), endpoint(handler));
-        self
+        self.register(Some(method), endpoint(handler))
     }
 
     /// Answers every method that has no handler of its own, `HEAD` and `OPTIONS` included.
     pub fn all<Arguments: 'static>(&mut self, handler: impl Handler<State, Arguments>) -> &mut Self {
-        self.app.register(&self.path, None, endpoint(handler));
+        self.register(None, endpoint(handler))
+    }
+
+    /// Surrounds the handlers that this route is given from here on with a middleware, inside those of the app. What
+    /// the app answers by itself (405, `OPTIONS`) is not surrounded.
+    pub fn with(&mut self, middleware: impl Middleware<State>) -> &mut Self {
+        self.middleware.push(middleware);
+        self
+    }
+
+    /// Serves another app below this path. It sees [paths](crate::Request::path) without this one, has a state,
+    /// middleware and a fallback of its own, and may take the path's parameters.
+    ///
+    /// ```
+    /// use wavetank_web::{App, Request};
+    ///
+    /// let mut tenant = App::new();
+    /// tenant.at("/orders/:order").get(async |request: Request| -> wavetank_web::Result<String> {
+    ///     assert_eq!(request.path(), "/orders/7");
+    ///     request.param("tenant")
+    /// });
+    /// let mut app = App::new();
+    /// app.at("/tenants/:tenant").nest(tenant);
+    /// # let service = app.into_service()?;
+    /// # futures::executor::block_on(async {
+    /// # let response = service.respond(http::Request::get("/tenants/acme/orders/7").body("").unwrap()).await;
+    /// # assert_eq!(response.status(), 200);
+    /// # });
+    /// # Ok::<(), wavetank_web::RouteError>(())
+    /// ```
+    pub fn nest<Other: 'static>(&mut self, app: App<Other>) -> &mut Self {
+        let prefix = self.path.strip_suffix('/').unwrap_or(&self.path).to_owned();
+        let mounted = app.mount_in(&mut self.app.table, &prefix);
+        self.app.note(mounted);
+        self
+    }
+
+    fn register(&mut self, method: Option<Method>, endpoint: Rc<dyn Endpoint<State>>) -> &mut Self {
+        let endpoint =
+            if self.middleware.is_empty() { endpoint } else { Layered::around(self.middleware.clone(), endpoint) };
+        self.app.register(&self.path, method, endpoint);
         self
     }
 }
@@ -161,164 +264,5 @@ impl<State: 'static> Route<'_, State> {
 impl<State> fmt::Debug for Route<'_, State> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Route").field("path", &self.path).finish_non_exhaustive()
-    }
-}
-
-/// An app ready to serve: a `tower_service::Service` for any body of bytes, cheap to clone, for one thread.
-pub struct AppService<State = ()> {
-    inner: Rc<Inner<State>>,
-}
-
-struct Inner<State> {
-    state: Rc<State>,
-    table: Table<State>,
-    middleware: Rc<Chain<State>>,
-    not_found: Rc<dyn Endpoint<State>>,
-}
-
-impl<State: 'static> AppService<State> {
-    /// Answers one request, without any socket. What is served over a socket goes the same way.
-    ///
-    /// ```
-    /// # futures::executor::block_on(async {
-    /// use wavetank_web::App;
-    ///
-    /// let mut app = App::new();
-    /// app.at("/health").get(async || "ok");
-    /// let service = app.into_service()?;
-    /// let response = service.respond(http::Request::get("/health").body("")?).await;
-    /// assert_eq!(response.status(), 200);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # }).unwrap();
-    /// ```
-    pub fn respond(&self, request: http::Request<impl Into<Body>>) -> Respond {
-        let (parts, body) = request.into_parts();
-        let head = parts.method == Method::HEAD;
-        let (endpoint, matched) = self.inner.route(&parts.method, parts.uri.path());
-        let request = Request::new(parts, body.into(), Rc::clone(&self.inner.state), matched);
-        let answer = Next::new(Rc::clone(&self.inner.middleware), endpoint).run(request);
-        Respond { answer, head }
-    }
-}
-
-impl<State: 'static> Inner<State> {
-    /// Who answers, and under which path. There is always someone.
-    fn route(&self, method: &Method, path: &str) -> (Rc<dyn Endpoint<State>>, Option<Matched>) {
-        let Some((methods, matched)) = self.table.find(path) else {
-            if method == Method::OPTIONS && path == "*" {
-                return (Rc::new(Fixed::Options(None)), None);
-            }
-            return (Rc::clone(&self.not_found), None);
-        };
-        let get = || methods.find(&Method::GET).filter(|_| method == Method::HEAD);
-        let endpoint: Rc<dyn Endpoint<State>> = match methods.find(method).or(methods.otherwise.as_ref()).or_else(get) {
-            Some(endpoint) => Rc::clone(endpoint),
-            None if method == Method::OPTIONS => Rc::new(Fixed::Options(Some(methods.allow.clone()))),
-            None => Rc::new(Fixed::NotAllowed(methods.allow.clone())),
-        };
-        (endpoint, Some(matched))
-    }
-}
-
-impl<State> Clone for AppService<State> {
-    fn clone(&self) -> Self {
-        Self { inner: Rc::clone(&self.inner) }
-    }
-}
-
-impl<State> fmt::Debug for AppService<State> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AppService").finish_non_exhaustive()
-    }
-}
-
-impl<State, B> tower_service::Service<http::Request<B>> for AppService<State>
-where
-    State: 'static,
-    B: HttpBody<Data = Bytes> + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = RespondInfallibly;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<B>) -> RespondInfallibly {
-        RespondInfallibly(self.respond(request.map(Body::new)))
-    }
-}
-
-/// The answer to come of [`AppService::respond`].
-#[must_use = "futures do nothing unless polled"]
-pub struct Respond {
-    answer: LocalBoxFuture<'static, Response>,
-    head: bool,
-}
-
-impl Future for Respond {
-    type Output = Response;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
-        self.answer.as_mut().poll(cx).map(|response| if self.head { without_body(response) } else { response })
-    }
-}
-
-impl fmt::Debug for Respond {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Respond").finish_non_exhaustive()
-    }
-}
-
-/// The same as a service's future.
-#[must_use = "futures do nothing unless polled"]
-#[derive(Debug)]
-pub struct RespondInfallibly(Respond);
-
-impl Future for RespondInfallibly {
-    type Output = Result<Response, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(Ok)
-    }
-}
-
-/// A response to HEAD has the header fields of one to GET and no body (RFC 9110, 9.3.2).
-fn without_body(response: Response) -> Response {
-    let (mut parts, body) = response.into_parts();
-    if let Some(length) = body.size_hint().exact()
-        && length > 0
-        && !parts.headers.contains_key(CONTENT_LENGTH)
-    {
-        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    Response::from_parts(parts, Body::empty())
-}
-
-/// Endpoints that every app has.
-enum Fixed {
-    NotFound,
-    NotAllowed(HeaderValue),
-    Options(Option<HeaderValue>),
-}
-
-impl<State> Endpoint<State> for Fixed {
-    fn call(&self, _: Request<State>) -> LocalBoxFuture<'static, Response> {
-        let response = match self {
-            Self::NotFound => Error::new(StatusCode::NOT_FOUND).into_response(),
-            Self::NotAllowed(allow) => {
-                Error::new(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, allow.clone()).into_response()
-            }
-            Self::Options(allow) => {
-                let mut response = StatusCode::NO_CONTENT.into_response();
-                if let Some(allow) = allow {
-                    response.headers_mut().insert(ALLOW, allow.clone());
-                }
-                response
-            }
-        };
-        Box::pin(std::future::ready(response))
     }
 }

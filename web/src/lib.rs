@@ -4,6 +4,7 @@
 mod app;
 mod body;
 mod error;
+mod extract;
 mod handler;
 pub mod middleware;
 mod request;
@@ -14,14 +15,15 @@ mod serve;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
-pub use app::{App, AppService, Respond, Route};
+pub use app::{App, AppService, Listed, Respond, RespondInfallibly, Route};
 pub use body::{Body, BodyError, BoxError};
 pub use error::{Error, Result};
-pub use handler::{Handler, WithRequest, WithoutRequest};
+pub use extract::{Extension, Form, FromRequest, Params, Query, State};
+pub use handler::{Handler, WithParts, WithPartsAndRequest, WithRequest, WithoutRequest};
 pub use middleware::{Middleware, Next};
 pub use request::Request;
 pub use response::{IntoResponse, Json, Response};
-pub use route::RouteError;
+pub use route::{RouteError, TrailingSlash};
 pub use runtime::{Listener, PeerAddr, Runtime};
 pub use serve::{Options, Served, serve, serve_with};
 

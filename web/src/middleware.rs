@@ -84,6 +84,16 @@ impl<State: 'static> Chain<State> {
     pub(crate) fn push(&mut self, middleware: impl Middleware<State>) {
         self.layers.push(Rc::new(middleware));
     }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+}
+
+impl<State> Clone for Chain<State> {
+    fn clone(&self) -> Self {
+        Self { layers: self.layers.clone() }
+    }
 }
 
 impl<State> Default for Chain<State> {

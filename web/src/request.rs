@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version};
 use percent_encoding::percent_decode_str;
@@ -22,26 +22,69 @@ const BODY_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// A request on its way through middleware to its handler, with the state of its app.
 pub struct Request<State = ()> {
     /// Boxed, for a request is moved from hand to hand.
-    inner: Box<Inner<State>>,
+    inner: Box<Inner>,
+    state: Rc<State>,
 }
 
-struct Inner<State> {
+struct Inner {
     parts: Parts,
     body: Body,
     body_bytes_max: u64,
-    state: Rc<State>,
     matched: Option<Matched>,
+    /// Where in the path the part begins that lies below the app's mount.
+    mount: usize,
 }
 
 impl<State> Request<State> {
     pub(crate) fn new(parts: Parts, body: Body, state: Rc<State>, matched: Option<Matched>) -> Self {
-        Self { inner: Box::new(Inner { parts, body, body_bytes_max: BODY_BYTES_MAX, state, matched }) }
+        Self { inner: Box::new(Inner { parts, body, body_bytes_max: BODY_BYTES_MAX, matched, mount: 0 }), state }
+    }
+
+    /// The same request as an app sees it that is nested so many segments below this one.
+    pub(crate) fn nested<Nested>(mut self, state: Rc<Nested>, segments: usize) -> Request<Nested> {
+        let path = self.inner.parts.uri.path();
+        let mut mount = self.inner.mount;
+        for _ in 0..segments {
+            let below = path.get(mount + 1..).unwrap_or_default();
+            mount += 1 + below.find('/').unwrap_or(below.len());
+        }
+        self.inner.mount = mount.min(path.len());
+        Request { inner: self.inner, state }
+    }
+
+    pub(crate) fn shared_state(&self) -> &Rc<State> {
+        &self.state
+    }
+
+    pub(crate) fn matched(&self) -> Option<&Matched> {
+        self.inner.matched.as_ref()
     }
 
     /// The method.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.inner.parts.method
+    }
+
+    /// The path as the app sees it that answers: without what it is nested under, and as it was sent, not decoded.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self.inner.parts.uri.path().get(self.inner.mount..) {
+            None | Some("") => "/",
+            Some(path) => path,
+        }
+    }
+
+    /// What the app that answers is nested under, such as `/api`; empty for an app that is not.
+    #[must_use]
+    pub fn mount(&self) -> &str {
+        self.inner.parts.uri.path().get(..self.inner.mount).unwrap_or_default()
+    }
+
+    /// The host that is asked for, without a port: from the target if that names one, else from `Host`.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        host(&self.inner.parts.uri, &self.inner.parts.headers)
     }
 
     /// The request target.
@@ -81,7 +124,7 @@ impl<State> Request<State> {
     /// The state of the app.
     #[must_use]
     pub fn state(&self) -> &State {
-        &self.inner.state
+        &self.state
     }
 
     /// The path that the matching route was registered under, such as `/devices/:id`; `None` where none matches.
@@ -95,9 +138,8 @@ impl<State> Request<State> {
     /// # Errors
     /// 400 if it does not parse as a `T` or is not UTF-8; 500 if the route has no parameter of this name.
     pub fn param<T: FromStr>(&self, name: &str) -> Result<T> {
-        let Some(raw) =
-            self.inner.matched.as_ref().and_then(|matched| matched.param(name, self.inner.parts.uri.path()))
-        else {
+        let path = self.inner.parts.uri.path();
+        let Some(raw) = self.inner.matched.as_ref().and_then(|matched| matched.param(name, path)) else {
             let route = self.route().unwrap_or("none");
             return Err(std::io::Error::other(format!("route `{route}` has no parameter `{name}`")).into());
         };
@@ -174,12 +216,40 @@ impl<State> Request<State> {
         })
     }
 
+    /// Reads the whole body as a form, `application/x-www-form-urlencoded`. Repeated names may fill a `Vec`.
+    ///
+    /// # Errors
+    /// 415 for another content type, 422 if the form does not fit `T`, and those of [`Self::body_bytes`].
+    pub async fn body_form<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let essence = self.headers().get(CONTENT_TYPE).map(|value| essence(value.as_bytes()));
+        if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")) {
+            let detail = "the body must be application/x-www-form-urlencoded";
+            return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).detail(detail));
+        }
+        let bytes = self.body_bytes().await?;
+        serde_html_form::from_bytes(&bytes)
+            .map_err(|error| Error::new(StatusCode::UNPROCESSABLE_ENTITY).detail(format!("in the body: {error}")))
+    }
+
     /// The request in the vocabulary of `http`, for what is written against that.
     #[must_use]
     pub fn into_http(self) -> http::Request<Body> {
         let inner = *self.inner;
         http::Request::from_parts(inner.parts, inner.body)
     }
+}
+
+/// The host of a request, without its port (RFC 9110, 7.2).
+pub(crate) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    let authority = match uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => headers.get(HOST)?.to_str().ok()?,
+    };
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    Some(match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    })
 }
 
 impl<State> fmt::Debug for Request<State> {
@@ -193,11 +263,16 @@ impl<State> fmt::Debug for Request<State> {
     }
 }
 
+/// A media type without its parameters.
+pub(crate) fn essence(content_type: &[u8]) -> &[u8] {
+    let end = content_type.iter().position(|&byte| byte == b';').unwrap_or(content_type.len());
+    content_type[..end].trim_ascii()
+}
+
 /// Whether a `Content-Type` says JSON (RFC 8259) or a `+json` suffix (RFC 6839), whatever its parameters.
 fn is_json(content_type: &[u8]) -> bool {
     const SUFFIX: &[u8] = b"+json";
-    let end = content_type.iter().position(|&byte| byte == b';').unwrap_or(content_type.len());
-    let essence = content_type[..end].trim_ascii();
+    let essence = essence(content_type);
     essence.eq_ignore_ascii_case(b"application/json")
         || essence
             .split_last_chunk::<{ SUFFIX.len() }>()

@@ -1,19 +1,37 @@
-//! Paths with parameters, and the table that finds a route for a request path.
+//! Paths with parameters, and what is found for a request path.
 //!
 //! Paths are matched as they were sent, byte by byte; only parameters are percent-decoded, and after the match, so
 //! that an encoded slash cannot make a segment into two.
 
+mod host;
+mod table;
+mod tree;
+
 use std::rc::Rc;
 
-use http::{HeaderValue, Method};
-use matchit::{InsertError, Router};
+use http::Method;
 
-use crate::handler::Endpoint;
+pub(crate) use host::HostPattern;
+pub(crate) use table::{Surround, Table};
+
+use tree::{Segment, segments};
 
 /// How many parameters one path may have. They are kept in place, so that routing never allocates.
 pub(crate) const PARAMS_MAX: usize = 8;
 
-/// A path that cannot be registered, or not beside another.
+/// What is done with a path that would match if it ended in a slash, or if it did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TrailingSlash {
+    /// It is another path, and not found.
+    #[default]
+    Strict,
+    /// The client is sent to the path that matches, by 308.
+    Redirect,
+    /// It is served as if it were the path that matches.
+    Ignore,
+}
+
+/// A path or a host that cannot be registered, or not beside another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RouteError {
@@ -49,7 +67,7 @@ pub enum RouteError {
         /// The path as registered.
         path: String,
     },
-    /// Two paths could match the same requests, and neither is more specific.
+    /// Two paths match the same requests.
     #[error("the paths `{path}` and `{with}` match the same requests")]
     Conflict {
         /// The path registered later.
@@ -65,36 +83,32 @@ pub enum RouteError {
         /// The method in question.
         method: Method,
     },
-}
-
-/// What a path serves, by method.
-pub(crate) struct Methods<State> {
-    pub(crate) path: Rc<Path>,
-    pub(crate) by_method: Vec<(Method, Rc<dyn Endpoint<State>>)>,
-    pub(crate) otherwise: Option<Rc<dyn Endpoint<State>>>,
-    pub(crate) allow: HeaderValue,
-}
-
-impl<State> Methods<State> {
-    pub(crate) fn new(path: Rc<Path>) -> Self {
-        Self { path, by_method: Vec::new(), otherwise: None, allow: HeaderValue::from_static("") }
-    }
-
-    pub(crate) fn find(&self, method: &Method) -> Option<&Rc<dyn Endpoint<State>>> {
-        self.by_method.iter().find(|(own, _)| own == method).map(|(_, endpoint)| endpoint)
-    }
-
-    /// Writes down `Allow` (RFC 9110, 10.2.1), with the methods that are answered without a handler of their own.
-    pub(crate) fn settle(&mut self) {
-        let mut names: Vec<&str> = self.by_method.iter().map(|(method, _)| method.as_str()).collect();
-        if names.contains(&"GET") && !names.contains(&"HEAD") {
-            names.push("HEAD");
-        }
-        if !names.contains(&"OPTIONS") {
-            names.push("OPTIONS");
-        }
-        self.allow = HeaderValue::try_from(names.join(", ")).expect("methods are tokens");
-    }
+    /// A path was given two handlers for all methods without one of their own.
+    #[error("`{path}` has two handlers for all other methods")]
+    SameOtherwise {
+        /// The path as registered.
+        path: String,
+    },
+    /// A host that is neither a name nor `*.` and a name.
+    #[error("`{host}` is not a host: write `api.example.net`, or `*.example.net`, without a port")]
+    Host {
+        /// The host as registered.
+        host: String,
+    },
+    /// Two apps for one host.
+    #[error("there are two apps for the host `{host}`")]
+    SameHost {
+        /// The host as registered.
+        host: String,
+    },
+    /// An app that tells hosts apart was nested.
+    #[error("the app nested at `{path}` has a host of its own, `{host}`: hosts belong to the outermost app")]
+    NestedHost {
+        /// Where it was nested.
+        path: String,
+        /// The host in question.
+        host: String,
+    },
 }
 
 /// A registered path and the names of its parameters, in order.
@@ -104,49 +118,61 @@ pub(crate) struct Path {
     names: Vec<String>,
 }
 
-/// All paths of an app.
-pub(crate) struct Table<State> {
-    router: Router<usize>,
-    routes: Vec<Methods<State>>,
+impl Path {
+    pub(crate) fn parse(text: &str) -> Result<Self, RouteError> {
+        let path = || text.to_owned();
+        if !text.starts_with('/') {
+            return Err(RouteError::Relative { path: path() });
+        }
+        let mut names: Vec<String> = Vec::new();
+        let mut rest_seen = false;
+        for segment in segments(text) {
+            if rest_seen {
+                return Err(RouteError::RestNotLast { path: path() });
+            }
+            let (Segment::Param(name) | Segment::Rest(name)) = segment else {
+                continue;
+            };
+            rest_seen = matches!(segment, Segment::Rest(_));
+            if name.is_empty() || name.contains(['{', '}', '*', ':']) {
+                return Err(RouteError::Unnamed { path: path() });
+            }
+            if names.iter().any(|own| own == name) {
+                return Err(RouteError::SameName { path: path(), name: name.to_owned() });
+            }
+            names.push(name.to_owned());
+        }
+        if names.len() > PARAMS_MAX {
+            return Err(RouteError::TooManyParams { path: path() });
+        }
+        Ok(Self { text: path(), names })
+    }
+
+    /// How many leading segments of `path` this matches: all of its own, or `None`. An empty prefix matches anything.
+    pub(crate) fn is_prefix_of(&self, path: &str) -> bool {
+        if self.text == "/" {
+            return true;
+        }
+        let mut given = path.strip_prefix('/').unwrap_or(path).split('/');
+        segments(&self.text).all(|segment| match (segment, given.next()) {
+            (Segment::Fixed(own), Some(text)) => own == text,
+            (Segment::Param(_), Some(text)) => !text.is_empty(),
+            (Segment::Rest(_), Some(_)) => true,
+            (_, None) => false,
+        })
+    }
+
+    pub(crate) fn depth(&self) -> usize {
+        if self.text == "/" { 0 } else { segments(&self.text).count() }
+    }
 }
 
-impl<State> Table<State> {
-    pub(crate) fn new() -> Self {
-        Self { router: Router::new(), routes: Vec::new() }
-    }
-
-    /// The entry of this path, made at its first mention.
-    pub(crate) fn entry(&mut self, text: &str) -> Result<&mut Methods<State>, RouteError> {
-        if let Some(index) = self.routes.iter().position(|route| route.path.text == text) {
-            return Ok(&mut self.routes[index]);
-        }
-        let (path, pattern) = parse(text)?;
-        if let Some(other) = self.routes.iter().find(|route| ambiguous(&route.path.text, text)) {
-            return Err(RouteError::Conflict { path: text.into(), with: other.path.text.clone() });
-        }
-        let index = self.routes.len();
-        self.router.insert(pattern, index).map_err(|error| match error {
-            InsertError::Conflict { with } => RouteError::Conflict { path: text.into(), with },
-            InsertError::InvalidCatchAll => RouteError::RestNotLast { path: text.into() },
-            _ => RouteError::Unnamed { path: text.into() },
-        })?;
-        self.routes.push(Methods::new(Rc::new(path)));
-        Ok(&mut self.routes[index])
-    }
-
-    pub(crate) fn settle(&mut self) {
-        self.routes.iter_mut().for_each(Methods::settle);
-    }
-
-    /// Finds the route of a request path. Does not allocate for up to three parameters.
-    pub(crate) fn find(&self, path: &str) -> Option<(&Methods<State>, Matched)> {
-        let found = self.router.at(path).ok()?;
-        let methods = &self.routes[*found.value];
-        let mut values = [Span::default(); PARAMS_MAX];
-        for (span, (_, value)) in values.iter_mut().zip(found.params.iter()) {
-            *span = Span::of(value, path)?;
-        }
-        Some((methods, Matched { path: Rc::clone(&methods.path), values }))
+/// A prefix and a path below it, as one path. The root below a prefix is the prefix itself.
+pub(crate) fn join(prefix: &str, path: &str) -> String {
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    match path {
+        "/" if !prefix.is_empty() => prefix.to_owned(),
+        _ => format!("{prefix}{path}"),
     }
 }
 
@@ -158,17 +184,16 @@ pub(crate) struct Matched {
 }
 
 /// A part of the request path. `http` keeps targets under 64 KiB.
-#[derive(Clone, Copy, Default)]
-struct Span {
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Span {
     start: u16,
     end: u16,
 }
 
 impl Span {
-    fn of(part: &str, whole: &str) -> Option<Self> {
-        let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
-        let end = start + part.len();
-        Some(Self { start: start.try_into().ok()?, end: end.try_into().ok()? })
+    #[allow(clippy::cast_possible_truncation, reason = "the tree is given no path longer than a u16 counts")]
+    fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u16, end: end as u16 }
     }
 }
 
@@ -180,129 +205,17 @@ impl Matched {
     /// The raw value of a parameter in the path that was matched.
     pub(crate) fn param<'path>(&self, name: &str, path: &'path str) -> Option<&'path str> {
         let index = self.path.names.iter().position(|own| own == name)?;
+        self.value(index, path)
+    }
+
+    /// All parameters in order, by name and raw value.
+    pub(crate) fn params<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let value = |index| self.value(index, path).unwrap_or_default();
+        self.path.names.iter().enumerate().map(move |(index, name)| (name.as_str(), value(index)))
+    }
+
+    fn value<'path>(&self, index: usize, path: &'path str) -> Option<&'path str> {
         let Span { start, end } = self.values[index];
         path.get(start.into()..end.into())
-    }
-}
-
-/// Reads `/devices/:id/*rest` into its parameter names and the router's own syntax.
-fn parse(text: &str) -> Result<(Path, String), RouteError> {
-    let path = || text.to_owned();
-    let Some(segments) = text.strip_prefix('/') else {
-        return Err(RouteError::Relative { path: path() });
-    };
-    let mut names: Vec<String> = Vec::new();
-    let mut pattern = String::with_capacity(text.len() + 8);
-    let mut rest_seen = false;
-    for segment in segments.split('/') {
-        if rest_seen {
-            return Err(RouteError::RestNotLast { path: path() });
-        }
-        pattern.push('/');
-        let (name, is_rest) = match segment.as_bytes().first() {
-            Some(b':') => (&segment[1..], false),
-            Some(b'*') => (&segment[1..], true),
-            _ => {
-                pattern.push_str(&segment.replace('{', "{{").replace('}', "}}"));
-                continue;
-            }
-        };
-        if name.is_empty() || name.contains(['{', '}', '*', ':']) {
-            return Err(RouteError::Unnamed { path: path() });
-        }
-        if names.iter().any(|own| own == name) {
-            return Err(RouteError::SameName { path: path(), name: name.to_owned() });
-        }
-        rest_seen = is_rest;
-        pattern.push_str(if is_rest { "{*" } else { "{" });
-        pattern.push_str(name);
-        pattern.push('}');
-        names.push(name.to_owned());
-    }
-    if names.len() > PARAMS_MAX {
-        return Err(RouteError::TooManyParams { path: path() });
-    }
-    Ok((Path { text: path(), names }, pattern))
-}
-
-/// Whether some request path matches both, with nothing to prefer one by: where they first differ in kind, a fixed
-/// segment wins over a parameter, but `:name` and `*rest` are equals. The router would refuse the pair too, but it
-/// cannot always say which path it was refused for.
-fn ambiguous(one: &str, other: &str) -> bool {
-    let (mut one, mut other) = (one.split('/'), other.split('/'));
-    loop {
-        let (a, b) = match (one.next(), other.next()) {
-            (Some(a), Some(b)) => (a, b),
-            (None, None) => return true,
-            (Some(_), None) | (None, Some(_)) => return false,
-        };
-        let is_param = |segment: &str| segment.starts_with([':', '*']);
-        match (is_param(a), is_param(b)) {
-            (false, false) if a == b => {}
-            (true, true) if a.as_bytes()[0] == b.as_bytes()[0] => {}
-            (true, true) => return true,
-            _ => return false,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{RouteError, Table};
-
-    fn table(paths: &[&str]) -> Result<Table<()>, RouteError> {
-        let mut table = Table::new();
-        for path in paths {
-            table.entry(path)?;
-        }
-        Ok(table)
-    }
-
-    #[test]
-    fn the_most_specific_path_wins() {
-        let table = table(&["/", "/devices", "/devices/:id", "/devices/all", "/devices/:id/readings", "/files/*rest"])
-            .expect("no conflicts");
-        let find = |path: &str| table.find(path).map(|(_, matched)| matched.path().to_owned());
-        assert_eq!(find("/").as_deref(), Some("/"));
-        assert_eq!(find("/devices").as_deref(), Some("/devices"));
-        assert_eq!(find("/devices/all").as_deref(), Some("/devices/all"));
-        assert_eq!(find("/devices/7").as_deref(), Some("/devices/:id"));
-        assert_eq!(find("/devices/all/readings").as_deref(), Some("/devices/:id/readings"));
-        assert_eq!(find("/files/a/b.css").as_deref(), Some("/files/*rest"));
-        for nothing in ["", "*", "/devices/", "/files/", "/devices/7/x", "//"] {
-            assert_eq!(find(nothing), None, "{nothing}");
-        }
-    }
-
-    #[test]
-    fn params_are_read_where_they_stand() {
-        let table = table(&["/a/:one/b/:two/*rest", "/{literal}/:x"]).expect("no conflicts");
-        let path = "/a/1/b/2/3/4";
-        let (_, matched) = table.find(path).expect("matches");
-        let param = |name| matched.param(name, path);
-        assert_eq!((param("one"), param("two"), param("rest")), (Some("1"), Some("2"), Some("3/4")));
-        assert_eq!(param("none"), None);
-        let (_, matched) = table.find("/{literal}/y").expect("matches");
-        assert_eq!(matched.param("x", "/{literal}/y"), Some("y"));
-        assert!(table.find("/other/y").is_none());
-    }
-
-    #[test]
-    fn what_cannot_be_registered_says_why() {
-        let refused = |paths: &[&str]| table(paths).err().map(|error| error.to_string()).unwrap_or_default();
-        assert_eq!(refused(&["devices"]), "the path `devices` must start with `/`");
-        assert_eq!(refused(&["/:id/:id"]), "the path `/:id/:id` has two parameters named `id`");
-        assert_eq!(refused(&["/*rest/x"]), "in `/*rest/x`, `*` takes the rest of the path and so must come last");
-        assert_eq!(
-            refused(&["/x/*"]),
-            "a parameter in `/x/*` has no name: write `:name`, or `*name` for the rest of the path"
-        );
-        assert_eq!(
-            refused(&["/:a/:b/:c/:d/:e/:f/:g/:h/:i"]),
-            "the path `/:a/:b/:c/:d/:e/:f/:g/:h/:i` has more than 8 parameters"
-        );
-        assert_eq!(refused(&["/d/:id", "/d/:name"]), "the paths `/d/:name` and `/d/:id` match the same requests");
-        assert_eq!(refused(&["/d/:id/x", "/d/*rest"]), "the paths `/d/*rest` and `/d/:id/x` match the same requests");
-        assert_eq!(refused(&["/d/:id/x", "/d/:name/y", "/d/all"]), "");
     }
 }

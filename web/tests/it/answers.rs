@@ -1,5 +1,4 @@
 //! What an app answers, asked without a socket.
-#![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
 
 use std::cell::Cell;
 use std::future::Future;
@@ -24,12 +23,12 @@ fn request(method: &str, path: &str) -> http::Request<()> {
     http::Request::builder().method(method).uri(path).body(()).unwrap()
 }
 
-fn text(response: Response) -> String {
+pub(crate) fn text(response: Response) -> String {
     let bytes = block_on(response.into_body().collect()).unwrap().to_bytes();
     String::from_utf8(bytes.into()).unwrap()
 }
 
-fn header(response: &Response, name: HeaderName) -> &str {
+pub(crate) fn header(response: &Response, name: HeaderName) -> &str {
     response.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
 

@@ -1,16 +1,13 @@
 //! A server and its connections, over IO in memory and a clock that moves when told.
-#![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
-
-mod support;
 
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::support::{Clock, Server};
 use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
 use futures::{FutureExt as _, StreamExt as _};
-use support::{Clock, Server};
 use wavetank_web::middleware::{BodyLimit, Timeout};
 use wavetank_web::{App, Body, BoxError, Options, PeerAddr, Request, Served};
 
