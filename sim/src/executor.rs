@@ -1,4 +1,7 @@
 //! The executor: `!Send` futures, polled when they are woken, each owned by a node.
+//!
+//! A waker is an `Arc` of an id, in safe code; it finds its world by the thread. Most wakers are never called: whoever
+//! is given the waker of the task that is polled right now, and knows it by its address, keeps the task's id instead.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -9,30 +12,32 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, RawWakerVTable, Wake, Waker};
 
 use crate::current;
-use crate::kernel::{Kernel, WorldId};
-use crate::node::NodeCore;
+use crate::kernel::{Kernel, LIFE_MASK, WorldId};
+use crate::node::{NodeCore, NodeId};
 
 pub(crate) type TaskFuture = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Names a task. The id of a task that has ended names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TaskId {
-    slot: u32,
-    generation: u32,
+    pub(crate) slot: u32,
+    /// Of as many bits as an event's payload has for it.
+    pub(crate) generation: u32,
 }
 
 struct Slot {
     generation: u32,
+    /// It is ready, or parked.
+    queued: bool,
     task: Option<Rc<Task>>,
 }
 
 pub(crate) struct Task {
-    pub(crate) node: Rc<NodeCore>,
+    node: Rc<NodeCore>,
     waker: Waker,
-    queued: Cell<bool>,
     /// Where its node's list of tasks has it.
     place: Cell<u32>,
     /// Borrowed while it is polled; gone when it has ended.
@@ -56,10 +61,24 @@ impl Wake for TaskWaker {
     }
 }
 
-/// Whom to wake. The task that is polled right now is kept by its id: its waker need be neither cloned nor called.
+/// Whom to wake.
+#[derive(Clone)]
 pub(crate) enum Wakee {
     Task(TaskId),
     Waker(Waker),
+}
+
+/// The task whose code runs right now.
+#[derive(Clone, Copy)]
+pub(crate) struct Polled {
+    task: TaskId,
+    pub(crate) node: NodeId,
+    /// What its waker is made of, to know it by.
+    waker: (*const (), *const RawWakerVTable),
+}
+
+fn parts(waker: &Waker) -> (*const (), *const RawWakerVTable) {
+    (waker.data(), waker.vtable())
 }
 
 /// The tasks of a world and the order in which they are polled.
@@ -71,7 +90,6 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    #[inline]
     fn get(&self, id: TaskId) -> Option<&Rc<Task>> {
         let slot = &self.slots[id.slot as usize];
         slot.task.as_ref().filter(|_| slot.generation == id.generation)
@@ -79,10 +97,26 @@ impl Tasks {
 
     #[inline]
     fn make_ready(&mut self, id: TaskId) {
-        if let Some(task) = self.get(id)
-            && !task.queued.replace(true)
-        {
+        let slot = &mut self.slots[id.slot as usize];
+        if slot.generation == id.generation && !slot.queued {
+            slot.queued = true;
             self.ready.push_back(id);
+        }
+    }
+
+    /// The next task that is ready and whose node lets it run. Those of other nodes are parked.
+    #[inline]
+    fn next(&mut self) -> Option<(TaskId, Rc<Task>)> {
+        loop {
+            let id = self.ready.pop_front()?;
+            let slot = &mut self.slots[id.slot as usize];
+            let Some(task) = slot.task.as_ref().filter(|_| slot.generation == id.generation) else { continue };
+            if task.node.is_open() {
+                slot.queued = false;
+                return Some((id, Rc::clone(task)));
+            }
+            // It stays marked as queued, so that it is parked once.
+            task.node.parked.borrow_mut().push(id);
         }
     }
 
@@ -92,29 +126,31 @@ impl Tasks {
         if slot.generation != id.generation {
             return None;
         }
-        slot.generation = slot.generation.wrapping_add(1);
+        slot.generation = slot.generation.wrapping_add(1) & LIFE_MASK;
         self.free.push(id.slot);
         slot.task.take()
     }
 }
 
 impl Kernel {
+    /// The task that is polled right now, if `waker` is its waker.
+    #[inline]
+    pub(crate) fn polled_wakee(&self, waker: &Waker) -> Option<TaskId> {
+        self.polled.get().filter(|polled| polled.waker == parts(waker)).map(|polled| polled.task)
+    }
+
     /// Whom `waker` wakes.
     #[inline]
     pub(crate) fn wakee(&self, waker: &Waker) -> Wakee {
-        match &*self.polled.borrow() {
-            Some((id, task)) if task.waker.will_wake(waker) => Wakee::Task(*id),
-            _ => Wakee::Waker(waker.clone()),
-        }
+        self.polled_wakee(waker).map_or_else(|| Wakee::Waker(waker.clone()), Wakee::Task)
     }
 
     /// Whether `wakee` is whom `waker` wakes.
     #[inline]
     pub(crate) fn is_wakee(&self, wakee: &Wakee, waker: &Waker) -> bool {
-        match (wakee, &*self.polled.borrow()) {
-            (Wakee::Task(wakee), Some((id, task))) => wakee == id && task.waker.will_wake(waker),
-            (Wakee::Waker(wakee), _) => wakee.will_wake(waker),
-            _ => false,
+        match wakee {
+            Wakee::Task(task) => self.polled_wakee(waker) == Some(*task),
+            Wakee::Waker(wakee) => wakee.will_wake(waker),
         }
     }
 
@@ -138,18 +174,18 @@ impl Kernel {
         }
         let mut tasks = self.tasks.borrow_mut();
         let slot = tasks.free.pop().unwrap_or_else(|| {
-            tasks.slots.push(Slot { generation: 0, task: None });
+            tasks.slots.push(Slot { generation: 0, queued: false, task: None });
             tasks.slots.len() as u32 - 1
         });
         let id = TaskId { slot, generation: tasks.slots[slot as usize].generation };
         let mut siblings = node.tasks.borrow_mut();
-        tasks.slots[slot as usize].task = Some(Rc::new(Task {
+        let task = Task {
             node: Rc::clone(node),
             waker: Arc::new(TaskWaker { world: self.id, task: id }).into(),
-            queued: Cell::new(false),
             place: Cell::new(siblings.len() as u32),
             future: RefCell::new(Some(future)),
-        }));
+        };
+        tasks.slots[slot as usize] = Slot { generation: id.generation, queued: false, task: Some(Rc::new(task)) };
         siblings.push(id);
         tasks.make_ready(id);
     }
@@ -159,24 +195,28 @@ impl Kernel {
     pub(crate) fn run_ready(&self) -> bool {
         let mut polls = 0;
         loop {
-            let (id, task) = {
-                let mut tasks = self.tasks.borrow_mut();
-                let Some(id) = tasks.ready.pop_front() else { return true };
-                let Some(task) = tasks.get(id) else { continue };
-                (id, Rc::clone(task))
-            };
-            if task.node.is_open() {
-                task.queued.set(false);
-                self.poll_task(id, &task);
-            } else {
-                // It stays marked as queued, so that it is parked once.
-                task.node.parked.borrow_mut().push(id);
-            }
+            let next = self.tasks.borrow_mut().next();
+            let Some((id, task)) = next else { return true };
+            self.poll_task(id, &task);
             polls += 1;
             if polls > self.polls_max {
                 return false;
             }
         }
+    }
+
+    /// From here on, a task's code runs, and its work has taken `debt_ns` already.
+    #[inline]
+    fn enter(&self, id: TaskId, task: &Task, debt_ns: u64) {
+        self.polled.set(Some(Polled { task: id, node: task.node.id, waker: parts(&task.waker) }));
+        self.debt_ns.set(debt_ns);
+    }
+
+    /// The task's code has run. Returns how long its work takes.
+    #[inline]
+    fn leave(&self) -> u64 {
+        self.polled.set(None);
+        self.debt_ns.replace(0)
     }
 
     #[inline]

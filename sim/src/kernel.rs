@@ -35,7 +35,10 @@ pub(crate) enum Effect {
 /// What an event of the queue does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    Timer(u32),
+    /// A task's timer fires.
+    Wake(TaskId),
+    /// The timer of another waker fires.
+    Call(u32),
     Frame(u32),
     /// A node's debt is paid.
     Resume {
@@ -53,39 +56,43 @@ pub(crate) enum Action {
     FlowDue(u32),
 }
 
-/// How many bits of a payload tell a node's life; enough that an event never meets a later life by chance.
+/// How many bits of a payload tell a node's or a task's life; enough that an event never meets a later one by chance.
 const LIFE_BITS: u32 = 28;
+/// What lives are counted by.
+pub(crate) const LIFE_MASK: u32 = (1 << LIFE_BITS) - 1;
 
 impl Action {
     /// Four bits of kind, 28 of life, 32 of index.
     #[inline]
     pub(crate) const fn payload(self) -> u64 {
         let (kind, life, index) = match self {
-            Self::Timer(slot) => (0, 0, slot),
+            Self::Wake(TaskId { slot, generation }) => (0, generation, slot),
             Self::Frame(flight) => (1, 0, flight),
-            Self::Resume { node, life } => (2, life, node),
-            Self::Boot { node, life } => (3, life, node),
-            Self::FaultBegins(fault) => (4, 0, fault),
-            Self::FaultEnds(fault) => (5, 0, fault),
-            Self::CheckOpens(check) => (6, 0, check),
-            Self::CheckCloses(check) => (7, 0, check),
-            Self::FlowDue(check) => (8, 0, check),
+            Self::Call(place) => (2, 0, place),
+            Self::Resume { node, life } => (3, life, node),
+            Self::Boot { node, life } => (4, life, node),
+            Self::FaultBegins(fault) => (5, 0, fault),
+            Self::FaultEnds(fault) => (6, 0, fault),
+            Self::CheckOpens(check) => (7, 0, check),
+            Self::CheckCloses(check) => (8, 0, check),
+            Self::FlowDue(check) => (9, 0, check),
         };
-        (kind << LIFE_BITS | (life as u64 & ((1 << LIFE_BITS) - 1))) << 32 | index as u64
+        (kind << LIFE_BITS | (life & LIFE_MASK) as u64) << 32 | index as u64
     }
 
     #[inline]
-    fn of(payload: u64) -> Self {
-        let (index, life) = (payload as u32, (payload >> 32) as u32 & ((1 << LIFE_BITS) - 1));
+    pub(crate) const fn of(payload: u64) -> Self {
+        let (index, life) = (payload as u32, (payload >> 32) as u32 & LIFE_MASK);
         match payload >> (32 + LIFE_BITS) {
-            0 => Self::Timer(index),
+            0 => Self::Wake(TaskId { slot: index, generation: life }),
             1 => Self::Frame(index),
-            2 => Self::Resume { node: index, life },
-            3 => Self::Boot { node: index, life },
-            4 => Self::FaultBegins(index),
-            5 => Self::FaultEnds(index),
-            6 => Self::CheckOpens(index),
-            7 => Self::CheckCloses(index),
+            2 => Self::Call(index),
+            3 => Self::Resume { node: index, life },
+            4 => Self::Boot { node: index, life },
+            5 => Self::FaultBegins(index),
+            6 => Self::FaultEnds(index),
+            7 => Self::CheckOpens(index),
+            8 => Self::CheckCloses(index),
             _ => Self::FlowDue(index),
         }
     }
@@ -105,7 +112,7 @@ pub(crate) struct Kernel {
     pub(crate) events: Cell<u64>,
     pub(crate) queue: RefCell<Queue>,
     pub(crate) tasks: RefCell<Tasks>,
-    pub(crate) timers: RefCell<Timers>,
+    pub(crate) callees: RefCell<Callees>,
     pub(crate) nodes: RefCell<Vec<Rc<NodeCore>>>,
     pub(crate) net: RefCell<Net>,
     pub(crate) pool: Pool,
@@ -115,8 +122,7 @@ pub(crate) struct Kernel {
     pub(crate) faults: RefCell<Vec<Fault>>,
     pub(crate) failures: RefCell<Vec<crate::world::Failure>>,
     effects: RefCell<Vec<Effect>>,
-    /// The task whose code runs right now.
-    pub(crate) polled: RefCell<Option<(TaskId, Rc<Task>)>>,
+    pub(crate) polled: Cell<Option<Polled>>,
     /// The time that the current poll's work takes, in nanoseconds.
     pub(crate) debt_ns: Cell<u64>,
 }
@@ -134,7 +140,7 @@ impl Kernel {
             events: Cell::new(0),
             queue: RefCell::new(Queue::new()),
             tasks: RefCell::default(),
-            timers: RefCell::default(),
+            callees: RefCell::default(),
             nodes: RefCell::default(),
             net: RefCell::new(Net::new(seed)),
             pool: Pool::new(),
@@ -144,7 +150,7 @@ impl Kernel {
             faults: RefCell::default(),
             failures: RefCell::default(),
             effects: RefCell::default(),
-            polled: RefCell::default(),
+            polled: Cell::default(),
             debt_ns: Cell::default(),
         }
     }
@@ -180,21 +186,7 @@ impl Kernel {
     }
 
     pub(crate) fn is_polling(&self) -> bool {
-        self.polled.borrow().is_some()
-    }
-
-    /// From here on, a task's code runs, and its work has taken `debt_ns` already.
-    #[inline]
-    pub(crate) fn enter(&self, id: TaskId, task: &Rc<Task>, debt_ns: u64) {
-        *self.polled.borrow_mut() = Some((id, Rc::clone(task)));
-        self.debt_ns.set(debt_ns);
-    }
-
-    /// The task's code has run. Returns how long its work takes.
-    #[inline]
-    pub(crate) fn leave(&self) -> u64 {
-        *self.polled.borrow_mut() = None;
-        self.debt_ns.replace(0)
+        self.polled.get().is_some()
     }
 
     /// The work of the current poll takes this much longer.
@@ -203,7 +195,7 @@ impl Kernel {
     }
 
     fn polled_node(&self) -> Option<Rc<NodeCore>> {
-        self.polled.borrow().as_ref().map(|(_, task)| Rc::clone(&task.node))
+        self.polled.get().map(|polled| self.node(polled.node))
     }
 
     #[inline]
@@ -223,8 +215,8 @@ impl Kernel {
     /// Settles what a poll of `node` did: at once, or when its debt is paid.
     #[inline]
     pub(crate) fn after_poll(&self, node: &Rc<NodeCore>, debt_ns: u64) {
-        if let Some(what) = node.refusal.take() {
-            return self.node_refused(node, what);
+        if node.refusal.get().is_some() {
+            return self.refuse_node(node);
         }
         let mut effects = self.effects.borrow_mut();
         if debt_ns == 0 {
@@ -246,7 +238,7 @@ impl Kernel {
         let mut exit = None;
         for effect in effects {
             match effect {
-                Effect::Frame(nic, frame) => self.transmit(&nic, frame),
+                Effect::Frame(nic, frame) => self.transmit(nic, frame),
                 Effect::Metric(metric, change) => {
                     let mut checks = self.checks.borrow_mut();
                     self.metrics.borrow_mut().apply(metric, change, |expectation| checks.mark(expectation));
@@ -261,6 +253,13 @@ impl Kernel {
         exit
     }
 
+    fn refuse_node(&self, node: &Rc<NodeCore>) {
+        if let Some(what) = node.refusal.take() {
+            self.node_refused(node, what);
+        }
+    }
+
+    #[inline]
     fn obey(&self, node: &Rc<NodeCore>, exit: Option<Exit>) {
         if let Some(exit) = exit {
             self.node_exited(node, exit);
@@ -300,8 +299,9 @@ impl Kernel {
         self.now.set(at);
         self.events.set(self.events.get() + 1);
         match Action::of(payload) {
-            Action::Timer(slot) => self.fire_timer(slot),
+            Action::Wake(task) => self.make_ready(task),
             Action::Frame(flight) => self.land(flight),
+            Action::Call(place) => self.call(place),
             Action::Resume { node, life } => {
                 let node = self.node(NodeId(node));
                 if node.life.get() == life {
@@ -383,7 +383,8 @@ mod tests {
     #[test]
     fn payloads_come_back_as_they_were() {
         let actions = [
-            Action::Timer(7),
+            Action::Wake(TaskId { slot: 7, generation: LIFE_MASK }),
+            Action::Call(8),
             Action::Frame(u32::MAX),
             Action::Resume { node: 3, life: 5 },
             Action::Boot { node: 1, life: 0 },

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::fault::{Fault, FaultKind};
-use crate::kernel::{Action, Effect, Kernel};
+use crate::kernel::{Action, Effect, Kernel, LIFE_MASK};
 use crate::net::{CableId, Destination};
 use crate::node::{Exit, Gate, Node, NodeCore, NodeId, ResetCause};
 use crate::random::Stream;
@@ -82,7 +82,7 @@ impl Kernel {
     /// Forgets a node's RAM. What it did and nobody saw is undone.
     fn forget(&self, node: &Rc<NodeCore>) {
         node.close(Gate::OFF);
-        node.life.set(node.life.get().wrapping_add(1) & 0x0FFF_FFFF);
+        node.life.set(node.life.get().wrapping_add(1) & LIFE_MASK);
         self.end_tasks(node);
         self.discard_effects(node);
         node.refusal.set(None);

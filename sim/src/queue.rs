@@ -3,24 +3,60 @@
 //! Eleven levels of 64 slots cover all 64 bits of time, six bits a level. An entry lies at the level of the highest
 //! six-bit digit in which its time differs from the last popped time, in the slot of that digit. All entries of one
 //! instant are therefore always in one slot, and since slots are first in, first out, they leave in the order in which
-//! they were pushed, without a stored sequence number. Pushing and cancelling are O(1); popping moves an entry down at
-//! most once a level.
+//! they were pushed, without a stored sequence number.
+//!
+//! Pushing and cancelling are O(1). Popping moves an entry down at most once a level; a slot whose entries are all of
+//! one instant, as those of beats and bursts are, moves as a whole.
 
 const NIL: u32 = u32::MAX;
 const LEVELS: usize = 11;
 const SLOTS: usize = 64;
+/// Enough for all levels, and a power of two: a masked index needs no check.
+const PLACES: usize = 1024;
 
-/// Names a pending entry, to cancel it. Valid until the entry is popped or cancelled.
+/// Names a pending entry. The id of an entry that was popped or cancelled names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct EntryId(u32);
+pub(crate) struct EntryId {
+    index: u32,
+    generation: u32,
+}
 
 #[derive(Clone, Copy)]
 struct Entry {
     at: u64,
     payload: u64,
     next: u32,
-    /// Of a slot's head: `NIL`.
+    /// Of a slot's head: anything.
     prev: u32,
+    /// Counts what this place has held.
+    generation: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    head: u32,
+    tail: u32,
+    /// No entry of it is earlier. If it is not mixed, none is later.
+    earliest: u64,
+}
+
+/// A level and a slot of it.
+#[derive(Clone, Copy)]
+struct Place {
+    level: usize,
+    slot: usize,
+}
+
+impl Place {
+    #[inline]
+    const fn index(self) -> usize {
+        (self.level * SLOTS + self.slot) % PLACES
+    }
+
+    #[inline]
+    const fn bit(self) -> u64 {
+        1 << self.slot
+    }
 }
 
 /// A queue of 64-bit payloads in the exact order of (time, push).
@@ -28,13 +64,14 @@ pub(crate) struct Queue {
     last: u64,
     entries: Vec<Entry>,
     free: u32,
-    heads: [[u32; SLOTS]; LEVELS],
-    tails: [[u32; SLOTS]; LEVELS],
-    /// Per level, a bit for each slot that holds something.
-    occupied: [u64; LEVELS],
+    len: u32,
     /// A bit for each level that holds something.
     levels: u32,
-    len: usize,
+    /// Per level, a bit for each slot that holds something.
+    occupied: [u64; LEVELS],
+    /// Per level, a bit for each slot that may hold more than one instant.
+    mixed: [u64; LEVELS],
+    slots: [Slot; PLACES],
 }
 
 impl Queue {
@@ -43,54 +80,54 @@ impl Queue {
             last: 0,
             entries: Vec::new(),
             free: NIL,
-            heads: [[NIL; SLOTS]; LEVELS],
-            tails: [[NIL; SLOTS]; LEVELS],
-            occupied: [0; LEVELS],
-            levels: 0,
             len: 0,
+            levels: 0,
+            occupied: [0; LEVELS],
+            mixed: [0; LEVELS],
+            slots: [Slot { head: NIL, tail: NIL, earliest: 0 }; PLACES],
         }
     }
 
     /// How many entries are pending.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
-    /// Adds an entry. `at` must not be before the last popped time.
+    /// Adds an entry. `at` must not be before the last popped time, nor before a limit that `pop` has reached.
     #[inline]
     pub(crate) fn push(&mut self, at: u64, payload: u64) -> EntryId {
         debug_assert!(at >= self.last, "an event may not be scheduled in the past");
-        let entry = Entry { at, payload, next: NIL, prev: NIL };
-        let index = if self.free == NIL {
-            self.entries.push(entry);
-            u32::try_from(self.entries.len() - 1).expect("fewer than 2^32 pending events")
+        let mut index = self.free;
+        let generation = if let Some(entry) = self.entries.get_mut(index as usize) {
+            self.free = entry.next;
+            (entry.at, entry.payload) = (at, payload);
+            entry.generation
         } else {
-            let index = self.free;
-            self.free = self.entries[index as usize].next;
-            self.entries[index as usize] = entry;
-            index
+            index = u32::try_from(self.entries.len()).expect("fewer than 2^32 pending events");
+            self.entries.push(Entry { at, payload, next: NIL, prev: NIL, generation: 0 });
+            0
         };
         self.len += 1;
         self.link(index, at);
-        EntryId(index)
+        EntryId { index, generation }
     }
 
-    /// Takes out an entry that is still pending.
+    /// The payload of an entry, if it is still pending.
     #[inline]
-    pub(crate) fn cancel(&mut self, EntryId(index): EntryId) {
-        let Entry { at, next, prev, .. } = self.entries[index as usize];
-        let (level, slot) = self.place(at);
-        match (prev, next) {
-            (NIL, NIL) => self.vacate(level, slot),
-            (NIL, _) => self.heads[level][slot] = next,
-            _ => self.entries[prev as usize].next = next,
-        }
-        if next != NIL {
-            self.entries[next as usize].prev = prev;
-        } else if prev != NIL {
-            self.tails[level][slot] = prev;
-        }
-        self.release(index);
+    pub(crate) fn payload_mut(&mut self, id: EntryId) -> Option<&mut u64> {
+        let entry = &mut self.entries[id.index as usize];
+        (entry.generation == id.generation).then_some(&mut entry.payload)
+    }
+
+    /// Takes out an entry, if it is still pending, and returns its payload.
+    #[inline]
+    pub(crate) fn cancel(&mut self, EntryId { index, generation }: EntryId) -> Option<u64> {
+        let entry = self.entries[index as usize];
+        (entry.generation == generation).then(|| {
+            self.unlink(index, entry);
+            self.release(index);
+            entry.payload
+        })
     }
 
     /// The earliest entry that is not later than `limit`, as (time, payload).
@@ -98,85 +135,107 @@ impl Queue {
     pub(crate) fn pop(&mut self, limit: u64) -> Option<(u64, u64)> {
         while self.levels != 0 {
             let level = self.levels.trailing_zeros() as usize;
-            let slot = self.occupied[level].trailing_zeros() as usize;
-            let head = self.heads[level][slot];
-            let Entry { at, payload, next, .. } = self.entries[head as usize];
-            if level == 0 || next == NIL {
-                if at > limit {
-                    return None;
-                }
-                self.last = at;
-                if next == NIL {
-                    self.vacate(level, slot);
-                } else {
-                    self.heads[level][slot] = next;
-                    self.entries[next as usize].prev = NIL;
-                }
-                self.release(head);
-                return Some((at, payload));
-            }
-            let earliest = self.earliest_of(head);
+            let place = Place { level, slot: self.occupied[level].trailing_zeros() as usize };
+            let Slot { head, tail, earliest } = self.slots[place.index()];
             if earliest > limit {
                 return None;
             }
-            self.vacate(level, slot);
             self.last = earliest;
-            let mut index = head;
-            while index != NIL {
-                let Entry { at, next, .. } = self.entries[index as usize];
-                self.link(index, at);
-                index = next;
+            if self.mixed[level] & place.bit() != 0 {
+                self.vacate(place);
+                self.spread(head);
+                continue;
             }
+            let Entry { payload, next, .. } = self.entries[head as usize];
+            if level == 0 && next != NIL {
+                self.slots[place.index()].head = next;
+            } else {
+                self.vacate(place);
+                if next != NIL {
+                    let ground = Place { level: 0, slot: earliest as usize % SLOTS };
+                    self.slots[ground.index()] = Slot { head: next, tail, earliest };
+                    self.occupy(ground);
+                }
+            }
+            self.release(head);
+            return Some((earliest, payload));
         }
         None
     }
 
-    fn earliest_of(&self, mut index: u32) -> u64 {
-        let mut earliest = u64::MAX;
+    /// Links a chain of entries anew, now that the last popped time is nearer to theirs.
+    fn spread(&mut self, mut index: u32) {
         while index != NIL {
-            let entry = &self.entries[index as usize];
-            earliest = earliest.min(entry.at);
-            index = entry.next;
+            let Entry { at, next, .. } = self.entries[index as usize];
+            self.link(index, at);
+            index = next;
         }
-        earliest
     }
 
     #[inline]
-    fn place(&self, at: u64) -> (usize, usize) {
+    fn place(&self, at: u64) -> Place {
         let level = (63 - ((at ^ self.last) | 1).leading_zeros() as usize) / 6;
-        (level, (at >> (6 * level)) as usize & (SLOTS - 1))
+        Place { level, slot: (at >> (6 * level)) as usize % SLOTS }
     }
 
     #[inline]
     fn link(&mut self, index: u32, at: u64) {
-        let (level, slot) = self.place(at);
-        let tail = self.tails[level][slot];
+        let place = self.place(at);
+        let slot = &mut self.slots[place.index()];
+        let tail = std::mem::replace(&mut slot.tail, index);
         let entry = &mut self.entries[index as usize];
-        entry.next = NIL;
-        entry.prev = tail;
-        if tail == NIL {
-            self.heads[level][slot] = index;
-            self.occupied[level] |= 1 << slot;
-            self.levels |= 1 << level;
-        } else {
-            self.entries[tail as usize].next = index;
+        (entry.next, entry.prev) = (NIL, tail);
+        if self.occupied[place.level] & place.bit() == 0 {
+            (slot.head, slot.earliest) = (index, at);
+            self.occupy(place);
+            return;
         }
-        self.tails[level][slot] = index;
+        if at != slot.earliest {
+            slot.earliest = slot.earliest.min(at);
+            self.mixed[place.level] |= place.bit();
+        }
+        self.entries[tail as usize].next = index;
+    }
+
+    fn unlink(&mut self, index: u32, Entry { at, next, prev, .. }: Entry) {
+        let place = self.place(at);
+        let slot = &mut self.slots[place.index()];
+        let (first, last) = (slot.head == index, slot.tail == index);
+        if first && last {
+            return self.vacate(place);
+        }
+        if first {
+            slot.head = next;
+        } else {
+            self.entries[prev as usize].next = next;
+        }
+        if last {
+            slot.tail = prev;
+        } else {
+            self.entries[next as usize].prev = prev;
+        }
     }
 
     #[inline]
-    fn vacate(&mut self, level: usize, slot: usize) {
-        self.heads[level][slot] = NIL;
-        self.tails[level][slot] = NIL;
-        self.occupied[level] &= !(1 << slot);
-        if self.occupied[level] == 0 {
-            self.levels &= !(1 << level);
+    fn occupy(&mut self, Place { level, slot }: Place) {
+        self.occupied[level] |= 1 << slot;
+        self.levels |= 1 << level;
+    }
+
+    #[inline]
+    fn vacate(&mut self, place: Place) {
+        self.mixed[place.level] &= !place.bit();
+        self.occupied[place.level] &= !place.bit();
+        if self.occupied[place.level] == 0 {
+            self.levels &= !(1 << place.level);
         }
     }
 
     #[inline]
     fn release(&mut self, index: u32) {
-        self.entries[index as usize].next = self.free;
+        let entry = &mut self.entries[index as usize];
+        entry.generation = entry.generation.wrapping_add(1);
+        entry.next = self.free;
         self.free = index;
         self.len -= 1;
     }
@@ -217,18 +276,22 @@ mod tests {
                         model.insert((at, sequence), queue.push(at, sequence));
                         sequence += 1;
                     }
+                    // What is not found before the limit will not come before it: time goes on to there.
                     Step::Pop(ahead) => {
                         let limit = now.saturating_add(ahead);
                         let expected = model.first_key_value().map(|(key, _)| *key).filter(|key| key.0 <= limit);
                         prop_assert_eq!(queue.pop(limit), expected);
                         if let Some(key) = expected {
                             model.remove(&key);
-                            now = key.0;
                         }
+                        now = expected.map_or(limit, |key| key.0);
                     }
                     Step::Cancel(which) if !model.is_empty() => {
                         let key = *model.keys().nth(which % model.len()).expect("not empty");
-                        queue.cancel(model.remove(&key).expect("in the model"));
+                        let id = model.remove(&key).expect("in the model");
+                        prop_assert_eq!(queue.payload_mut(id).copied(), Some(key.1));
+                        prop_assert_eq!(queue.cancel(id), Some(key.1));
+                        prop_assert_eq!(queue.cancel(id), None);
                     }
                     Step::Cancel(_) => {}
                 }

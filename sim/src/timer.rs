@@ -1,4 +1,7 @@
-//! Timers: a waker each, while they are armed.
+//! Timers: entries of the event queue that say whom to wake.
+//!
+//! The timer of a task is nothing but its entry, whose payload is the task. The timer of any other waker, such as a
+//! combinator's own, keeps that waker in a place that the payload names.
 
 use std::task::Waker;
 
@@ -7,80 +10,83 @@ use crate::kernel::{Action, Kernel};
 use crate::queue::EntryId;
 
 /// Names an armed timer. A key of a timer that has fired names nothing.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TimerKey {
-    slot: u32,
-    generation: u32,
-}
+pub(crate) type TimerKey = EntryId;
 
-struct Slot {
-    generation: u32,
-    wakee: Option<Wakee>,
-    entry: EntryId,
-}
-
+/// The wakers of armed timers that are not a task's.
 #[derive(Default)]
-pub(crate) struct Timers {
-    slots: Vec<Slot>,
+pub(crate) struct Callees {
+    wakers: Vec<Option<Waker>>,
     free: Vec<u32>,
 }
 
-impl Timers {
-    fn release(&mut self, slot: u32) -> Option<Wakee> {
-        let timer = &mut self.slots[slot as usize];
-        timer.generation = timer.generation.wrapping_add(1);
-        self.free.push(slot);
-        timer.wakee.take()
+impl Callees {
+    fn insert(&mut self, waker: Waker) -> u32 {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.wakers.push(None);
+            self.wakers.len() as u32 - 1
+        });
+        self.wakers[place as usize] = Some(waker);
+        place
     }
 
-    fn armed(&mut self, TimerKey { slot, generation }: TimerKey) -> Option<&mut Slot> {
-        self.slots.get_mut(slot as usize).filter(|timer| timer.generation == generation)
+    fn remove(&mut self, place: u32) -> Option<Waker> {
+        self.free.push(place);
+        self.wakers[place as usize].take()
+    }
+
+    fn wakes(&self, place: u32, other: &Waker) -> bool {
+        self.wakers[place as usize].as_ref().is_some_and(|waker| waker.will_wake(other))
     }
 }
 
 impl Kernel {
     #[inline]
     pub(crate) fn arm_timer(&self, at: u64, waker: &Waker) -> TimerKey {
-        let timers = &mut *self.timers.borrow_mut();
-        let slot = timers.free.pop().unwrap_or(timers.slots.len() as u32);
-        let entry = self.queue.borrow_mut().push(at, Action::Timer(slot).payload());
-        let wakee = Some(self.wakee(waker));
-        if let Some(timer) = timers.slots.get_mut(slot as usize) {
-            (timer.wakee, timer.entry) = (wakee, entry);
-            return TimerKey { slot, generation: timer.generation };
-        }
-        timers.slots.push(Slot { generation: 0, wakee, entry });
-        TimerKey { slot, generation: 0 }
+        let action = self.timer_action(waker);
+        self.queue.borrow_mut().push(at, action.payload())
     }
 
+    /// Lets an armed timer wake `waker` from now on.
+    #[inline]
     pub(crate) fn rearm_timer(&self, key: TimerKey, waker: &Waker) {
-        let mut timers = self.timers.borrow_mut();
-        let Some(timer) = timers.armed(key) else {
+        let Some(&mut armed) = self.queue.borrow_mut().payload_mut(key) else {
             return;
         };
-        if !timer.wakee.as_ref().is_some_and(|old| self.is_wakee(old, waker)) {
-            let old = timer.wakee.replace(self.wakee(waker));
-            drop(timers);
-            drop(old);
+        let callee = match (Action::of(armed), self.polled_wakee(waker)) {
+            (Action::Wake(task), Some(polled)) if task == polled => return,
+            (Action::Call(place), None) if self.callees.borrow().wakes(place, waker) => return,
+            (Action::Call(place), _) => self.callees.borrow_mut().remove(place),
+            _ => None,
+        };
+        let action = self.timer_action(waker);
+        if let Some(payload) = self.queue.borrow_mut().payload_mut(key) {
+            *payload = action.payload();
         }
-    }
-
-    pub(crate) fn cancel_timer(&self, key: TimerKey) {
-        let mut timers = self.timers.borrow_mut();
-        let Some(timer) = timers.armed(key) else {
-            return;
-        };
-        self.queue.borrow_mut().cancel(timer.entry);
-        let wakee = timers.release(key.slot);
-        drop(timers);
-        drop(wakee);
+        drop(callee);
     }
 
     #[inline]
-    pub(crate) fn fire_timer(&self, slot: u32) {
-        let wakee = self.timers.borrow_mut().release(slot);
-        if let Some(wakee) = wakee {
-            self.wake(wakee);
+    pub(crate) fn cancel_timer(&self, key: TimerKey) {
+        let cancelled = self.queue.borrow_mut().cancel(key);
+        if let Some(Action::Call(place)) = cancelled.map(Action::of) {
+            let callee = self.callees.borrow_mut().remove(place);
+            drop(callee);
+        }
+    }
+
+    /// A timer that is not a task's has fired.
+    pub(crate) fn call(&self, place: u32) {
+        let callee = self.callees.borrow_mut().remove(place);
+        if let Some(waker) = callee {
+            waker.wake();
+        }
+    }
+
+    #[inline]
+    fn timer_action(&self, waker: &Waker) -> Action {
+        match self.wakee(waker) {
+            Wakee::Task(task) => Action::Wake(task),
+            Wakee::Waker(waker) => Action::Call(self.callees.borrow_mut().insert(waker)),
         }
     }
 }

@@ -410,10 +410,13 @@ impl Drop for World {
     /// Ends all tasks, which hold the kernel as the kernel holds them.
     fn drop(&mut self) {
         let _entered = Entered::new(&self.kernel);
-        let nodes = std::mem::take(&mut *self.kernel.nodes.borrow_mut());
+        // The list stays where it is while futures are dropped: their code may ask for its node.
+        let nodes = self.kernel.nodes.borrow().clone();
         for node in &nodes {
             self.kernel.end_tasks(node);
             self.kernel.discard_effects(node);
         }
+        let held = std::mem::take(&mut *self.kernel.nodes.borrow_mut());
+        drop(held);
     }
 }

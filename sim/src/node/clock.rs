@@ -120,25 +120,24 @@ impl Future for Timer {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let (at, key) = (self.at, self.key);
-        let polled = current::with(self.world, |kernel| {
-            if kernel.polled_now() >= at {
-                if let Some(key) = key {
+        let Self { at, world, key } = *self;
+        let polled = current::with(world, |kernel| match key {
+            _ if kernel.polled_now() >= at => {
+                if let Some(key) = self.key.take() {
                     kernel.cancel_timer(key);
                 }
-                return Poll::Ready(());
+                Poll::Ready(())
             }
-            match key {
-                Some(key) => kernel.rearm_timer(key, context.waker()),
-                None => self.key = Some(kernel.arm_timer(at, context.waker())),
+            Some(key) => {
+                kernel.rearm_timer(key, context.waker());
+                Poll::Pending
             }
-            Poll::Pending
+            None => {
+                self.key = Some(kernel.arm_timer(at, context.waker()));
+                Poll::Pending
+            }
         });
-        let polled = polled.unwrap_or(Poll::Pending);
-        if polled.is_ready() {
-            self.key = None;
-        }
-        polled
+        polled.unwrap_or(Poll::Pending)
     }
 }
 
