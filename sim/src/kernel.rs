@@ -9,15 +9,15 @@ use rand_core::Rng;
 
 use crate::check::Checks;
 use crate::current::Oracle;
-use crate::executor::{Task, TaskId, Tasks};
+use crate::executor::{Polled, TaskId, Tasks};
 use crate::fault::Fault;
 use crate::metric::{Change, MetricId, Metrics};
-use crate::net::{Frame, Net, NicCore, Pool};
+use crate::net::{Frame, Net, NicId, Pool};
 use crate::node::{Exit, NodeCore, NodeId};
 use crate::queue::Queue;
 use crate::random::Stream;
 use crate::time::{Duration, Instant, nanos};
-use crate::timer::Timers;
+use crate::timer::Callees;
 use crate::trace::{Event, Symbol, Trace};
 
 /// Tells worlds apart, also across threads: made of the thread's id and the world's number on it.
@@ -26,7 +26,7 @@ pub(crate) struct WorldId(pub(crate) u64);
 
 /// What node code did in a poll. It is seen by others when the poll's debt of time is paid.
 pub(crate) enum Effect {
-    Frame(Rc<NicCore>, Box<Frame>),
+    Frame(NicId, Box<Frame>),
     Metric(MetricId, Change),
     Flow { node: NodeId, kind: Symbol, source: Symbol, sequence: u64 },
     Exit(Exit),

@@ -204,15 +204,18 @@ impl Kernel {
     /// Changes how many faults hold a cable cut, and tells the interfaces at its ends.
     fn change_cuts(&self, cable: CableId, change: impl Fn(u32) -> u32) {
         for link in cable.links() {
-            let far_end = {
+            let wakee = {
                 let mut net = self.net.borrow_mut();
                 let link = &mut net.links[link.index()];
                 link.cuts = change(link.cuts);
                 link.cut_at = self.now.get();
-                link.to.clone()
+                match &link.to {
+                    Destination::Nic(nic) => nic.wakee(),
+                    Destination::Port { .. } => None,
+                }
             };
-            if let Destination::Nic(nic) = far_end {
-                nic.wake(self);
+            if let Some(wakee) = wakee {
+                self.wake(wakee);
             }
         }
     }

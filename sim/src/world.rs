@@ -11,7 +11,7 @@ use crate::current::{self, Entered};
 use crate::fault::Fault;
 use crate::kernel::{Kernel, Step};
 use crate::net::{
-    CableId, Destination, DropReason, Link, LinkConfig, LinkCounters, LinkId, Mac, NicCore, NicId, Plug, Switch,
+    CableId, Destination, DropReason, Link, LinkConfig, LinkCounters, LinkId, Mac, NicCore, NicId, Plug, Port, Switch,
     SwitchId, Tap,
 };
 use crate::node::{Exit, Node, NodeCore, NodeId, NodeSpec, Powered, ResetCause};
@@ -204,7 +204,7 @@ impl World {
         let node = self.kernel.node(node);
         let mut net = self.kernel.net.borrow_mut();
         let id = NicId(u32::try_from(net.nics.len()).expect("fewer than 2^32 interfaces"));
-        net.nics.push(Rc::new(NicCore::new(Rc::clone(&node), mac)));
+        net.nics.push(Rc::new(NicCore::new(id, Rc::clone(&node), mac)));
         node.nics.borrow_mut().push(id);
         id
     }
@@ -249,7 +249,7 @@ impl World {
             }
             Plug::Switch(switch) => {
                 let ports = &mut net.switches[switch.0 as usize].ports;
-                ports.push(out);
+                ports.push(Port::new(out));
                 Destination::Port { switch, port: ports.len() as u32 - 1 }
             }
         }

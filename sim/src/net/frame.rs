@@ -8,15 +8,18 @@ use crate::trace::digest;
 pub const FRAME_BYTES_MAX: usize = 1536;
 
 /// A frame on its way: real bytes, from the destination address on.
+///
+/// What a hop needs lies in one cache line: everything about the frame, and its Ethernet header.
+#[repr(C, align(64))]
 pub(crate) struct Frame {
-    len: u16,
-    /// The link that it is on.
-    pub(crate) link: u32,
-    /// Its turn on that link.
+    digest: u128,
+    /// Its turn on the link that it is on.
     pub(crate) ordinal: u64,
     /// When it was offered to that link, in nanoseconds.
     pub(crate) sent_at: u64,
-    digest: u128,
+    /// The link that it is on.
+    pub(crate) link: u32,
+    len: u16,
     data: [u8; FRAME_BYTES_MAX],
 }
 
@@ -44,7 +47,8 @@ impl Frame {
     }
 }
 
-/// Frames for reuse: the frame path allocates only while more frames are in flight than ever before.
+/// Frames for reuse, the last one used first: the frame path allocates only while more frames are in flight than ever
+/// before, and takes what is still in the cache.
 #[expect(clippy::vec_box, reason = "a frame goes in and out by its address; it is too long to be moved")]
 pub(crate) struct Pool(RefCell<Vec<Box<Frame>>>);
 

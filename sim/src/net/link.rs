@@ -78,7 +78,6 @@ pub struct LinkCounters {
 }
 
 /// Where a link leads.
-#[derive(Clone)]
 pub(crate) enum Destination {
     Nic(Rc<NicCore>),
     Port { switch: SwitchId, port: u32 },

@@ -19,7 +19,7 @@ pub use tap::{Direction, Tap};
 pub(crate) use frame::{Frame, Pool};
 pub(crate) use link::{Destination, Link};
 pub(crate) use nic::NicCore;
-pub(crate) use switch::Switch;
+pub(crate) use switch::{Port, Switch};
 pub(crate) use transit::Net;
 
 use serde::Serialize;

@@ -8,7 +8,7 @@ use std::task::Context;
 
 use embassy_net_driver::{Capabilities, Checksum, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 
-use super::{DropReason, FRAME_BYTES_MAX, Frame, LinkId};
+use super::{DropReason, FRAME_BYTES_MAX, Frame, LinkId, NicId};
 use crate::executor::Wakee;
 use crate::kernel::{Effect, Kernel};
 use crate::node::NodeCore;
@@ -25,6 +25,7 @@ impl fmt::Display for Mac {
 }
 
 pub(crate) struct NicCore {
+    id: NicId,
     pub(crate) node: Rc<NodeCore>,
     mac: Mac,
     /// The link out of this interface, once a cable is plugged in.
@@ -39,8 +40,9 @@ pub(crate) struct NicCore {
 const RING_FRAMES_MAX: usize = 256;
 
 impl NicCore {
-    pub(crate) fn new(node: Rc<NodeCore>, mac: Mac) -> Self {
+    pub(crate) fn new(id: NicId, node: Rc<NodeCore>, mac: Mac) -> Self {
         Self {
+            id,
             node,
             mac,
             link: Cell::new(None),
@@ -62,19 +64,14 @@ impl NicCore {
     }
 
     #[inline]
-    pub(crate) fn receive(&self, kernel: &Kernel, frame: Box<Frame>) {
+    pub(crate) fn receive(&self, frame: Box<Frame>) {
         self.ring.borrow_mut().push_back(frame);
-        self.wake(kernel);
     }
 
-    /// Lets the driver look again: a frame came, or the cable's state changed.
+    /// Who wants to know that a frame came, or that the cable's state changed.
     #[inline]
-    pub(crate) fn wake(&self, kernel: &Kernel) {
-        match &*self.wakee.borrow() {
-            Some(Wakee::Task(task)) => kernel.make_ready(*task),
-            Some(Wakee::Waker(waker)) => waker.wake_by_ref(),
-            None => {}
-        }
+    pub(crate) fn wakee(&self) -> Option<Wakee> {
+        self.wakee.borrow().clone()
     }
 
     /// The node lost its power.
@@ -186,7 +183,7 @@ impl TxToken for NicTxToken<'_> {
         };
         let result = write(frame.bytes_mut());
         frame.seal();
-        kernel.effect(Effect::Frame(Rc::clone(&self.nic.core), frame));
+        kernel.effect(Effect::Frame(self.nic.core.id, frame));
         result
     }
 }

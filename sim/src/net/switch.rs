@@ -9,9 +9,23 @@ pub struct SwitchId(pub(crate) u32);
 
 #[derive(Default)]
 pub(crate) struct Switch {
-    /// The link out of each port.
-    pub(crate) ports: Vec<LinkId>,
+    pub(crate) ports: Vec<Port>,
+    /// The port behind which an address was last seen.
     stations: Map<u64, u32>,
+}
+
+pub(crate) struct Port {
+    /// The link out of it.
+    pub(crate) link: LinkId,
+    /// The last address that was learned here, unless it has been seen elsewhere since. Behind most ports there is but
+    /// one: for its frames, `stations` need not be asked.
+    station: Option<u64>,
+}
+
+impl Port {
+    pub(crate) fn new(link: LinkId) -> Self {
+        Self { link, station: None }
+    }
 }
 
 /// Where a frame leaves a switch.
@@ -29,14 +43,29 @@ impl Switch {
         let (Some(destination), Some(source)) = (address(frame, 0), address(frame, 6)) else {
             return Forward::Nowhere;
         };
-        if !is_group(source) && self.stations.get(&source) != Some(&port) {
-            self.stations.insert(source, port);
+        if self.ports[port as usize].station != Some(source) {
+            self.learn(port, source);
         }
         match self.stations.get(&destination) {
             Some(&out) if out == port => Forward::Nowhere,
             Some(&out) => Forward::To(out),
             None => Forward::Flood,
         }
+    }
+}
+
+impl Switch {
+    fn learn(&mut self, port: u32, source: u64) {
+        if is_group(source) {
+            return;
+        }
+        if let Some(before) = self.stations.insert(source, port)
+            && let memory = &mut self.ports[before as usize].station
+            && *memory == Some(source)
+        {
+            *memory = None;
+        }
+        self.ports[port as usize].station = Some(source);
     }
 }
 
@@ -63,6 +92,7 @@ mod tests {
     #[test]
     fn learns_floods_and_moves() {
         let mut switch = Switch::default();
+        switch.ports.extend((0..3).map(|link| Port::new(LinkId(link))));
         assert_eq!(switch.forward(0, &frame(2, 1)), Forward::Flood);
         assert_eq!(switch.forward(1, &frame(1, 2)), Forward::To(0));
         assert_eq!(switch.forward(0, &frame(2, 1)), Forward::To(1));

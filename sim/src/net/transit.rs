@@ -3,6 +3,7 @@
 use super::link::{Destination, Link};
 use super::switch::{Forward, Switch};
 use super::{Direction, DropReason, Frame, LinkId, NicCore, NicId, Pool, SwitchId, Tap};
+use crate::executor::Wakee;
 use crate::kernel::{Action, Kernel};
 use crate::queue::Queue;
 use crate::time::Instant;
@@ -89,8 +90,9 @@ impl Net {
         port.pool.put(frame);
     }
 
-    /// Takes a frame off its link. Returns the interface that it reached, if it reached one.
-    fn land(&mut self, port: &mut Port<'_>, flight: u32) -> Option<(Rc<NicCore>, Box<Frame>)> {
+    /// Takes a frame off its link. Returns whom to wake if it reached an interface.
+    #[inline]
+    fn land(&mut self, port: &mut Port<'_>, flight: u32) -> Option<Wakee> {
         let frame = self.flights[flight as usize].take().expect("a flight lands once");
         self.free.push(flight);
         let link = &mut self.links[frame.link as usize];
@@ -98,46 +100,42 @@ impl Net {
             self.lose(port, frame, DropReason::LinkDown);
             return None;
         }
+        if let Destination::Nic(nic) = &link.to
+            && let Some(reason) = nic.refuses()
+        {
+            self.lose(port, frame, reason);
+            return None;
+        }
+        link.counters.delivered += 1;
+        let at = Instant::from_nanos(port.now);
+        port.trace.record(at, Event::FrameDelivered { link: LinkId(frame.link), ordinal: frame.ordinal });
         match &link.to {
             Destination::Nic(nic) => {
-                let nic = Rc::clone(nic);
-                if let Some(reason) = nic.refuses() {
-                    self.lose(port, frame, reason);
-                    return None;
-                }
-                self.arrived(port, &frame);
                 if let Some(tap) = nic.tap.get() {
-                    let at = Instant::from_nanos(port.now);
                     self.taps[tap as usize].frame(at, Direction::Rx, frame.bytes(), None);
                 }
-                Some((nic, frame))
+                nic.receive(frame);
+                nic.wakee()
             }
             &Destination::Port { switch, port: ingress } => {
-                self.arrived(port, &frame);
                 self.switch(port, switch, ingress, frame);
                 None
             }
         }
     }
 
-    fn arrived(&mut self, port: &mut Port<'_>, frame: &Frame) {
-        let link = LinkId(frame.link);
-        self.links[link.index()].counters.delivered += 1;
-        let at = Instant::from_nanos(port.now);
-        port.trace.record(at, Event::FrameDelivered { link, ordinal: frame.ordinal });
-    }
-
+    #[inline]
     fn switch(&mut self, port: &mut Port<'_>, id: SwitchId, ingress: u32, frame: Box<Frame>) {
         let switch = &mut self.switches[id.0 as usize];
         match switch.forward(ingress, frame.bytes()) {
             Forward::To(out) => {
-                let link = switch.ports[out as usize];
+                let link = switch.ports[out as usize].link;
                 self.offer(port, link, frame);
             }
             Forward::Flood => {
                 for out in 0..switch.ports.len() {
                     if out != ingress as usize {
-                        let link = self.switches[id.0 as usize].ports[out];
+                        let link = self.switches[id.0 as usize].ports[out].link;
                         self.offer(port, link, port.pool.copy(&frame));
                     }
                 }
@@ -150,9 +148,10 @@ impl Net {
 
 impl Kernel {
     /// Sends a sealed frame out of an interface.
-    pub(crate) fn transmit(&self, nic: &NicCore, frame: Box<Frame>) {
-        let mut net = self.net.borrow_mut();
+    pub(crate) fn transmit(&self, nic: NicId, frame: Box<Frame>) {
+        let net = &mut *self.net.borrow_mut();
         let now = self.now.get();
+        let nic = &net.nics[nic.0 as usize];
         if let Some(tap) = nic.tap.get() {
             net.taps[tap as usize].frame(Instant::from_nanos(now), Direction::Tx, frame.bytes(), None);
         }
@@ -165,14 +164,15 @@ impl Kernel {
     }
 
     /// A frame comes out of its link.
+    #[inline]
     pub(crate) fn land(&self, flight: u32) {
-        let landed = {
+        let wakee = {
             let mut net = self.net.borrow_mut();
             let (queue, trace) = (&mut *self.queue.borrow_mut(), &mut *self.trace.borrow_mut());
             net.land(&mut Port { now: self.now.get(), queue, trace, pool: &self.pool }, flight)
         };
-        if let Some((nic, frame)) = landed {
-            nic.receive(self, frame);
+        if let Some(wakee) = wakee {
+            self.wake(wakee);
         }
     }
 }

@@ -85,6 +85,8 @@ pub(crate) struct Trace {
     count: u64,
     pub(crate) names: Names,
     symbols: Map<Box<str>, Symbol>,
+    /// Whether anyone looks at events as they happen.
+    watched: bool,
     sinks: Vec<Box<dyn Sink>>,
     recent: Option<Recent>,
 }
@@ -96,6 +98,7 @@ impl Trace {
             count: 0,
             names: Names::default(),
             symbols: Map::default(),
+            watched: false,
             sinks: Vec::new(),
             recent: None,
         }
@@ -103,10 +106,12 @@ impl Trace {
 
     pub(crate) fn add_sink(&mut self, sink: Box<dyn Sink>) {
         self.sinks.push(sink);
+        self.watched = true;
     }
 
     pub(crate) fn keep_recent(&mut self, capacity: usize) {
         self.recent = Some(Recent::new(capacity));
+        self.watched = true;
     }
 
     pub(crate) fn recent(&self) -> Vec<Record> {
@@ -127,14 +132,18 @@ impl Trace {
         event.mix_into(at, &mut self.fingerprint);
         let index = self.count;
         self.count += 1;
-        if self.recent.is_some() || !self.sinks.is_empty() {
-            let record = Record { index, at, event };
-            if let Some(recent) = &mut self.recent {
-                recent.record(&record);
-            }
-            for sink in &mut self.sinks {
-                sink.record(&record, &self.names);
-            }
+        if self.watched {
+            self.show(&Record { index, at, event });
+        }
+    }
+
+    #[cold]
+    fn show(&mut self, record: &Record) {
+        if let Some(recent) = &mut self.recent {
+            recent.record(record);
+        }
+        for sink in &mut self.sinks {
+            sink.record(record, &self.names);
         }
     }
 
