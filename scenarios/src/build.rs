@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use wavetank_sim::check::{self, Cell, Mode, Overflow, Rule};
 use wavetank_sim::fault::{Fault, FaultKind};
+use wavetank_sim::net::impair;
 use wavetank_sim::net::{CableId, LinkConfig, Mac, NicId, Plug, SwitchId};
 use wavetank_sim::node::{ClockSpec, NodeId, NodeSpec};
 use wavetank_sim::random::Probability;
-use wavetank_sim::time::{Duration, Instant};
+use wavetank_sim::time::{Duration, Instant, nanos};
 use wavetank_sim::world::World;
 
 use crate::expr::{self, Program};
-use crate::plan::{self, Demand, End, Impairments, NetworkKind, Plan};
+use crate::plan::{self, Chance, Damage, Demand, Direction, End, Impairments, NetworkKind, Plan, What};
+use crate::run::Given;
 use crate::site::Site;
 
 /// The ids that a world gave to what a plan lists.
@@ -23,7 +25,7 @@ pub(crate) struct Built {
 }
 
 /// Fills an empty world.
-pub(crate) fn build(plan: &Plan, seed: u64, world: &mut World) -> Built {
+pub(crate) fn build(plan: &Plan, seed: u64, given: &Given, world: &mut World) -> Built {
     let (nodes, nics) = plan.nodes.iter().map(|node| add_node(node, seed, world)).unzip();
     let mut built = Built { nodes, nics, cables: Vec::new() };
     add_cables(plan, &mut built, world);
@@ -31,10 +33,68 @@ pub(crate) fn build(plan: &Plan, seed: u64, world: &mut World) -> Built {
         let rule = rule(&expectation.demand, &built.nodes);
         world.expect(check::Expectation { name: expectation.name.to_string(), rule });
     }
-    for fault in &plan.faults {
+    for fault in &given.decisions.faults {
         world.add_fault(self::fault(fault, &built));
     }
+    world.give(&impair::Given {
+        kinds: given.instead_of.iter().filter_map(|chance| chance_kind(*chance)).collect(),
+        packets: given.decisions.packets.iter().map(|packet| self::packet(packet, &built)).collect(),
+    });
     built
+}
+
+/// `None` if it is no chance of links.
+fn chance_kind(chance: Chance) -> Option<impair::Kind> {
+    Some(match chance {
+        Chance::Lose => impair::Kind::Lose,
+        Chance::Duplicate => impair::Kind::Duplicate,
+        Chance::Corrupt => impair::Kind::Corrupt,
+        Chance::Delay => impair::Kind::Delay,
+        Chance::Overtake => impair::Kind::Overtake,
+        Chance::EarlyDrop => impair::Kind::EarlyDrop,
+        Chance::Storm => return None,
+    })
+}
+
+fn packet(packet: &plan::Packet, built: &Built) -> impair::Packet {
+    let cable = built.cables[packet.link];
+    let what = match &packet.what {
+        What::Lose => impair::What::Lose,
+        What::Duplicate { later_ns } => impair::What::Duplicate(Duration::from_nanos(*later_ns)),
+        What::Corrupt(Damage::Flip(bits)) => impair::What::Corrupt(impair::Damage::Flip(bits.clone())),
+        What::Corrupt(Damage::Truncate(left)) => impair::What::Corrupt(impair::Damage::Truncate(*left)),
+        What::Corrupt(Damage::Garble { at, bytes }) => {
+            impair::What::Corrupt(impair::Damage::Garble { at: *at, bytes: bytes.clone() })
+        }
+        What::Delay { by_ns } => impair::What::Delay(*by_ns),
+        What::Overtake => impair::What::Overtake,
+        What::EarlyDrop => impair::What::EarlyDrop,
+    };
+    let link = match packet.direction {
+        Direction::Up => cable.tx(),
+        Direction::Down => cable.rx(),
+    };
+    impair::Packet { link, ordinal: packet.frame, what }
+}
+
+/// What a world has recorded of its links' chances, in the plan's words. Cables stand in the order of the plan's links.
+pub(crate) fn planned(packet: &impair::Packet) -> Option<plan::Packet> {
+    let what = match &packet.what {
+        impair::What::Lose => What::Lose,
+        impair::What::Duplicate(later) => What::Duplicate { later_ns: nanos(*later) },
+        impair::What::Corrupt(impair::Damage::Flip(bits)) => What::Corrupt(Damage::Flip(bits.clone())),
+        impair::What::Corrupt(impair::Damage::Truncate(left)) => What::Corrupt(Damage::Truncate(*left)),
+        impair::What::Corrupt(impair::Damage::Garble { at, bytes }) => {
+            What::Corrupt(Damage::Garble { at: *at, bytes: bytes.clone() })
+        }
+        impair::What::Delay(by_ns) => What::Delay { by_ns: *by_ns },
+        impair::What::Overtake => What::Overtake,
+        impair::What::EarlyDrop => What::EarlyDrop,
+        _ => return None,
+    };
+    let cable = packet.link.cable();
+    let direction = if packet.link == cable.tx() { Direction::Up } else { Direction::Down };
+    Some(plan::Packet { link: cable.index(), direction, frame: packet.ordinal, what })
 }
 
 fn add_node(node: &plan::Node, seed: u64, world: &mut World) -> (NodeId, Vec<NicId>) {
@@ -67,6 +127,7 @@ fn link_config(pipe: &Impairments) -> LinkConfig {
         rate_bps: pipe.rate_bits_per_second,
         queue_bytes_max: pipe.queue_bytes,
         loss: Probability::from_parts_per_billion(pipe.loss_ppb.into()),
+        impairments: None,
     }
 }
 

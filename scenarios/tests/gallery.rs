@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use wavetank_scenarios::plan::Verdict as Meant;
+use wavetank_scenarios::run::{Given, Record, run as run_recorded};
 use wavetank_scenarios::{Plan, Registry, RunOptions, start};
 use wavetank_sim::check::Verdict;
 use wavetank_sim::time::Instant;
@@ -57,5 +58,42 @@ fn one_seed_is_one_history() {
     for path in gallery() {
         let plan = plan(&path);
         assert_eq!(run(&plan, Some(7)).fingerprint, run(&plan, Some(7)).fingerprint, "{}", path.display());
+    }
+}
+
+/// What chance decided, given to another run in place of its draws, is the same history.
+#[test]
+fn a_run_that_is_given_its_own_decisions_is_the_same_run() {
+    for path in gallery() {
+        let plan = plan(&path);
+        let first = run_recorded(&plan, 7, Record::On, None).expect("runs");
+        let given = Arc::new(Given::all(first.decisions.clone()));
+        let again = run_recorded(&plan, 7, Record::On, Some(given)).expect("runs");
+        assert_eq!(again.snapshot.fingerprint, first.snapshot.fingerprint, "{}", path.display());
+        assert_eq!(again.decisions, first.decisions, "{}", path.display());
+        assert_eq!(first.snapshot.fingerprint, run(&plan, Some(7)).fingerprint, "{}: recording shows", path.display());
+    }
+}
+
+/// The same, by way of a scenario file's text.
+#[test]
+fn decisions_written_as_a_scenario_are_the_same_run() {
+    for path in gallery() {
+        let plan = plan(&path);
+        let first = run_recorded(&plan, 7, Record::On, None).expect("runs");
+        let text = fs::read_to_string(&path).expect("readable");
+        // Root keys stand before the first table, and the faults of the file are among the decisions.
+        let without_faults: String = text
+            .split("\n\n")
+            .filter(|part| !part.contains("[[fault]]") && !part.contains("[[storm]]") && !part.contains("[[packet]]"))
+            .map(|part| format!("{part}\n\n"))
+            .collect();
+        let given = "version = 1\ngiven = [\"lose\", \"duplicate\", \"corrupt\", \"delay\", \"overtake\", \"early-drop\", \"storm\"]";
+        let written = without_faults.replacen("version = 1", given, 1) + &first.decisions.to_toml(&plan);
+        let again = Plan::read("written.toml", &written, &Registry::builtin()).unwrap_or_else(|problems| {
+            panic!("{}: {:?}", path.display(), problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+        });
+        let again = run(&Arc::new(again), Some(7));
+        assert_eq!(again.fingerprint, first.snapshot.fingerprint, "{}", path.display());
     }
 }

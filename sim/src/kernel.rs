@@ -54,6 +54,8 @@ pub(crate) enum Action {
     CheckOpens(u32),
     CheckCloses(u32),
     FlowDue(u32),
+    /// A link with a queue of its own has sent a frame.
+    LineFree(u32),
 }
 
 /// How many bits of a payload tell a node's or a task's life; enough that an event never meets a later one by chance.
@@ -76,6 +78,7 @@ impl Action {
             Self::CheckOpens(check) => (7, 0, check),
             Self::CheckCloses(check) => (8, 0, check),
             Self::FlowDue(check) => (9, 0, check),
+            Self::LineFree(link) => (10, 0, link),
         };
         (kind << LIFE_BITS | (life & LIFE_MASK) as u64) << 32 | index as u64
     }
@@ -93,7 +96,8 @@ impl Action {
             6 => Self::FaultEnds(index),
             7 => Self::CheckOpens(index),
             8 => Self::CheckCloses(index),
-            _ => Self::FlowDue(index),
+            9 => Self::FlowDue(index),
+            _ => Self::LineFree(index),
         }
     }
 }
@@ -319,6 +323,7 @@ impl Kernel {
             Action::CheckOpens(check) => self.open_check(check),
             Action::CheckCloses(check) => self.close_check(check),
             Action::FlowDue(check) => self.flow_due(check),
+            Action::LineFree(link) => self.line_free(link),
         }
         Step::Done
     }
@@ -393,6 +398,7 @@ mod tests {
             Action::CheckOpens(3),
             Action::CheckCloses(4),
             Action::FlowDue(5),
+            Action::LineFree(6),
         ];
         for action in actions {
             assert_eq!(Action::of(action.payload()), action);

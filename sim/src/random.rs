@@ -27,6 +27,11 @@ impl Stream {
         Self(ChaCha8Rng::from_seed(key))
     }
 
+    /// Goes on with the 32-bit word of that number, counted from the stream's beginning.
+    pub(crate) fn seek(&mut self, word: u128) {
+        self.0.set_word_pos(word);
+    }
+
     /// A number from `0..bound`, by one draw of 64 bits; the bias is below `bound / 2^64`.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
@@ -64,6 +69,19 @@ impl Probability {
     #[must_use]
     pub const fn from_parts_per_billion(parts: u64) -> Self {
         if parts >= 1_000_000_000 { Self::ALWAYS } else { Self((parts << 32) / 1_000_000_000) }
+    }
+
+    /// How many of the 2³² words mean "yes".
+    #[must_use]
+    pub const fn of_two_to_the_32(self) -> u64 {
+        self.0
+    }
+
+    /// The probability of one of two that exclude each other.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        let sum = self.0 + other.0;
+        if sum > 1 << 32 { Self::ALWAYS } else { Self(sum) }
     }
 
     /// Whether it can never be.

@@ -10,6 +10,7 @@ use crate::check::{Expectation, VerdictReport};
 use crate::current::{self, Entered};
 use crate::fault::Fault;
 use crate::kernel::{Kernel, Step};
+use crate::net::impair::{Given, Kinds, Packet};
 use crate::net::{
     CableId, Destination, DropReason, Link, LinkConfig, LinkCounters, LinkId, Mac, NicCore, NicId, Plug, Port, Switch,
     SwitchId, Tap,
@@ -147,6 +148,8 @@ pub struct Snapshot {
     pub failures: Vec<Failure>,
     /// How frames fared.
     pub frames: FrameCounters,
+    /// What chance did to frames, in the order of its doing, if [`World::record_packets`] was asked for.
+    pub packets: Vec<Packet>,
     /// The last events, oldest first, if [`World::keep_recent`] was asked for.
     pub recent: Vec<Record>,
     /// The names behind the ids.
@@ -255,6 +258,11 @@ impl World {
         }
     }
 
+    /// Lets a link do from now on what `config` says; frames on their way are not touched.
+    pub fn retune(&mut self, link: LinkId, config: &LinkConfig) {
+        self.kernel.retune(link, config);
+    }
+
     /// Shows all frames of a node's interface to a tap.
     pub fn tap_nic(&mut self, nic: NicId, tap: Box<dyn Tap>) {
         let mut net = self.kernel.net.borrow_mut();
@@ -280,6 +288,24 @@ impl World {
     /// Keeps the last `capacity` events for snapshots.
     pub fn keep_recent(&mut self, capacity: usize) {
         self.kernel.trace.borrow_mut().keep_recent(capacity);
+    }
+
+    /// Writes down from now on what chance does to frames, for [`Snapshot::packets`].
+    pub fn record_packets(&mut self) {
+        self.kernel.net.borrow_mut().record.get_or_insert_default();
+    }
+
+    /// Puts what is listed in the place of what would be drawn. It is given before the world runs.
+    pub fn give(&mut self, given: &Given) {
+        let net = &mut *self.kernel.net.borrow_mut();
+        if given.kinds != Kinds::default() {
+            net.links.iter_mut().for_each(|link| link.special().chances.not_drawn(given.kinds));
+        }
+        for Packet { link, ordinal, what } in &given.packets {
+            if let Some(link) = net.links.get_mut(link.index()) {
+                link.special().chances.add(*ordinal, what.clone());
+            }
+        }
     }
 
     /// Adds a fault to the timeline; one whose time is past begins now.
@@ -390,6 +416,7 @@ impl World {
             },
             links,
             uplinks: net.nics.iter().filter_map(|nic| Some((nic.node.id, nic.link.get()?))).collect(),
+            packets: net.record.clone().unwrap_or_default(),
             recent: kernel.trace.borrow().recent(),
             names: kernel.trace.borrow().names.clone(),
         }

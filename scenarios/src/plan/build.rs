@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::demands::{Moments, demands};
+use super::packets::packets;
 use super::roster::Roster;
 use super::timeline::timeline;
 use super::wiring::wire;
@@ -22,6 +23,7 @@ pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut
         end_ns: scenario.duration.as_ref().map(|duration| duration.get_ref().as_nanos()),
         calm_ns: timeline.calm_ns,
     };
+    let packets = packets(scenario, &wiring, problems);
     let expectations = demands(scenario, &roster, &moments, problems);
     let nodes: Option<Vec<Node>> = roster
         .members
@@ -49,6 +51,8 @@ pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut
         networks: wiring.networks,
         links: wiring.links,
         faults: timeline.faults,
+        packets,
+        given: scenario.given.clone(),
         expectations,
     })
 }

@@ -8,6 +8,7 @@
 mod build;
 mod demands;
 mod mac;
+mod packets;
 mod roster;
 mod timeline;
 mod wiring;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use crate::diagnose::Problems;
 use crate::expr::Program;
 use crate::registry::{Config, Kind, Registry};
-pub use crate::schema::{Cidr, NetworkKind, Verdict};
+pub use crate::schema::{Chance, Cidr, Damage, Direction, NetworkKind, Verdict, What};
 
 /// A scenario that is ready to run.
 #[derive(Clone, Debug)]
@@ -42,6 +43,10 @@ pub struct Plan {
     pub links: Vec<Link>,
     /// What goes wrong, one entry for each fault and target.
     pub faults: Vec<Fault>,
+    /// What happens to single frames.
+    pub packets: Vec<Packet>,
+    /// What is not drawn from the seed.
+    pub given: Vec<Chance>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
 }
@@ -137,6 +142,19 @@ pub struct Impairments {
     pub rate_bits_per_second: Option<u64>,
     /// How many bytes may wait to be sent.
     pub queue_bytes: Option<u64>,
+}
+
+/// What happens to one frame.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Packet {
+    /// On which link.
+    pub link: usize,
+    /// Which way.
+    pub direction: Direction,
+    /// Which frame that is offered to the link that way, counted from 0.
+    pub frame: u64,
+    /// What.
+    pub what: What,
 }
 
 /// A fault and the one thing that it happens to.

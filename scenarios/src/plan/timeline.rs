@@ -2,7 +2,7 @@
 
 use super::roster::{Roster, matches};
 use super::wiring::Wiring;
-use super::{End, Fault, FaultKind};
+use super::{End, Fault, FaultKind, Plan};
 use crate::diagnose::{Code, Problem, list};
 use crate::expr::Scope as _;
 use crate::schema::{self, Lasting, Scenario, Target, Text};
@@ -34,6 +34,24 @@ pub(super) fn timeline(
     }
     refuse_contradictions(&faults, scenario, roster, problems);
     Timeline { calm_ns: calm(scenario, last_ns, problems), faults }
+}
+
+impl Fault {
+    /// The entry `[[fault]]` of a scenario file that says the same.
+    #[must_use]
+    pub fn to_toml(&self, plan: &Plan) -> String {
+        let (kind, target) = match self.kind {
+            FaultKind::CutLink { link } => (schema::FaultKind::CutLink, &plan.links[link].name),
+            FaultKind::PowerCut { node } => (schema::FaultKind::PowerCut, &plan.nodes[node].name),
+            FaultKind::Crash { node } => (schema::FaultKind::Crash, &plan.nodes[node].name),
+            FaultKind::Restart { node } => (schema::FaultKind::Restart, &plan.nodes[node].name),
+            FaultKind::Pause { node } => (schema::FaultKind::Pause, &plan.nodes[node].name),
+        };
+        let lasts = self.until_ns.map(|until_ns| Time::from_nanos(until_ns.saturating_sub(self.at_ns)));
+        let lasts = lasts.map_or_else(String::new, |lasts| format!("for = \"{lasts}\"\n"));
+        let (at, kind) = (Time::from_nanos(self.at_ns), kind.shape().name);
+        format!("\n[[fault]]\nat = \"{at}\"\n{lasts}kind = \"{kind}\"\ntarget = \"{target}\"\n")
+    }
 }
 
 /// When a fault begins and ends.

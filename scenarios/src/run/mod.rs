@@ -1,6 +1,9 @@
 //! Running a plan: a session of its own for every run.
 
 mod captures;
+mod decisions;
+
+pub use decisions::{Decisions, Given, Ran, Record, run};
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
@@ -25,6 +28,10 @@ pub struct RunOptions {
     pub trace: Option<PathBuf>,
     /// How many of the last events snapshots hold.
     pub recent_events: usize,
+    /// Whether snapshots hold what chance did to frames.
+    pub record: Record,
+    /// What happens in place of what would be drawn, and of the plan's own faults and packets.
+    pub given: Option<Arc<Given>>,
 }
 
 /// Why a run could not be started.
@@ -61,7 +68,12 @@ pub fn start(plan: &Arc<Plan>, options: &RunOptions) -> Result<Session, RunError
     let config = WorldConfig { seed: options.seed.unwrap_or(plan.seed), ..WorldConfig::default() };
     let epoch_ns = config.epoch_ns;
     Session::start(config.clone(), move |world| {
-        let built = build(&plan, config.seed, world);
+        let own = options.given.is_none().then(|| Given::own(&plan, config.seed));
+        let given = own.as_ref().or(options.given.as_deref()).expect("one of them is there");
+        let built = build(&plan, config.seed, given, world);
+        if options.record == Record::On {
+            world.record_packets();
+        }
         if options.recent_events > 0 {
             world.keep_recent(options.recent_events);
         }

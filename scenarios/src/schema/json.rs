@@ -102,6 +102,10 @@ fn value(shape: Shape, registry: &Registry) -> Value {
         Shape::Drift => json!({ "type": "number", "minimum": -100_000, "maximum": 100_000 }),
         Shape::Moment => json!({ "anyOf": [{ "const": "calm" }, unit::<Time>()] }),
         Shape::Word(words) => words_of(words.iter().copied()),
+        Shape::Words(words) => json!({ "type": "array", "items": words_of(words.iter().copied()) }),
+        Shape::Integers { min, max } => {
+            json!({ "type": "array", "items": { "type": "integer", "minimum": min, "maximum": max }, "minItems": 1 })
+        }
         Shape::Fault => words_of(FAULTS.iter().map(|row| (row.name, row.doc))),
         Shape::Kind => words_of(registry.iter().map(|kind| (kind.name(), kind.summary()))),
         Shape::Config => json!({ "type": "object" }),

@@ -20,6 +20,13 @@ pub(crate) enum Shape {
     Drift,
     /// One of these words.
     Word(&'static [(&'static str, &'static str)]),
+    /// A list of some of these words.
+    Words(&'static [(&'static str, &'static str)]),
+    /// A list of integers.
+    Integers {
+        min: i64,
+        max: i64,
+    },
     /// A time, or the word `calm`.
     Moment,
     Fault,
@@ -112,7 +119,87 @@ pub(crate) static SCENARIO: Table = Table {
         required("node", Shape::Map(&NODE), "Nodes by name.", "[node.hub]"),
         optional("network", Shape::Map(&NETWORK), "Networks by name.", "[network.lan]"),
         optional("fault", Shape::List(&FAULT), "What goes wrong, and when.", "[[fault]]"),
+        optional("packet", Shape::List(&PACKET), "What happens to single frames.", "[[packet]]"),
+        optional(
+            "given",
+            Shape::Words(GIVEN),
+            "What is not drawn from the seed: of these happens what the entries [[packet]] and [[fault]] say, and nothing else.",
+            "given = [\"lose\", \"storm\"]",
+        ),
         optional("expect", Shape::List(&EXPECT), "What must hold.", "[[expect]]"),
+    ],
+};
+
+/// What chance decides, as `given` names it.
+pub(crate) const GIVEN: &[(&str, &str)] = &[
+    ("lose", "Which frames links lose."),
+    ("duplicate", "Which frames come twice."),
+    ("corrupt", "Which frames are damaged, and where."),
+    ("delay", "How much is added to each frame's latency."),
+    ("overtake", "Which frames overtake others."),
+    ("early-drop", "Which frames a RED queue drops or marks before it is full."),
+    ("storm", "When storms strike, and whom."),
+];
+
+pub(crate) static PACKET: Table = Table {
+    doc: "What happens to one frame of a link.",
+    fields: &[
+        required(
+            "link",
+            Shape::Text,
+            "The link: `network/node`, or the network's name between two nodes.",
+            "link = \"lan/thermostat-2\"",
+        ),
+        required(
+            "direction",
+            Shape::Word(&[
+                ("up", "From the node to the switch, or from the first member to the second."),
+                ("down", "From the switch to the node, or from the second member to the first."),
+            ]),
+            "Which way.",
+            "direction = \"up\"",
+        ),
+        required(
+            "frame",
+            Shape::Integer { min: 0, max: i64::MAX },
+            "Which of the frames that are offered to the link that way, counted from 0.",
+            "frame = 17",
+        ),
+        required(
+            "what",
+            Shape::Word(&[
+                ("lose", "It is lost."),
+                ("duplicate", "It comes twice, the second time `by` later."),
+                ("corrupt", "It is damaged: `flip`, `truncate` or `garble` says how."),
+                ("delay", "Its latency is longer by `by`, or shorter."),
+                ("overtake", "It does not wait for the latency."),
+                ("early-drop", "The queue in front of the link drops or marks it before it is full."),
+            ]),
+            "What happens to it.",
+            "what = \"lose\"",
+        ),
+        optional("by", Shape::SignedTime, "How much later it comes; a delay may be negative.", "by = \"12ms\""),
+        optional(
+            "flip",
+            Shape::Integers { min: 0, max: 12_287 },
+            "The bits that are flipped, counted from the first byte's highest.",
+            "flip = [112, 300]",
+        ),
+        optional("truncate", Shape::Integer { min: 0, max: 1_535 }, "How many bytes are left of it.", "truncate = 60"),
+        optional(
+            "garble",
+            Shape::Table(&GARBLE),
+            "Where its bytes are replaced, and by what.",
+            "garble = { at = 20, bytes = \"5aff00\" }",
+        ),
+    ],
+};
+
+pub(crate) static GARBLE: Table = Table {
+    doc: "Where bytes are replaced, and by what.",
+    fields: &[
+        required("at", Shape::Integer { min: 0, max: 1_535 }, "The first byte that is replaced.", "at = 20"),
+        required("bytes", Shape::Text, "What stands there instead, in hexadecimal digits.", "bytes = \"5aff00\""),
     ],
 };
 

@@ -13,6 +13,7 @@ mod address;
 mod config;
 mod json;
 mod language;
+mod packet;
 mod read;
 mod reader;
 mod scenario;
@@ -24,8 +25,8 @@ pub use json::json_schema;
 pub use language::{FAULTS, FaultShape, Lasting, Target, VERSION};
 pub use read::parse;
 pub use scenario::{
-    Address, Demand, Expectation, Fault, FaultKind, FlowDemand, LinkProfile, Moment, Network, NetworkKind, Node,
-    Override, Profile, Scenario, Verdict,
+    Address, Chance, Damage, Demand, Direction, Expectation, Fault, FaultKind, FlowDemand, LinkProfile, Moment,
+    Network, NetworkKind, Node, Override, Packet, Profile, Scenario, Verdict, What,
 };
 pub use text::Text;
 pub use toml::Spanned;

@@ -73,6 +73,8 @@ fn scenario<'i>(root: &Reader<'_, 'i>) -> Scenario<'i> {
         nodes: nodes(root),
         networks: networks(root),
         faults: faults(root),
+        packets: super::packet::packets(root),
+        given: super::packet::given(root),
         expectations: expectations(root),
     }
 }

@@ -1,7 +1,7 @@
 //! Reads one table of the language key by key, and notes every mistake on the way.
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::address::Cidr;
 use super::language::{Field, Shape, Table};
@@ -215,15 +215,73 @@ impl<'r, 'i> Reader<'r, 'i> {
         let Shape::Integer { min, max } = entry.0.shape else {
             unreachable!("only integers are read as integers");
         };
+        self.within(entry, number, min, max)
+    }
+
+    fn within(
+        &self,
+        (field, value): Entry<'_, '_>,
+        number: &DeInteger<'_>,
+        min: i64,
+        max: i64,
+    ) -> Option<Spanned<i64>> {
         match i64::from_str_radix(number.as_str(), number.radix()) {
-            Ok(value) if (min..=max).contains(&value) => Some(Spanned::new(entry.1.span(), value)),
+            Ok(read) if (min..=max).contains(&read) => Some(Spanned::new(value.span(), read)),
             _ => {
-                let what = format!("`{key}` is between {min} and {max}, not {number}");
-                let problem = Problem::new(Code::OutOfRange, entry.1.span(), what, "out of range");
-                self.sink().push(problem.help(format!("for example: {}", entry.0.example)));
+                let what = format!("`{}` is between {min} and {max}, not {number}", field.key);
+                let problem = Problem::new(Code::OutOfRange, value.span(), what, "out of range");
+                self.sink().push(problem.help(format!("for example: {}", field.example)));
                 None
             }
         }
+    }
+
+    /// A list of integers within the bounds that the language gives the key.
+    pub(super) fn integers(&self, key: &str) -> Option<Vec<i64>> {
+        let entry = self.entry(key)?;
+        let Shape::Integers { min, max } = entry.0.shape else {
+            unreachable!("only lists of integers are read as such");
+        };
+        let items = self.filled_list(entry, "a list of integers")?;
+        let read = items.iter().map(|item| match item.get_ref() {
+            DeValue::Integer(number) => self.within((entry.0, item), number, min, max).map(Spanned::into_inner),
+            _ => self.refuse_type((entry.0, item), "a list of integers"),
+        });
+        // All of them are looked at before it is known whether one is missing.
+        let read: Vec<Option<i64>> = read.collect();
+        read.into_iter().collect()
+    }
+
+    /// A list of some of the words that the language gives the key, as their indices.
+    pub(super) fn words(&self, key: &str) -> Option<Vec<usize>> {
+        let entry = self.entry(key)?;
+        let Shape::Words(words) = entry.0.shape else {
+            unreachable!("only lists of words are read as such");
+        };
+        let items = self.filled_list(entry, "a list of words")?;
+        let texts = items.iter().filter_map(|item| self.text_of((entry.0, item)));
+        let found = texts.filter_map(|text| {
+            let found = words.iter().position(|(word, _)| *word == text.as_str());
+            if found.is_none() {
+                self.unknown(key, &text, words.iter().map(|(word, _)| *word));
+            }
+            found
+        });
+        Some(found.collect())
+    }
+
+    /// The values of a list that is not empty.
+    fn filled_list(&self, entry: Entry<'r, 'i>, wanted: &str) -> Option<&'r [Spanned<DeValue<'i>>]> {
+        let DeValue::Array(items) = entry.1.get_ref() else {
+            return self.refuse_type(entry, wanted);
+        };
+        if items.is_empty() {
+            let what = format!("`{}` is empty", entry.0.key);
+            let problem = Problem::new(Code::OutOfRange, entry.1.span(), what, "nothing in it");
+            self.sink().push(problem.help(format!("for example: {}", entry.0.example)));
+            return None;
+        }
+        Some(items)
     }
 
     /// An unsigned 64-bit number, which TOML's own integers cannot always hold: `42`, `"0x2a"`.

@@ -34,8 +34,106 @@ pub struct Scenario<'i> {
     pub networks: Vec<Network>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// What happens to single frames.
+    pub packets: Vec<Packet>,
+    /// What is not drawn from the seed.
+    pub given: Vec<Chance>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
+}
+
+/// `[[packet]]`.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    /// The whole entry.
+    pub span: Span,
+    /// The link.
+    pub link: Option<Text>,
+    /// Which way.
+    pub direction: Option<Direction>,
+    /// Which frame, counted from 0.
+    pub frame: Option<u64>,
+    /// What happens to it.
+    pub what: Option<What>,
+}
+
+/// A direction of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the first end to the second: from the node to the switch.
+    Up,
+    /// From the second end to the first.
+    Down,
+}
+
+/// What chance decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Chance {
+    /// Losses of links.
+    Lose,
+    /// Duplicates.
+    Duplicate,
+    /// Damage.
+    Corrupt,
+    /// Delays.
+    Delay,
+    /// Frames that overtake.
+    Overtake,
+    /// Early drops and marks.
+    EarlyDrop,
+    /// Storms.
+    Storm,
+}
+
+impl Chance {
+    /// All of them, in the order of the language.
+    pub const ALL: [Self; 7] =
+        [Self::Lose, Self::Duplicate, Self::Corrupt, Self::Delay, Self::Overtake, Self::EarlyDrop, Self::Storm];
+
+    /// As `given` names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        super::language::GIVEN[self as usize].0
+    }
+}
+
+/// What happens to a frame.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    /// It is lost.
+    Lose,
+    /// It comes twice.
+    Duplicate {
+        /// The second time so much later.
+        later_ns: u64,
+    },
+    /// It is damaged.
+    Corrupt(Damage),
+    /// Its latency is longer, or shorter.
+    Delay {
+        /// By so much.
+        by_ns: i64,
+    },
+    /// It does not wait for the latency.
+    Overtake,
+    /// A queue drops or marks it before it is full.
+    EarlyDrop,
+}
+
+/// What is done to a frame's bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Damage {
+    /// These bits are flipped, counted from the first byte's highest.
+    Flip(Vec<u32>),
+    /// Only so many bytes are left.
+    Truncate(u16),
+    /// Bytes are replaced.
+    Garble {
+        /// From this one on.
+        at: u16,
+        /// By these.
+        bytes: Vec<u8>,
+    },
 }
 
 /// What a run of a scenario is meant to come to.

@@ -153,6 +153,12 @@ impl Time {
 }
 
 impl SignedTime {
+    /// So many nanoseconds.
+    #[must_use]
+    pub const fn from_nanos(ns: i64) -> Self {
+        Self(ns)
+    }
+
     /// In nanoseconds.
     #[must_use]
     pub const fn as_nanos(self) -> i64 {

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use super::DropReason;
+use super::impair::{Damage, is_sound};
 use crate::trace::digest;
 
 /// The longest Ethernet frame that a link carries, without its check sequence.
@@ -20,6 +22,7 @@ pub(crate) struct Frame {
     /// The link that it is on.
     pub(crate) link: u32,
     len: u16,
+    damaged: bool,
     data: [u8; FRAME_BYTES_MAX],
 }
 
@@ -40,6 +43,19 @@ impl Frame {
 
     pub(crate) fn digest(&self) -> u128 {
         self.digest
+    }
+
+    /// Damages the bytes, for good.
+    pub(super) fn damage(&mut self, damage: &Damage) {
+        self.len = damage.apply(self.bytes_mut()) as u16;
+        self.damaged = true;
+        self.seal();
+    }
+
+    /// Why an interface that looks at checksums refuses it, if it does.
+    #[inline]
+    pub(super) fn damage_seen(&self) -> Option<DropReason> {
+        (self.damaged && !is_sound(self.bytes())).then_some(DropReason::BadChecksum)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -63,9 +79,18 @@ impl Pool {
             return None;
         }
         let mut frame = self.0.borrow_mut().pop().unwrap_or_else(|| {
-            Box::new(Frame { len: 0, link: 0, ordinal: 0, sent_at: 0, digest: 0, data: [0; FRAME_BYTES_MAX] })
+            Box::new(Frame {
+                len: 0,
+                link: 0,
+                ordinal: 0,
+                sent_at: 0,
+                digest: 0,
+                damaged: false,
+                data: [0; FRAME_BYTES_MAX],
+            })
         });
         frame.len = len as u16;
+        frame.damaged = false;
         Some(frame)
     }
 
@@ -73,6 +98,7 @@ impl Pool {
         let mut copy = self.take(original.len()).expect("as long as an existing frame");
         copy.bytes_mut().copy_from_slice(original.bytes());
         copy.digest = original.digest;
+        copy.damaged = original.damaged;
         copy
     }
 

@@ -1,12 +1,12 @@
-//! A one-way link: queue → rate → delay → loss.
+//! A one-way link: queue → rate → delay. What more there is to it stands in [`impair`](super::impair).
 
 use std::rc::Rc;
 
-use rand_core::Rng;
 use serde::Serialize;
 
-use super::{NicCore, SwitchId};
-use crate::random::{Probability, Stream};
+use super::impair::{Fate, Impairments, Special};
+use super::{Frame, NicCore, SwitchId};
+use crate::random::Probability;
 use crate::time::{Duration, nanos};
 
 /// What a link does to the frames that it is offered.
@@ -22,6 +22,8 @@ pub struct LinkConfig {
     pub queue_bytes_max: Option<u64>,
     /// The share of frames that are lost on the way.
     pub loss: Probability,
+    /// What else it does to them.
+    pub impairments: Option<Box<Impairments>>,
 }
 
 /// Why a frame was lost.
@@ -42,14 +44,33 @@ pub enum DropReason {
     RingFull,
     /// The sending interface has no cable.
     Unplugged,
-    /// It was longer than a link can carry.
+    /// It was longer than an interface can send.
     TooLong,
+    /// It was longer than the link carries.
+    TooBig,
+    /// The queue in front of the link dropped it before it was full.
+    EarlyDrop,
+    /// It was damaged, and a checksum told the receiving interface.
+    BadChecksum,
+    /// A partition lay between the sender and the receiver.
+    Partition,
 }
 
 impl DropReason {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [Self; 7] =
-        [Self::Loss, Self::QueueFull, Self::LinkDown, Self::NodeDown, Self::RingFull, Self::Unplugged, Self::TooLong];
+    pub const ALL: [Self; 11] = [
+        Self::Loss,
+        Self::QueueFull,
+        Self::LinkDown,
+        Self::NodeDown,
+        Self::RingFull,
+        Self::Unplugged,
+        Self::TooLong,
+        Self::TooBig,
+        Self::EarlyDrop,
+        Self::BadChecksum,
+        Self::Partition,
+    ];
 
     /// The reason as one word.
     #[must_use]
@@ -62,6 +83,10 @@ impl DropReason {
             Self::RingFull => "ring-full",
             Self::Unplugged => "unplugged",
             Self::TooLong => "too-long",
+            Self::TooBig => "too-big",
+            Self::EarlyDrop => "early-drop",
+            Self::BadChecksum => "bad-checksum",
+            Self::Partition => "partition",
         }
     }
 }
@@ -75,6 +100,8 @@ pub struct LinkCounters {
     pub delivered: u64,
     /// Lost, whatever the reason.
     pub dropped: u64,
+    /// Came twice: so many more were on the way than were offered.
+    pub duplicated: u64,
 }
 
 /// Where a link leads.
@@ -88,15 +115,14 @@ pub(crate) enum Destination {
 const OVERHEAD_BYTES: u64 = 24;
 
 pub(crate) struct Link {
-    latency_ns: u64,
-    jitter_ns: u64,
+    pub(super) latency_ns: u64,
     /// Picoseconds a byte; 0 is without limit.
     byte_ps: u64,
+    overhead_bytes: u64,
     queue_ns_max: u64,
-    loss: Probability,
     /// When the last bit of the last accepted frame leaves.
-    busy_until: u64,
-    last_arrival: u64,
+    pub(super) busy_until: u64,
+    pub(super) last_arrival: u64,
     /// How many faults hold it cut.
     pub(crate) cuts: u32,
     /// When it was last cut; a frame sent before that never arrives.
@@ -104,20 +130,18 @@ pub(crate) struct Link {
     pub(crate) counters: LinkCounters,
     pub(crate) tap: Option<u32>,
     pub(crate) to: Destination,
+    /// What it does besides; a plain link pays nothing for what others do.
+    pub(super) special: Option<Box<Special>>,
     label: Box<str>,
-    jitter_stream: Option<Box<Stream>>,
-    loss_stream: Option<Box<Stream>>,
 }
 
 impl Link {
     pub(crate) fn new(label: &str, config: &LinkConfig, to: Destination) -> Self {
-        let byte_ps = config.rate_bps.map_or(0, |bps| (8_000_000_000_000 / bps.max(1)).max(1));
-        Self {
-            latency_ns: nanos(config.latency),
-            jitter_ns: nanos(config.jitter),
-            byte_ps,
-            queue_ns_max: config.queue_bytes_max.map_or(u64::MAX, |bytes| bytes.saturating_mul(byte_ps) / 1_000),
-            loss: config.loss,
+        let mut link = Self {
+            latency_ns: 0,
+            byte_ps: 0,
+            overhead_bytes: 0,
+            queue_ns_max: 0,
             busy_until: 0,
             last_arrival: 0,
             cuts: 0,
@@ -125,57 +149,61 @@ impl Link {
             counters: LinkCounters::default(),
             tap: None,
             to,
+            special: None,
             label: label.into(),
-            jitter_stream: None,
-            loss_stream: None,
-        }
+        };
+        link.tune(config);
+        link
     }
 
-    /// When a frame of `bytes` that is offered now arrives, or why it never does.
+    /// Does from now on what `config` says. Returns the frames that waited in a queue that is no more.
+    pub(crate) fn tune(&mut self, config: &LinkConfig) -> Vec<(Box<Frame>, Fate)> {
+        let overhead = config.impairments.as_ref().and_then(|impairments| impairments.overhead_bytes);
+        self.latency_ns = nanos(config.latency);
+        self.byte_ps = config.rate_bps.map_or(0, |bps| (8_000_000_000_000 / bps.max(1)).max(1));
+        self.overhead_bytes = overhead.map_or(OVERHEAD_BYTES, u64::from);
+        self.queue_ns_max = config.queue_bytes_max.map_or(u64::MAX, |bytes| bytes.saturating_mul(self.byte_ps) / 1_000);
+        if self.special.is_none() && !Special::is_needed(config) {
+            return Vec::new();
+        }
+        let byte_ps = self.byte_ps;
+        self.special.get_or_insert_default().tune(&self.label, config, byte_ps)
+    }
+
+    /// What makes it more than a plain link.
+    pub(crate) fn special(&mut self) -> &mut Special {
+        self.special.get_or_insert_default()
+    }
+
+    /// When a frame of `bytes` that is offered now to a plain link arrives, or why it never does.
     #[inline]
-    pub(crate) fn offer(&mut self, now: u64, bytes: usize, seed: u64) -> Result<u64, DropReason> {
-        // Every frame draws, whatever becomes of it, so that one frame's fate never shifts another's.
-        let jitter_ns = self.draw_jitter(seed);
-        let lost = self.draw_loss(seed);
+    pub(crate) fn offer(&mut self, now: u64, bytes: usize) -> Result<u64, DropReason> {
         if self.cuts > 0 {
             return Err(DropReason::LinkDown);
         }
-        let mut departure = now;
-        if self.byte_ps > 0 {
-            let start = self.busy_until.max(now);
-            if start - now > self.queue_ns_max {
-                return Err(DropReason::QueueFull);
-            }
-            departure = start + (bytes as u64 + OVERHEAD_BYTES) * self.byte_ps / 1_000;
-            self.busy_until = departure;
-        }
-        if lost {
-            return Err(DropReason::Loss);
-        }
-        let arrival = departure.saturating_add(self.latency_ns).saturating_add(jitter_ns).max(self.last_arrival);
+        let arrival = self.departure(now, bytes)?.saturating_add(self.latency_ns).max(self.last_arrival);
         self.last_arrival = arrival;
         Ok(arrival)
     }
 
+    /// When the last bit of a frame leaves that comes to the queue now.
     #[inline]
-    fn draw_jitter(&mut self, seed: u64) -> u64 {
-        if self.jitter_ns == 0 {
-            return 0;
+    pub(super) fn departure(&mut self, now: u64, bytes: usize) -> Result<u64, DropReason> {
+        if self.byte_ps == 0 {
+            return Ok(now);
         }
-        let label = &self.label;
-        let stream =
-            self.jitter_stream.get_or_insert_with(|| Box::new(Stream::new(seed, &format!("link/{label}/jitter"))));
-        stream.below(self.jitter_ns.saturating_add(1))
+        let start = self.busy_until.max(now);
+        if start - now > self.queue_ns_max {
+            return Err(DropReason::QueueFull);
+        }
+        Ok(self.depart_at(start, bytes))
     }
 
+    /// When the last bit of a frame leaves whose first leaves at `start`.
     #[inline]
-    fn draw_loss(&mut self, seed: u64) -> bool {
-        if self.loss.is_never() {
-            return false;
-        }
-        let label = &self.label;
-        let stream = self.loss_stream.get_or_insert_with(|| Box::new(Stream::new(seed, &format!("link/{label}/loss"))));
-        self.loss.decides(stream.next_u32())
+    pub(super) fn depart_at(&mut self, start: u64, bytes: usize) -> u64 {
+        self.busy_until = start.saturating_add((bytes as u64 + self.overhead_bytes) * self.byte_ps / 1_000);
+        self.busy_until
     }
 }
 
@@ -195,32 +223,10 @@ mod tests {
             queue_bytes_max: Some(2 * 1_066),
             ..LinkConfig::default()
         });
-        let times: Vec<_> = (0..4).map(|_| link.offer(0, 1_042, 1)).collect();
+        let times: Vec<_> = (0..4).map(|_| link.offer(0, 1_042)).collect();
         let wire_ns = 1_066 * 80;
         assert_eq!(times[..3], [1, 2, 3].map(|turn| Ok(5_000_000 + turn * wire_ns)));
         assert_eq!(times[3], Err(DropReason::QueueFull));
-        assert_eq!(link.offer(wire_ns, 1_042, 1), Ok(5_000_000 + 4 * wire_ns));
-    }
-
-    #[test]
-    fn a_cut_changes_no_later_draw() {
-        let config = LinkConfig { loss: Probability::from_parts_per_billion(500_000_000), ..LinkConfig::default() };
-        let (mut whole, mut cut) = (link(&config), link(&config));
-        let fates: Vec<_> = (0..100).map(|at| whole.offer(at, 64, 7)).collect();
-        for at in 0..100 {
-            cut.cuts = u32::from((20..40).contains(&at));
-            let fate = cut.offer(at, 64, 7);
-            if cut.cuts == 0 {
-                assert_eq!(fate, fates[at as usize]);
-            }
-        }
-    }
-
-    #[test]
-    fn jitter_keeps_the_order() {
-        let mut link = link(&LinkConfig { jitter: Duration::from_millis(3), ..LinkConfig::default() });
-        let arrivals: Vec<_> = (0..1_000_u64).map(|at| link.offer(at * 1_000, 64, 7).expect("lossless")).collect();
-        assert!(arrivals.is_sorted());
-        assert!((0..1_000).any(|at| arrivals[at] - at as u64 * 1_000 > 1_000_000));
+        assert_eq!(link.offer(wire_ns, 1_042), Ok(5_000_000 + 4 * wire_ns));
     }
 }

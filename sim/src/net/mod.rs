@@ -4,6 +4,7 @@
 //! link's own streams, never on anything else in the world.
 
 mod frame;
+pub mod impair;
 mod link;
 mod nic;
 mod switch;

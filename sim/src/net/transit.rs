@@ -1,5 +1,6 @@
 //! Frames on their way through links and switches.
 
+use super::impair::Packet;
 use super::link::{Destination, Link};
 use super::switch::{Forward, Switch};
 use super::{Direction, DropReason, Frame, LinkId, NicCore, NicId, Pool, SwitchId, Tap};
@@ -13,23 +14,25 @@ use std::rc::Rc;
 
 /// The network of a world.
 pub(crate) struct Net {
-    seed: u64,
+    pub(super) seed: u64,
     pub(crate) links: Vec<Link>,
     pub(crate) switches: Vec<Switch>,
     pub(crate) nics: Vec<Rc<NicCore>>,
     pub(crate) taps: Vec<Box<dyn Tap>>,
     pub(crate) dropped: [u64; DropReason::ALL.len()],
+    /// What chance did to frames, if anybody wants to know.
+    pub(crate) record: Option<Vec<Packet>>,
     /// Frames in flight; an event names its place here.
     flights: Vec<Option<Box<Frame>>>,
     free: Vec<u32>,
 }
 
 /// What the network needs of the kernel while it moves frames.
-struct Port<'a> {
-    now: u64,
-    queue: &'a mut Queue,
-    trace: &'a mut Trace,
-    pool: &'a Pool,
+pub(super) struct Port<'a> {
+    pub(super) now: u64,
+    pub(super) queue: &'a mut Queue,
+    pub(super) trace: &'a mut Trace,
+    pub(super) pool: &'a Pool,
 }
 
 impl Net {
@@ -41,6 +44,7 @@ impl Net {
             nics: Vec::new(),
             taps: Vec::new(),
             dropped: [0; DropReason::ALL.len()],
+            record: None,
             flights: Vec::new(),
             free: Vec::new(),
         }
@@ -59,7 +63,10 @@ impl Net {
         let at = Instant::from_nanos(port.now);
         let (ordinal, bytes) = (frame.ordinal, frame.len());
         port.trace.record(at, Event::FrameSent { link: id, ordinal, bytes: bytes as u32, digest: frame.digest() });
-        let fate = link.offer(port.now, bytes, self.seed);
+        if link.special.is_some() {
+            return self.offer_special(port, id, frame);
+        }
+        let fate = link.offer(port.now, bytes);
         if let Some(tap) = link.tap {
             let direction = if id.0.is_multiple_of(2) { Direction::Tx } else { Direction::Rx };
             self.taps[tap as usize].frame(at, direction, frame.bytes(), fate.err());
@@ -73,7 +80,7 @@ impl Net {
         }
     }
 
-    fn board(&mut self, frame: Box<Frame>) -> u32 {
+    pub(super) fn board(&mut self, frame: Box<Frame>) -> u32 {
         if let Some(flight) = self.free.pop() {
             self.flights[flight as usize] = Some(frame);
             return flight;
@@ -82,7 +89,7 @@ impl Net {
         u32::try_from(self.flights.len() - 1).expect("fewer than 2^32 frames in flight")
     }
 
-    fn lose(&mut self, port: &mut Port<'_>, frame: Box<Frame>, reason: DropReason) {
+    pub(super) fn lose(&mut self, port: &mut Port<'_>, frame: Box<Frame>, reason: DropReason) {
         let (link, ordinal) = (LinkId(frame.link), frame.ordinal);
         self.dropped[reason as usize] += 1;
         self.links[link.index()].counters.dropped += 1;
@@ -101,7 +108,7 @@ impl Net {
             return None;
         }
         if let Destination::Nic(nic) = &link.to
-            && let Some(reason) = nic.refuses()
+            && let Some(reason) = nic.refuses().or_else(|| frame.damage_seen())
         {
             self.lose(port, frame, reason);
             return None;
@@ -147,6 +154,13 @@ impl Net {
 }
 
 impl Kernel {
+    /// The network with what it needs to move frames.
+    pub(super) fn with_net<R>(&self, f: impl FnOnce(&mut Net, &mut Port<'_>) -> R) -> R {
+        let mut net = self.net.borrow_mut();
+        let (queue, trace) = (&mut *self.queue.borrow_mut(), &mut *self.trace.borrow_mut());
+        f(&mut net, &mut Port { now: self.now.get(), queue, trace, pool: &self.pool })
+    }
+
     /// Sends a sealed frame out of an interface.
     pub(crate) fn transmit(&self, nic: NicId, frame: Box<Frame>) {
         let net = &mut *self.net.borrow_mut();
@@ -166,11 +180,7 @@ impl Kernel {
     /// A frame comes out of its link.
     #[inline]
     pub(crate) fn land(&self, flight: u32) {
-        let wakee = {
-            let mut net = self.net.borrow_mut();
-            let (queue, trace) = (&mut *self.queue.borrow_mut(), &mut *self.trace.borrow_mut());
-            net.land(&mut Port { now: self.now.get(), queue, trace, pool: &self.pool }, flight)
-        };
+        let wakee = self.with_net(|net, port| net.land(port, flight));
         if let Some(wakee) = wakee {
             self.wake(wakee);
         }

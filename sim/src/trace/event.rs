@@ -82,6 +82,31 @@ pub enum Event {
         /// Why.
         reason: DropReason,
     },
+    /// A frame will come out of its link twice.
+    FrameDuplicated {
+        /// The one-way link.
+        link: LinkId,
+        /// Which frame of that link.
+        ordinal: u64,
+    },
+    /// A frame was damaged on a link.
+    FrameDamaged {
+        /// The one-way link.
+        link: LinkId,
+        /// Which frame of that link.
+        ordinal: u64,
+        /// The XXH3 of what is left of its bytes.
+        digest: u128,
+    },
+    /// A queue marked a frame as having met congestion.
+    FrameMarked {
+        /// The one-way link.
+        link: LinkId,
+        /// Which frame of that link.
+        ordinal: u64,
+        /// The XXH3 of its bytes with the mark.
+        digest: u128,
+    },
     /// A fault of the timeline began.
     FaultBegan {
         /// Its place in the timeline.
@@ -153,6 +178,15 @@ impl Event {
             Self::Verdict { expectation, verdict } => (12, expectation, verdict as u64),
             Self::Input { what } => (13, what.0, 0),
             Self::Crash { node } => (14, node.bits(), 0),
+            Self::FrameDuplicated { link, ordinal } => (15, link.bits(), ordinal),
+            Self::FrameDamaged { link, ordinal, digest } => {
+                fingerprint.mix(digest);
+                (16, link.bits(), ordinal)
+            }
+            Self::FrameMarked { link, ordinal, digest } => {
+                fingerprint.mix(digest);
+                (17, link.bits(), ordinal)
+            }
         };
         fingerprint.mix_pair(at.as_nanos(), (tag << 32 | u64::from(subject)) ^ value.rotate_left(40));
     }
@@ -176,9 +210,12 @@ impl Event {
     #[must_use]
     pub fn link(&self) -> Option<LinkId> {
         match *self {
-            Self::FrameSent { link, .. } | Self::FrameDelivered { link, .. } | Self::FrameDropped { link, .. } => {
-                Some(link)
-            }
+            Self::FrameSent { link, .. }
+            | Self::FrameDelivered { link, .. }
+            | Self::FrameDropped { link, .. }
+            | Self::FrameDuplicated { link, .. }
+            | Self::FrameDamaged { link, .. }
+            | Self::FrameMarked { link, .. } => Some(link),
             _ => None,
         }
     }
@@ -196,6 +233,9 @@ impl Event {
             Self::FrameSent { .. } => "frame-sent",
             Self::FrameDelivered { .. } => "frame-delivered",
             Self::FrameDropped { .. } => "frame-dropped",
+            Self::FrameDuplicated { .. } => "frame-duplicated",
+            Self::FrameDamaged { .. } => "frame-damaged",
+            Self::FrameMarked { .. } => "frame-marked",
             Self::FaultBegan { .. } => "fault-began",
             Self::FaultEnded { .. } => "fault-ended",
             Self::Flow { .. } => "flow",

@@ -89,7 +89,13 @@ impl NamedRecord<'_> {
                 map.serialize_entry("bytes", &bytes)?;
                 map.serialize_entry("digest", &format_args!("{digest:032x}"))
             }
-            Event::FrameDelivered { ordinal, .. } => map.serialize_entry("ordinal", &ordinal),
+            Event::FrameDelivered { ordinal, .. } | Event::FrameDuplicated { ordinal, .. } => {
+                map.serialize_entry("ordinal", &ordinal)
+            }
+            Event::FrameDamaged { ordinal, digest, .. } | Event::FrameMarked { ordinal, digest, .. } => {
+                map.serialize_entry("ordinal", &ordinal)?;
+                map.serialize_entry("digest", &format_args!("{digest:032x}"))
+            }
             Event::FrameDropped { ordinal, reason, .. } => {
                 map.serialize_entry("ordinal", &ordinal)?;
                 map.serialize_entry("reason", reason.name())

@@ -60,7 +60,7 @@ fn row<'a>(state: &State, snapshot: &Snapshot, cable: CableId, name: &'a str, is
 }
 
 fn direction(state: &State, counters: LinkCounters, is_wide: bool) -> Vec<Cell<'static>> {
-    let LinkCounters { sent, delivered, dropped } = counters;
+    let LinkCounters { sent, delivered, dropped, .. } = counters;
     let loss = if dropped > 0 { state.palette.caution() } else { state.palette.faint() };
     let cell = |text: String, style: Style| Cell::new(Line::from(Span::styled(text, style)).right_aligned());
     let mut cells = vec![cell(text::count(sent), Style::new())];

@@ -1,0 +1,244 @@
+//! How much is added to a link's latency.
+
+use std::sync::Arc;
+
+use super::correlated::blend;
+use crate::random::Probability;
+use crate::time::{Duration, nanos};
+
+/// A random share of the delay of each frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delay {
+    /// How it is distributed.
+    pub shape: Shape,
+    /// How much each resembles the last one, by netem's formula.
+    pub correlation: Probability,
+}
+
+/// How delays are distributed. What would make the whole delay negative makes it nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shape {
+    /// Evenly from nothing to so much more than the latency.
+    Uniform(Duration),
+    /// Around the latency, with this standard deviation.
+    Normal(Duration),
+    /// netem's `pareto`: around the latency, with a long tail to later, in units of this deviation. The distribution is
+    /// (u^(-1/3) - 1.5) · 4/3, cut at 4.
+    Pareto(Duration),
+    /// netem's `paretonormal`: a quarter normal and three quarters Pareto, cut at ±4 deviations.
+    ParetoNormal(Duration),
+    /// More than the latency by this much on average, memoryless.
+    Exponential(Duration),
+    /// More than the latency by one of these, all equally likely, in nanoseconds.
+    Table(Arc<[u64]>),
+}
+
+/// A delay with the last value of its chance.
+pub(super) struct DelayModel {
+    delay: Delay,
+    last: Option<u64>,
+}
+
+impl DelayModel {
+    pub(super) fn new(delay: &Delay) -> Self {
+        Self { delay: delay.clone(), last: None }
+    }
+
+    /// What `word` adds to the latency, in nanoseconds.
+    #[inline]
+    pub(super) fn extra_ns(&mut self, word: u64) -> i64 {
+        let mut word = word;
+        if !self.delay.correlation.is_never() {
+            word = self.last.map_or(word, |last| blend(word, last, self.delay.correlation, 64));
+            self.last = Some(word);
+        }
+        self.delay.shape.extra_ns(word)
+    }
+}
+
+impl Shape {
+    #[inline]
+    fn extra_ns(&self, word: u64) -> i64 {
+        let below = |bound: u64| ((u128::from(word) * u128::from(bound)) >> 64) as u64;
+        match self {
+            Self::Uniform(most) => below(nanos(*most).saturating_add(1)).min(i64::MAX as u64) as i64,
+            Self::Normal(deviation) => scaled(normal(unit(word)), *deviation),
+            Self::Pareto(deviation) => scaled(pareto(unit(word)), *deviation),
+            Self::ParetoNormal(deviation) => {
+                let u = unit(word);
+                scaled((0.25 * normal(u) + 0.75 * pareto(u)).clamp(-CUT, CUT), *deviation)
+            }
+            Self::Exponential(mean) => scaled(-libm::log(1.0 - unit(word)), *mean),
+            Self::Table(table) => {
+                table.get(below(table.len() as u64) as usize).map_or(0, |ns| i64::try_from(*ns).unwrap_or(i64::MAX))
+            }
+        }
+    }
+}
+
+/// Where netem's tables end: 32,767 steps of 1/8192.
+const CUT: f64 = 32_767.0 / 8_192.0;
+
+/// In 0..1, both excluded.
+fn unit(word: u64) -> f64 {
+    ((word >> 12) as f64 + 0.5) / 4_503_599_627_370_496.0
+}
+
+fn scaled(times: f64, deviation: Duration) -> i64 {
+    // A cast from a float saturates.
+    libm::rint(times * nanos(deviation) as f64) as i64
+}
+
+/// The quantile of netem's Pareto distribution: of three as its exponent.
+fn pareto(u: f64) -> f64 {
+    ((1.0 / libm::cbrt(1.0 - u) - 1.5) * 4.0 / 3.0).min(CUT)
+}
+
+/// The quantile of the normal distribution, by P. J. Acklam's rational approximation (relative error below 1.2e-9).
+fn normal(u: f64) -> f64 {
+    const LOW: f64 = 0.02425;
+    const A: [f64; 6] = [
+        -3.969_683_028_665_376e1,
+        2.209_460_984_245_205e2,
+        -2.759_285_104_469_687e2,
+        1.383_577_518_672_69e2,
+        -3.066_479_806_614_716e1,
+        2.506_628_277_459_239,
+    ];
+    const B: [f64; 6] = [
+        -5.447_609_879_822_406e1,
+        1.615_858_368_580_409e2,
+        -1.556_989_798_598_866e2,
+        6.680_131_188_771_972e1,
+        -1.328_068_155_288_572e1,
+        1.0,
+    ];
+    const C: [f64; 6] = [
+        -7.784_894_002_430_293e-3,
+        -3.223_964_580_411_365e-1,
+        -2.400_758_277_161_838,
+        -2.549_732_539_343_734,
+        4.374_664_141_464_968,
+        2.938_163_982_698_783,
+    ];
+    const D: [f64; 5] =
+        [7.784_695_709_041_462e-3, 3.224_671_290_700_398e-1, 2.445_134_137_142_996, 3.754_408_661_907_416, 1.0];
+    let tail = |u: f64| {
+        let q = libm::sqrt(-2.0 * libm::log(u));
+        polynomial(&C, q) / polynomial(&D, q)
+    };
+    if u < LOW {
+        tail(u)
+    } else if u > 1.0 - LOW {
+        -tail(1.0 - u)
+    } else {
+        let q = u - 0.5;
+        let r = q * q;
+        polynomial(&A, r) * q / polynomial(&B, r)
+    }
+}
+
+/// By Horner, the highest power first.
+fn polynomial(coefficients: &[f64], x: f64) -> f64 {
+    coefficients.iter().fold(0.0, |sum, coefficient| sum * x + coefficient)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Stream;
+    use rand_core::Rng;
+
+    const DRAWS: usize = 1_000_000;
+    const MS: Duration = Duration::from_millis(1);
+
+    fn drawn(shape: &Shape) -> Vec<f64> {
+        let mut model = DelayModel::new(&Delay { shape: shape.clone(), correlation: Probability::NEVER });
+        let mut stream = Stream::new(9, "test/jitter");
+        let mut drawn: Vec<f64> = (0..DRAWS).map(|_| model.extra_ns(stream.next_u64()) as f64 / 1e6).collect();
+        drawn.sort_by(f64::total_cmp);
+        drawn
+    }
+
+    /// Kolmogorov's and Smirnov's largest distance from a distribution, below `end`; 1.95 / √n at 0.1 %.
+    fn assert_is(name: &str, shape: &Shape, end: f64, distribution: impl Fn(f64) -> f64) {
+        let drawn = drawn(shape);
+        let n = drawn.len() as f64;
+        let distance = drawn.iter().take_while(|x| **x < end).enumerate().fold(0.0_f64, |worst, (at, x)| {
+            let theory = distribution(*x);
+            worst.max((theory - at as f64 / n).abs()).max((theory - (at + 1) as f64 / n).abs())
+        });
+        assert!(distance < 1.95 / n.sqrt(), "{name}: {distance}");
+    }
+
+    fn normal_distribution(x: f64) -> f64 {
+        0.5 * libm::erfc(-x / 2.0_f64.sqrt())
+    }
+
+    fn pareto_distribution(x: f64) -> f64 {
+        if x < -2.0 / 3.0 { 0.0 } else { 1.0 - (0.75 * x + 1.5).powi(-3) }
+    }
+
+    #[test]
+    fn each_is_what_it_says() {
+        assert_is("uniform", &Shape::Uniform(MS), f64::MAX, |x| x.clamp(0.0, 1.0));
+        assert_is("normal", &Shape::Normal(MS), f64::MAX, normal_distribution);
+        assert_is("exponential", &Shape::Exponential(MS), f64::MAX, |x| 1.0 - (-x).exp());
+        assert_is("pareto", &Shape::Pareto(MS), CUT - 1e-6, pareto_distribution);
+    }
+
+    /// A mixture of quantiles has no closed distribution; its own quantiles are compared.
+    #[test]
+    fn a_quarter_normal_and_three_quarters_pareto() {
+        let drawn = drawn(&Shape::ParetoNormal(MS));
+        for percent in 1..100_usize {
+            let u = percent as f64 / 100.0;
+            let normal = invert(normal_distribution, u);
+            let pareto = invert(pareto_distribution, u).min(CUT);
+            let expected = 0.25 * normal + 0.75 * pareto;
+            let density = 0.01;
+            let got = drawn[DRAWS / 100 * percent];
+            assert!((got - expected).abs() < density, "{percent} %: {got} for {expected}");
+        }
+    }
+
+    fn invert(distribution: impl Fn(f64) -> f64, u: f64) -> f64 {
+        let (mut low, mut high) = (-10.0, 10.0);
+        for _ in 0..100 {
+            let middle = (low + high) / 2.0;
+            if distribution(middle) < u {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    #[test]
+    fn a_table_gives_each_of_its_values_alike() {
+        let table: Vec<u64> = (0..16).map(|at| at * at * 1_000_000).collect();
+        let drawn = drawn(&Shape::Table(table.clone().into()));
+        let expected = DRAWS as f64 / 16.0;
+        let chi2: f64 = table
+            .iter()
+            .map(|ns| {
+                let seen = drawn.iter().filter(|x| **x == *ns as f64 / 1e6).count() as f64;
+                (seen - expected).powi(2) / expected
+            })
+            .sum();
+        // 15 degrees of freedom, at 0.1 %.
+        assert!(chi2 < 37.7, "{chi2}");
+    }
+
+    #[test]
+    fn netems_pareto_is_cut_where_its_table_ends() {
+        let drawn = drawn(&Shape::Pareto(MS));
+        let cut = drawn.iter().filter(|x| **x >= CUT - 1e-6).count() as f64;
+        // (0.75 · 4 + 1.5)^-3 of them lie beyond; ± 4 deviations.
+        let expected = DRAWS as f64 * (0.75 * CUT + 1.5).powi(-3);
+        assert!((cut - expected).abs() < 4.0 * expected.sqrt(), "{cut} for {expected}");
+        assert!(Shape::Normal(MS).extra_ns(0) < -7_000_000, "the normal one is not");
+    }
+}

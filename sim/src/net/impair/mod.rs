@@ -1,0 +1,84 @@
+//! What links do to frames besides passing them: delays with a distribution, losses, duplicates, damage, reordering,
+//! queues that manage themselves, and the largest frame.
+//!
+//! Every frame that is offered to a link draws the same number of words for each impairment, whatever comes of them, at
+//! a place of the impairment's own stream that its ordinal alone decides: one frame's fate never shifts another's. What
+//! chance decided can be written down and given to another run in place of its draws: see [`Packet`].
+//!
+//! Floating point chooses nothing here but through `libm` and plain arithmetic, which are the same on every platform.
+
+mod chance;
+mod checksum;
+mod correlated;
+mod damage;
+mod delay;
+mod dice;
+mod line;
+mod loss;
+mod special;
+mod transit;
+
+pub use chance::{Given, Kind, Kinds, Packet, What};
+pub use correlated::Odds;
+pub use damage::{Corrupt, Damage, How};
+pub use delay::{Delay, Shape};
+pub use line::{CoDelConfig, FqCoDelConfig, LineConfig, RedConfig, TailConfig};
+pub use loss::Loss;
+
+pub(crate) use chance::{Chances, Fate};
+pub(crate) use checksum::is_sound;
+pub(crate) use special::Special;
+
+use crate::time::Duration;
+
+/// What a link does to frames besides passing them. The default is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Impairments {
+    /// How much is added to the latency, in place of [`LinkConfig::jitter`](super::LinkConfig::jitter).
+    pub delay: Option<Delay>,
+    /// Whether frames may overtake each other where their delays differ. Otherwise none arrives before an earlier one.
+    pub unordered: bool,
+    /// Which frames are lost, in place of [`LinkConfig::loss`](super::LinkConfig::loss).
+    pub loss: Option<Loss>,
+    /// Which frames come twice.
+    pub duplicate: Option<Duplicate>,
+    /// Which frames are damaged.
+    pub corrupt: Option<Corrupt>,
+    /// Which frames overtake those before them.
+    pub reorder: Option<Reorder>,
+    /// The longest packet that the link carries, in bytes without the Ethernet header. Longer ones vanish without a word.
+    pub mtu: Option<u32>,
+    /// How many bytes each frame costs on top of its own where there is a rate; Ethernet's 24 if left out.
+    pub overhead_bytes: Option<u32>,
+    /// The queue in front of the link, in place of [`LinkConfig::queue_bytes_max`](super::LinkConfig::queue_bytes_max).
+    pub line: Option<LineConfig>,
+}
+
+impl Impairments {
+    /// Whether they do nothing.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Frames that come twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duplicate {
+    /// How likely.
+    pub odds: Odds,
+    /// How much later than the first the second comes.
+    pub later: Duration,
+}
+
+/// Frames that overtake: they do not wait for the latency, and so come before those that do.
+///
+/// As netem's `reorder`: once `gap - 1` frames have gone the slow way, each next one overtakes with the odds, and the
+/// count begins anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reorder {
+    /// How likely, once the gap is full.
+    pub odds: Odds,
+    /// At least every so many frames; 1 tries every frame.
+    pub gap: u32,
+}

@@ -1,0 +1,143 @@
+//! Frames on links that do more than pass them.
+
+use super::line::Served;
+use super::{Fate, Packet, What};
+use crate::kernel::{Action, Kernel};
+use crate::net::transit::{Net, Port};
+use crate::net::{Direction, DropReason, Frame, LinkConfig, LinkId};
+use crate::time::Instant;
+use crate::trace::Event;
+
+impl Net {
+    /// Takes a frame that has been offered to a special link.
+    pub(in crate::net) fn offer_special(&mut self, port: &mut Port<'_>, id: LinkId, frame: Box<Frame>) {
+        let link = &mut self.links[id.index()];
+        let Some(special) = &mut link.special else { return port.pool.put(frame) };
+        let fate = special.decide(self.seed, frame.ordinal, frame.len());
+        if let Some(record) = &mut self.record {
+            record.extend(fate.decided().map(|what| Packet { link: id, ordinal: frame.ordinal, what }));
+        }
+        let dropped = if link.cuts > 0 {
+            Some(DropReason::LinkDown)
+        } else if special.is_too_big(frame.len()) {
+            Some(DropReason::TooBig)
+        } else {
+            None
+        };
+        if let Some(tap) = link.tap {
+            let direction = if id.bits().is_multiple_of(2) { Direction::Tx } else { Direction::Rx };
+            let known = dropped.or(fate.lose.then_some(DropReason::Loss));
+            self.taps[tap as usize].frame(Instant::from_nanos(port.now), direction, frame.bytes(), known);
+        }
+        if let Some(reason) = dropped {
+            self.lose(port, frame, reason);
+        } else if special.clogs > 0 {
+            special.held.push((frame, fate));
+        } else {
+            self.enter(port, id, frame, fate);
+        }
+    }
+
+    /// A frame comes to the queue in front of its link.
+    fn enter(&mut self, port: &mut Port<'_>, id: LinkId, frame: Box<Frame>, fate: Fate) {
+        let link = &mut self.links[id.index()];
+        let Some(special) = &mut link.special else { return port.pool.put(frame) };
+        if let Some(line) = &mut special.line {
+            let ordinal = frame.ordinal;
+            let hit = line.enqueue(port.now, frame, fate);
+            if hit && let Some(record) = &mut self.record {
+                record.push(Packet { link: id, ordinal, what: What::EarlyDrop });
+            }
+            return self.serve(port, id);
+        }
+        match link.departure(port.now, frame.len()) {
+            Ok(departure) => self.depart(port, id, frame, &fate, departure),
+            Err(reason) => self.lose(port, frame, reason),
+        }
+    }
+
+    /// Lets the queue of a link send what it can, and asks to be called when it can send more.
+    fn serve(&mut self, port: &mut Port<'_>, id: LinkId) {
+        loop {
+            let link = &mut self.links[id.index()];
+            let Some(line) = link.special.as_mut().and_then(|special| special.line.as_mut()) else { return };
+            if let Some((frame, reason)) = line.refused() {
+                self.lose(port, frame, reason);
+                continue;
+            }
+            if link.busy_until > port.now {
+                if line.wants_call() {
+                    port.queue.push(link.busy_until, Action::LineFree(id.bits()).payload());
+                }
+                return;
+            }
+            let Some(Served { frame, fate, marked }) = line.dequeue(port.now) else {
+                if line.has_refused() {
+                    continue;
+                }
+                return;
+            };
+            if marked {
+                let event = Event::FrameMarked { link: id, ordinal: frame.ordinal, digest: frame.digest() };
+                port.trace.record(Instant::from_nanos(port.now), event);
+            }
+            let departure = link.depart_at(port.now, frame.len());
+            self.depart(port, id, frame, &fate, departure);
+        }
+    }
+
+    /// A frame leaves, and is lost, or arrives once or twice, perhaps damaged.
+    fn depart(&mut self, port: &mut Port<'_>, id: LinkId, mut frame: Box<Frame>, fate: &Fate, departure: u64) {
+        if fate.lose {
+            return self.lose(port, frame, DropReason::Loss);
+        }
+        let link = &mut self.links[id.index()];
+        let Some(special) = &link.special else { return port.pool.put(frame) };
+        let arrival = special.arrival(departure, link.latency_ns, fate, &mut link.last_arrival);
+        let (at, ordinal) = (Instant::from_nanos(port.now), frame.ordinal);
+        if let Some(damage) = &fate.damage {
+            frame.damage(damage);
+            port.trace.record(at, Event::FrameDamaged { link: id, ordinal, digest: frame.digest() });
+        }
+        let copy = fate.duplicate.map(|later_ns| {
+            self.links[id.index()].counters.duplicated += 1;
+            port.trace.record(at, Event::FrameDuplicated { link: id, ordinal });
+            (port.pool.copy(&frame), arrival.saturating_add(later_ns))
+        });
+        self.fly(port, frame, arrival);
+        if let Some((mut copy, arrival)) = copy {
+            (copy.link, copy.ordinal, copy.sent_at) = (id.bits(), ordinal, port.now);
+            self.fly(port, copy, arrival);
+        }
+    }
+
+    fn fly(&mut self, port: &mut Port<'_>, frame: Box<Frame>, arrival: u64) {
+        let flight = self.board(frame);
+        port.queue.push(arrival, Action::Frame(flight).payload());
+    }
+
+    /// Lets a link do from now on what `config` says. What waited in its queue comes to its new one.
+    fn retune(&mut self, port: &mut Port<'_>, id: LinkId, config: &LinkConfig) {
+        for (frame, fate) in self.links[id.index()].tune(config) {
+            self.enter(port, id, frame, fate);
+        }
+    }
+}
+
+impl Kernel {
+    /// Lets a link do from now on what `config` says.
+    pub(crate) fn retune(&self, link: LinkId, config: &LinkConfig) {
+        self.with_net(|net, port| net.retune(port, link, config));
+    }
+
+    /// A link with a queue of its own has sent a frame.
+    pub(crate) fn line_free(&self, link: u32) {
+        self.with_net(|net, port| {
+            let link = LinkId(link);
+            if let Some(line) = net.links[link.index()].special.as_mut().and_then(|special| special.line.as_mut()) {
+                line.called();
+            }
+            net.serve(port, link);
+        });
+    }
+}
