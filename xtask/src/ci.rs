@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use crate::metadata;
 use crate::shell;
 use crate::tests_run::{self, Tally};
-use crate::{Outcome, deps, elsewhere, fingerprints, licences, no_std, outside, tidy};
+use crate::{Outcome, deps, elsewhere, fingerprints, interop, licences, no_std, outside, tidy, tools};
 
 /// Runs every step; whether all of them passed.
 pub(crate) fn run() -> bool {
     let mut steps = Steps::default();
     let mut tally = Tally::default();
 
-    steps.take("tools", tools);
+    steps.take("tools", install_tools);
     steps.take("lock file", || {
         shell::read(shell::cargo().args(["metadata", "--locked", "--format-version", "1"])).map(drop)
     });
@@ -29,6 +29,7 @@ pub(crate) fn run() -> bool {
     });
     steps.take("tests", || tests_run::run(&mut tally));
     steps.take("no-std", no_std::run);
+    steps.take("interop", || interop::run(&[]));
     steps.take("elsewhere", elsewhere::run);
     steps.take("fingerprints", || fingerprints::run(fingerprints::Mode::Compare));
     steps.take("firmware", outside::firmware);
@@ -39,18 +40,9 @@ pub(crate) fn run() -> bool {
 /// What some tests look for, and the package that brings it.
 const TOOLS: [(&str, &str); 3] = [("curl", "curl"), ("tshark", "tshark"), ("qemu-system-arm", "qemu-system-arm")];
 
-/// Has apt install what some tests look for and skip without. That it cannot is no failure.
-fn tools() -> Outcome {
-    let absent = || TOOLS.into_iter().filter(|(program, _)| !shell::has(program, "--version"));
-    let packages: Vec<&str> = absent().map(|(_, package)| package).collect();
-    if !packages.is_empty()
-        && let Err(error) = apt(&["update"]).and_then(|()| apt(&[&["install", "--yes"], &packages[..]].concat()))
-    {
-        println!("{error}");
-    }
-    for (program, _) in absent() {
-        println!("{program} is not here: tests that need it pass without");
-    }
+/// Has apt install what some tests look for and skip without, and rustup what this needs.
+fn install_tools() -> Outcome {
+    tools::install(&TOOLS);
     for (program, component) in [("cargo-fmt", "rustfmt"), ("cargo-clippy", "clippy")] {
         if !shell::has(program, "--version") {
             shell::run(Command::new("rustup").args(["component", "add", component]))?;
@@ -58,13 +50,6 @@ fn tools() -> Outcome {
     }
     // Read once here, so that a broken manifest is reported before everything else trips over it.
     metadata::workspace().map(drop)
-}
-
-/// Gives up soon where there is no network.
-fn apt(arguments: &[&str]) -> Outcome {
-    let mut apt = Command::new("apt-get");
-    apt.args(["--no-install-recommends", "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=20"]);
-    shell::run(apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 #[derive(Default)]

@@ -8,6 +8,7 @@ mod ci;
 mod deps;
 mod elsewhere;
 mod fingerprints;
+mod interop;
 mod licences;
 mod metadata;
 mod no_std;
@@ -16,6 +17,7 @@ mod policy;
 mod shell;
 mod tests_run;
 mod tidy;
+mod tools;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -30,6 +32,7 @@ usage: cargo xtask VERB
   deps                   who names whom, against the forbidden edges
   licences               every dependency's licence, source and name
   no-std                 stack and devices for bare metal, without alloc
+  interop [WORD...]      the stack against the Linux kernel and real programs; the cases named with one of the words
   elsewhere              the command for other platforms, unlinked
   tidy                   file and function lengths, names, unsafe, reasons
   test                   every test, and every example in the documentation
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         ["deps"] => deps::run(),
         ["licences"] => licences::run(),
         ["no-std"] => no_std::run(),
+        ["interop", ref words @ ..] => interop::run(words),
         ["elsewhere"] => elsewhere::run(),
         ["tidy"] => tidy::run(),
         ["test"] => tests_run::run(&mut tests_run::Tally::default()),

@@ -1,0 +1,36 @@
+//! The cases, by what they prove.
+
+mod tcp;
+
+use futures_util::future::LocalBoxFuture;
+
+use crate::table::Outcome;
+
+/// A case, begun.
+pub(crate) type Run = fn() -> LocalBoxFuture<'static, Outcome>;
+
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// Who is at the other end.
+    pub(crate) against: &'static str,
+    pub(crate) run: Run,
+}
+
+macro_rules! cases {
+    ($($name:literal, $against:literal => $run:path;)*) => {
+        /// Every case, in the order in which they run.
+        pub(crate) const CASES: &[Case] =
+            &[$(Case { name: $name, against: $against, run: || Box::pin($run()) }),*];
+    };
+}
+
+cases! {
+    "tcp: bulk to the kernel", "Linux TCP" => tcp::bulk_out;
+    "tcp: bulk from the kernel", "Linux TCP" => tcp::bulk_in;
+    "tcp: bulk over IPv6", "Linux TCP" => tcp::bulk_v6;
+    "tcp: half-close, both ways", "Linux TCP" => tcp::half_close;
+    "tcp: zero window, ours", "Linux TCP" => tcp::zero_window_ours;
+    "tcp: zero window, the kernel's", "Linux TCP" => tcp::zero_window_theirs;
+    "tcp: refused and reset", "Linux TCP" => tcp::refused_and_reset;
+    "tcp: bulk through our listener", "iperf3" => tcp::listener;
+}

@@ -1,0 +1,122 @@
+//! Where the stack meets the kernel: a TAP device with the stack at one end and an interface at the other.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+use tokio::task::{JoinHandle, spawn_local};
+use wavetank_stack::{Cidr, Config, Route, Stack};
+use wavetank_tap::{HostClock, Tap};
+
+use crate::table::Failure;
+
+/// The kernel's end of the cable.
+pub(crate) const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+/// Our end.
+pub(crate) const OURS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+pub(crate) const KERNEL_V6: Ipv6Addr = Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1);
+pub(crate) const OURS_V6: Ipv6Addr = Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 2);
+
+/// The kernel's name of the cable.
+pub(crate) const DEVICE: &str = "tank0";
+const MAC: [u8; 6] = [0x02, 0x77, 0, 0, 0, 0x02];
+
+/// A TAP device, a stack at our end of it, and the task that runs it.
+pub(crate) struct Shore {
+    pub(crate) stack: Stack<'static>,
+    pub(crate) clock: HostClock,
+    /// A folder for the configuration of programs, gone with this.
+    folder: PathBuf,
+    runner: JoinHandle<()>,
+}
+
+impl Shore {
+    /// A stack with our two addresses, and the kernel as its router.
+    pub(crate) async fn new() -> Result<Self, Failure> {
+        let addresses = [Cidr::v4(OURS, 24), Cidr::v6(OURS_V6, 64)];
+        let routes = [Route::default_via(KERNEL.into()), Route::default_via(KERNEL_V6.into())];
+        Self::with(&Config::new(&addresses, &routes)).await
+    }
+
+    /// A stack that nobody has told an address.
+    pub(crate) async fn bare() -> Result<Self, Failure> {
+        Self::with(&Config::default()).await
+    }
+
+    async fn with(config: &Config<'_>) -> Result<Self, Failure> {
+        let clock = HostClock::new();
+        let tap = Tap::open(DEVICE, MAC)?;
+        ip(&["link", "set", "lo", "up"]).await?;
+        ip(&["address", "add", &format!("{KERNEL}/24"), "dev", DEVICE]).await?;
+        ip(&["address", "add", &format!("{KERNEL_V6}/64"), "dev", DEVICE, "nodad"]).await?;
+        ip(&["link", "set", DEVICE, "up"]).await?;
+        let folder = std::env::temp_dir().join(format!("wavetank-interop-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos() as u64;
+        let (stack, mut runner) = Stack::shared(tap, clock, config, seed);
+        let runner = spawn_local(async move { runner.run().await });
+        Ok(Self { stack, clock, folder, runner })
+    }
+
+    /// Writes a file that a program reads, and answers with its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> Result<String, Failure> {
+        let path = self.folder.join(name);
+        std::fs::write(&path, text)?;
+        Ok(path.to_string_lossy().into_owned())
+    }
+}
+
+impl Drop for Shore {
+    fn drop(&mut self) {
+        self.runner.abort();
+        // The next case makes its own; what is left behind lies in the system's folder for such things.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// An address and a port.
+pub(crate) fn at(address: impl Into<std::net::IpAddr>, port: u16) -> SocketAddr {
+    SocketAddr::new(address.into(), port)
+}
+
+/// Has the kernel change something of its network.
+pub(crate) async fn ip(arguments: &[&str]) -> Result<(), Failure> {
+    read("ip", arguments).await.map(drop)
+}
+
+/// Runs a program to its end, and answers with what it wrote.
+pub(crate) async fn read(program: &str, arguments: &[&str]) -> Result<String, Failure> {
+    let output = command(program).args(arguments).output().await.map_err(|error| cannot_start(program, &error))?;
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    match output.status.success() {
+        true => Ok(text),
+        false => Err(Failure::Told(format!("{program} {}: {}: {text}", arguments.join(" "), output.status))),
+    }
+}
+
+/// Starts a program that goes on until what this answers is dropped.
+pub(crate) fn start(program: &str, arguments: &[&str]) -> Result<Child, Failure> {
+    command(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| cannot_start(program, &error))
+}
+
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    // Where Debian keeps its servers, for whoever is root without a login.
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin")).kill_on_drop(true);
+    command
+}
+
+fn cannot_start(program: &str, error: &std::io::Error) -> Failure {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Failure::Absent(program.to_owned()),
+        _ => Failure::Told(format!("{program} cannot be started: {error}")),
+    }
+}

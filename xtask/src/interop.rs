@@ -1,0 +1,46 @@
+//! `interop`: the stack against the Linux kernel and against real programs, in a network namespace of its own.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::shell;
+use crate::{Outcome, metadata, tools};
+
+/// What the cases start, and the package that brings it. A case whose program cannot be had is skipped by name.
+const PROGRAMS: [(&str, &str); 8] = [
+    ("iperf3", "iperf3"),
+    ("ping", "iputils-ping"),
+    ("dnsmasq", "dnsmasq-base"),
+    ("chronyd", "chrony"),
+    ("coap-client-notls", "libcoap3-bin"),
+    ("mosquitto", "mosquitto"),
+    ("mosquitto_pub", "mosquitto-clients"),
+    ("nginx", "nginx-light"),
+];
+
+/// Runs the cases whose names hold one of `words`; all if there are none.
+pub(crate) fn run(words: &[&str]) -> Outcome {
+    if let Some(reason) = impossible() {
+        println!("interop: skipped, {reason}");
+        return Ok(());
+    }
+    tools::install(&PROGRAMS);
+    shell::run(shell::cargo().args(["build", "--package", "wavetank-tap", "--bin", "wavetank-interop"]))?;
+    let program = metadata::workspace()?.target_directory.join("debug/wavetank-interop");
+    shell::run(Command::new("unshare").arg("--net").arg(program).args(words))
+}
+
+/// Why no case can run here, if none can.
+fn impossible() -> Option<&'static str> {
+    if !cfg!(target_os = "linux") {
+        return Some("there are network namespaces on Linux only");
+    }
+    if !Path::new("/dev/net/tun").exists() {
+        return Some("there is no /dev/net/tun");
+    }
+    let namespace = Command::new("unshare").args(["--net", "true"]).output();
+    if !namespace.is_ok_and(|output| output.status.success()) {
+        return Some("no network namespace can be made: it takes root");
+    }
+    None
+}
