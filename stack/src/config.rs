@@ -8,7 +8,9 @@ use crate::{
 /// How many addresses a stack can have, the link-local one that it makes itself included.
 pub const ADDRESSES_MAX: usize = 8;
 /// How many routes a stack can have.
-pub const ROUTES_MAX: usize = 8;
+pub const ROUTES_MAX: usize = 4;
+/// How many name servers a stack remembers.
+pub const DNS_SERVERS_MAX: usize = 3;
 
 /// The settings of a stack. `Config::default()` has no address: fill in at least `addresses`.
 #[derive(Clone, Debug)]

@@ -8,9 +8,14 @@ extern crate alloc;
 extern crate std;
 
 mod address;
+mod claim;
 mod config;
+#[cfg(feature = "dhcp")]
+pub mod dhcp;
 mod engine;
 pub mod http;
+pub mod icmp;
+mod interface;
 pub mod probe;
 mod resources;
 mod runner;
@@ -22,7 +27,9 @@ pub mod time;
 pub mod udp;
 
 pub use address::{Cidr, ParseCidrError, Route};
-pub use config::{ADDRESSES_MAX, Config, ROUTES_MAX, Verify};
+pub use claim::{Claim, Claiming};
+pub use config::{ADDRESSES_MAX, Config, DNS_SERVERS_MAX, ROUTES_MAX, Verify};
+pub use interface::TooMany;
 pub use probe::{FlowId, Probe};
 pub use resources::Resources;
 pub use runner::Runner;

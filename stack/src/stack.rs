@@ -118,12 +118,13 @@ impl<'r> Stack<'r> {
     }
 
     /// Replaces all addresses and routes, as when the network assigned new ones. Connections from an address
-    /// that is gone end without a word.
+    /// that is gone end without a word to the other side, and with [`tcp::Error::AddressLost`](crate::tcp::Error) here.
     ///
     /// # Panics
     /// As [`Stack::new`].
     pub fn set_addresses(&self, addresses: &[Cidr], routes: &[Route]) {
         self.with(|core| core.set_addresses(addresses, routes));
+        self.spread_change();
     }
 
     /// How many connections there are, those included that linger after their stream was dropped.

@@ -7,7 +7,7 @@ use core::{
     task::{Context, Poll},
 };
 
-use crate::{engine::Datagram, stack::Stack};
+use crate::{engine::Datagram, icmp::Unreachable, stack::Stack};
 
 /// How a socket behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +22,14 @@ pub struct Options {
     pub send_bytes: usize,
     /// How many routers a datagram may pass. Default: 64.
     pub hop_limit: u8,
+    /// Whether receiving tells what the network says about datagrams that were sent ([`Error::Undelivered`]).
+    /// Right for a client with one peer; a server would hear of each client that went away. Default: no.
+    pub errors: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { datagrams: 16, receive_bytes: 4_096, send_bytes: 4_096, hop_limit: 64 }
+        Self { datagrams: 16, receive_bytes: 4_096, send_bytes: 4_096, hop_limit: 64, errors: false }
     }
 }
 
@@ -52,6 +55,14 @@ pub enum Error {
     /// The datagram was longer than the buffer: it is lost.
     #[error("datagram longer than the buffer")]
     Truncated,
+    /// The network says that a datagram did not arrive; only with [`Options::errors`].
+    #[error("{remote}: {why}")]
+    Undelivered {
+        /// Where it was sent to.
+        remote: SocketAddr,
+        /// What the network said.
+        why: Unreachable,
+    },
 }
 
 /// A UDP socket. Dropping it drops what it has not sent.
@@ -101,13 +112,27 @@ impl<'r> Socket<'r> {
     /// # Errors
     /// As [`Socket::send_to`].
     pub fn poll_send_to(&self, cx: &mut Context<'_>, datagram: &[u8], remote: SocketAddr) -> Poll<Result<(), Error>> {
-        self.stack.poll_in_place(|core, replaced| core.poll_send(self.at, datagram, remote, cx.waker(), replaced))
+        self.stack.poll_in_place(|core, replaced| core.poll_send(self.at, datagram, remote, None, cx.waker(), replaced))
+    }
+
+    /// [`Socket::send_to`] from that address of ours, as a server answers from the one it was asked at; or from
+    /// the unspecified one, as a station sends that has none yet.
+    ///
+    /// # Errors
+    /// As [`Socket::send_to`].
+    pub async fn send_from(&self, datagram: &[u8], from: IpAddr, remote: SocketAddr) -> Result<(), Error> {
+        poll_fn(|cx| {
+            self.stack.poll_in_place(|core, replaced| {
+                core.poll_send(self.at, datagram, remote, Some(from), cx.waker(), replaced)
+            })
+        })
+        .await
     }
 
     /// Waits for a datagram; answers with its length and sender.
     ///
     /// # Errors
-    /// [`Error::Truncated`] if it is longer than `buffer`.
+    /// [`Error::Truncated`] if it is longer than `buffer`; [`Error::Undelivered`] if that is asked for.
     pub async fn recv_from(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), Error> {
         poll_fn(|cx| self.poll_recv_from(cx, buffer)).await
     }
@@ -117,6 +142,9 @@ impl<'r> Socket<'r> {
     /// # Errors
     /// As [`Socket::recv_from`].
     pub fn poll_recv_from(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<(usize, SocketAddr), Error>> {
+        if let Some(trouble) = self.stack.with(|core| core.take_trouble(self.at)) {
+            return Poll::Ready(Err(Error::Undelivered { remote: trouble.remote, why: trouble.why }));
+        }
         self.poll_recv_with(cx, |datagram, arrival| {
             let place = buffer.get_mut(..datagram.len()).ok_or(Error::Truncated)?;
             place.copy_from_slice(datagram);

@@ -20,7 +20,7 @@ pub(crate) fn run() -> Outcome {
     std::fs::create_dir_all(&scratch)?;
     for target in &policy.targets {
         install_target(target)?;
-        let built = build(&policy.packages, target)?;
+        let built = build(&policy, target)?;
         for package in &policy.packages {
             let library = built
                 .iter()
@@ -69,7 +69,7 @@ impl Artifact {
     }
 }
 
-fn build(packages: &[String], target: &str) -> Outcome<Vec<Artifact>> {
+fn build(policy: &policy::NoStd, target: &str) -> Outcome<Vec<Artifact>> {
     let mut cargo = shell::cargo();
     cargo.args([
         "build",
@@ -79,8 +79,10 @@ fn build(packages: &[String], target: &str) -> Outcome<Vec<Artifact>> {
         "json-render-diagnostics",
         "--target",
         target,
+        "--features",
     ]);
-    for package in packages {
+    cargo.arg(policy.features.join(","));
+    for package in &policy.packages {
         cargo.args(["--package", package]);
     }
     // Messages of other kinds have other shapes.

@@ -34,6 +34,7 @@ pub(crate) struct Licences {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoStd {
     pub(crate) packages: Vec<String>,
+    pub(crate) features: Vec<String>,
     pub(crate) targets: Vec<String>,
 }
 

@@ -51,7 +51,10 @@ impl Core<'_> {
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         let Tables { neighbours, connections, udp, .. } = &self.tables;
-        neighbours.attention().is_none() && connections.dirty().is_none() && udp.dirty().is_none()
+        neighbours.attention().is_none()
+            && connections.dirty().is_none()
+            && udp.dirty().is_none()
+            && self.surroundings.claim.is_quiet()
     }
 
     /// Does the next piece of work: a question for a neighbour and what waited for it, all that one
@@ -66,6 +69,9 @@ impl Core<'_> {
         }
         if let Some(socket) = self.tables.udp.dirty() {
             return self.send_datagram(socket, port, now);
+        }
+        if !self.surroundings.claim.is_quiet() {
+            return self.send_claim(port);
         }
         Egress::Idle
     }

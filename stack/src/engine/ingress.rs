@@ -19,6 +19,8 @@ use crate::{stats::Reason, time::Instant};
 
 /// Neighbour discovery's messages (RFC 4861, section 4): solicitations, advertisements, redirects.
 const NDISC: core::ops::RangeInclusive<u8> = 133..=137;
+const ICMP_ECHO_REPLY: u8 = 0;
+const ICMPV6_ECHO_REPLY: u8 = 129;
 const ICMP_UNREACHABLE: u8 = 3;
 const ICMP_TIME_EXCEEDED: u8 = 11;
 const ICMP_PARAMETER_PROBLEM: u8 = 12;
@@ -113,7 +115,8 @@ impl Core<'_> {
             return Err(Reason::Checksum);
         }
         match packet.payload[0] {
-            ICMP_UNREACHABLE | ICMP_TIME_EXCEEDED | ICMP_PARAMETER_PROBLEM => self.stats.icmp_errors_received += 1,
+            ICMP_UNREACHABLE | ICMP_TIME_EXCEEDED | ICMP_PARAMETER_PROBLEM => self.icmp_error(packet),
+            ICMP_ECHO_REPLY => return self.echo_reply(packet),
             _ => self.let_nobody_answer(packet, from, room, now),
         }
         Ok(())
@@ -133,7 +136,8 @@ impl Core<'_> {
                     self.neighbour_heard(heard, false, room, now);
                 }
             }
-            kind if kind < 128 => self.stats.icmp_errors_received += 1,
+            kind if kind < 128 => self.icmp_error(packet),
+            ICMPV6_ECHO_REPLY => return self.echo_reply(packet),
             _ => self.let_nobody_answer(packet, from, room, now),
         }
         Ok(())
@@ -143,6 +147,7 @@ impl Core<'_> {
     /// remembered even if nobody here asked for it (RFC 826's merge; RFC 4861, section 7.2.3). `asking_proves`:
     /// an ARP question counts as proof that the neighbour is there, a solicitation does not.
     fn neighbour_heard(&mut self, heard: Heard, asking_proves: bool, room: impl TxToken, now: Instant) {
+        self.claim_heard(&heard);
         let asked = match heard.says {
             Says::Asks(address) if self.local.is_own(address) => Some(address),
             _ => None,

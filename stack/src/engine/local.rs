@@ -17,12 +17,12 @@ use crate::{
 pub(crate) struct Local {
     /// Our Ethernet address; `None` where frames are bare IP packets.
     pub(crate) mac: Option<Mac>,
-    pub(crate) addresses: Vec<Cidr, ADDRESSES_MAX>,
-    pub(crate) routes: Vec<Route, ROUTES_MAX>,
+    pub(crate) addresses: Vec<Cidr, ADDRESSES_MAX, u8>,
+    pub(crate) routes: Vec<Route, ROUTES_MAX, u8>,
     /// The first of our IPv4 addresses, which most packets are to.
     first_v4: Option<Ipv4Addr>,
     /// The addresses that mean every host of one of our networks.
-    broadcasts: Vec<Ipv4Addr, ADDRESSES_MAX>,
+    broadcasts: Vec<Ipv4Addr, ADDRESSES_MAX, u8>,
 }
 
 /// Where a packet goes next.

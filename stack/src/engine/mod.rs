@@ -12,9 +12,11 @@
 //!   has a deadline.
 
 mod checksum;
+mod claim;
 mod connection;
 mod connections;
 mod datagrams;
+mod echo;
 mod egress;
 mod frontier;
 mod handles;
@@ -28,6 +30,7 @@ mod packet;
 mod port;
 mod resolution;
 mod segments;
+mod surroundings;
 mod udp;
 mod waiting;
 mod wakes;
@@ -42,12 +45,14 @@ use smoltcp::{
 pub(crate) use connection::Connection;
 pub(crate) use connections::Connections;
 pub(crate) use datagrams::{Datagram, Datagrams, Entry};
+pub(crate) use echo::ECHO_HEADER;
 pub(crate) use egress::Egress;
 pub(crate) use listeners::{Listener, Listeners};
 use local::Local;
 pub(crate) use neighbours::{Neighbour, Neighbours};
 use packet::{Computed, ETHERNET_HEADER, Verified};
 pub(crate) use port::Port;
+pub(crate) use surroundings::Surroundings;
 pub(crate) use udp::{Socket as UdpSocket, Sockets as UdpSockets};
 pub(crate) use waiting::{Room, Waiting};
 pub(crate) use wakes::{Waiter, Wakes};
@@ -80,6 +85,8 @@ pub(crate) struct Core<'r> {
     pub(crate) tables: Tables<'r>,
     pub(crate) stats: Stats,
     pub(crate) wakes: Wakes,
+    /// What was learnt about our surroundings at run time.
+    pub(crate) surroundings: Surroundings,
     linger: Duration,
     random: u64,
 }
@@ -140,6 +147,7 @@ impl<'r> Core<'r> {
             tables,
             stats: Stats::default(),
             wakes: Wakes::default(),
+            surroundings: Surroundings::default(),
             linger: config.linger,
             random: seed,
         };
@@ -147,7 +155,8 @@ impl<'r> Core<'r> {
         core
     }
 
-    /// Takes over addresses and routes. Connections from an address that is gone end without a word.
+    /// Takes over addresses and routes. Connections from an address that is gone are the caller's to end, by
+    /// [`Core::end_lost`].
     pub(crate) fn set_addresses(&mut self, addresses: &[Cidr], routes: &[Route]) {
         self.local.set(addresses, routes);
         self.tables.neighbours.forget_ways();
@@ -160,10 +169,19 @@ impl<'r> Core<'r> {
                 debug_assert!(pushed.is_ok(), "smoltcp is built for as many addresses as we are");
             }
         });
+        self.surroundings.changed();
     }
 
     pub(crate) fn addresses(&self) -> &[Cidr] {
         &self.local.addresses
+    }
+
+    pub(crate) fn routes(&self) -> &[Route] {
+        &self.local.routes
+    }
+
+    pub(crate) fn mac(&self) -> Option<packet::Mac> {
+        self.local.mac
     }
 
     /// The largest IP packet.
@@ -200,7 +218,7 @@ fn on_sending(checksum: Checksum) -> phy::Checksum {
     }
 }
 
-fn splitmix(state: &mut u64) -> u64 {
+pub(crate) fn splitmix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -14,6 +14,7 @@ use smoltcp::wire::UdpPacket;
 use super::{
     Core, Tables,
     datagrams::{Datagram, Datagrams},
+    echo::{Trouble, echo_len, write_echo},
     egress::{Egress, Way},
     headers::{Headers, headers_len},
     local::NextHop,
@@ -28,16 +29,28 @@ use crate::{
     udp::{Error, Options},
 };
 
+/// What a slot is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Free,
+    Udp,
+    /// ICMP echoes: the port is the identifier.
+    Echo,
+}
+
 /// A slot for a socket.
 pub(crate) struct Socket<'r> {
-    in_use: bool,
+    kind: Kind,
     port: u16,
     address: Option<IpAddr>,
-    hop_limit: u8,
-    received: Datagrams<'r>,
+    pub(super) hop_limit: u8,
+    /// Whether to tell what the network says.
+    pub(super) errors: bool,
+    pub(super) trouble: Option<Trouble>,
+    pub(super) received: Datagrams<'r>,
     to_send: Datagrams<'r>,
     dirty: Link,
-    reader: Option<Waiter>,
+    pub(super) reader: Option<Waiter>,
     writer: Option<Waiter>,
 }
 
@@ -45,10 +58,12 @@ impl<'r> Socket<'r> {
     /// A free slot over these rings.
     pub(crate) fn new(received: Datagrams<'r>, to_send: Datagrams<'r>) -> Self {
         Self {
-            in_use: false,
+            kind: Kind::Free,
             port: 0,
             address: None,
             hop_limit: 0,
+            errors: false,
+            trouble: None,
             received,
             to_send,
             dirty: Link::APART,
@@ -81,8 +96,12 @@ impl<'r> Sockets<'r> {
     }
 
     #[inline]
-    fn at_port(&self, port: u16) -> Option<u32> {
-        self.index.find(&self.slots, || hash(port), |slot| slot.in_use && slot.port == port)
+    pub(super) fn find(&self, kind: Kind, port: u16) -> Option<u32> {
+        self.index.find(&self.slots, || hash(port), |slot| slot.kind == kind && slot.port == port)
+    }
+
+    pub(super) fn slot_mut(&mut self, at: u32) -> &mut Socket<'r> {
+        &mut self.slots[at as usize]
     }
 
     /// The socket whose turn it is.
@@ -105,7 +124,7 @@ impl<'r> Sockets<'r> {
 
     /// How many slots are not free.
     pub(crate) fn in_use(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.in_use).count()
+        self.slots.iter().filter(|slot| slot.kind != Kind::Free).count()
     }
 }
 
@@ -131,7 +150,7 @@ impl Core<'_> {
             return Err(Reason::Checksum);
         }
         let udp = &mut self.tables.udp;
-        let at = udp.at_port(datagram.dst_port()).filter(|&at| {
+        let at = udp.find(Kind::Udp, datagram.dst_port()).filter(|&at| {
             let address = udp.slots[at as usize].address;
             address.is_none_or(|own| own == packet.destination)
         });
@@ -196,18 +215,26 @@ impl Core<'_> {
             return Egress::Done;
         };
         let headers = slot.headers(source, about.remote);
-        let len = headers_len(source) + payload.len();
+        let (kind, hop_limit) = (slot.kind, slot.hop_limit);
+        let write = |packet: &mut [u8]| match kind {
+            Kind::Echo => write_echo(source, about.remote.ip(), hop_limit, packet, payload),
+            Kind::Udp | Kind::Free => headers.write(packet, payload, *compute),
+        };
+        let len = match kind {
+            Kind::Echo => echo_len(source, payload),
+            Kind::Udp | Kind::Free => headers_len(source) + payload.len(),
+        };
         match way {
             Way::To(header, _) => {
                 let Some(room) = port.room() else {
                     return Egress::Blocked;
                 };
-                header.send(room, len, |packet| headers.write(packet, payload, *compute));
+                header.send(room, len, write);
                 stats.frames_sent += 1;
             }
             Way::Waits(neighbour) => {
                 let neighbour = &mut neighbours.entries[neighbour as usize];
-                waiting.push(neighbour, len, stats, |packet| headers.write(packet, payload, *compute));
+                waiting.push(neighbour, len, stats, write);
             }
             Way::None(reason) => stats.drop(reason),
         }
@@ -241,12 +268,22 @@ impl Core<'_> {
     /// Binds a socket to `port` of `address`, or of all addresses; to a free port if `port` is zero.
     pub(crate) fn bind(&mut self, address: Option<IpAddr>, port: u16, options: &Options) -> Result<u32, Error> {
         let port = match port {
-            0 => self.ephemeral_port(|core, port| core.tables.udp.at_port(port).is_none()),
-            port => self.tables.udp.at_port(port).is_none().then_some(port),
+            0 => self.ephemeral_port(|core, port| core.tables.udp.find(Kind::Udp, port).is_none()),
+            port => self.tables.udp.find(Kind::Udp, port).is_none().then_some(port),
         };
-        let port = port.ok_or(Error::InUse)?;
+        self.claim_socket(Kind::Udp, address, port.ok_or(Error::InUse)?, options)
+    }
+
+    /// Takes a slot for a socket that no other collides with.
+    pub(super) fn claim_socket(
+        &mut self,
+        kind: Kind,
+        address: Option<IpAddr>,
+        port: u16,
+        options: &Options,
+    ) -> Result<u32, Error> {
         let udp = &mut self.tables.udp;
-        let free = udp.slots.iter().position(|slot| !slot.in_use);
+        let free = udp.slots.iter().position(|slot| slot.kind == Kind::Free);
         let at = match free {
             Some(at) => at as u32,
             None => udp.slots.grow(|| Socket::new(ring(0, 0), ring(0, 0))).ok_or(Error::Full)?,
@@ -257,10 +294,12 @@ impl Core<'_> {
             slot.received = ring(options.datagrams, options.receive_bytes);
             slot.to_send = ring(options.datagrams, options.send_bytes);
         }
-        slot.in_use = true;
+        slot.kind = kind;
         slot.port = port;
         slot.address = address;
         slot.hop_limit = options.hop_limit.max(1);
+        slot.errors = options.errors;
+        slot.trouble = None;
         udp.index.insert(&udp.slots, at, |slot| hash(slot.port));
         Ok(at)
     }
@@ -272,7 +311,7 @@ impl Core<'_> {
         udp.index.remove(&udp.slots, at, |slot| hash(slot.port));
         let owns_buffers = !matches!(udp.slots, Storage::Fixed(_));
         let slot = &mut udp.slots[at as usize];
-        slot.in_use = false;
+        slot.kind = Kind::Free;
         for ring in [&mut slot.received, &mut slot.to_send] {
             ring.clear();
         }
@@ -312,25 +351,27 @@ impl Core<'_> {
         }
     }
 
-    /// Takes a datagram to send, or waits for room.
+    /// Takes a datagram to send, from that address if one is given, or waits for room.
     #[inline]
     pub(crate) fn poll_send(
         &mut self,
         at: u32,
         payload: &[u8],
         remote: SocketAddr,
+        from: Option<IpAddr>,
         waker: &Waker,
         replaced: &mut Option<Waiter>,
     ) -> Poll<Result<(), Error>> {
         let to = remote.ip();
-        if remote.port() == 0 || to.is_unspecified() {
+        let Socket { kind, address, .. } = self.tables.udp.slots[at as usize];
+        if (remote.port() == 0 && kind == Kind::Udp) || to.is_unspecified() {
             return Poll::Ready(Err(Error::BadAddress));
         }
-        let from = self.tables.udp.slots[at as usize].address;
+        let from = from.or(address);
         if from.is_some_and(|from| from.is_ipv4() != to.is_ipv4()) {
             return Poll::Ready(Err(Error::BadAddress));
         }
-        let hint = self.tables.neighbours.hint(to);
+        let hint = self.tables.neighbours.hint(to).filter(|_| kind == Kind::Udp);
         if hint.is_none() && self.local.next_hop(to) == NextHop::NoRoute {
             return Poll::Ready(Err(Error::NoRoute));
         }
@@ -347,6 +388,12 @@ impl Core<'_> {
         self.wakes.rouse();
         Poll::Ready(Ok(()))
     }
+}
+
+/// The length of the IP header of a packet to `to`.
+#[inline]
+pub(super) fn headers_of(to: IpAddr) -> usize {
+    if to.is_ipv4() { 20 } else { 40 }
 }
 
 /// The address of a station that has none yet.

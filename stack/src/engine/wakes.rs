@@ -17,6 +17,13 @@ pub(crate) struct Waiter {
     waiting: bool,
 }
 
+impl Waiter {
+    /// Whether it is the one with that waker.
+    pub(crate) fn will_wake(&self, waker: &Waker) -> bool {
+        self.waker.will_wake(waker)
+    }
+}
+
 /// Whether somebody waits there.
 #[inline]
 pub(crate) fn is_waited(place: &Option<Waiter>) -> bool {

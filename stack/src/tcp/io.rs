@@ -121,7 +121,7 @@ impl From<Error> for std::io::Error {
             Error::TimedOut => ErrorKind::TimedOut,
             Error::Unreachable => ErrorKind::HostUnreachable,
             Error::NoRoute => ErrorKind::NetworkUnreachable,
-            Error::Aborted => ErrorKind::ConnectionAborted,
+            Error::Aborted | Error::AddressLost => ErrorKind::ConnectionAborted,
             Error::Closed => ErrorKind::BrokenPipe,
             Error::Full | Error::ListenersFull => ErrorKind::ResourceBusy,
             Error::InUse => ErrorKind::AddrInUse,

@@ -70,6 +70,9 @@ pub enum Error {
     /// No route leads there, or no address of ours is of its family.
     #[error("no route to host")]
     NoRoute,
+    /// Our address was taken from us: its lease ran out, for example.
+    #[error("our address is no longer ours")]
+    AddressLost,
     /// The connection was aborted on this side.
     #[error("connection aborted")]
     Aborted,
@@ -98,7 +101,7 @@ impl embedded_io_async::Error for Error {
             Error::Reset => ErrorKind::ConnectionReset,
             Error::TimedOut => ErrorKind::TimedOut,
             Error::Unreachable | Error::NoRoute => ErrorKind::NotConnected,
-            Error::Aborted => ErrorKind::ConnectionAborted,
+            Error::Aborted | Error::AddressLost => ErrorKind::ConnectionAborted,
             Error::Closed => ErrorKind::BrokenPipe,
             Error::Full | Error::ListenersFull => ErrorKind::OutOfMemory,
             Error::InUse => ErrorKind::AddrInUse,

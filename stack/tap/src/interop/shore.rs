@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
 use tokio::process::{Child, Command};
 use tokio::task::{JoinHandle, spawn_local};
 use wavetank_stack::{Cidr, Config, Route, Stack};
@@ -53,7 +55,7 @@ impl Shore {
         ip(&["link", "set", DEVICE, "up"]).await?;
         let folder = std::env::temp_dir().join(format!("wavetank-interop-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
-        let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos() as u64;
+        let seed = entropy().next_u64();
         let (stack, mut runner) = Stack::shared(tap, clock, config, seed);
         let runner = spawn_local(async move { runner.run().await });
         Ok(Self { stack, clock, folder, runner })
@@ -73,6 +75,12 @@ impl Drop for Shore {
         // The next case makes its own; what is left behind lies in the system's folder for such things.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Numbers that no earlier run drew. Nobody attacks this network: the time is entropy enough.
+pub(crate) fn entropy() -> ChaCha8Rng {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    ChaCha8Rng::seed_from_u64(now.as_nanos() as u64)
 }
 
 /// An address and a port.

@@ -1,5 +1,7 @@
 //! The cases, by what they prove.
 
+mod dhcp;
+mod icmp;
 mod tcp;
 
 use futures_util::future::LocalBoxFuture;
@@ -33,4 +35,10 @@ cases! {
     "tcp: zero window, the kernel's", "Linux TCP" => tcp::zero_window_theirs;
     "tcp: refused and reset", "Linux TCP" => tcp::refused_and_reset;
     "tcp: bulk through our listener", "iperf3" => tcp::listener;
+    "icmp: the kernel's ping, answered", "ping" => icmp::answered;
+    "icmp: our ping", "Linux ICMP" => icmp::ours;
+    "icmp: port unreachable", "Linux ICMP" => icmp::unreachable;
+    "dhcp: a lease, used", "dnsmasq" => dhcp::lease;
+    "dhcp: renewed, then refused", "dnsmasq" => dhcp::renewed_and_refused;
+    "dhcp: somebody has the address", "dnsmasq" => dhcp::conflict;
 }

@@ -1,0 +1,409 @@
+//! The client's way through its states (RFC 2131, section 4.4), written as one way through a future.
+
+use core::{
+    cell::RefCell,
+    convert::Infallible,
+    fmt,
+    future::{Future, poll_fn},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    pin::{Pin, pin},
+    task::Poll,
+};
+
+use rand_core::Rng;
+
+use super::{
+    CLIENT_PORT, SERVER_PORT,
+    held::Held,
+    lease::{Event, Lease},
+    link_local,
+    message::*,
+};
+use crate::{
+    claim::{Claim, Claiming, between},
+    stack::Stack,
+    time::{Clock, Duration, Instant, sleep, sleep_until, timeout},
+    udp,
+};
+
+/// The first and the longest wait for an answer (section 4.1); each is a second longer or shorter.
+const WAIT_FIRST: Duration = Duration::from_secs(4);
+const WAIT_MAX: Duration = Duration::from_secs(64);
+const WAIT_JITTER: Duration = Duration::from_secs(1);
+/// How often a request for an offered address is sent before it is given up.
+const REQUESTS: u32 = 4;
+/// How often the address of an earlier life is asked for.
+const REBOOT_REQUESTS: u32 = 2;
+/// How long to wait after a conflict (section 3.1, step 5).
+const AFTER_DECLINE: Duration = Duration::from_secs(10);
+/// The shortest time between two requests for renewal (section 4.4.5).
+const RENEWAL_MIN: Duration = Duration::from_secs(60);
+const BROADCAST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::BROADCAST), SERVER_PORT);
+
+/// How a client behaves.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Options<'a> {
+    /// The name to go by, as the server may tell a name server; at most 32 bytes. Default: none.
+    pub host_name: Option<&'a str>,
+    /// The address of an earlier life, to be asked for first (INIT-REBOOT). Default: none.
+    pub previous: Option<Ipv4Addr>,
+    /// How to make sure that nobody else has the address. Default: [`Claiming::QUICK`].
+    pub claiming: Claiming,
+    /// After how long without a lease to take a link-local address meanwhile. Default: never.
+    pub link_local_after: Option<Duration>,
+    /// The longest wait before the first message, so that stations that got their power back together do not all ask
+    /// at once. The RFC has one to ten seconds (section 4.4.1). Default: a second.
+    pub start_wait_max: Duration,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            host_name: None,
+            previous: None,
+            claiming: Claiming::QUICK,
+            link_local_after: None,
+            start_wait_max: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A DHCP client for one stack on Ethernet.
+pub struct Client<'a, 'r, C: ?Sized, R> {
+    stack: &'a Stack<'r>,
+    clock: &'a C,
+    rng: R,
+    options: Options<'a>,
+    mac: [u8; 6],
+}
+
+/// How holding a lease ended.
+enum End {
+    Expired,
+    Refused,
+    Rival([u8; 6]),
+}
+
+/// Who is told.
+type Tell<'t> = RefCell<&'t mut dyn FnMut(Event)>;
+
+impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
+    /// A client that has not asked yet.
+    pub fn new(stack: &'a Stack<'r>, clock: &'a C, rng: R, options: Options<'a>) -> Self {
+        Self { mac: stack.hardware_address().unwrap_or_default(), stack, clock, rng, options }
+    }
+
+    /// Gets an address and keeps it, for ever; `tell` hears what happens. Takes one UDP socket.
+    ///
+    /// Dropping the future takes the address back without a word to the server, as a power cut would.
+    ///
+    /// # Errors
+    /// If the client's port, 68, cannot be had.
+    pub async fn run(&mut self, mut tell: impl FnMut(Event)) -> Result<Infallible, udp::Error> {
+        let mut sizes = udp::Options::default();
+        (sizes.datagrams, sizes.receive_bytes, sizes.send_bytes) = (4, 2_048, 1_024);
+        let socket = udp::Socket::bind(self.stack, CLIENT_PORT, sizes)?;
+        let tell: Tell<'_> = RefCell::new(&mut tell);
+        let mut previous = self.options.previous;
+        let mut refusals = 0;
+        let wait = between(&mut self.rng, Duration::ZERO, self.options.start_wait_max);
+        sleep(self.clock, wait).await;
+        loop {
+            let Some(lease) = self.acquire_or_improvise(&socket, previous.take(), &tell).await? else {
+                self.say(&tell, Event::Refused);
+                self.pause(&mut refusals).await;
+                continue;
+            };
+            let Some(claim) = Claim::begin(self.stack, lease.own().into()) else {
+                // Somebody else of this program is claiming an address: it will be done.
+                self.pause(&mut refusals).await;
+                continue;
+            };
+            if let Err(rival) = claim.ask(self.clock, &mut self.rng, self.options.claiming).await {
+                self.decline(&socket, &lease).await?;
+                self.say(&tell, Event::Conflict { address: lease.own(), rival });
+                sleep(self.clock, AFTER_DECLINE).await;
+                continue;
+            }
+            let own = lease.own();
+            match self.hold(&socket, lease, &claim, &tell).await? {
+                End::Expired => self.say(&tell, Event::Expired(own)),
+                End::Refused => {
+                    self.say(&tell, Event::Refused);
+                    self.pause(&mut refusals).await;
+                    continue;
+                }
+                End::Rival(rival) => {
+                    self.say(&tell, Event::Conflict { address: own, rival });
+                    sleep(self.clock, AFTER_DECLINE).await;
+                }
+            }
+            refusals = 0;
+        }
+    }
+
+    fn say(&self, tell: &Tell<'_>, event: Event) {
+        (tell.borrow_mut())(event);
+    }
+
+    /// Longer after each refusal: a server that refuses everything shall not have us ask for ever.
+    async fn pause(&mut self, refusals: &mut u32) {
+        let longest = Duration::from_secs(1 << (*refusals).min(6));
+        *refusals += 1;
+        let wait = between(&mut self.rng, longest / 2, longest);
+        sleep(self.clock, wait).await;
+    }
+
+    /// Asks for a lease, for ever if need be, with a link-local address meanwhile if that is wished.
+    async fn acquire_or_improvise(
+        &mut self,
+        socket: &udp::Socket<'_>,
+        previous: Option<Ipv4Addr>,
+        tell: &Tell<'_>,
+    ) -> Result<Option<Lease>, udp::Error> {
+        let (stack, clock) = (self.stack, self.clock);
+        let Some(after) = self.options.link_local_after else {
+            return self.acquire(socket, previous).await;
+        };
+        let mut seeds = Draws(self.rng.next_u64());
+        let acquiring = pin!(self.acquire(socket, previous));
+        let improvising = pin!(async {
+            sleep(clock, after).await;
+            link_local::keep(stack, clock, &mut seeds, tell).await
+        });
+        first(acquiring, improvising).await
+    }
+
+    /// Asks for a lease (sections 4.4.1 and 4.4.2); `None` if a server refused.
+    async fn acquire(
+        &mut self,
+        socket: &udp::Socket<'_>,
+        previous: Option<Ipv4Addr>,
+    ) -> Result<Option<Lease>, udp::Error> {
+        if let Some(previous) = previous {
+            let mut request = self.message(Kind::Request);
+            request.requested = Some(previous);
+            if let Some(outcome) = self.request(socket, &mut request, None, REBOOT_REQUESTS).await? {
+                return Ok(outcome);
+            }
+        }
+        loop {
+            let offer = self.discover(socket).await?;
+            let mut request = self.message(Kind::Request);
+            request.xid = offer.xid;
+            (request.requested, request.server) = (Some(offer.yours), offer.server);
+            if let Some(outcome) = self.request(socket, &mut request, offer.server, REQUESTS).await? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Asks until somebody makes an offer that can be taken.
+    async fn discover(&mut self, socket: &udp::Socket<'_>) -> Result<Message, udp::Error> {
+        let began = self.clock.now();
+        let mut discover = self.message(Kind::Discover);
+        let mut wait = WAIT_FIRST;
+        loop {
+            discover.secs = (self.clock.now() - began).as_secs().min(u16::MAX.into()) as u16;
+            self.send(socket, &discover, Ipv4Addr::UNSPECIFIED, BROADCAST).await?;
+            let patience = self.jittered(wait);
+            let offered = self.answer(socket, discover.xid, |message| {
+                message.kind == Kind::Offer && Lease::of(message, Instant::ZERO).is_some()
+            });
+            match timeout(self.clock, patience, offered).await {
+                Ok(offer) => return Ok(offer),
+                Err(_) => wait = (wait * 2).min(WAIT_MAX),
+            }
+        }
+    }
+
+    /// Asks for one address; `None` if nobody answers, `Some(None)` if it is refused.
+    async fn request(
+        &mut self,
+        socket: &udp::Socket<'_>,
+        request: &mut Message,
+        server: Option<Ipv4Addr>,
+        attempts: u32,
+    ) -> Result<Option<Option<Lease>>, udp::Error> {
+        let mut wait = WAIT_FIRST;
+        for _ in 0..attempts {
+            let asked_at = self.clock.now();
+            self.send(socket, request, Ipv4Addr::UNSPECIFIED, BROADCAST).await?;
+            let patience = self.jittered(wait);
+            let answered = self.answer(socket, request.xid, |message| {
+                (server.is_none() || message.server == server) && is_verdict(message)
+            });
+            if let Ok(answer) = timeout(self.clock, patience, answered).await {
+                let lease = (answer.kind == Kind::Ack).then(|| Lease::of(&answer, asked_at)).flatten();
+                return Ok(Some(lease));
+            }
+            wait = (wait * 2).min(WAIT_MAX);
+        }
+        Ok(None)
+    }
+
+    /// Tells the server that somebody has the address already.
+    async fn decline(&mut self, socket: &udp::Socket<'_>, lease: &Lease) -> Result<(), udp::Error> {
+        let mut decline = self.message(Kind::Decline);
+        decline.broadcast = false;
+        (decline.requested, decline.server) = (Some(lease.own()), Some(lease.server));
+        self.send(socket, &decline, Ipv4Addr::UNSPECIFIED, BROADCAST).await
+    }
+
+    /// Uses a lease for as long as it lasts, and sees to it that it lasts (section 4.4.5).
+    async fn hold(
+        &mut self,
+        socket: &udp::Socket<'_>,
+        mut lease: Lease,
+        claim: &Claim<'_>,
+        tell: &Tell<'_>,
+    ) -> Result<End, udp::Error> {
+        let mut held = Held::of(self.stack, &lease);
+        claim.announce();
+        self.say(tell, Event::Bound(lease.clone()));
+        let clock = self.clock;
+        let defending = pin!(claim.defend(clock));
+        let keeping = pin!(async {
+            loop {
+                sleep_until(clock, lease.renew_at).await;
+                match self.renew(socket, &lease).await? {
+                    Ok(renewed) => lease = renewed,
+                    Err(end) => return Ok(end),
+                }
+                if !held.is_of(&lease) {
+                    held.replace(&lease);
+                }
+                self.say(tell, Event::Renewed(lease.clone()));
+            }
+        });
+        let lost = async { Ok(End::Rival(defending.await)) };
+        either(keeping, pin!(lost)).await
+    }
+
+    /// Asks for more time: the server that granted the lease, then any.
+    async fn renew(&mut self, socket: &udp::Socket<'_>, lease: &Lease) -> Result<Result<Lease, End>, udp::Error> {
+        let mut request = self.message(Kind::Request);
+        request.broadcast = false;
+        request.client = lease.own();
+        loop {
+            let now = self.clock.now();
+            if now >= lease.expires_at {
+                return Ok(Err(End::Expired));
+            }
+            let rebinding = now >= lease.rebind_at;
+            let (to, until) = match rebinding {
+                false => (SocketAddr::new(lease.server.into(), SERVER_PORT), lease.rebind_at),
+                true => (BROADCAST, lease.expires_at),
+            };
+            match self.send(socket, &request, lease.own(), to).await {
+                // The server may be where no route leads any more: then others are asked in time.
+                Ok(()) | Err(udp::Error::NoRoute) => {}
+                Err(error) => return Err(error),
+            }
+            let left = until - now;
+            let patience = (left / 2).max(RENEWAL_MIN).min(left);
+            let own = lease.own();
+            let answered = self.answer(socket, request.xid, |message| {
+                is_verdict(message) && (message.kind == Kind::Nak || message.yours == own)
+            });
+            if let Ok(answer) = timeout(self.clock, patience, answered).await {
+                let lease = (answer.kind == Kind::Ack).then(|| Lease::of(&answer, now)).flatten();
+                return Ok(lease.ok_or(End::Refused));
+            }
+        }
+    }
+
+    fn message(&mut self, kind: Kind) -> Message {
+        let mut message = Message::new(kind, self.rng.next_u32(), self.mac);
+        // Answers could not reach an address that we do not have yet.
+        message.broadcast = true;
+        message
+    }
+
+    fn jittered(&mut self, wait: Duration) -> Duration {
+        between(&mut self.rng, wait - WAIT_JITTER, wait + WAIT_JITTER)
+    }
+
+    async fn send(
+        &self,
+        socket: &udp::Socket<'_>,
+        message: &Message,
+        from: Ipv4Addr,
+        to: SocketAddr,
+    ) -> Result<(), udp::Error> {
+        let mut buffer = [0; MESSAGE_MAX];
+        let bytes = message.emit(self.options.host_name, &mut buffer);
+        socket.send_from(bytes, from.into(), to).await
+    }
+
+    /// Waits for a server's message about this exchange.
+    async fn answer(&self, socket: &udp::Socket<'_>, xid: u32, wanted: impl Fn(&Message) -> bool) -> Message {
+        loop {
+            let heard = poll_fn(|cx| socket.poll_recv_with(cx, |bytes, _| Message::parse(bytes))).await;
+            if let Ok(message) = heard
+                && message.kind.is_reply()
+                && (message.xid, message.mac) == (xid, self.mac)
+                && wanted(&message)
+            {
+                return message;
+            }
+        }
+    }
+}
+
+/// Whether it grants or refuses; a grant that leaves out what a lease needs is none.
+fn is_verdict(message: &Message) -> bool {
+    message.kind == Kind::Nak || (message.kind == Kind::Ack && Lease::of(message, Instant::ZERO).is_some())
+}
+
+impl<C: ?Sized, R> fmt::Debug for Client<'_, '_, C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// The first of two futures, the second of which never ends.
+async fn first<T>(
+    mut one: Pin<&mut impl Future<Output = T>>,
+    mut never: Pin<&mut impl Future<Output = Infallible>>,
+) -> T {
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = one.as_mut().poll(cx) {
+            return Poll::Ready(output);
+        }
+        never.as_mut().poll(cx).map(|never| match never {})
+    })
+    .await
+}
+
+/// Whichever of two futures ends first.
+async fn either<T>(mut one: Pin<&mut impl Future<Output = T>>, mut other: Pin<&mut impl Future<Output = T>>) -> T {
+    poll_fn(|cx| match one.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(output),
+        Poll::Pending => other.as_mut().poll(cx),
+    })
+    .await
+}
+
+/// Numbers for a future that cannot share the client's generator (SplitMix64).
+struct Draws(u64);
+
+impl rand_core::TryRng for Draws {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.try_next_u64().map(|word| (word >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(crate::engine::splitmix(&mut self.0))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(8) {
+            chunk.copy_from_slice(&crate::engine::splitmix(&mut self.0).to_be_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}

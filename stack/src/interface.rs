@@ -1,0 +1,124 @@
+//! Changing, while it runs, who a station is on its network.
+
+use core::{future::poll_fn, net::IpAddr};
+
+use heapless::Vec;
+
+use crate::{
+    address::{Cidr, Route},
+    config::{ADDRESSES_MAX, ROUTES_MAX},
+    stack::Stack,
+};
+
+/// There is no room for another address or route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a stack has at most {ADDRESSES_MAX} addresses and {ROUTES_MAX} routes")]
+pub struct TooMany;
+
+impl Stack<'_> {
+    /// Adds an address, or changes the prefix of one that we have.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    ///
+    /// # Panics
+    /// If no station can have the address.
+    pub fn add_address(&self, address: Cidr) -> Result<(), TooMany> {
+        let (mut addresses, routes) = self.network();
+        addresses.retain(|own| own.address() != address.address());
+        addresses.push(address).map_err(|_| TooMany)?;
+        self.set_addresses(&addresses, &routes);
+        Ok(())
+    }
+
+    /// Gives an address up, if it is ours. Connections from it end, as [`Stack::set_addresses`] says.
+    pub fn remove_address(&self, address: IpAddr) {
+        let (mut addresses, routes) = self.network();
+        let before = addresses.len();
+        addresses.retain(|own| own.address() != address);
+        if addresses.len() < before {
+            self.set_addresses(&addresses, &routes);
+        }
+    }
+
+    /// Adds a route, in the place of any other to the same network.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub fn add_route(&self, route: Route) -> Result<(), TooMany> {
+        let (addresses, mut routes) = self.network();
+        routes.retain(|own| own.to != route.to);
+        routes.push(route).map_err(|_| TooMany)?;
+        self.set_addresses(&addresses, &routes);
+        Ok(())
+    }
+
+    /// Removes the route to that network, if there is one.
+    pub fn remove_route(&self, to: Cidr) {
+        let (addresses, mut routes) = self.network();
+        let before = routes.len();
+        routes.retain(|own| own.to != to);
+        if routes.len() < before {
+            self.set_addresses(&addresses, &routes);
+        }
+    }
+
+    /// The routes.
+    pub fn routes(&self) -> impl Iterator<Item = Route> + use<> {
+        self.network().1.into_iter()
+    }
+
+    /// The name servers that were set, or learnt, best first.
+    pub fn dns_servers(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        let servers = self.core().borrow().surroundings.dns.clone();
+        servers.into_iter()
+    }
+
+    /// Sets the name servers; beyond [`DNS_SERVERS_MAX`](crate::DNS_SERVERS_MAX) they are not kept.
+    pub fn set_dns_servers(&self, servers: &[IpAddr]) {
+        self.with(|core| core.set_dns(servers));
+        self.spread_change();
+    }
+
+    /// Waits until an address, a route or a name server changes, since the edition of the network that is `known`;
+    /// answers with the present one. 0 waits for the first.
+    pub async fn network_changed(&self, known: u32) -> u32 {
+        poll_fn(|cx| self.poll(|core| core.poll_changed(known, cx.waker()))).await
+    }
+
+    /// Waits until we have an address from which stations beyond our own link can be reached: one that is not
+    /// link-local (RFC 3927; RFC 4291, section 2.5.6).
+    pub async fn until_configured(&self) {
+        let mut edition = 0;
+        while !self.addresses().any(|own| !is_link_local(own.address())) {
+            edition = self.network_changed(edition).await;
+        }
+    }
+
+    /// Our Ethernet address, if we are on Ethernet.
+    pub fn hardware_address(&self) -> Option<[u8; 6]> {
+        self.core().borrow().mac()
+    }
+
+    /// Draws the consequences of a changed network, each in a step of its own: each may wake somebody.
+    pub(crate) fn spread_change(&self) {
+        let mut from = 0;
+        while let Some(next) = self.with(|core| core.end_lost(from)) {
+            from = next;
+        }
+        while self.with(crate::engine::Core::wake_watcher) {}
+    }
+
+    fn network(&self) -> (Vec<Cidr, ADDRESSES_MAX>, Vec<Route, ROUTES_MAX>) {
+        let core = self.core().borrow();
+        (core.addresses().iter().copied().collect(), core.routes().iter().copied().collect())
+    }
+}
+
+/// Whether no router forwards what comes from there.
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,299 @@
+//! The DHCP client against a server on the same stack, over days of virtual time.
+
+use core::cell::{Cell, RefCell};
+use core::net::Ipv4Addr;
+use std::rc::Rc;
+
+use embedded_io_async::Read;
+use futures_util::future::join;
+use wavetank_stack::{
+    Claim, Duration,
+    dhcp::{Client, Event, Kind, Lease, Options, Pool, Server, ServerConfig, serve},
+    tcp::{self, Listener, Stream},
+};
+
+use super::{interface::draws, to};
+use crate::support::{Host, Sea};
+
+const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const FIRST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 50);
+
+/// How a server behaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    Honest,
+    Silent,
+    Refusing,
+}
+
+struct Harbour {
+    sea: Sea,
+    server: Host,
+    mood: Rc<Cell<Mood>>,
+}
+
+impl Harbour {
+    fn new(count: u32, lease_secs: u32) -> Self {
+        let sea = Sea::new();
+        let server = sea.host(&["192.0.2.1/24"]);
+        let mood = Rc::new(Cell::new(Mood::Honest));
+        let config = ServerConfig {
+            own: SERVER,
+            prefix: 24,
+            pool: Pool { first: FIRST, count },
+            lease_secs,
+            router: Some(SERVER),
+            dns: [SERVER].into_iter().collect(),
+            ntp: Default::default(),
+        };
+        let (stack, clock, temper) = (server.stack.clone(), sea.clock(), mood.clone());
+        sea.spawn(async move {
+            let mut server = Server::<8>::new(config);
+            let served = serve(&stack, &clock, |message, now| match temper.get() {
+                Mood::Honest => server.answer(message, now),
+                Mood::Silent => None,
+                Mood::Refusing => server.answer(message, now).map(|mut answer| {
+                    if answer.kind == Kind::Ack {
+                        answer.kind = Kind::Nak;
+                    }
+                    answer
+                }),
+            });
+            served.await.unwrap();
+        });
+        Self { sea, server, mood }
+    }
+
+    /// A station without an address, its client, and what that tells with the time.
+    fn station(&self, seed: u64, options: Options<'static>) -> Station {
+        let host = self.sea.host(&[]);
+        let events = Rc::new(RefCell::new(Vec::new()));
+        let (stack, clock, sea, told) = (host.stack.clone(), self.sea.clock(), self.sea.clone(), events.clone());
+        let task = self.sea.spawn(async move {
+            let mut client = Client::new(&stack, &clock, draws(seed), options);
+            client.run(|event| told.borrow_mut().push((sea.now(), event))).await.unwrap();
+        });
+        Station { host, events, task }
+    }
+}
+
+struct Station {
+    host: Host,
+    events: Rc<RefCell<Vec<(Duration, Event)>>>,
+    task: usize,
+}
+
+impl Station {
+    fn events(&self) -> Vec<Event> {
+        self.events.borrow().iter().map(|(_, event)| event.clone()).collect()
+    }
+
+    fn leases(&self) -> Vec<Lease> {
+        let lease = |event: Event| match event {
+            Event::Bound(lease) => Some(lease),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(lease).collect()
+    }
+
+    fn has(&self, address: Ipv4Addr) -> bool {
+        self.host.stack.addresses().any(|own| own.address() == address)
+    }
+}
+
+#[test]
+fn a_station_gets_an_address_and_uses_it() {
+    let harbour = Harbour::new(4, 3_600);
+    let station = harbour.station(1, Options::default());
+    harbour.sea.pass(Duration::from_secs(5));
+    let [lease] = &station.leases()[..] else {
+        panic!("{:?}", station.events());
+    };
+    assert_eq!(lease.address, "192.0.2.50/24".parse().unwrap());
+    assert_eq!((lease.router, lease.server), (Some(SERVER), SERVER));
+    assert!(station.host.stack.dns_servers().eq([core::net::IpAddr::from(SERVER)]));
+    assert_eq!(station.host.stack.routes().count(), 1);
+    let (server, stack) = (harbour.server.stack.clone(), station.host.stack.clone());
+    harbour.sea.run(async move {
+        let listener = Listener::bind(&server, 80, 1, tcp::Options::default()).unwrap();
+        let call = Stream::connect(&stack, to("192.0.2.1:80"), tcp::Options::default());
+        let (accepted, called) = join(listener.accept(), call).await;
+        assert_eq!(accepted.remote_addr().ip(), FIRST);
+        called.unwrap();
+    });
+    // Dropping the client takes everything back.
+    harbour.sea.kill(station.task);
+    assert!(!station.has(FIRST) && station.host.stack.routes().count() == 0);
+    assert_eq!(station.host.stack.dns_servers().count(), 0);
+}
+
+#[test]
+fn a_lease_is_renewed_at_half_its_time() {
+    let harbour = Harbour::new(4, 600);
+    let station = harbour.station(1, Options::default());
+    harbour.sea.pass(Duration::from_secs(3_000));
+    let events = station.events.borrow();
+    let times: Vec<u64> = events.iter().map(|(at, _)| at.as_secs()).collect();
+    assert!(events[1..].iter().all(|(_, event)| matches!(event, Event::Renewed(_))), "{events:?}");
+    assert!(events.len() >= 9, "{times:?}");
+    for pair in times[1..].windows(2) {
+        assert!((299..=301).contains(&(pair[1] - pair[0])), "{times:?}");
+    }
+}
+
+#[test]
+fn a_lease_that_nobody_renews_runs_out_and_takes_its_connections_with_it() {
+    let harbour = Harbour::new(4, 600);
+    let station = harbour.station(1, Options::default());
+    harbour.sea.pass(Duration::from_secs(5));
+    let bound_at = station.events.borrow()[0].0;
+    harbour.mood.set(Mood::Silent);
+    let listener = Listener::bind(&harbour.server.stack, 80, 1, tcp::Options::default()).unwrap();
+    let (stack, sea) = (station.host.stack.clone(), harbour.sea.clone());
+    let ended = harbour.sea.run(async move {
+        let call = Stream::connect(&stack, to("192.0.2.1:80"), tcp::Options::default());
+        let (_accepted, called) = join(listener.accept(), call).await;
+        assert_eq!(called.unwrap().read(&mut [0; 1]).await, Err(tcp::Error::AddressLost));
+        sea.now()
+    });
+    assert_eq!(station.events()[1], Event::Expired(FIRST));
+    assert!(!station.has(FIRST));
+    let held = ended - bound_at;
+    assert!((598..=601).contains(&held.as_secs()), "{held:?}");
+    harbour.mood.set(Mood::Honest);
+    harbour.sea.pass(Duration::from_secs(70));
+    assert_eq!(station.leases().len(), 2, "{:?}", station.events());
+    assert!(station.has(FIRST));
+}
+
+#[test]
+fn a_server_that_refuses_everything_is_not_asked_for_ever_faster() {
+    let harbour = Harbour::new(4, 600);
+    harbour.mood.set(Mood::Refusing);
+    let station = harbour.station(1, Options::default());
+    harbour.sea.record();
+    harbour.sea.pass(Duration::from_secs(600));
+    let refusals = station.events().len();
+    assert!(station.events().iter().all(|event| *event == Event::Refused));
+    assert!((5..=25).contains(&refusals), "{refusals} refusals in ten minutes");
+    assert!(harbour.sea.recorded().len() < 100);
+    harbour.mood.set(Mood::Honest);
+    harbour.sea.pass(Duration::from_secs(70));
+    assert_eq!(station.leases().len(), 1);
+}
+
+#[test]
+fn a_refused_renewal_takes_the_address_at_once() {
+    let harbour = Harbour::new(4, 600);
+    let station = harbour.station(1, Options::default());
+    harbour.sea.pass(Duration::from_secs(5));
+    harbour.mood.set(Mood::Refusing);
+    harbour.sea.pass(Duration::from_secs(305));
+    assert_eq!(station.events()[1], Event::Refused);
+    assert!(!station.has(FIRST));
+}
+
+#[test]
+fn an_address_that_somebody_has_is_declined() {
+    let harbour = Harbour::new(2, 600);
+    let squatter = harbour.sea.host(&["192.0.2.50/24"]);
+    let station = harbour.station(1, Options::default());
+    harbour.sea.pass(Duration::from_secs(20));
+    let rival = squatter.stack.hardware_address().unwrap();
+    assert_eq!(station.events()[0], Event::Conflict { address: FIRST, rival });
+    assert_eq!(station.leases()[0].address, "192.0.2.51/24".parse().unwrap());
+}
+
+#[test]
+fn an_address_that_is_fought_over_is_given_up() {
+    let harbour = Harbour::new(2, 600);
+    let station = harbour.station(1, Options::default());
+    harbour.sea.pass(Duration::from_secs(5));
+    let rival = harbour.sea.host(&[]);
+    let claim = Claim::begin(&rival.stack, FIRST.into()).unwrap();
+    claim.announce();
+    harbour.sea.pass(Duration::from_secs(2));
+    assert!(station.has(FIRST), "defended once");
+    claim.announce();
+    harbour.sea.pass(Duration::from_secs(2));
+    assert!(!station.has(FIRST));
+    assert!(matches!(station.events()[1], Event::Conflict { address: FIRST, .. }));
+}
+
+#[test]
+fn who_comes_late_waits_until_a_lease_is_free() {
+    let harbour = Harbour::new(2, 120);
+    let stations: Vec<_> = (1..=3).map(|seed| harbour.station(seed, Options::default())).collect();
+    harbour.sea.pass(Duration::from_secs(60));
+    let bound = |station: &&Station| !station.leases().is_empty();
+    assert_eq!(stations.iter().filter(bound).count(), 2, "two addresses for three stations");
+    let late = stations.iter().position(|station| station.leases().is_empty()).unwrap();
+    // One of the others loses its power.
+    let gone = (late + 1) % 3;
+    harbour.sea.kill(stations[gone].task);
+    harbour.sea.pass(Duration::from_secs(120 + 70));
+    assert_eq!(stations[late].leases().len(), 1);
+    assert_eq!(stations[late].leases()[0].address, stations[gone].leases()[0].address);
+}
+
+#[test]
+fn without_a_server_a_station_has_a_link_local_address_until_one_comes() {
+    let harbour = Harbour::new(4, 600);
+    harbour.mood.set(Mood::Silent);
+    let mut options = Options::default();
+    options.link_local_after = Some(Duration::from_secs(10));
+    let stations = [harbour.station(1, options), harbour.station(2, options)];
+    harbour.sea.pass(Duration::from_secs(30));
+    let local = stations.each_ref().map(|station| match station.events()[..] {
+        [Event::LinkLocal(address)] => address,
+        ref events => panic!("{events:?}"),
+    });
+    assert!(local[0] != local[1] && local.iter().all(Ipv4Addr::is_link_local));
+    // They can talk to each other.
+    let [one, other] = stations.each_ref().map(|station| station.host.stack.clone());
+    let clock = harbour.sea.clock();
+    harbour.sea.run(async move {
+        let mut pinger = wavetank_stack::icmp::Pinger::new(&one).unwrap();
+        pinger.ping(&clock, local[1].into(), 8, Duration::from_secs(1)).await.unwrap();
+        drop(other);
+    });
+    harbour.mood.set(Mood::Honest);
+    harbour.sea.pass(Duration::from_secs(80));
+    for (station, local) in stations.iter().zip(local) {
+        assert_eq!(station.leases().len(), 1, "{:?}", station.events());
+        assert!(!station.has(local));
+    }
+}
+
+#[test]
+fn a_station_asks_for_the_address_of_its_earlier_life() {
+    let harbour = Harbour::new(4, 600);
+    let earlier = harbour.station(1, Options::default());
+    harbour.sea.pass(Duration::from_secs(5));
+    harbour.sea.kill(earlier.task);
+    let mut options = Options::default();
+    options.previous = Some(Ipv4Addr::new(192, 0, 2, 53));
+    let station = harbour.station(2, options);
+    harbour.sea.pass(Duration::from_secs(5));
+    assert_eq!(station.leases()[0].address, "192.0.2.53/24".parse().unwrap());
+    // One from another network is refused.
+    options.previous = Some(Ipv4Addr::new(198, 51, 100, 7));
+    let moved = harbour.station(3, options);
+    harbour.sea.pass(Duration::from_secs(10));
+    assert_eq!(moved.events()[0], Event::Refused);
+    assert_eq!(moved.leases()[0].address, "192.0.2.51/24".parse().unwrap());
+}
+
+#[test]
+fn a_storm_delays_but_does_not_hinder() {
+    for seed in 0..20 {
+        let harbour = Harbour::new(4, 120);
+        harbour.sea.storm(seed, 4);
+        let station = harbour.station(seed, Options::default());
+        harbour.sea.pass(Duration::from_secs(600));
+        assert!(!station.leases().is_empty(), "seed {seed}: {:?}", station.events());
+        harbour.sea.calm();
+        harbour.sea.pass(Duration::from_secs(200));
+        assert!(station.host.stack.addresses().count() == 1, "seed {seed}: {:?}", station.events());
+    }
+}

@@ -1,0 +1,21 @@
+//! Stories of what stands on the stack, and of how a station comes by its place on the network.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod dhcp;
+mod icmp;
+mod interface;
+
+use wavetank_stack::Route;
+
+/// An address and port, from text.
+fn to(text: &str) -> core::net::SocketAddr {
+    text.parse().unwrap()
+}
+
+fn route(via: &str) -> Route {
+    Route::default_via(via.parse().unwrap())
+}
