@@ -1,55 +1,44 @@
-//! Byte streams of the futures crate as hyper's and tokio's.
+//! A stack's byte streams as hyper's.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use futures::io::{AsyncRead, AsyncWrite};
-use hyper::rt::ReadBufCursor;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use wavetank_stack::tcp;
 
-/// A stream that speaks futures' IO traits, as one that speaks hyper's.
+/// A connection of a node's stack, as hyper reads and writes one.
 #[derive(Debug)]
-pub struct HyperIo<S> {
-    stream: S,
-    /// futures' reader fills initialised bytes, hyper offers others: what is read passes through here.
-    bounce: Box<[u8]>,
-}
+pub struct HyperIo(pub tcp::Stream<'static>);
 
-/// As much as one read passes on; hyper asks again for more.
-const BOUNCE_BYTES: usize = 4_096;
-
-impl<S> HyperIo<S> {
-    /// Wraps a stream.
-    pub fn new(stream: S) -> Self {
-        Self { stream, bounce: vec![0; BOUNCE_BYTES].into_boxed_slice() }
-    }
-}
-
-impl<S: AsyncRead + Unpin> hyper::rt::Read for HyperIo<S> {
+impl Read for HyperIo {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         mut cursor: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, bounce } = &mut *self;
-        let room = cursor.remaining().min(bounce.len());
-        let count = ready!(Pin::new(stream).poll_read(context, &mut bounce[..room]))?;
-        cursor.put_slice(&bounce[..count]);
-        Poll::Ready(Ok(()))
+        let read = self.0.poll_read_with(context, |bytes| {
+            let count = bytes.len().min(cursor.remaining());
+            cursor.put_slice(&bytes[..count]);
+            count
+        });
+        read.map_ok(drop).map_err(Into::into)
     }
 }
 
-impl<S: AsyncWrite + Unpin> hyper::rt::Write for HyperIo<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+impl Write for HyperIo {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_write(context, bytes).map_err(Into::into)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+    /// What was written is on its way already.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(context)
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.shutdown();
+        Poll::Ready(Ok(()))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -57,10 +46,20 @@ impl<S: AsyncWrite + Unpin> hyper::rt::Write for HyperIo<S> {
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let mut written = 0;
+        for slice in slices {
+            match self.0.poll_write(context, slice) {
+                Poll::Ready(Ok(count)) => written += count,
+                // What was written counts; an error comes again with the next write.
+                _ if written > 0 => break,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(written))
     }
 }

@@ -99,11 +99,11 @@ impl Sleep for TankSleep {}
 pub struct TankListener(pub tcp::Listener<'static>);
 
 impl wavetank_web::Listener for TankListener {
-    type Io = HyperIo<tcp::Stream<'static>>;
+    type Io = HyperIo;
 
     async fn accept(&mut self) -> io::Result<(Self::Io, SocketAddr)> {
         let stream = self.0.accept().await;
         let peer = stream.remote_addr();
-        Ok((HyperIo::new(stream), peer))
+        Ok((HyperIo(stream), peer))
     }
 }

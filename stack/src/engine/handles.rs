@@ -8,7 +8,7 @@ use core::{
     task::{Poll, Waker},
 };
 
-use smoltcp::socket::tcp::{RecvError, State};
+use smoltcp::socket::tcp::{RecvError, Socket, State};
 
 use super::{
     Core,
@@ -145,6 +145,26 @@ impl Core<'_> {
     /// Reads what there is; nothing at the end.
     #[inline]
     pub(crate) fn poll_read(&mut self, at: u32, buffer: &mut [u8], waker: &Waker) -> Polled<usize> {
+        self.receive(at, waker, |socket| socket.recv_slice(buffer))
+    }
+
+    /// Lends what there is, as far as it lies in one piece; nothing is lent at the end.
+    #[inline]
+    pub(crate) fn poll_read_with(&mut self, at: u32, take: impl FnOnce(&[u8]) -> usize, waker: &Waker) -> Polled<usize> {
+        let take = |bytes: &mut [u8]| {
+            let taken = take(bytes);
+            (taken, taken)
+        };
+        self.receive(at, waker, |socket| socket.recv(take))
+    }
+
+    #[inline]
+    fn receive(
+        &mut self,
+        at: u32,
+        waker: &Waker,
+        receive: impl FnOnce(&mut Socket<'_>) -> Result<usize, RecvError>,
+    ) -> Polled<usize> {
         let slot = &mut self.tables.connections.slots[at as usize];
         // Whoever waits is woken, and waits no longer, as soon as there is something to read.
         if self.wakes.waits(&mut slot.reader, waker) {
@@ -153,7 +173,7 @@ impl Core<'_> {
         if !slot.is_readable() {
             return (Poll::Pending, self.wakes.wait(&mut slot.reader, waker));
         }
-        let outcome = match slot.socket_mut().recv_slice(buffer) {
+        let outcome = match receive(slot.socket_mut()) {
             Ok(len) => {
                 // The window grew.
                 self.touch(at);

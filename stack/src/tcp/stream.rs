@@ -50,6 +50,17 @@ impl<'r> Stream<'r> {
         self.stack.poll(|core| core.poll_read(self.at, buffer, cx.waker()))
     }
 
+    /// Lends what has come to `take`, which says how many bytes it took; or has the task woken when there is something.
+    /// Answers how many were taken, 0 without asking `take` at the end. The receive buffer is a ring: what is lent may be
+    /// less than all that has come.
+    ///
+    /// # Panics
+    /// If `take` uses the stack, or says that it took more than there was.
+    #[inline]
+    pub fn poll_read_with(&self, cx: &mut Context<'_>, take: impl FnOnce(&[u8]) -> usize) -> Poll<Result<usize, Error>> {
+        self.stack.poll(|core| core.poll_read_with(self.at, take, cx.waker()))
+    }
+
     /// Writes from `bytes`, or has the task woken when there is room.
     #[inline]
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Error>> {

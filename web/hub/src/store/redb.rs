@@ -45,6 +45,9 @@ impl RedbStore {
 
 impl Store for RedbStore {
     fn record(&self, batch: &[Reading], heard_ms: u64) -> Result<Vec<Recorded>, RecordError> {
+        // As long as a reader may still look at the pages that a commit replaces, redb leaves them to the next commit to
+        // give back. Else it does so at once, in a second commit that takes a quarter of the whole.
+        let _reader = self.database.begin_read().map_err(StoreError::from)?;
         let mut transaction = self.database.begin_write().map_err(StoreError::from)?;
         transaction.set_durability(Durability::Immediate).map_err(StoreError::from)?;
         let mut recorded = Vec::with_capacity(batch.len());
