@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::{net::SocketAddr, rc::Rc};
+use std::{future::poll_fn, net::SocketAddr, rc::Rc};
 
 use embedded_io_async::{Read, Write};
 use futures_util::future::{join, join_all};
@@ -71,6 +71,31 @@ fn an_echo_comes_back() {
             drop(calling);
         };
         join(echo, call).await;
+    });
+}
+
+#[test]
+fn what_is_lent_is_read_in_order_to_its_end() {
+    let (sea, server, client) = pair();
+    sea.run(async move {
+        let (served, mut calling) = connected(&server, &client).await;
+        let send = async {
+            calling.write_all(&pattern(20_000)).await.unwrap();
+            calling.shutdown();
+        };
+        let receive = async {
+            let mut all = Vec::new();
+            // Less is taken than was lent, so that it lies across the ring's end sometimes.
+            let mut take = |bytes: &[u8]| {
+                let taken = &bytes[..bytes.len().div_ceil(3)];
+                all.extend_from_slice(taken);
+                taken.len()
+            };
+            while poll_fn(|cx| served.poll_read_with(cx, &mut take)).await.unwrap() > 0 {}
+            all
+        };
+        let ((), all) = join(send, receive).await;
+        assert_eq!(all, pattern(20_000));
     });
 }
 

@@ -150,7 +150,12 @@ impl Core<'_> {
 
     /// Lends what there is, as far as it lies in one piece; nothing is lent at the end.
     #[inline]
-    pub(crate) fn poll_read_with(&mut self, at: u32, take: impl FnOnce(&[u8]) -> usize, waker: &Waker) -> Polled<usize> {
+    pub(crate) fn poll_read_with(
+        &mut self,
+        at: u32,
+        take: impl FnOnce(&[u8]) -> usize,
+        waker: &Waker,
+    ) -> Polled<usize> {
         let take = |bytes: &mut [u8]| {
             let taken = take(bytes);
             (taken, taken)

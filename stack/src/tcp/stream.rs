@@ -57,7 +57,11 @@ impl<'r> Stream<'r> {
     /// # Panics
     /// If `take` uses the stack, or says that it took more than there was.
     #[inline]
-    pub fn poll_read_with(&self, cx: &mut Context<'_>, take: impl FnOnce(&[u8]) -> usize) -> Poll<Result<usize, Error>> {
+    pub fn poll_read_with(
+        &self,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&[u8]) -> usize,
+    ) -> Poll<Result<usize, Error>> {
         self.stack.poll(|core| core.poll_read_with(self.at, take, cx.waker()))
     }
 
