@@ -1,5 +1,7 @@
 //! The command line's shape.
 
+mod seeds;
+
 #[cfg(feature = "serve")]
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +11,7 @@ use clap_complete::Shell;
 use wavetank_scenarios::units::Time;
 use wavetank_sim::session::Pace;
 
+pub(crate) use self::seeds::{Diff, Explore, Format, Replay, Shown, Trace};
 use crate::values::{self, Seed};
 
 /// A wave tank for networks: devices, links and servers in virtual time, from one seed.
@@ -17,7 +20,8 @@ use crate::values::{self, Seed};
     name = "wavetank",
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 all expectations held, 1 one broke, 2 bad input or usage, 3 a run did not repeat itself."
+    after_help = "Exit codes: 0 all expectations held, 1 one broke, 2 bad input or usage, 3 a run did not repeat itself, \
+        130 ended by Ctrl-C."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -28,6 +32,17 @@ pub(crate) struct Arguments {
 pub(crate) enum Verb {
     /// Runs a scenario and says what held and what broke.
     Run(Run),
+    /// Runs a scenario with many seeds, and says what broke with which of them.
+    Explore(Explore),
+    /// Runs a seed again, and shows its events as text.
+    Replay(Replay),
+    /// Writes the events of a run in a format that other programs read.
+    Trace(Trace),
+    /// Says where two runs part, and what led to it.
+    Diff(Diff),
+    /// Runs seeds for `explore`, which starts it.
+    #[command(name = "__worker", hide = true)]
+    Worker,
     /// Says everything that is wrong with scenario files.
     Check(Check),
     /// Watches a scenario run, in the terminal.

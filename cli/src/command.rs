@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use wavetank_scenarios::explore::pool::PoolError;
+use wavetank_scenarios::trace::TraceError;
 use wavetank_scenarios::{Registry, RunError};
 use wavetank_sim::session::Ended;
 
@@ -13,7 +15,7 @@ use crate::exit::Exit;
 use crate::serve;
 #[cfg(feature = "tui")]
 use crate::watch;
-use crate::{check, completions, kinds, run, schema};
+use crate::{check, completions, diff, explore, kinds, replay, run, schema, trace, workers};
 
 /// What the standard library exits with after a panic; no verdict of ours.
 const PANICKED: u8 = 101;
@@ -33,6 +35,12 @@ pub(crate) enum Trouble {
     /// The world's thread ended: a bug in the kernel, whose panic has been printed.
     #[error(transparent)]
     Ended(#[from] Ended),
+    /// A trace could not be read, or its run not be started.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// Worker processes could not do their work.
+    #[error(transparent)]
+    Workers(#[from] PoolError),
     /// Standard output is closed or full.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -47,7 +55,7 @@ impl From<String> for Trouble {
 /// The `wavetank` command, with these kinds of node.
 ///
 /// Reads the process's arguments, prints to its standard output and error, and gives its exit code: 0 all expectations
-/// held, 1 one broke, 2 bad input or usage, 3 a run did not repeat itself.
+/// held, 1 one broke, 2 bad input or usage, 3 a run did not repeat itself, 130 ended by Ctrl-C.
 #[must_use]
 #[expect(
     clippy::needless_pass_by_value,
@@ -55,7 +63,8 @@ impl From<String> for Trouble {
 )]
 pub fn main(registry: Registry) -> ExitCode {
     let arguments = Arguments::parse();
-    let mut out = anstream::stdout().lock();
+    // Not locked: what runs in a world may print, on the world's thread.
+    let mut out = anstream::stdout();
     let done = obey(arguments, &registry, &mut out).and_then(|exit| {
         out.flush()?;
         Ok(exit)
@@ -84,6 +93,11 @@ pub(crate) fn program() -> String {
 fn obey(arguments: Arguments, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
     match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments, registry, out),
+        Verb::Explore(arguments) => explore::run(&arguments, registry, out),
+        Verb::Replay(arguments) => replay::run(&arguments, registry, out),
+        Verb::Trace(arguments) => trace::run(&arguments, registry, out),
+        Verb::Diff(arguments) => diff::run(&arguments, registry, out),
+        Verb::Worker => workers::serve(registry),
         #[cfg(feature = "tui")]
         Verb::Watch(arguments) => watch::run(&arguments, registry, out),
         Verb::Check(arguments) => check::run(&arguments, registry, out),

@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     BadInput,
     /// A run did not repeat itself.
     Disorder,
+    /// Ctrl-C ended it.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -22,6 +24,7 @@ impl From<Exit> for ExitCode {
             Exit::Fail => 1,
             Exit::BadInput => 2,
             Exit::Disorder => 3,
+            Exit::Interrupted => 130,
         })
     }
 }

@@ -45,6 +45,12 @@ pub(crate) fn ratio(virtual_ns: u64, wall_ns: u64) -> String {
     three_figures(virtual_ns, wall_ns.max(1))
 }
 
+/// How many a second: `4,870`, `0.97`.
+pub(crate) fn per_second(number: u64, elapsed: std::time::Duration) -> String {
+    let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+    three_figures(number.saturating_mul(1_000_000_000), elapsed_ns.max(1))
+}
+
 /// A quotient to three figures at least, every digit of its whole part among them.
 fn three_figures(number: u64, by: u64) -> String {
     let (number, by) = (u128::from(number), u128::from(by));

@@ -13,11 +13,28 @@ use wavetank_scenarios::{Plan, Registry};
 ///
 /// Everything that is wrong with it, as text with colours.
 pub(crate) fn plan(file: &Path, registry: &Registry) -> Result<Plan, String> {
+    plan_of(file, &text(file)?, registry)
+}
+
+/// The text of a scenario file.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub(crate) fn text(file: &Path) -> Result<String, String> {
     if file.is_dir() {
         return Err(format!("{}: a folder; name one of the scenario files in it", file.display()));
     }
-    let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
-    Plan::read(&file.display().to_string(), &text, registry).map_err(|problems| rendered(&problems))
+    fs::read_to_string(file).map_err(|error| unreadable(file, &error))
+}
+
+/// The plan of a scenario file's text.
+///
+/// # Errors
+///
+/// As for [`plan`].
+pub(crate) fn plan_of(file: &Path, text: &str, registry: &Registry) -> Result<Plan, String> {
+    Plan::read(&file.display().to_string(), text, registry).map_err(|problems| rendered(&problems))
 }
 
 /// The scenario files that an argument means: itself, or those in a folder and the folders below it, sorted.

@@ -26,15 +26,23 @@ mod command;
 #[cfg(feature = "cli")]
 mod completions;
 #[cfg(feature = "cli")]
+mod diff;
+#[cfg(feature = "cli")]
 mod exit;
+#[cfg(feature = "cli")]
+mod explore;
 #[cfg(feature = "cli")]
 mod human;
 #[cfg(feature = "cli")]
 mod input;
 #[cfg(feature = "cli")]
+mod interrupt;
+#[cfg(feature = "cli")]
 mod kinds;
 #[cfg(feature = "cli")]
 mod progress;
+#[cfg(feature = "cli")]
+mod replay;
 #[cfg(feature = "cli")]
 mod report;
 #[cfg(feature = "cli")]
@@ -46,11 +54,15 @@ mod serve;
 #[cfg(feature = "cli")]
 mod summary;
 #[cfg(feature = "cli")]
+mod trace;
+#[cfg(feature = "cli")]
 mod values;
 #[cfg(feature = "cli")]
 mod verify;
 #[cfg(feature = "tui")]
 mod watch;
+#[cfg(feature = "cli")]
+mod workers;
 
 #[cfg(feature = "cli")]
 pub use command::main;

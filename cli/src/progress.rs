@@ -1,6 +1,6 @@
 //! The line on a terminal that says how far a run has come.
 
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Stderr, Write};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,6 +43,43 @@ pub(crate) fn shown<R>(total_ns: u64, point: impl Fn() -> Point + Sync, work: im
         drop(done);
         result
     })
+}
+
+/// A line on standard error that is drawn over again; nothing where that is no terminal.
+pub(crate) struct Line {
+    terminal: Option<Stderr>,
+    drawn: Option<Instant>,
+}
+
+impl Line {
+    pub(crate) fn new() -> Self {
+        let terminal = std::io::stderr();
+        Self { terminal: terminal.is_terminal().then_some(terminal), drawn: None }
+    }
+
+    /// Draws what `text` says, if it is time to.
+    pub(crate) fn draw(&mut self, text: impl FnOnce() -> String) {
+        let Some(terminal) = &self.terminal else { return };
+        if self.drawn.is_none_or(|drawn| drawn.elapsed() >= PERIOD) {
+            // A terminal that has gone away must not end the work.
+            let _ = write!(terminal.lock(), "\r\x1b[2K{}", text());
+            self.drawn = Some(Instant::now());
+        }
+    }
+
+    /// Writes a line that stays above.
+    pub(crate) fn above(&mut self, text: &str) {
+        let Some(terminal) = &self.terminal else { return };
+        let _ = writeln!(anstream::AutoStream::auto(terminal.lock()), "\r\x1b[2K{text}");
+        self.drawn = None;
+    }
+
+    /// Takes the line away.
+    pub(crate) fn clear(&mut self) {
+        if let (Some(terminal), Some(_)) = (&self.terminal, self.drawn.take()) {
+            let _ = write!(terminal.lock(), "\r\x1b[2K");
+        }
+    }
 }
 
 fn line(point: Point, total_ns: u64, wall_ns: u64) -> String {

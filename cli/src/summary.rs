@@ -15,10 +15,10 @@ use crate::verify::{Comparison, Difference};
 /// How many nodes are told one by one.
 const NODES_SHOWN: usize = 12;
 
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const UNDECIDED: Style = AnsiColor::Yellow.on_default().bold();
-const FAINT: Style = Style::new().dimmed();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const UNDECIDED: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const FAINT: Style = Style::new().dimmed();
 
 /// The summary, with ANSI colours.
 pub(crate) fn text(report: &Report) -> String {
@@ -139,7 +139,7 @@ fn comparison(comparison: &Comparison, to: &mut String) -> fmt::Result {
     writeln!(to, "    there    {}", second.as_deref().unwrap_or(ended))
 }
 
-fn styled(style: Style, text: &str) -> impl Display {
+pub(crate) fn styled(style: Style, text: &str) -> impl Display {
     format!("{style}{text}{style:#}")
 }
 

@@ -53,6 +53,26 @@ pub(crate) fn time(text: &str) -> Result<Time, String> {
     Time::parse(text).map_err(|error| error.to_string())
 }
 
+/// Reads `10min`, and `10m` as well: a scenario would rather be told which unit that is, a person at a terminal would not.
+pub(crate) fn wall_time(text: &str) -> Result<Time, String> {
+    let minutes = text.strip_suffix('m').filter(|number| number.ends_with(|c: char| c.is_ascii_digit()));
+    let time = match minutes {
+        Some(number) => time(&format!("{number}min")),
+        None => time(text),
+    }?;
+    if time.as_nanos() == 0 { Err("no time at all leaves nothing to find".to_owned()) } else { Ok(time) }
+}
+
+/// Reads how many seeds: `1000`, and `1_000` or `1,000` as well.
+pub(crate) fn seeds(text: &str) -> Result<u64, &'static str> {
+    let digits: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
+    match digits.parse() {
+        Ok(0) => Err("no seeds find nothing"),
+        Ok(number) => Ok(number),
+        Err(_) => Err("this is a number of seeds, such as 1000"),
+    }
+}
+
 /// Reads `1x`, `0.5x`: virtual seconds a wall second, to three decimals.
 pub(crate) fn pace(text: &str) -> Result<Pace, &'static str> {
     const WRONG: &str =
@@ -107,6 +127,21 @@ mod tests {
         for text in ["1", "x", "0x", "0.0001x", "-1x", "1.x", ".5x", "1e3x", "1000001x"] {
             assert!(pace(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_wall_clocks_minutes_are_short() {
+        assert_eq!(wall_time("10m"), Ok(Time::from_secs(600)));
+        assert_eq!(wall_time("10min"), wall_time("600s"));
+        assert_eq!(wall_time("250ms"), time("250ms"));
+        assert!(wall_time("0s").is_err() && wall_time("10").is_err() && wall_time("m").is_err());
+    }
+
+    #[test]
+    fn seeds_are_counted() {
+        assert_eq!(seeds("10_000"), Ok(10_000));
+        assert_eq!(seeds("1,000"), Ok(1_000));
+        assert!(seeds("0").is_err() && seeds("-1").is_err() && seeds("").is_err());
     }
 
     #[test]

@@ -23,8 +23,11 @@ use quote::quote;
 /// - `registry`: a function that gives the registry of kinds. The kinds that wavetank brings along if it is left out.
 /// - `crate`: where wavetank's scenarios are found, for packages that name them otherwise than `::wavetank::scenarios`.
 ///
-/// The function's body runs after each seed's run; it may take a parameter, a reference to the run's
-/// final snapshot.
+/// The function's body runs after each seed's run, in the order of the seeds; it may take a parameter, a reference to
+/// the run's final snapshot. Worlds run side by side on all processors.
+///
+/// `WAVETANK_SEED=17` runs that seed alone, as the line that a failing test ends with does; `WAVETANK_SEEDS=10000` runs
+/// that many, `WAVETANK_JOBS=1` one after the other. How many were run stands in the test's output.
 ///
 /// # Expansion
 ///

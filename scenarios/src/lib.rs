@@ -2,6 +2,7 @@
 
 mod build;
 pub mod diagnose;
+pub mod explore;
 pub mod expr;
 pub mod kinds;
 pub mod plan;
@@ -11,6 +12,7 @@ pub mod runtime;
 pub mod schema;
 pub mod site;
 pub mod testing;
+pub mod trace;
 pub mod units;
 
 /// The telemetry hub, which the tank's kind of that name runs; for those who serve it on real sockets, too.

@@ -1,17 +1,20 @@
-//! Scenarios as tests: what the `#[wavetank::test]` attribute expands to.
+//! Scenarios as tests: what the `#[wavetank::test]` attribute expands to, and the same for worlds built in code.
 
 use std::env;
 use std::fs;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 
 use miette::NarratableReportHandler;
 use wavetank_sim::check::Verdict;
-use wavetank_sim::time::Instant;
-use wavetank_sim::world::Snapshot;
+use wavetank_sim::session::{Ended, Session};
+use wavetank_sim::time::{Duration, Instant};
+use wavetank_sim::world::{Snapshot, World, WorldConfig};
 
+use crate::explore::threads;
 use crate::plan;
-use crate::{Plan, Problems, Registry, RunOptions, start};
+use crate::{Plan, Problems, Registry, RunError, RunOptions, start};
 
 /// A test of a scenario.
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +29,11 @@ pub struct Case<'a> {
     pub seeds: u64,
 }
 
-/// Runs a scenario with a row of seeds, and calls `body` after each run.
+/// Runs a scenario with a row of seeds, and calls `body` after each run, in the order of the seeds.
 ///
-/// The environment variable `WAVETANK_SEED` (decimal, or `0x` and hexadecimal digits) runs that one seed instead,
-/// `WAVETANK_SEEDS` that many.
+/// Worlds run side by side on all processors, but what is told and which seed fails first does not depend on how many.
+/// Environment variables choose otherwise: `WAVETANK_SEED` (decimal, or `0x` and hexadecimal digits) runs that one seed,
+/// `WAVETANK_SEEDS` that many, `WAVETANK_JOBS` that many side by side; with 1, a debugger meets one world at a time.
 ///
 /// # Panics
 ///
@@ -41,24 +45,141 @@ pub fn run(case: &Case<'_>, registry: fn() -> Registry, body: impl Fn(&Snapshot)
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let plan = Plan::read(path, &text, &registry()).unwrap_or_else(|problems| panic!("{}", narrated(&problems)));
     let plan = Arc::new(plan);
-    let (first, count) = match variable("WAVETANK_SEED") {
-        Some(seed) => (seed, 1),
-        None => (plan.seed, variable("WAVETANK_SEEDS").unwrap_or(case.seeds)),
-    };
-    for seed in (0..count).map(|offset| first.wrapping_add(offset)) {
-        let replay = Replay { case, seed };
-        let snapshot = run_seed(&plan, seed);
-        if let Some(trouble) = trouble(&plan, &snapshot) {
-            panic!("{path} with seed {seed}:\n{trouble}");
-        }
-        body(&snapshot);
-        drop(replay);
+    let row = Row::of(plan.seed, case.seeds);
+    let trouble = row.run(
+        |seed| run_seed(&plan, seed),
+        |seed, ran| {
+            let replay = Replay { case, seed };
+            match ran {
+                Ok(snapshot) => match trouble(&plan, &snapshot) {
+                    None => body(&snapshot),
+                    Some(trouble) => return replay.after(trouble),
+                },
+                Err(error) => return replay.after(error.to_string()),
+            }
+            ControlFlow::Continue(())
+        },
+    );
+    if let ControlFlow::Break((replay, trouble)) = trouble {
+        panic!("{path} with seed {}:\n{trouble}", replay.seed);
     }
-    println!("{path}: {count} seeds from {first}");
+    println!("{path}: {row}");
+}
+
+/// Worlds that are built in code instead of being read from a file, each with a seed of its own.
+///
+/// ```
+/// use std::time::Duration;
+/// use wavetank_scenarios::testing::Worlds;
+/// use wavetank_sim::node::{Exit, Node, NodeSpec};
+///
+/// Worlds::lasting(Duration::from_secs(60)).seeds(1, 20).run(
+///     |world| {
+///         world.add_node(NodeSpec::named("clock"), |node: Node| async move {
+///             for tick in 0.. {
+///                 node.clock().sleep(Duration::from_secs(1)).await;
+///                 node.gauge("ticks", tick);
+///             }
+///             Exit::Halt
+///         });
+///     },
+///     |end| assert_eq!(end.metrics[0].value, 59),
+/// );
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Worlds {
+    duration: Duration,
+    first: u64,
+    seeds: u64,
+}
+
+impl Worlds {
+    /// Worlds that last so long in virtual time; seed 0 alone.
+    #[must_use]
+    pub fn lasting(duration: Duration) -> Self {
+        Self { duration, first: 0, seeds: 1 }
+    }
+
+    /// So many seeds from `first` upwards.
+    #[must_use]
+    pub fn seeds(self, first: u64, seeds: u64) -> Self {
+        Self { first, seeds, ..self }
+    }
+
+    /// Lets `build` fill each world and `body` look at what has become of it, in the order of the seeds. The environment
+    /// variables of [`run`] count here, too.
+    ///
+    /// # Panics
+    ///
+    /// If an expectation breaks, or a node fails. The message names the seed; the variable `WAVETANK_SEED` runs it alone.
+    #[track_caller]
+    pub fn run(self, build: impl Fn(&mut World) + Send + Sync + 'static, body: impl Fn(&Snapshot)) {
+        let (row, build) = (Row::of(self.first, self.seeds), Arc::new(build));
+        let run_seed = |seed| {
+            let (build, config) = (Arc::clone(&build), WorldConfig { seed, ..WorldConfig::default() });
+            let session = Session::start(config, move |world| {
+                build(world);
+                Ok::<(), Ended>(())
+            })?;
+            session.run_until(Instant::START + self.duration)?;
+            session.finish()
+        };
+        let trouble = row.run(run_seed, |seed, ran| {
+            let again = Again(seed);
+            let troubles = match ran {
+                Ok(snapshot) => match troubles(&snapshot) {
+                    none if none.is_empty() => {
+                        body(&snapshot);
+                        return ControlFlow::Continue(());
+                    }
+                    troubles => troubles.join("\n"),
+                },
+                Err(error) => error.to_string(),
+            };
+            ControlFlow::Break((again, troubles))
+        });
+        if let ControlFlow::Break((again, trouble)) = trouble {
+            panic!("seed {}:\n{trouble}", again.0);
+        }
+        println!("{row}");
+    }
+}
+
+/// The seeds of a test, as the environment has it.
+struct Row {
+    first: u64,
+    count: u64,
+    jobs: usize,
+}
+
+impl Row {
+    fn of(first: u64, count: u64) -> Self {
+        let (first, count) = match variable("WAVETANK_SEED") {
+            Some(seed) => (seed, 1),
+            None => (first, variable("WAVETANK_SEEDS").unwrap_or(count)),
+        };
+        let jobs = variable("WAVETANK_JOBS").and_then(|jobs| usize::try_from(jobs).ok());
+        Self { first, count, jobs: jobs.unwrap_or_else(threads::jobs).max(1) }
+    }
+
+    fn run<R: Send, B>(
+        &self,
+        run: impl Fn(u64) -> R + Sync,
+        each: impl FnMut(u64, R) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        threads::in_order((self.first, self.count), self.jobs, run, each)
+    }
+}
+
+impl std::fmt::Display for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { first, count, .. } = self;
+        write!(f, "{count} seeds from {first}")
+    }
 }
 
 /// All problems with their places, as plain text.
-fn narrated(problems: &Problems) -> String {
+pub(crate) fn narrated(problems: &Problems) -> String {
     let mut text = String::new();
     let handler = NarratableReportHandler::new().with_context_lines(0);
     handler.render_report(&mut text, problems).expect("a string takes all");
@@ -71,6 +192,13 @@ struct Replay<'a> {
     seed: u64,
 }
 
+impl Replay<'_> {
+    /// Breaks off with what went wrong; the way to have it again is told last.
+    fn after(self, trouble: String) -> ControlFlow<(Self, String)> {
+        ControlFlow::Break((self, trouble))
+    }
+}
+
 impl Drop for Replay<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
@@ -80,25 +208,40 @@ impl Drop for Replay<'_> {
     }
 }
 
-fn run_seed(plan: &Arc<Plan>, seed: u64) -> Snapshot {
-    let options = RunOptions { seed: Some(seed), ..RunOptions::default() };
-    let session = start(plan, &options).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-    let ended = session.run_until(Instant::from_nanos(plan.duration_ns)).and_then(|_| session.finish());
-    ended.unwrap_or_else(|error| panic!("seed {seed}: {error}"))
+/// As [`Replay`], for worlds that are built in code.
+struct Again(u64);
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("this seed alone: set WAVETANK_SEED={} and run this test again", self.0);
+        }
+    }
+}
+
+fn run_seed(plan: &Arc<Plan>, seed: u64) -> Result<Snapshot, RunError> {
+    let session = start(plan, &RunOptions { seed: Some(seed), ..RunOptions::default() })?;
+    session.run_until(Instant::from_nanos(plan.duration_ns))?;
+    Ok(session.finish()?)
 }
 
 /// What a run came to that its scenario does not mean it to.
 fn trouble(plan: &Plan, snapshot: &Snapshot) -> Option<String> {
-    let broken = snapshot.expectations.iter().filter(|report| report.verdict == Verdict::Broken).map(|report| {
-        let detail = report.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
-        format!("“{}” broke at {}{detail}", report.name, report.at)
-    });
-    let all: Vec<_> = snapshot.failures.iter().map(ToString::to_string).chain(broken).collect();
+    let all = troubles(snapshot);
     match (plan.verdict, all.is_empty()) {
         (plan::Verdict::Pass, false) => Some(all.join("\n")),
         (plan::Verdict::Fail, true) => Some("nothing broke, although the scenario means it to".to_owned()),
         _ => None,
     }
+}
+
+/// All that went wrong in a run.
+fn troubles(snapshot: &Snapshot) -> Vec<String> {
+    let broken = snapshot.expectations.iter().filter(|report| report.verdict == Verdict::Broken).map(|report| {
+        let detail = report.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
+        format!("“{}” broke at {}{detail}", report.name, report.at)
+    });
+    snapshot.failures.iter().map(ToString::to_string).chain(broken).collect()
 }
 
 fn variable(name: &str) -> Option<u64> {

@@ -208,6 +208,7 @@ impl Kernel {
     /// From here on, a task's code runs, and its work has taken `debt_ns` already.
     #[inline]
     fn enter(&self, id: TaskId, task: &Task, debt_ns: u64) {
+        self.polled_node.enter(task.node.id);
         self.polled.set(Some(Polled { task: id, node: task.node.id, waker: parts(&task.waker) }));
         self.debt_ns.set(debt_ns);
     }

@@ -13,7 +13,7 @@ use crate::executor::{Polled, TaskId, Tasks};
 use crate::fault::Fault;
 use crate::metric::{Change, MetricId, Metrics};
 use crate::net::{Frame, Net, NicId, Pool};
-use crate::node::{Exit, NodeCore, NodeId};
+use crate::node::{Exit, NodeCore, NodeId, PolledNode};
 use crate::queue::Queue;
 use crate::random::Stream;
 use crate::time::{Duration, Instant, nanos};
@@ -129,6 +129,10 @@ pub(crate) struct Kernel {
     pub(crate) polled: Cell<Option<Polled>>,
     /// The time that the current poll's work takes, in nanoseconds.
     pub(crate) debt_ns: Cell<u64>,
+    /// Whose code runs right now, for other threads to see.
+    pub(crate) polled_node: PolledNode,
+    /// When anything but a fault or an expectation's time last came up.
+    pub(crate) stirred_at: Cell<u64>,
 }
 
 impl Kernel {
@@ -156,6 +160,8 @@ impl Kernel {
             effects: RefCell::default(),
             polled: Cell::default(),
             debt_ns: Cell::default(),
+            polled_node: PolledNode::default(),
+            stirred_at: Cell::default(),
         }
     }
 
@@ -302,6 +308,9 @@ impl Kernel {
         let Some((at, payload)) = popped else { return Step::Idle };
         self.now.set(at);
         self.events.set(self.events.get() + 1);
+        if payload < Action::FaultBegins(0).payload() {
+            self.stirred_at.set(at);
+        }
         match Action::of(payload) {
             Action::Wake(task) => self.make_ready(task),
             Action::Frame(flight) => self.land(flight),

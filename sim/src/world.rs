@@ -15,7 +15,7 @@ use crate::net::{
     CableId, Destination, DropReason, Link, LinkConfig, LinkCounters, LinkId, Mac, NicCore, NicId, Plug, Port, Switch,
     SwitchId, Tap,
 };
-use crate::node::{Exit, Node, NodeCore, NodeId, NodeSpec, Powered, ResetCause};
+use crate::node::{Exit, Node, NodeCore, NodeId, NodeSpec, PolledNode, Powered, ResetCause};
 use crate::time::Instant;
 use crate::trace::{Event, Fingerprint, Names, Record, Sink};
 
@@ -130,6 +130,8 @@ pub struct Snapshot {
     pub events: u64,
     /// How many events are pending.
     pub pending: usize,
+    /// When a timer, a frame or a boot last came up. If nothing is left that could, all is quiet since.
+    pub stirred_at: Instant,
     /// The fingerprint so far.
     pub fingerprint: Fingerprint,
     /// The state of every node, in the order of their ids.
@@ -346,6 +348,12 @@ impl World {
         self.kernel.events.get()
     }
 
+    /// Says to other threads whose code runs right now.
+    #[must_use]
+    pub fn polled(&self) -> PolledNode {
+        self.kernel.polled_node.clone()
+    }
+
     /// Runs until `limit`: everything that happens at that instant or before it has happened, and it is `limit` then.
     pub fn run_until(&mut self, limit: Instant) -> Stop {
         self.advance(limit, u64::MAX)
@@ -396,6 +404,7 @@ impl World {
             now: self.now(),
             events: self.events(),
             pending: kernel.queue.borrow().len(),
+            stirred_at: Instant::from_nanos(kernel.stirred_at.get()),
             fingerprint: self.fingerprint(),
             nodes: nodes.iter().map(|node| node_state(node)).collect(),
             cables_cut: net.links.iter().step_by(2).map(|link| link.cuts > 0).collect(),

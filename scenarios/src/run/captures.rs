@@ -31,6 +31,21 @@ pub(super) fn add(plan: &Plan, built: &Built, world: &mut World, folder: &Path, 
     Ok(())
 }
 
+/// Taps every link of a world, into one file.
+pub(super) fn add_file(
+    plan: &Plan,
+    built: &Built,
+    world: &mut World,
+    path: &Path,
+    epoch_ns: u64,
+) -> Result<(), RunError> {
+    let mut file = CaptureFile::create_at(path.to_owned(), epoch_ns)?;
+    for (link, cable) in plan.links.iter().zip(&built.cables) {
+        world.tap_cable(*cable, Box::new(file.tap(&link.name, "frames as they are offered", Wire::Passes)?));
+    }
+    Ok(())
+}
+
 struct CaptureFile {
     path: std::path::PathBuf,
     writer: Rc<RefCell<Writer<File>>>,
@@ -38,7 +53,10 @@ struct CaptureFile {
 
 impl CaptureFile {
     fn create(folder: &Path, name: &str, epoch_ns: u64) -> Result<Self, RunError> {
-        let path = folder.join(format!("{}.pcapng", name.replace(['/', ' '], "-")));
+        Self::create_at(folder.join(format!("{}.pcapng", name.replace(['/', ' '], "-"))), epoch_ns)
+    }
+
+    fn create_at(path: std::path::PathBuf, epoch_ns: u64) -> Result<Self, RunError> {
         let file = File::create(&path).map_err(RunError::output(&path))?;
         let writer = Writer::new(file, epoch_ns).map_err(RunError::output(&path))?;
         Ok(Self { path, writer: Rc::new(RefCell::new(writer)) })

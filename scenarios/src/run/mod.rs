@@ -24,8 +24,12 @@ pub struct RunOptions {
     pub seed: Option<u64>,
     /// The folder that gets a pcapng file for every node and every link.
     pub pcap: Option<PathBuf>,
+    /// The file that gets what all links carry, as pcapng.
+    pub pcap_file: Option<PathBuf>,
     /// The file that gets every event, a JSON object a line.
     pub trace: Option<PathBuf>,
+    /// How many polls one moment may have until the run is ended as a livelock; a million if there is none.
+    pub polls_per_instant_max: Option<u64>,
     /// How many of the last events snapshots hold.
     pub recent_events: usize,
     /// Whether snapshots hold what chance did to frames.
@@ -64,8 +68,24 @@ impl RunError {
 ///
 /// If an output file cannot be made, or no thread can be had.
 pub fn start(plan: &Arc<Plan>, options: &RunOptions) -> Result<Session, RunError> {
+    start_with(plan, options, |_| ())
+}
+
+/// As [`start`], and `prepare` does something to the world that is built before it runs, such as adding a sink.
+///
+/// # Errors
+///
+/// As for [`start`].
+pub fn start_with(
+    plan: &Arc<Plan>,
+    options: &RunOptions,
+    prepare: impl FnOnce(&mut World) + Send + 'static,
+) -> Result<Session, RunError> {
     let (plan, options) = (Arc::clone(plan), options.clone());
-    let config = WorldConfig { seed: options.seed.unwrap_or(plan.seed), ..WorldConfig::default() };
+    let mut config = WorldConfig { seed: options.seed.unwrap_or(plan.seed), ..WorldConfig::default() };
+    if let Some(polls_max) = options.polls_per_instant_max {
+        config.polls_per_instant_max = polls_max;
+    }
     let epoch_ns = config.epoch_ns;
     Session::start(config.clone(), move |world| {
         let own = options.given.is_none().then(|| Given::own(&plan, config.seed));
@@ -84,6 +104,10 @@ pub fn start(plan: &Arc<Plan>, options: &RunOptions) -> Result<Session, RunError
             fs::create_dir_all(folder).map_err(RunError::output(folder))?;
             captures::add(&plan, &built, world, folder, epoch_ns)?;
         }
+        if let Some(path) = &options.pcap_file {
+            captures::add_file(&plan, &built, world, path, epoch_ns)?;
+        }
+        prepare(world);
         Ok(())
     })
 }

@@ -4,11 +4,13 @@ mod charge;
 mod clock;
 mod core;
 mod handle;
+mod polled;
 
 pub use charge::Charge;
 pub use clock::{Clock, ClockSpec, Timer};
 pub use core::{Exit, NodeSpec, Powered, ResetCause};
 pub use handle::Node;
+pub use polled::PolledNode;
 
 pub(crate) use core::{Gate, NodeCore};
 
