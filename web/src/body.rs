@@ -3,14 +3,18 @@
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
+use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Incoming;
+
+use crate::upgrade::{OnUpgrade, Upgraded};
 
 /// An error of any kind that may cross into hyper.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -25,6 +29,7 @@ type Streamed = Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError>>>;
 pub struct Body {
     kind: Kind,
     limit: Option<Limit>,
+    trailers: Option<Box<HeaderMap>>,
 }
 
 #[derive(Default)]
@@ -34,6 +39,7 @@ enum Kind {
     Full(Bytes),
     Incoming(Incoming),
     Streamed(Streamed),
+    Upgrade(OnUpgrade),
 }
 
 #[derive(Clone, Copy)]
@@ -64,7 +70,7 @@ impl Body {
     /// A body of no bytes.
     #[must_use]
     pub const fn empty() -> Self {
-        Self { kind: Kind::Empty, limit: None }
+        Self { kind: Kind::Empty, limit: None, trailers: None }
     }
 
     /// Wraps any `http_body::Body` of bytes. hyper's own incoming bodies and bodies of this type are taken as they
@@ -77,14 +83,14 @@ impl Body {
         let mut body = Some(body);
         let any: &mut dyn Any = &mut body;
         if let Some(incoming) = any.downcast_mut::<Option<Incoming>>().and_then(Option::take) {
-            return Self { kind: Kind::Incoming(incoming), limit: None };
+            return Self { kind: Kind::Incoming(incoming), limit: None, trailers: None };
         }
         if let Some(own) = any.downcast_mut::<Option<Self>>().and_then(Option::take) {
             return own;
         }
         let body = body.take().expect("neither downcast took the body");
         let streamed: Streamed = Box::pin(body.map_err(Into::into));
-        Self { kind: Kind::Streamed(streamed), limit: None }
+        Self { kind: Kind::Streamed(streamed), limit: None, trailers: None }
     }
 
     /// A body whose bytes come from a stream, sent as they come (chunked in HTTP/1.1).
@@ -97,6 +103,22 @@ impl Body {
         Self::new(StreamBody::new(stream.map(|item| item.map(|bytes| Frame::data(bytes.into())))))
     }
 
+    /// No body, but what is to be done with the connection after a response of status 101: it is handed over as soon
+    /// as the response is sent, and is closed when the future ends.
+    pub fn upgrade<F: Future<Output = ()> + 'static>(then: impl FnOnce(Upgraded) -> F + 'static) -> Self {
+        Self { kind: Kind::Upgrade(Box::new(move |upgraded| Box::pin(then(upgraded)))), ..Self::empty() }
+    }
+
+    pub(crate) fn take_upgrade(&mut self) -> Option<OnUpgrade> {
+        match std::mem::take(&mut self.kind) {
+            Kind::Upgrade(upgrade) => Some(upgrade),
+            other => {
+                self.kind = other;
+                None
+            }
+        }
+    }
+
     /// The same body, which fails with [`BodyError::TooLarge`] once more than `bytes_max` bytes have come. Of
     /// several limits the smallest counts.
     #[must_use]
@@ -107,17 +129,25 @@ impl Body {
         self
     }
 
-    /// The next piece of the body, or `None` at its end. Trailers are skipped; read them as `http_body` frames.
+    /// The next piece of the body, or `None` at its end. Trailers are kept for [`Body::trailers`].
     ///
     /// # Errors
     /// As soon as the limit is passed, the peer breaks off or the stream fails.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
         while let Some(frame) = self.frame().await {
-            if let Ok(bytes) = frame?.into_data() {
-                return Ok(Some(bytes));
+            match frame?.into_data() {
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
             }
         }
         Ok(None)
+    }
+
+    /// The header fields that came after the body, once [`Body::chunk`] has come to its end. They may not be merged
+    /// with those before it unasked (RFC 9110, 6.5.1).
+    #[must_use]
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_deref()
     }
 
     /// Reads the body to its end. A body that came in one piece is not copied.
@@ -153,7 +183,7 @@ impl HttpBody for Body {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let body = &mut *self;
         let frame = match &mut body.kind {
-            Kind::Empty => return Poll::Ready(None),
+            Kind::Empty | Kind::Upgrade(_) => return Poll::Ready(None),
             Kind::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 body.kind = Kind::Empty;
@@ -183,7 +213,7 @@ impl HttpBody for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Empty => true,
+            Kind::Empty | Kind::Upgrade(_) => true,
             Kind::Full(bytes) => bytes.is_empty(),
             Kind::Incoming(incoming) => incoming.is_end_stream(),
             Kind::Streamed(streamed) => streamed.is_end_stream(),
@@ -192,7 +222,7 @@ impl HttpBody for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Empty | Kind::Upgrade(_) => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Incoming(incoming) => incoming.size_hint(),
             Kind::Streamed(streamed) => streamed.size_hint(),
@@ -230,6 +260,7 @@ impl fmt::Debug for Body {
             Kind::Full(_) => "full",
             Kind::Incoming(_) => "incoming",
             Kind::Streamed(_) => "streamed",
+            Kind::Upgrade(_) => "upgrade",
         };
         f.debug_struct("Body").field("kind", &kind).field("size", &HttpBody::size_hint(self)).finish()
     }
@@ -243,7 +274,7 @@ impl From<()> for Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self { kind: Kind::Full(bytes), limit: None }
+        Self { kind: Kind::Full(bytes), limit: None, trailers: None }
     }
 }
 
@@ -273,6 +304,6 @@ impl From<&'static [u8]> for Body {
 
 impl From<Incoming> for Body {
     fn from(incoming: Incoming) -> Self {
-        Self { kind: Kind::Incoming(incoming), limit: None }
+        Self { kind: Kind::Incoming(incoming), limit: None, trailers: None }
     }
 }

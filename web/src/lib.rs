@@ -14,6 +14,7 @@ mod runtime;
 mod serve;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod upgrade;
 
 pub use app::{App, AppService, Listed, Respond, RespondInfallibly, Route};
 pub use body::{Body, BodyError, BoxError};
@@ -24,7 +25,8 @@ pub use middleware::{Middleware, Next};
 pub use request::Request;
 pub use response::{IntoResponse, Json, Response};
 pub use route::{RouteError, TrailingSlash};
-pub use runtime::{Listener, PeerAddr, Runtime};
+pub use runtime::{Listener, Peer, PeerAddr, Runtime};
 pub use serve::{Options, Served, serve, serve_with};
+pub use upgrade::Upgraded;
 
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};

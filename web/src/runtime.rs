@@ -1,5 +1,6 @@
 //! What a server needs of the world: connections, timers and the date.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ pub trait Listener: 'static {
     /// Waits for the next connection. Dropping the future loses no connection.
     ///
     /// An error is about one connection or a passing shortage; the server goes on asking, more slowly.
-    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, SocketAddr)>>;
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Peer)>>;
 }
 
 /// The clocks that a server runs by. It spawns nothing.
@@ -30,6 +31,31 @@ pub trait Runtime: Clone + 'static {
     fn wall_clock(&self) -> SystemTime;
 }
 
+/// The other end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Peer {
+    /// Somewhere on a network.
+    Ip(SocketAddr),
+    /// On this machine, without an address of its own: a Unix socket.
+    Local,
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        Self::Ip(address)
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Local => f.write_str("local"),
+        }
+    }
+}
+
 /// Whom a request came from: a request extension if [`Options::peer_addr`](crate::Options::peer_addr) asks for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PeerAddr(pub SocketAddr);
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PeerAddr(pub Peer);

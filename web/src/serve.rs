@@ -1,13 +1,17 @@
 //! Serving: one future that accepts, answers and stops. Nothing is spawned: dropping the future ends it all.
 
+mod closing;
 mod connection;
 mod date;
 mod exchange;
+mod framing;
+#[cfg(feature = "http2")]
+mod http2;
 mod metered;
+mod refusal;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -21,7 +25,7 @@ use hyper::rt::Timer;
 use hyper::server::conn::http1;
 use tower_service::Service;
 
-use crate::{BoxError, Listener, Runtime};
+use crate::{BoxError, Listener, Peer, Runtime};
 
 use connection::{Connection, Ended};
 use date::Date;
@@ -167,6 +171,12 @@ struct Shared<R: Runtime> {
     options: Options,
 }
 
+impl<R: Runtime> Shared<R> {
+    fn date_now(&self) -> Option<http::HeaderValue> {
+        self.date.at(self.runtime.wall_clock())
+    }
+}
+
 /// hyper is given no timer and writes no date, so it consults no clock that shows.
 fn builder(options: &Options) -> http1::Builder {
     let mut http = http1::Builder::new();
@@ -179,7 +189,7 @@ const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Connections as they come. Errors are logged and followed by a growing pause, for a shortage (of file descriptors,
 /// say) is not over at once.
-fn accepted<L: Listener>(listener: L, timer: impl Timer) -> impl Stream<Item = (L::Io, SocketAddr)> {
+fn accepted<L: Listener>(listener: L, timer: impl Timer) -> impl Stream<Item = (L::Io, Peer)> {
     unfold((listener, timer), |(mut listener, timer)| async move {
         let mut pause = ACCEPT_PAUSE_MIN;
         loop {

@@ -24,7 +24,7 @@ use std::time::SystemTime;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
-use crate::{Listener, Runtime};
+use crate::{Listener, Peer, Runtime};
 
 /// A TCP listener of tokio's. Connections are set to `TCP_NODELAY`.
 #[derive(Debug)]
@@ -59,10 +59,10 @@ impl From<TcpListener> for TokioListener {
 impl Listener for TokioListener {
     type Io = TokioIo<TcpStream>;
 
-    async fn accept(&mut self) -> io::Result<(Self::Io, SocketAddr)> {
+    async fn accept(&mut self) -> io::Result<(Self::Io, Peer)> {
         let (stream, peer) = self.listener.accept().await?;
         stream.set_nodelay(true)?;
-        Ok((TokioIo::new(stream), peer))
+        Ok((TokioIo::new(stream), peer.into()))
     }
 }
 

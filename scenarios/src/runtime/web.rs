@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use hyper::rt::Sleep;
 use wavetank_sim::node::{Clock, Timer};
 use wavetank_stack::tcp;
+use wavetank_web::Peer;
 
 use super::HyperIo;
 
@@ -101,9 +101,9 @@ pub struct TankListener(pub tcp::Listener<'static>);
 impl wavetank_web::Listener for TankListener {
     type Io = HyperIo;
 
-    async fn accept(&mut self) -> io::Result<(Self::Io, SocketAddr)> {
+    async fn accept(&mut self) -> io::Result<(Self::Io, Peer)> {
         let stream = self.0.accept().await;
         let peer = stream.remote_addr();
-        Ok((HyperIo(stream), peer))
+        Ok((HyperIo(stream), peer.into()))
     }
 }

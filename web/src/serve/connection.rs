@@ -1,17 +1,17 @@
-//! One connection: hyper's, with a timeout of our own.
+//! One connection: hyper's, with a timeout and an end of our own.
 //!
 //! hyper would start and cancel a timer for every request. Here one timer a connection looks now and then whether
 //! anything has happened since it last looked.
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
@@ -20,13 +20,18 @@ use hyper::server::conn::http1;
 use tower_service::Service;
 
 use super::Shared;
+use super::closing::{Closing, LINGER};
 use super::exchange::Exchanges;
+#[cfg(feature = "http2")]
+use super::http2::Http2;
 use super::metered::{Meter, Metered};
+use super::refusal;
 use crate::middleware::describe;
-use crate::{BoxError, PeerAddr, Runtime};
+use crate::upgrade::Upgraded;
+use crate::{BoxError, Peer, PeerAddr, Runtime};
 
 /// How a connection ended.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     Well,
     Failed,
@@ -35,16 +40,36 @@ pub(super) enum Ended {
 /// A connection being served.
 pub(super) struct Connection<Io, S, B, R>
 where
-    S: Service<Request<Incoming>, Response = Response<B>>,
+    S: Service<Request<Incoming>, Response = Response<B>> + 'static,
     S::Error: Into<BoxError>,
     B: HttpBody<Data = Bytes> + 'static,
     B::Error: Into<BoxError>,
     R: Runtime,
 {
-    http: Option<http1::Connection<Metered<Io>, Exchanges<S, R>>>,
+    stage: Stage<Io, S, B, R>,
     meter: Rc<Meter>,
     shared: Rc<Shared<R>>,
     watch: Option<Watch>,
+    #[cfg(feature = "http2")]
+    exchanges: Exchanges<S, R>,
+}
+
+/// What the connection is at.
+#[allow(clippy::large_enum_variant, reason = "nearly every connection is of the largest, for nearly all of its time")]
+enum Stage<Io, S, B, R>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + 'static,
+    S::Error: Into<BoxError>,
+    B: HttpBody<Data = Bytes> + 'static,
+    B::Error: Into<BoxError>,
+    R: Runtime,
+{
+    Http1(http1::Connection<Metered<Io>, Exchanges<S, R>>),
+    #[cfg(feature = "http2")]
+    Http2(Box<Http2<Metered<Upgraded>, S, B, R>>),
+    Upgraded(LocalBoxFuture<'static, ()>),
+    Closing(Closing<Io>, Ended),
+    Over,
 }
 
 /// The next look at the connection, and what it had done at the last.
@@ -62,7 +87,7 @@ where
     B::Error: Into<BoxError>,
     R: Runtime,
 {
-    pub(super) fn new(io: Io, peer: SocketAddr, service: S, shared: Rc<Shared<R>>) -> Self {
+    pub(super) fn new(io: Io, peer: Peer, service: S, shared: Rc<Shared<R>>) -> Self {
         let meter = Rc::new(Meter::default());
         let exchanges = Exchanges {
             service: Rc::new(RefCell::new(service)),
@@ -70,15 +95,29 @@ where
             meter: Rc::clone(&meter),
             peer: shared.options.peer_addr.then_some(PeerAddr(peer)),
         };
-        let http = shared.http.serve_connection(Metered::new(io, Rc::clone(&meter)), exchanges);
+        let io = Metered::new(io, Rc::clone(&meter));
+        #[cfg(feature = "http2")]
+        let http = shared.http.serve_connection(io, exchanges.clone());
+        #[cfg(not(feature = "http2"))]
+        let http = shared.http.serve_connection(io, exchanges);
         let watch = shared.options.head_timeout.map(|after| Watch { sleep: shared.timer.sleep(after), steps: 0 });
-        Self { http: Some(http), meter, shared, watch }
+        Self {
+            stage: Stage::Http1(http),
+            meter,
+            shared,
+            watch,
+            #[cfg(feature = "http2")]
+            exchanges,
+        }
     }
 
     /// The same connection, told to end after the request that it is at.
     pub(super) fn stopping(mut self) -> Self {
-        if let Some(http) = &mut self.http {
-            Pin::new(http).graceful_shutdown();
+        match &mut self.stage {
+            Stage::Http1(http) => Pin::new(http).graceful_shutdown(),
+            #[cfg(feature = "http2")]
+            Stage::Http2(http) => http.stop(),
+            Stage::Upgraded(_) | Stage::Closing(..) | Stage::Over => {}
         }
         self
     }
@@ -91,7 +130,7 @@ where
         loop {
             ready!(watch.sleep.as_mut().poll(cx));
             let steps = self.meter.steps.get();
-            let waits_for_peer = !self.meter.answering.get() || self.meter.blocked.get();
+            let waits_for_peer = self.meter.answering.get() == 0 || self.meter.blocked.get();
             if steps == watch.steps && waits_for_peer {
                 return Poll::Ready(());
             }
@@ -100,26 +139,86 @@ where
         }
     }
 
-    fn poll_http(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        let http = self.http.as_mut().expect("a connection is not polled after its end");
-        match Pin::new(http).poll(cx) {
-            Poll::Ready(Ok(())) => return Poll::Ready(Ended::Well),
+    fn poll_stages(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        loop {
+            match &mut self.stage {
+                Stage::Http1(_) => ready!(self.poll_http1(cx)),
+                #[cfg(feature = "http2")]
+                Stage::Http2(http) => match Pin::new(&mut **http).poll(cx) {
+                    Poll::Ready(ended) => return Poll::Ready(ended),
+                    Poll::Pending => {
+                        ready!(self.poll_stalled(cx));
+                        let idle = !self.meter.blocked.get();
+                        return Poll::Ready(if idle { Ended::Well } else { Ended::Failed });
+                    }
+                },
+                Stage::Upgraded(future) => {
+                    ready!(future.as_mut().poll(cx));
+                    return Poll::Ready(Ended::Well);
+                }
+                Stage::Closing(closing, ended) => {
+                    let ended = *ended;
+                    return Pin::new(closing).poll(cx).map(|()| ended);
+                }
+                Stage::Over => return Poll::Ready(Ended::Failed),
+            }
+        }
+    }
+
+    /// Ready when the connection has gone over to its next stage.
+    fn poll_http1(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Stage::Http1(http) = &mut self.stage else {
+            return Poll::Ready(());
+        };
+        let ended = Pin::new(http).poll(cx);
+        if ended.is_pending() {
+            ready!(self.poll_stalled(cx));
+        }
+        let Stage::Http1(http) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            return Poll::Ready(());
+        };
+        let parts = http.into_parts();
+        #[cfg(feature = "http2")]
+        let watch = self.watch.take();
+        #[cfg(not(feature = "http2"))]
+        self.watch.take();
+        let (io, read_ahead) = (parts.io.io, parts.read_buf);
+        self.stage = match ended {
+            Poll::Ready(Ok(())) => match self.meter.upgrade.take() {
+                Some(upgrade) => Stage::Upgraded(upgrade(Upgraded::new(io, read_ahead))),
+                None => self.closing(io, Vec::new(), Ended::Well),
+            },
+            #[cfg(feature = "http2")]
+            Poll::Ready(Err(error)) if error.is_parse_version_h2() => {
+                let io = Metered::new(Upgraded::new(io, read_ahead), Rc::clone(&self.meter));
+                self.watch = watch;
+                self.meter.refused.set(None);
+                self.meter.owing.set(true);
+                Stage::Http2(Box::new(Http2::new(io, self.exchanges.clone(), &self.shared.options)))
+            }
             Poll::Ready(Err(error)) => {
                 tracing::debug!(%error, "a connection failed");
-                return Poll::Ready(Ended::Failed);
+                match self.meter.refused.get() {
+                    Some(status) => {
+                        let words = refusal::write(status, self.shared.date_now());
+                        self.closing(io, words, Ended::Failed)
+                    }
+                    None => return Poll::Ready(()),
+                }
             }
-            Poll::Pending => ready!(self.poll_stalled(cx)),
-        }
-        let parts = self.http.take().expect("it was polled just now").into_parts();
-        Poll::Ready(if self.meter.blocked.get() {
-            Ended::Failed
-        } else if parts.read_buf.is_empty() {
-            say_and_close(parts.io, b"", cx);
-            Ended::Well
-        } else {
-            say_and_close(parts.io, TIMED_OUT, cx);
-            Ended::Failed
-        })
+            Poll::Pending if self.meter.blocked.get() => return Poll::Ready(()),
+            Poll::Pending if read_ahead.is_empty() => self.closing(io, Vec::new(), Ended::Well),
+            Poll::Pending => {
+                let words = refusal::write(408, self.shared.date_now());
+                self.closing(io, words, Ended::Failed)
+            }
+        };
+        Poll::Ready(())
+    }
+
+    fn closing(&self, io: Io, words: Vec<u8>, ended: Ended) -> Stage<Io, S, B, R> {
+        let deadline = self.shared.timer.sleep(LINGER);
+        Stage::Closing(Closing::new(io, words, self.meter.unread.get(), deadline), ended)
     }
 }
 
@@ -136,25 +235,9 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         // A body that panics while it streams ends its connection; the connection is dropped, not polled again.
-        catch_unwind(AssertUnwindSafe(|| self.poll_http(cx))).unwrap_or_else(|panic| {
+        catch_unwind(AssertUnwindSafe(|| self.poll_stages(cx))).unwrap_or_else(|panic| {
             tracing::error!(panic = describe(&*panic), "a connection panicked");
             Poll::Ready(Ended::Failed)
         })
-    }
-}
-
-const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-
-/// Last words to a peer that did not finish its request (RFC 9110, 15.5.9), as far as it takes them at once: nobody
-/// waits for it any longer.
-fn say_and_close(mut io: impl Write + Unpin, mut words: &[u8], cx: &mut Context<'_>) {
-    while !words.is_empty() {
-        match Pin::new(&mut io).poll_write(cx, words) {
-            Poll::Ready(Ok(written)) if written > 0 => words = &words[written..],
-            Poll::Ready(_) | Poll::Pending => return,
-        }
-    }
-    if let Poll::Ready(Err(error)) = Pin::new(&mut io).poll_shutdown(cx) {
-        tracing::debug!(%error, "a connection that had timed out could not be shut down");
     }
 }

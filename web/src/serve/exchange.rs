@@ -1,5 +1,6 @@
 //! One request and its response: between hyper's service and tower's.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
@@ -9,20 +10,20 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::DATE;
-use http::{Request, Response, StatusCode};
+use http::header::{CONNECTION, DATE};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::Shared;
+use super::framing::misaddressed;
 use super::metered::Meter;
 use crate::middleware::describe;
 use crate::{Body, BoxError, Error, IntoResponse, PeerAddr, Runtime};
 
-/// A tower service as hyper calls it. HTTP/1 requests of a connection come one after the other, so one service a
-/// connection is enough.
+/// A tower service as hyper calls it: one a connection.
 pub(super) struct Exchanges<S, R: Runtime> {
     pub(super) service: Rc<RefCell<S>>,
     pub(super) shared: Rc<Shared<R>>,
@@ -30,11 +31,22 @@ pub(super) struct Exchanges<S, R: Runtime> {
     pub(super) peer: Option<PeerAddr>,
 }
 
+impl<S, R: Runtime> Clone for Exchanges<S, R> {
+    fn clone(&self) -> Self {
+        Self {
+            service: Rc::clone(&self.service),
+            shared: Rc::clone(&self.shared),
+            meter: Rc::clone(&self.meter),
+            peer: self.peer.clone(),
+        }
+    }
+}
+
 impl<S, B, R> hyper::service::Service<Request<Incoming>> for Exchanges<S, R>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Error: Into<BoxError>,
-    B: HttpBody<Data = Bytes>,
+    B: HttpBody<Data = Bytes> + 'static,
     B::Error: Into<BoxError>,
     R: Runtime,
 {
@@ -43,10 +55,19 @@ where
     type Future = Exchange<S, S::Future, R>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        if let Some(peer) = self.peer {
-            request.extensions_mut().insert(peer);
+        let ambiguous = self.meter.heads.borrow_mut().take();
+        let refused = match misaddressed(request.version(), request.uri(), request.headers()) {
+            None if ambiguous && request.version() <= Version::HTTP_11 => {
+                Some("the request announces its body by Content-Length and Transfer-Encoding")
+            }
+            misaddressed => misaddressed,
+        };
+        self.meter.unread.set(!request.body().is_end_stream());
+        if let Some(peer) = &self.peer {
+            request.extensions_mut().insert(peer.clone());
         }
         Exchange {
+            refused,
             service: Rc::clone(&self.service),
             shared: Rc::clone(&self.shared),
             answering: Some(Answering::new(&self.meter)),
@@ -59,6 +80,7 @@ where
 pin_project! {
     /// The response to come.
     pub(super) struct Exchange<S, F, R: Runtime> {
+        refused: Option<&'static str>,
         service: Rc<RefCell<S>>,
         shared: Rc<Shared<R>>,
         answering: Option<Answering>,
@@ -72,13 +94,23 @@ impl<S, B, R> Future for Exchange<S, S::Future, R>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Error: Into<BoxError>,
-    B: HttpBody<Data = Bytes>,
+    B: HttpBody<Data = Bytes> + 'static,
     B::Error: Into<BoxError>,
     R: Runtime,
 {
     type Output = Result<Response<Answer<B>>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(wrong) = self.refused {
+            let this = self.project();
+            let answering = this.answering.take();
+            let error = Error::new(StatusCode::BAD_REQUEST).detail(wrong);
+            let mut response = error.header(CONNECTION, HeaderValue::from_static("close")).into_response();
+            if let Some(date) = this.shared.date_now() {
+                response.headers_mut().insert(DATE, date);
+            }
+            return Poll::Ready(Ok(response.map(|body| Answer { body: Source::Own { body }, answering })));
+        }
         // After a panic the service's future is dropped here below and never polled again.
         let outcome = match catch_unwind(AssertUnwindSafe(|| self.as_mut().poll_service(cx))) {
             Ok(poll) => ready!(poll).map_err(|error| Error::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(error)),
@@ -90,12 +122,25 @@ where
         let mut this = self.project();
         this.future.set(None);
         let answering = this.answering.take();
+        let unread = answering.as_ref().is_some_and(|answering| answering.meter.unread.get());
         let mut response = match outcome {
-            Ok(response) => response.map(|body| Answer { body: Source::Service { body }, answering }),
+            Ok(mut response) => {
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS
+                    && let Some(body) = (response.body_mut() as &mut dyn Any).downcast_mut::<Body>()
+                    && let Some(answering) = &answering
+                {
+                    answering.meter.upgrade.replace(body.take_upgrade());
+                }
+                response.map(|body| Answer { body: Source::Service { body }, answering })
+            }
             Err(error) => error.into_response().map(|body| Answer { body: Source::Own { body }, answering }),
         };
+        // What is too large is not read to its end, so the connection cannot go on (RFC 9110, 15.5.14).
+        if response.status() == StatusCode::PAYLOAD_TOO_LARGE && unread {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if !response.headers().contains_key(DATE)
-            && let Some(date) = this.shared.date.at(this.shared.runtime.wall_clock())
+            && let Some(date) = this.shared.date_now()
         {
             response.headers_mut().insert(DATE, date);
         }
@@ -130,7 +175,8 @@ struct Answering {
 
 impl Answering {
     fn new(meter: &Rc<Meter>) -> Self {
-        meter.answering.set(true);
+        meter.answering.set(meter.answering.get() + 1);
+        meter.owing.set(true);
         meter.step();
         Self { meter: Rc::clone(meter) }
     }
@@ -138,7 +184,7 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.meter.answering.set(false);
+        self.meter.answering.set(self.meter.answering.get() - 1);
     }
 }
 

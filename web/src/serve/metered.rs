@@ -1,22 +1,36 @@
-//! A connection's IO, with a record of whether it gets anywhere.
+//! A connection's IO as hyper is given it: with a record of whether it gets anywhere, and with hyper's last words kept
+//! back.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-/// What a connection is doing, as its own timeout needs to know it.
+use super::framing::HeadScan;
+use crate::upgrade::OnUpgrade;
+
+/// What a connection is doing, as its own timeout and its own end need to know it.
 #[derive(Default)]
 pub(super) struct Meter {
-    /// Whether a request is being answered.
-    pub(super) answering: Cell<bool>,
+    /// How many requests are being answered.
+    pub(super) answering: Cell<u32>,
     /// Grows with every request and with every write.
     pub(super) steps: Cell<u64>,
     /// Whether the peer has yet to make room for what is written.
     pub(super) blocked: Cell<bool>,
+    /// Whether something of a response may not be written yet.
+    pub(super) owing: Cell<bool>,
+    /// Whether the peer may still be sending what nobody reads: the rest of a body, or of what could not be understood.
+    pub(super) unread: Cell<bool>,
+    /// The status that hyper itself would answer with.
+    pub(super) refused: Cell<Option<u16>>,
+    /// What the heads that have been read say of their bodies.
+    pub(super) heads: RefCell<HeadScan>,
+    /// What takes over the connection after this response.
+    pub(super) upgrade: RefCell<Option<OnUpgrade>>,
 }
 
 impl Meter {
@@ -30,11 +44,21 @@ impl Meter {
             self.step();
         }
     }
+
+    /// Whether these bytes are a refusal of hyper's own: nothing else is written while no response is owed.
+    fn is_refusal(&self, bytes: &[u8]) -> bool {
+        if self.owing.get() {
+            return false;
+        }
+        let status = bytes.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+        self.refused.set(self.refused.get().or(status));
+        self.refused.get().is_some()
+    }
 }
 
-/// IO that counts its writes.
+/// IO that keeps its meter.
 pub(super) struct Metered<Io> {
-    io: Io,
+    pub(super) io: Io,
     meter: Rc<Meter>,
 }
 
@@ -45,24 +69,47 @@ impl<Io> Metered<Io> {
 }
 
 impl<Io: Read + Unpin> Read for Metered<Io> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        if self.meter.answering.get() > 0 {
+            return Pin::new(&mut self.io).poll_read(cx, buf);
+        }
+        // A head is awaited. What it says is looked at on its way through a buffer, for hyper hands out none of it
+        // that it has dealt with.
+        let mut space = [std::mem::MaybeUninit::uninit(); HEAD_READ_BYTES];
+        let room = buf.remaining().min(HEAD_READ_BYTES);
+        let mut head = hyper::rt::ReadBuf::uninit(&mut space[..room]);
+        ready!(Pin::new(&mut self.io).poll_read(cx, head.unfilled()))?;
+        let bytes = head.filled();
+        self.meter.unread.set(!bytes.is_empty());
+        self.meter.heads.borrow_mut().read(bytes);
+        buf.put_slice(bytes);
+        Poll::Ready(Ok(()))
     }
 }
 
+/// hyper's own buffer is of 8 KiB at first.
+const HEAD_READ_BYTES: usize = 8 * 1024;
+
 impl<Io: Write + Unpin> Write for Metered<Io> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.meter.is_refusal(buf) {
+            return Poll::Ready(Ok(buf.len()));
+        }
         let poll = Pin::new(&mut self.io).poll_write(cx, buf);
         self.meter.written(&poll);
         poll
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        // hyper flushes what is below when it has nothing left itself.
+        self.meter.owing.set(self.meter.answering.get() > 0);
+        Poll::Ready(Ok(()))
     }
 
+    /// The connection is shut down after hyper is done with it.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -74,6 +121,9 @@ impl<Io: Write + Unpin> Write for Metered<Io> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.meter.is_refusal(bufs.first().map_or(&[], |buf| buf)) {
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
         let poll = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         self.meter.written(&poll);
         poll

@@ -11,9 +11,9 @@ use futures::{FutureExt as _, StreamExt as _};
 use wavetank_web::middleware::{BodyLimit, Timeout};
 use wavetank_web::{App, Body, BoxError, Options, PeerAddr, Request, Served};
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-fn hello(options: Options) -> Server {
+pub(crate) fn hello(options: Options) -> Server {
     let mut app = App::new();
     app.at("/").get(async || "hello").post(async |mut request: Request| request.body_text().await);
     app.at("/ignored").post(async || "not read");
@@ -36,13 +36,13 @@ fn hello(options: Options) -> Server {
     Server::of(options, &Clock::new(), app.into_service().unwrap())
 }
 
-const GET: &str = "GET / HTTP/1.1\r\nhost: hub\r\n\r\n";
+pub(crate) const GET: &str = "GET / HTTP/1.1\r\nhost: hub\r\n\r\n";
 
-fn post(path: &str, body: &str) -> String {
+pub(crate) fn post(path: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nhost: hub\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
-fn status(response: &str) -> &str {
+pub(crate) fn status(response: &str) -> &str {
     response.lines().next().unwrap_or_default()
 }
 

@@ -4,6 +4,7 @@
 mod answers;
 mod connections;
 mod extracting;
+mod protocol;
 mod routing;
 #[path = "../support/mod.rs"]
 mod support;

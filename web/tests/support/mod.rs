@@ -17,7 +17,7 @@ use futures::channel::mpsc;
 use futures::executor::LocalPool;
 use futures::{FutureExt as _, StreamExt as _};
 use hyper::rt::{Read, ReadBufCursor, Sleep, Timer, Write};
-use wavetank_web::{Listener, Options, Runtime, Served, serve_with};
+use wavetank_web::{Listener, Options, Peer, Runtime, Served, serve_with};
 
 /// The date at the start of every test: Sun, 06 Nov 1994 08:49:37 GMT.
 pub const START: Duration = Duration::from_secs(784_111_777);
@@ -207,6 +207,11 @@ impl Client {
         self.from_server.borrow_mut().room = Some(bytes);
     }
 
+    /// How many bytes sent the server has yet to read.
+    pub fn unread_by_server(&self) -> usize {
+        self.to_server.borrow().bytes.len()
+    }
+
     pub fn is_closed(&self) -> bool {
         self.from_server.borrow().closed
     }
@@ -227,9 +232,9 @@ pub struct Network {
 impl Listener for Network {
     type Io = ServerEnd;
 
-    async fn accept(&mut self) -> io::Result<(ServerEnd, SocketAddr)> {
+    async fn accept(&mut self) -> io::Result<(ServerEnd, Peer)> {
         match self.accepting.next().await {
-            Some(end) => Ok((end?, (Ipv4Addr::new(192, 0, 2, 7), 7000).into())),
+            Some(end) => Ok((end?, SocketAddr::from((Ipv4Addr::new(192, 0, 2, 7), 7000)).into())),
             None => std::future::pending().await,
         }
     }

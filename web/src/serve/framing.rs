@@ -1,0 +1,132 @@
+//! What a request's head must and must not say of where the message ends and whom it is for (RFC 9112, 3.2 and 6).
+//!
+//! hyper takes a request that announces its body in both ways by the one, and drops the other from its header fields
+//! before anybody sees them; it then closes the connection, as it must. Such a request is nothing that a client in
+//! good faith sends, so it is refused here. A request that comes in one piece with the end of another's body is not
+//! looked at, and is left to hyper's way.
+
+use http::header::HOST;
+use http::{HeaderMap, Uri, Version};
+
+const TRANSFER_ENCODING: &[u8] = b"transfer-encoding:";
+const CONTENT_LENGTH: &[u8] = b"content-length:";
+
+/// Reads heads as they come, for two header fields only.
+#[derive(Default)]
+pub(super) struct HeadScan {
+    /// The beginning of the line that is being read, in small letters, as far as names are told apart by it.
+    line: [u8; TRANSFER_ENCODING.len()],
+    line_bytes: usize,
+    lines: usize,
+    has_length: bool,
+    has_encoding: bool,
+    /// The head at hand has been read to its end.
+    ended: bool,
+    ambiguous: bool,
+}
+
+impl HeadScan {
+    pub(super) fn read(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if self.ended {
+                return;
+            }
+            match byte {
+                b'\n' => self.end_line(),
+                b'\r' => {}
+                _ => {
+                    if let Some(place) = self.line.get_mut(self.line_bytes) {
+                        *place = byte.to_ascii_lowercase();
+                    }
+                    self.line_bytes += 1;
+                }
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        let line = &self.line[..self.line_bytes.min(self.line.len())];
+        if line.is_empty() {
+            // Empty lines before a request mean nothing (RFC 9112, 2.2).
+            self.ended = self.lines > 0;
+        } else {
+            self.has_length |= line.starts_with(CONTENT_LENGTH);
+            self.has_encoding |= line.starts_with(TRANSFER_ENCODING);
+            self.lines += 1;
+        }
+        self.line_bytes = 0;
+        self.ambiguous = self.has_length && self.has_encoding;
+    }
+
+    /// Whether the head just read announces its body in both ways. The next one is read from its beginning.
+    pub(super) fn take(&mut self) -> bool {
+        std::mem::take(self).ambiguous
+    }
+}
+
+/// What is wrong with how a request says whom it is for, if anything.
+pub(super) fn misaddressed(version: Version, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+    if version > Version::HTTP_11 {
+        return match uri.authority() {
+            None if !headers.contains_key(HOST) => Some("the request names no host"),
+            _ => None,
+        };
+    }
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if version == Version::HTTP_11 => Some("the request has no Host"),
+        (None, _) => None,
+        (Some(_), Some(_)) => Some("the request has several Hosts"),
+        (Some(host), None) if is_host(host.as_bytes()) => None,
+        (Some(_), None) => Some("the request's Host is not a host"),
+    }
+}
+
+/// `uri-host [ ":" port ]` of RFC 9110, 7.2. It may be empty.
+fn is_host(value: &[u8]) -> bool {
+    let port = |rest: &[u8]| match rest {
+        [] => true,
+        [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    if let [b'[', rest @ ..] = value {
+        let Some(end) = rest.iter().position(|&byte| byte == b']') else {
+            return false;
+        };
+        let address = &rest[..end];
+        let is_address = std::str::from_utf8(address).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
+        return (is_address || address.first() == Some(&b'v')) && port(&rest[end + 1..]);
+    }
+    let end = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
+    value[..end].iter().all(is_name) && port(&value[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HeadScan, is_host};
+
+    #[test]
+    fn hosts_are_told_from_other_text() {
+        for yes in ["", "hub", "hub:80", "hub:", "192.0.2.1:8080", "[2001:db8::1]:80", "[::1]", "a%20b"] {
+            assert!(is_host(yes.as_bytes()), "{yes}");
+        }
+        for no in ["hub:http", "a b", "a/b", "user@hub", "[::1", "[hub]", "a:1:2", "hub?", "é", "[::1]x"] {
+            assert!(!is_host(no.as_bytes()), "{no}");
+        }
+    }
+
+    #[test]
+    fn a_head_is_understood_however_it_is_cut() {
+        let both = "\r\nPOST / HTTP/1.1\r\nhost: x\r\nContent-Length: 3\r\ntransfer-encoding:chunked\r\n\r\n";
+        let body_only =
+            "POST / HTTP/1.1\r\ncontent-length: 30\r\nx: transfer-encoding:\r\n\r\ntransfer-encoding: x\r\n";
+        for step in 1..both.len() {
+            let mut scan = HeadScan::default();
+            both.as_bytes().chunks(step).for_each(|piece| scan.read(piece));
+            assert!(scan.take());
+            body_only.as_bytes().chunks(step).for_each(|piece| scan.read(piece));
+            assert!(!scan.take());
+        }
+    }
+}
