@@ -10,6 +10,7 @@ use std::future::Future;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, RawWakerVTable, Wake, Waker};
@@ -74,11 +75,26 @@ pub(crate) struct Polled {
     task: TaskId,
     pub(crate) node: NodeId,
     /// What its waker is made of, to know it by.
-    waker: (*const (), *const RawWakerVTable),
+    waker: WakerParts,
 }
 
-fn parts(waker: &Waker) -> (*const (), *const RawWakerVTable) {
-    (waker.data(), waker.vtable())
+/// What a waker is made of: two that have it in common wake the same.
+#[derive(Clone, Copy)]
+struct WakerParts {
+    data: *const (),
+    vtable: &'static RawWakerVTable,
+}
+
+impl WakerParts {
+    #[inline]
+    fn of(waker: &Waker) -> Self {
+        Self { data: waker.data(), vtable: waker.vtable() }
+    }
+
+    #[inline]
+    fn make(self, waker: &Waker) -> bool {
+        self.data == waker.data() && ptr::eq(self.vtable, waker.vtable())
+    }
 }
 
 /// The tasks of a world and the order in which they are polled.
@@ -136,7 +152,7 @@ impl Kernel {
     /// The task that is polled right now, if `waker` is its waker.
     #[inline]
     pub(crate) fn polled_wakee(&self, waker: &Waker) -> Option<TaskId> {
-        self.polled.get().filter(|polled| polled.waker == parts(waker)).map(|polled| polled.task)
+        self.polled.get().filter(|polled| polled.waker.make(waker)).map(|polled| polled.task)
     }
 
     /// Whom `waker` wakes.
@@ -209,7 +225,7 @@ impl Kernel {
     #[inline]
     fn enter(&self, id: TaskId, task: &Task, debt_ns: u64) {
         self.polled_node.enter(task.node.id);
-        self.polled.set(Some(Polled { task: id, node: task.node.id, waker: parts(&task.waker) }));
+        self.polled.set(Some(Polled { task: id, node: task.node.id, waker: WakerParts::of(&task.waker) }));
         self.debt_ns.set(debt_ns);
     }
 

@@ -332,30 +332,29 @@ impl Kernel {
         let mut checks = self.checks.borrow_mut();
         checks.monitors[index as usize].state = State::Undecided { true_since: None };
         checks.mark(index);
+        self.unsettled.set(true);
     }
 
     /// A metric expectation's window ends with this instant.
     pub(crate) fn close_check(&self, index: u32) {
         self.checks.borrow_mut().closing.push(index);
+        self.unsettled.set(true);
     }
 
     /// A flow expectation's oldest debt is due at the end of this instant.
     pub(crate) fn flow_due(&self, index: u32) {
         let checks = &mut *self.checks.borrow_mut();
         checks.closing.push(index);
+        self.unsettled.set(true);
         if let Some(due) = checks.flows.next_due(index, self.world_now()) {
             self.queue.borrow_mut().push(due.as_nanos(), Action::FlowDue(index).payload());
         }
     }
 
     /// All that happens at this instant has happened: decides what can be decided.
-    #[inline]
     pub(crate) fn settle(&self) {
-        let mut checks = self.checks.borrow_mut();
-        if checks.dirty.is_empty() && checks.closing.is_empty() {
-            return;
-        }
-        let (checks, trace) = (&mut *checks, &mut *self.trace.borrow_mut());
+        self.unsettled.set(false);
+        let (checks, trace) = (&mut *self.checks.borrow_mut(), &mut *self.trace.borrow_mut());
         let now = self.world_now();
         checks.judge_dirty(trace, &self.metrics.borrow(), now);
         while let Some(index) = checks.closing.pop() {

@@ -95,7 +95,7 @@ impl NodeCore {
     /// The world's time, in nanoseconds, when this node's monotonic time is `at`.
     #[inline]
     pub(crate) fn world_time(&self, at: Instant) -> u64 {
-        self.booted_at.get().as_nanos().saturating_add(self.spec.clock.elapsed(at.as_nanos()))
+        self.booted_at.get().as_nanos().saturating_add(self.clock.elapsed(at.as_nanos()))
     }
 }
 

@@ -110,30 +110,33 @@ impl Gate {
     pub(crate) const OFF: Self = Self(4);
 }
 
+/// What every poll looks at stands first and lies together.
+#[repr(C)]
 pub(crate) struct NodeCore {
-    pub(crate) id: NodeId,
-    pub(crate) spec: NodeSpec,
-    pub(crate) boot: BootFn,
-    pub(crate) poll_ns: u64,
     gate: Cell<Gate>,
     pub(crate) cause: Cell<ResetCause>,
-    /// Counts boots and losses of power: what was scheduled for an earlier life does nothing.
-    pub(crate) life: Cell<u32>,
-    pub(crate) booted_at: Cell<Instant>,
-    /// How many faults hold it down.
-    pub(crate) cuts: Cell<u32>,
-    /// How many faults hold it paused.
-    pub(crate) pauses: Cell<u32>,
+    pub(crate) id: NodeId,
+    pub(crate) poll_ns: u64,
     pub(crate) refusal: Cell<Option<&'static str>>,
-    pub(crate) nics: RefCell<Vec<NicId>>,
-    pub(crate) tasks: RefCell<Vec<TaskId>>,
+    pub(crate) booted_at: Cell<Instant>,
+    pub(crate) clock: ClockSpec,
     /// Ready tasks that wait for the gate.
     pub(crate) parked: RefCell<Vec<TaskId>>,
     /// What the last poll did, until its debt is paid.
     pub(crate) held: RefCell<Vec<Effect>>,
-    pub(crate) powered: RefCell<Vec<Rc<dyn Powered>>>,
     pub(crate) metrics: RefCell<Vec<(Rc<str>, MetricId)>>,
-    pub(crate) entropy: RefCell<Option<Stream>>,
+    pub(crate) tasks: RefCell<Vec<TaskId>>,
+    pub(crate) nics: RefCell<Vec<NicId>>,
+    pub(crate) powered: RefCell<Vec<Rc<dyn Powered>>>,
+    pub(crate) entropy: RefCell<Option<Box<Stream>>>,
+    /// Counts boots and losses of power: what was scheduled for an earlier life does nothing.
+    pub(crate) life: Cell<u32>,
+    /// How many faults hold it down.
+    pub(crate) cuts: Cell<u32>,
+    /// How many faults hold it paused.
+    pub(crate) pauses: Cell<u32>,
+    pub(crate) boot: BootFn,
+    pub(crate) spec: NodeSpec,
 }
 
 impl NodeCore {
@@ -141,6 +144,7 @@ impl NodeCore {
         Self {
             id,
             poll_ns: nanos(spec.poll_time),
+            clock: spec.clock,
             spec,
             boot,
             gate: Cell::new(Gate::OFF),

@@ -7,7 +7,7 @@ use crate::node::{Exit, NodeId, ResetCause};
 use crate::time::Instant;
 
 /// The version of the events' meaning and of their place in the fingerprint. It changes when either does.
-pub const TRACE_VERSION: u32 = 1;
+pub const TRACE_VERSION: u32 = 2;
 
 /// A text that events refer to: a flow's kind, a device's name, a refusal's reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -153,14 +153,21 @@ pub struct Record {
     pub event: Event,
 }
 
+/// What happened when to whom, as the word that enters the fingerprint.
+#[inline]
+fn happening(at: Instant, tag: u64, subject: u32, value: u64) -> u128 {
+    let what = (tag << 32 | u64::from(subject)) ^ value.rotate_left(40);
+    u128::from(at.as_nanos()) << 64 | u128::from(what)
+}
+
 impl Event {
     /// Mixes (time, kind, fields) into the fingerprint. The tags are part of the trace's version.
     #[inline]
     pub(super) fn mix_into(&self, at: Instant, fingerprint: &mut Fingerprint) {
         let (tag, subject, value) = match *self {
-            Self::FrameSent { link, ordinal, bytes, digest } => {
-                fingerprint.mix(digest ^ u128::from(bytes));
-                (1, link.bits(), ordinal)
+            Self::FrameSent { link, ordinal, digest, .. } => {
+                // The digest tells the bytes and their length; the rest is mixed with it in one go.
+                return fingerprint.mix(digest ^ happening(at, 1, link.bits(), ordinal));
             }
             Self::FrameDelivered { link, ordinal } => (2, link.bits(), ordinal),
             Self::FrameDropped { link, ordinal, reason } => (3, link.bits(), ordinal | (reason as u64) << 56),
@@ -172,7 +179,7 @@ impl Event {
             Self::FaultBegan { fault } => (9, fault, 0),
             Self::FaultEnded { fault } => (10, fault, 0),
             Self::Flow { node, kind, source, sequence } => {
-                fingerprint.mix_pair(u64::from(kind.0) << 32 | u64::from(source.0), 0);
+                fingerprint.mix(u128::from(u64::from(kind.0) << 32 | u64::from(source.0)) << 64);
                 (11, node.bits(), sequence)
             }
             Self::Verdict { expectation, verdict } => (12, expectation, verdict as u64),
@@ -188,7 +195,7 @@ impl Event {
                 (17, link.bits(), ordinal)
             }
         };
-        fingerprint.mix_pair(at.as_nanos(), (tag << 32 | u64::from(subject)) ^ value.rotate_left(40));
+        fingerprint.mix(happening(at, tag, subject, value));
     }
 
     /// The node that it happened to, if it happened to one.

@@ -31,11 +31,6 @@ impl Fingerprint {
         self.0 = state ^ state >> 61;
     }
 
-    #[inline]
-    pub(crate) fn mix_pair(&mut self, high: u64, low: u64) {
-        self.mix(u128::from(high) << 64 | u128::from(low));
-    }
-
     pub(crate) fn mix_text(&mut self, text: &str) {
         self.mix(digest(text.as_bytes()));
     }
