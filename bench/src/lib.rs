@@ -7,6 +7,7 @@ pub mod frames;
 pub mod hosts;
 pub mod http;
 mod measured;
+pub mod queue;
 pub mod raw;
 mod tank;
 pub mod tcp;
@@ -14,6 +15,8 @@ pub mod timers;
 pub mod udp;
 
 use http::Load::{Concurrent, RoundRobin};
+use queue::Heap;
+use wavetank_sim::queue::Queue;
 
 pub use measured::{Done, Measured, Tally};
 
@@ -35,8 +38,18 @@ impl Work {
     }
 }
 
+/// How far ahead events lie, in nanoseconds: at least, and up to how much more. The first is that of ns-3's own benchmark.
+const NEAR: (u64, u64) = (100, 1_000);
+const FAR: (u64, u64) = (10_000_000, 1_000_000_000);
+
 /// All works.
 pub const WORKS: &[Work] = &[
+    work("queue-1k", "events", |scale| queue::hold::<Queue>(1_000, NEAR, 3_000_000 * u64::from(scale))),
+    work("queue-100k", "events", |scale| queue::hold::<Queue>(100_000, NEAR, 3_000_000 * u64::from(scale))),
+    work("queue-100k-far", "events", |scale| queue::hold::<Queue>(100_000, FAR, 3_000_000 * u64::from(scale))),
+    work("heap-1k", "events", |scale| queue::hold::<Heap>(1_000, NEAR, 3_000_000 * u64::from(scale))),
+    work("heap-100k", "events", |scale| queue::hold::<Heap>(100_000, NEAR, 3_000_000 * u64::from(scale))),
+    work("heap-100k-far", "events", |scale| queue::hold::<Heap>(100_000, FAR, 3_000_000 * u64::from(scale))),
     work("timers", "wake-ups", |scale| timers::sleepers(1_000, 600 * u64::from(scale))),
     work("frames", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale))),
     work("udp-star", "datagrams", |scale| udp::star(100, 1_000 * u64::from(scale))),

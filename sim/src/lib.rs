@@ -15,7 +15,6 @@ mod hash;
 mod kernel;
 mod lifecycle;
 mod metric;
-mod queue;
 mod timer;
 
 pub mod capture;
@@ -26,6 +25,7 @@ pub mod guard;
 pub mod hw;
 pub mod net;
 pub mod node;
+pub mod queue;
 pub mod random;
 pub mod session;
 pub mod time;

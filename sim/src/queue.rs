@@ -16,12 +16,12 @@ const PLACES: usize = 1024;
 
 /// Names a pending entry. The id of an entry that was popped or cancelled names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct EntryId {
+pub struct EntryId {
     index: u32,
     generation: u32,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
     at: u64,
     payload: u64,
@@ -32,7 +32,7 @@ struct Entry {
     generation: u32,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Slot {
     head: u32,
     tail: u32,
@@ -60,7 +60,8 @@ impl Place {
 }
 
 /// A queue of 64-bit payloads in the exact order of (time, push).
-pub(crate) struct Queue {
+#[derive(Debug)]
+pub struct Queue {
     last: u64,
     entries: Vec<Entry>,
     free: u32,
@@ -74,8 +75,16 @@ pub(crate) struct Queue {
     slots: [Slot; PLACES],
 }
 
+impl Default for Queue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Queue {
-    pub(crate) fn new() -> Self {
+    /// An empty queue, which begins at time 0.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             last: 0,
             entries: Vec::new(),
@@ -89,13 +98,20 @@ impl Queue {
     }
 
     /// How many entries are pending.
-    pub(crate) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.len as usize
+    }
+
+    /// Whether nothing is pending.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// Adds an entry. `at` must not be before the last popped time, nor before a limit that `pop` has reached.
     #[inline]
-    pub(crate) fn push(&mut self, at: u64, payload: u64) -> EntryId {
+    pub fn push(&mut self, at: u64, payload: u64) -> EntryId {
         debug_assert!(at >= self.last, "an event may not be scheduled in the past");
         let mut index = self.free;
         let generation = if let Some(entry) = self.entries.get_mut(index as usize) {
@@ -114,14 +130,14 @@ impl Queue {
 
     /// The payload of an entry, if it is still pending.
     #[inline]
-    pub(crate) fn payload_mut(&mut self, id: EntryId) -> Option<&mut u64> {
+    pub fn payload_mut(&mut self, id: EntryId) -> Option<&mut u64> {
         let entry = &mut self.entries[id.index as usize];
         (entry.generation == id.generation).then_some(&mut entry.payload)
     }
 
     /// Takes out an entry, if it is still pending, and returns its payload.
     #[inline]
-    pub(crate) fn cancel(&mut self, EntryId { index, generation }: EntryId) -> Option<u64> {
+    pub fn cancel(&mut self, EntryId { index, generation }: EntryId) -> Option<u64> {
         let entry = self.entries[index as usize];
         (entry.generation == generation).then(|| {
             self.unlink(index, entry);
@@ -132,7 +148,7 @@ impl Queue {
 
     /// The earliest entry that is not later than `limit`, as (time, payload).
     #[inline]
-    pub(crate) fn pop(&mut self, limit: u64) -> Option<(u64, u64)> {
+    pub fn pop(&mut self, limit: u64) -> Option<(u64, u64)> {
         while self.levels != 0 {
             let level = self.levels.trailing_zeros() as usize;
             let place = Place { level, slot: self.occupied[level].trailing_zeros() as usize };

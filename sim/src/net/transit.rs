@@ -80,6 +80,7 @@ impl Net {
         }
     }
 
+    #[inline]
     pub(super) fn board(&mut self, frame: Box<Frame>) -> u32 {
         if let Some(flight) = self.free.pop() {
             self.flights[flight as usize] = Some(frame);
