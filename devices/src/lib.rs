@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backoff;
+mod entropy;
 mod id;
 mod lifecycle;
 pub mod sht4x;
@@ -22,5 +23,6 @@ pub mod thermostat;
 mod testing;
 
 pub use backoff::Backoff;
+pub use entropy::SharedRng;
 pub use id::{DeviceId, InvalidDeviceId};
 pub use lifecycle::{Exit, ResetCause};

@@ -12,6 +12,8 @@ mod claim;
 mod config;
 #[cfg(feature = "dhcp")]
 pub mod dhcp;
+#[cfg(feature = "dns")]
+pub mod dns;
 mod engine;
 pub mod http;
 pub mod icmp;
@@ -19,6 +21,8 @@ mod interface;
 pub mod probe;
 mod resources;
 mod runner;
+#[cfg(feature = "sntp")]
+pub mod sntp;
 mod stack;
 mod stats;
 mod table;

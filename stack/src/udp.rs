@@ -142,14 +142,27 @@ impl<'r> Socket<'r> {
     /// # Errors
     /// As [`Socket::recv_from`].
     pub fn poll_recv_from(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<(usize, SocketAddr), Error>> {
-        if let Some(trouble) = self.stack.with(|core| core.take_trouble(self.at)) {
-            return Poll::Ready(Err(Error::Undelivered { remote: trouble.remote, why: trouble.why }));
-        }
-        self.poll_recv_with(cx, |datagram, arrival| {
+        let taken = self.poll_recv_noting(cx, |datagram, arrival| {
             let place = buffer.get_mut(..datagram.len()).ok_or(Error::Truncated)?;
             place.copy_from_slice(datagram);
             Ok((datagram.len(), arrival.remote))
-        })
+        });
+        taken.map(Result::flatten)
+    }
+
+    /// [`Socket::poll_recv_with`], which tells what the network says about datagrams, too, if that is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Undelivered`].
+    pub fn poll_recv_noting<R>(
+        &self,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&[u8], Arrival) -> R,
+    ) -> Poll<Result<R, Error>> {
+        if let Some(trouble) = self.stack.with(|core| core.take_trouble(self.at)) {
+            return Poll::Ready(Err(Error::Undelivered { remote: trouble.remote, why: trouble.why }));
+        }
+        self.poll_recv_with(cx, take).map(Ok)
     }
 
     /// Lets `take` look at a datagram where it lies, or has the task woken when there is one. `take` must not

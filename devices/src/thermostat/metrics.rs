@@ -16,6 +16,20 @@ pub const POSTS_FAILED: &str = "posts.failed";
 pub const CONNECTS_FAILED: &str = "connects.failed";
 /// Counter: measurements that the sensor or its bus did not give.
 pub const SENSOR_ERRORS: &str = "sensor.errors";
+/// Counter: addresses that a DHCP server lent, and nobody else had.
+pub const LEASES_BOUND: &str = "leases.bound";
+/// Counter: leases that were prolonged.
+pub const LEASES_RENEWED: &str = "leases.renewed";
+/// Counter: times that a DHCP server refused what was asked for.
+pub const LEASES_REFUSED: &str = "leases.refused";
+/// Counter: addresses that somebody else had, too.
+pub const LEASES_CONTESTED: &str = "leases.contested";
+/// Counter: leases that ran out.
+pub const LEASES_EXPIRED: &str = "leases.expired";
+/// Gauge: 1 while there is a lease, else 0.
+pub const LEASE: &str = "lease";
+/// Counter: times that the hub's name led to no address.
+pub const NAMES_FAILED: &str = "names.failed";
 /// Gauge: readings that wait for the hub.
 pub const BACKLOG: &str = "backlog";
 

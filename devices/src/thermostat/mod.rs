@@ -9,10 +9,12 @@
 //! - A reading that the hub refuses for good (409, 422) is counted and set aside; any other trouble costs
 //!   the connection and some patience (see [`Backoff`]).
 //! - A sensor that fails is asked again at the next period.
+//! - It has a fixed place on the network ([`run`]), or gets one by DHCP and finds its hub by name ([`run_by_dhcp`]).
 //!
 //! What it does not do yet: keep readings or numbers over a power cut (no flash), or tell the calendar time.
 
 mod backlog;
+mod by_name;
 mod dial;
 pub mod metrics;
 mod reading;
@@ -23,6 +25,7 @@ mod uplink;
 #[cfg(test)]
 mod tests;
 
+use core::fmt;
 use core::net::SocketAddr;
 use core::pin::pin;
 use core::slice;
@@ -34,6 +37,7 @@ use rand_core::Rng;
 use wavetank_stack::time::Delay;
 use wavetank_stack::{Cidr, Clock, Duration, Probe, Resources, Route, Stack};
 
+pub use self::by_name::{Hub, run_by_dhcp};
 use self::dial::HubDial;
 use self::shared::Shared;
 use self::uplink::Uplink;
@@ -70,17 +74,31 @@ pub struct Parts<I, N, C, R, P> {
     pub probe: P,
 }
 
-/// What a thermostat is told once.
+/// A place on the network that somebody chose for the thermostat.
 #[derive(Clone, Debug)]
-pub struct Config {
-    /// Its name at the hub.
-    pub id: DeviceId,
+pub struct Fixed {
     /// Its own address, and with it the network that it is in.
     pub address: Cidr,
     /// The way to a hub that is not in that network.
     pub route: Option<Route>,
     /// Where the hub listens.
     pub hub: SocketAddr,
+}
+
+/// Displays the hub.
+impl fmt::Display for Fixed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.hub.fmt(f)
+    }
+}
+
+/// What a thermostat is told once.
+#[derive(Clone, Debug)]
+pub struct Config<N = Fixed> {
+    /// Its name at the hub.
+    pub id: DeviceId,
+    /// How it reaches the hub: from a [`Fixed`] place, or just the [`Hub`], for one that finds the rest itself.
+    pub network: N,
     /// From one reading to the next; at least 20 ms.
     pub period: Duration,
     /// Waits between attempts to reach the hub.
@@ -94,11 +112,16 @@ pub struct Config {
 impl Config {
     /// The usual settings: a hub in the same network, a reading a second, 5 s for the hub to answer.
     pub fn new(id: DeviceId, address: Cidr, hub: SocketAddr) -> Self {
+        Self::on(Fixed { address, route: None, hub }, id)
+    }
+}
+
+impl<N> Config<N> {
+    /// The usual settings on that network.
+    pub fn on(network: N, id: DeviceId) -> Self {
         Config {
             id,
-            address,
-            route: None,
-            hub,
+            network,
             period: Duration::from_secs(1),
             backoff: Backoff::default(),
             connect_timeout: Duration::from_secs(5),
@@ -126,8 +149,8 @@ where
 
         let mut memory = Memory::new();
         let (stack, mut runner) = {
-            let address = slice::from_ref(&config.address);
-            let mut network = wavetank_stack::Config::new(address, config.route.as_slice());
+            let address = slice::from_ref(&config.network.address);
+            let mut network = wavetank_stack::Config::new(address, config.network.route.as_slice());
             network.linger = LINGER;
             Stack::new(&mut memory, net, clock, &network, rng.next_u64())
         };
@@ -135,7 +158,7 @@ where
         let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe);
         let mut sensor = Sht4x::new(i2c, Delay::new(clock));
         let uplink = Uplink { config: &config, clock, probe, shared: &shared };
-        let mut dial = HubDial::new(stack, clock, config.hub);
+        let mut dial = HubDial::new(stack, clock, config.network.hub);
         let mut head = [0; HEAD_BYTES];
         // Pinned here, because a future that is handed on by value is stored twice.
         let device = pin!(join(

@@ -4,7 +4,7 @@
 //! that grows until something goes right. A reading leaves the backlog by the hub's word alone.
 
 use core::convert::Infallible;
-use core::fmt::Write as _;
+use core::fmt::{Display, Write as _};
 use core::pin::pin;
 
 use embedded_io_async::{Read, Write};
@@ -23,7 +23,7 @@ use crate::DeviceId;
 const ANSWER_MAX: usize = 256;
 /// `/devices/` and an id.
 const TARGET_MAX: usize = 9 + DeviceId::LEN_MAX;
-/// An IPv6 address in brackets, a scope and a port.
+/// An IPv6 address in brackets, a scope and a port; or a name and a port, if it is not a very long one.
 const HOST_MAX: usize = 64;
 
 /// How the uplink comes by its streams.
@@ -74,14 +74,14 @@ impl<E> From<BodyError<E>> for Setback {
 }
 
 /// What the uplink works with, all of it borrowed from the device.
-pub(super) struct Uplink<'a, C, P, const N: usize> {
-    pub(super) config: &'a Config,
+pub(super) struct Uplink<'a, H, C, P, const N: usize> {
+    pub(super) config: &'a Config<H>,
     pub(super) clock: &'a C,
     pub(super) probe: &'a P,
     pub(super) shared: &'a Shared<'a, P, N>,
 }
 
-impl<C: Clock, P: Probe, const N: usize> Uplink<'_, C, P, N> {
+impl<H: Display, C: Clock, P: Probe, const N: usize> Uplink<'_, H, C, P, N> {
     /// Keeps the hub told, for ever.
     pub(super) async fn run(&self, dial: &mut impl Dial, rng: &mut impl Rng, buffer: &mut [u8]) -> Infallible {
         // Devices that got their power back together need not ask all at once.
@@ -128,7 +128,7 @@ impl<C: Clock, P: Probe, const N: usize> Uplink<'_, C, P, N> {
     /// Runs errands over one open stream until it is of no more use.
     async fn serve<S: Read + Write>(&self, stream: &mut S, buffer: &mut [u8]) -> End {
         let mut host = String::<HOST_MAX>::new();
-        if write!(host, "{}", self.config.hub).is_err() {
+        if write!(host, "{}", self.config.network).is_err() {
             host.clear();
         }
         let mut connection = Connection::new(stream, buffer);

@@ -6,8 +6,10 @@
 mod support;
 
 mod dhcp;
+mod dns;
 mod icmp;
 mod interface;
+mod sntp;
 
 use wavetank_stack::Route;
 

@@ -1,6 +1,7 @@
 //! The uplink alone against a hub played by a closure, the sampler against a mocked bus, and the whole
 //! device against a hub on another stack.
 
+mod by_name;
 mod sampler;
 mod uplink;
 mod whole;

@@ -19,7 +19,7 @@ use crate::Backoff;
 use crate::testing::{ManualClock, Notebook, Words, run_until};
 use crate::thermostat::shared::Shared;
 use crate::thermostat::uplink::{Dial, End, Uplink};
-use crate::thermostat::{Config, metrics};
+use crate::thermostat::{Config, Fixed, metrics};
 
 /// What the hub does when a request has come.
 enum Reply {
@@ -120,7 +120,7 @@ impl<'a> Bench<'a> {
         self.run_for(Duration::from_secs(10), connect)
     }
 
-    fn uplink(&self) -> Uplink<'_, ManualClock, Notebook, 8> {
+    fn uplink(&self) -> Uplink<'_, Fixed, ManualClock, Notebook, 8> {
         Uplink { config: self.config, clock: &self.clock, probe: self.notebook, shared: &self.shared }
     }
 

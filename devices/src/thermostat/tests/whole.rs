@@ -22,7 +22,7 @@ use crate::thermostat::{Config, Parts, metrics, run};
 use crate::{Backoff, ResetCause};
 
 /// A sensor that always answers the same.
-struct Steady;
+pub(super) struct Steady;
 
 impl ErrorType for Steady {
     type Error = ErrorKind;
@@ -122,7 +122,7 @@ const ENTROPY: &[u32] = &[0x1234_5678, 0xdead_beef, 0x0bad_cafe];
 /// Of a second life: the same would open the same connection as the first, down to its sequence numbers.
 const OTHER_ENTROPY: &[u32] = &[0x8765_4321, 0xfeed_f00d, 0x1bad_cafe];
 
-fn settings() -> Config {
+pub(super) fn settings() -> Config {
     let mut config = config();
     config.backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(2) };
     config

@@ -1,7 +1,9 @@
 //! The cases, by what they prove.
 
 mod dhcp;
+mod dns;
 mod icmp;
+mod sntp;
 mod tcp;
 
 use futures_util::future::LocalBoxFuture;
@@ -41,4 +43,8 @@ cases! {
     "dhcp: a lease, used", "dnsmasq" => dhcp::lease;
     "dhcp: renewed, then refused", "dnsmasq" => dhcp::renewed_and_refused;
     "dhcp: somebody has the address", "dnsmasq" => dhcp::conflict;
+    "dns: names to addresses", "dnsmasq" => dns::names;
+    "dns: too long for a datagram", "dnsmasq" => dns::long;
+    "sntp: sets the clock", "chrony" => sntp::sets;
+    "sntp: a server without the time", "chrony" => sntp::unsynchronised;
 }
