@@ -58,6 +58,11 @@ pub trait Kind: Send + Sync + 'static {
     ///
     /// It is called once a world, on the world's thread.
     fn install(&self, config: &Config, site: &mut Site<'_>) -> Program;
+
+    /// Whether its nodes can get their address from the network: `address = "dhcp"`.
+    fn asks_for_address(&self) -> bool {
+        false
+    }
 }
 
 /// What a node runs: called anew at each boot. What it holds outlives the node's resets, as hardware does.
@@ -97,6 +102,7 @@ pub struct TypedKind<C> {
     metrics: &'static [Metric],
     flows: &'static [Flow],
     check: fn(&C) -> Vec<ConfigProblem>,
+    asks_for_address: bool,
     install: Install<C>,
 }
 
@@ -110,6 +116,7 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
             metrics: &[],
             flows: &[],
             check: |_| Vec::new(),
+            asks_for_address: false,
             install: Arc::new(|_, _| Box::new(|_| Box::pin(std::future::pending()))),
         }
     }
@@ -139,6 +146,14 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
             let program = install(config, site);
             Box::new(move |node| Box::pin(program(node)))
         });
+        self
+    }
+
+    /// Its nodes can get their address from the network: a program of theirs that finds no address at its
+    /// [`Site`] asks for one.
+    #[must_use]
+    pub fn asking_for_address(mut self) -> Self {
+        self.asks_for_address = true;
         self
     }
 
@@ -183,6 +198,10 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
         self.flows
     }
 
+    fn asks_for_address(&self) -> bool {
+        self.asks_for_address
+    }
+
     fn install(&self, config: &Config, site: &mut Site<'_>) -> Program {
         let config = Arc::clone(config).downcast::<C>().expect("a plan keeps what `parse` returned");
         (self.install)(&config, site)
@@ -207,6 +226,7 @@ impl Registry {
     pub fn builtin() -> Self {
         let mut registry = Self::new();
         registry.add(crate::kinds::hub::kind()).add(crate::kinds::thermostat::kind());
+        registry.add(crate::kinds::dhcp_server::kind()).add(crate::kinds::dns_server::kind());
         registry
     }
 

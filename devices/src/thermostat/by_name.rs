@@ -1,7 +1,6 @@
 //! A thermostat that nobody has told an address: it gets its network from a DHCP server, and finds its hub by name.
 
 use core::cell::RefCell;
-use core::convert::Infallible;
 use core::fmt;
 use core::net::SocketAddr;
 use core::pin::pin;
@@ -15,7 +14,7 @@ use wavetank_stack::dns::{Family, Name, Options as DnsOptions, Resolver};
 use wavetank_stack::time::Delay;
 use wavetank_stack::{Clock, Probe, Resources, Stack, tcp};
 
-use super::dial::{HubDial, connect};
+use super::dial::connect;
 use super::shared::Shared;
 use super::uplink::{Dial, Uplink};
 use super::{BACKLOG_MAX, Config, HEAD_BYTES, LINGER, Parts, STREAM_BYTES, metrics, sampler};

@@ -1,7 +1,7 @@
 //! `kind = "thermostat"`: measures the temperature and reports it to a telemetry hub.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rand_core::Rng;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use wavetank_devices::thermostat::{self, Parts};
+use wavetank_devices::thermostat::{self, Fixed, Hub, Parts};
 use wavetank_devices::{Backoff, DeviceId};
 use wavetank_sim::hw::i2c::{Ack, Bus, Controller, Direction, Speed, Target};
 use wavetank_sim::hw::sht4x::Sht4x;
@@ -17,6 +17,7 @@ use wavetank_sim::hw::signal::{Micro, Seconds, Shape, Signal};
 use wavetank_sim::node::{Exit, Node, Powered};
 use wavetank_sim::random::{self, Stream};
 use wavetank_sim::time::Instant;
+use wavetank_stack::dns::Name;
 
 use crate::registry::{Flow, Metric, TypedKind};
 use crate::runtime::{self, Network, TankClock, TankProbe};
@@ -28,8 +29,9 @@ use crate::units::{Probability, Time};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Address and port of the hub that it reports to, such as "10.0.0.2:8080".
-    pub hub: SocketAddr,
+    /// Address and port of the hub that it reports to, such as "10.0.0.2:8080"; or its name and port, such as
+    /// "hub.lan:8080", for a thermostat with `address = "dhcp"`.
+    pub hub: HubAddress,
     /// Time from one measurement to the next; at least 20 ms.
     #[serde(default = "defaults::period")]
     pub period: Time,
@@ -48,6 +50,34 @@ pub struct Config {
     /// The sensor on its I2C bus, and the temperature around it.
     #[serde(default)]
     pub sensor: Sensor,
+}
+
+/// Where the hub is, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct HubAddress(pub Hub);
+
+impl TryFrom<String> for HubAddress {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self(Hub::At(address)));
+        }
+        let named = text.rsplit_once(':').and_then(|(name, port)| {
+            // "10.0.0.256" is a mistake, not a name: no top-level name is a number (RFC 3696, section 2).
+            let is_name = name.rsplit('.').next().is_some_and(|last| !last.bytes().all(|byte| byte.is_ascii_digit()));
+            Some(Hub::Named(Name::new(name).ok().filter(|_| is_name)?, port.parse().ok()?))
+        });
+        named.map(Self).ok_or("expected an address and a port, such as \"10.0.0.2:8080\", or \"hub.lan:8080\"")
+    }
+}
+
+impl fmt::Display for HubAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// The sensor, and the temperature that it measures: a slow swing around a mean, with noise.
@@ -108,6 +138,13 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "posts.failed", doc: "POST requests without an answer, or with one that says to try again" },
     Metric { name: "connects.failed", doc: "connections to the hub that could not be opened" },
     Metric { name: "sensor.errors", doc: "measurements that the sensor or its bus did not give" },
+    Metric { name: "lease", doc: "1 while it has an address that a DHCP server lent, else 0" },
+    Metric { name: "leases.bound", doc: "addresses that a DHCP server lent" },
+    Metric { name: "leases.renewed", doc: "leases that were prolonged" },
+    Metric { name: "leases.refused", doc: "times that a DHCP server refused what was asked for" },
+    Metric { name: "leases.contested", doc: "addresses that somebody else had, too" },
+    Metric { name: "leases.expired", doc: "leases that ran out" },
+    Metric { name: "names.failed", doc: "times that the hub's name led to no address" },
     Metric { name: "backlog", doc: "readings that wait for the hub" },
 ];
 
@@ -124,6 +161,7 @@ pub fn kind() -> TypedKind<Config> {
         .metrics(METRICS)
         .flows(FLOWS)
         .check(check)
+        .asking_for_address()
         .program(install)
 }
 
@@ -147,7 +185,11 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
         let problem = ConfigProblem::at("sensor", "`swing_period` cannot be 0");
         problems.push(problem.help("write \"10min\", for example, or swing_millicelsius = 0 for no swing"));
     }
-    if config.hub.port() == 0 {
+    let port = match &config.hub.0 {
+        Hub::At(address) => address.port(),
+        Hub::Named(_, port) => *port,
+    };
+    if port == 0 {
         let problem = ConfigProblem::at("hub", "port 0 is no port");
         problems.push(problem.help("name the hub's port, such as \"10.0.0.2:8080\""));
     }
@@ -171,19 +213,6 @@ type DeviceFuture = Pin<Box<dyn Future<Output = Exit>>>;
 
 async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exit {
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let Some(address) = network.address_towards(config.hub.ip()) else {
-        panic!(
-            "{} has no address to reach the hub at {} from: give it one of the same family",
-            node.name(),
-            config.hub
-        );
-    };
-    let id = DeviceId::new(node.name()).expect("a plan's node names are short and plain");
-    let mut settings = thermostat::Config::new(id, address, config.hub);
-    settings.period = config.period.as_duration();
-    settings.connect_timeout = config.connect_timeout.as_duration();
-    settings.exchange_timeout = config.exchange_timeout.as_duration();
-    settings.backoff = Backoff { base: config.backoff_base.as_duration(), cap: config.backoff_cap.as_duration() };
     let parts = Parts {
         i2c: Controller::new(bus, node.clone()),
         net: nic,
@@ -191,7 +220,36 @@ async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exi
         rng: node.stream("entropy"),
         probe: TankProbe(node.clone()),
     };
-    runtime::exit(thermostat::run(parts, settings, runtime::reset_cause(&node)).await)
+    let cause = runtime::reset_cause(&node);
+    if network.is_empty() {
+        let settings = settings(&config, &node, config.hub.0.clone());
+        // On the heap, so that a thermostat with a fixed place is not as large as one without.
+        let device = Box::pin(thermostat::run_by_dhcp(parts, settings, cause));
+        return runtime::exit(device.await);
+    }
+    let Hub::At(hub) = config.hub.0 else {
+        panic!(
+            "{} cannot find the hub \"{}\" by its name: write address = \"dhcp\", or the hub's own address",
+            node.name(),
+            config.hub
+        );
+    };
+    let Some(address) = network.address_towards(hub.ip()) else {
+        panic!("{} has no address to reach the hub at {hub} from: give it one of the same family", node.name());
+    };
+    let settings = settings(&config, &node, Fixed { address, route: None, hub });
+    runtime::exit(thermostat::run(parts, settings, cause).await)
+}
+
+/// What the thermostat is told, on that network.
+fn settings<N>(config: &Config, node: &Node, network: N) -> thermostat::Config<N> {
+    let id = DeviceId::new(node.name()).expect("a plan's node names are short and plain");
+    let mut settings = thermostat::Config::on(network, id);
+    settings.period = config.period.as_duration();
+    settings.connect_timeout = config.connect_timeout.as_duration();
+    settings.exchange_timeout = config.exchange_timeout.as_duration();
+    settings.backoff = Backoff { base: config.backoff_base.as_duration(), cap: config.backoff_cap.as_duration() };
+    settings
 }
 
 /// An I2C bus with one sensor in a room whose temperature swings.

@@ -66,11 +66,19 @@ fn configs(roster: &Roster<'_, '_>, problems: &mut Vec<Problem>) -> Vec<Option<C
             let entry = std::ptr::from_ref(member.entry);
             let config = read.entry(entry).or_insert_with(|| {
                 let kind = member.kind.as_ref()?;
+                problems.extend(no_address(kind, member.entry));
                 config(kind, member.entry, problems)
             });
             config.clone()
         })
         .collect()
+}
+
+/// A node that is to ask for its address, and does not know how.
+fn no_address(kind: &Arc<dyn Kind>, entry: &schema::Node<'_>) -> Option<Problem> {
+    let span = entry.dhcp.clone().filter(|_| !kind.asks_for_address())?;
+    let what = format!("a \"{}\" does not ask for its address", kind.name());
+    Some(Problem::new(Code::Address, span, what, "nobody asks").help("give it one, such as \"10.0.0.2/24\""))
 }
 
 fn config(kind: &Arc<dyn Kind>, entry: &schema::Node<'_>, problems: &mut Vec<Problem>) -> Option<Config> {

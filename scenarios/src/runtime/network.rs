@@ -1,6 +1,6 @@
 //! A node's place in the network, as its stack is told it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use rand_core::Rng;
 use wavetank_sim::node::Node;
@@ -27,6 +27,21 @@ impl Network {
     #[must_use]
     pub fn config(&self) -> Config<'_> {
         Config::new(&self.addresses, &[])
+    }
+
+    /// The first IPv4 address, and the length of its network's prefix.
+    #[must_use]
+    pub fn v4(&self) -> Option<(Ipv4Addr, u8)> {
+        self.addresses.iter().find_map(|own| match own.address() {
+            IpAddr::V4(address) => Some((address, own.prefix())),
+            IpAddr::V6(_) => None,
+        })
+    }
+
+    /// Whether the scenario leaves it to the node to ask for an address.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty()
     }
 
     /// The address to speak to `peer` from: the first in its network, else the first of its family.

@@ -264,7 +264,7 @@ pub(crate) static NODE: Table = Table {
         required(
             "address",
             Shape::Addresses,
-            "The address with its prefix length; several in a list; by network in a table.",
+            "The address with its prefix length; several in a list; by network in a table; \"dhcp\" if it asks for one.",
             "address = \"10.0.0.10/24\"",
         ),
         optional(

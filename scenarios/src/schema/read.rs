@@ -1,7 +1,7 @@
 //! A file's text to a [`Scenario`].
 
 use toml::Spanned;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use super::config::ConfigText;
 use super::language::{EXPECT, FAULTS, Lasting, SCENARIO, VERSION};
@@ -110,18 +110,21 @@ fn nodes<'i>(root: &Reader<'_, 'i>) -> Vec<Node<'i>> {
                     count: Err(()),
                     name: None,
                     addresses: Vec::new(),
+                    dhcp: None,
                     clock_offset: None,
                     clock_drift: None,
                     config: ConfigText::nothing(span),
                 };
             };
             let clock = reader.table("clock");
+            let dhcp = asks_for_address(&reader);
             Node {
                 key,
                 kind: reader.text("kind"),
                 count: count(&reader),
                 name: reader.filled("name"),
-                addresses: addresses(&reader),
+                addresses: if dhcp.is_some() { Vec::new() } else { addresses(&reader) },
+                dhcp,
                 clock_offset: clock.as_ref().and_then(|clock| clock.signed_time("offset")),
                 clock_drift: clock.as_ref().and_then(|clock| clock.drift("drift_ppm")),
                 config: match reader.raw("config") {
@@ -140,6 +143,12 @@ fn count(reader: &Reader<'_, '_>) -> Result<Option<Spanned<u32>>, ()> {
     let count = reader.integer("count").ok_or(())?;
     let number = u32::try_from(*count.get_ref()).map_err(|_| ())?;
     Ok(Some(Spanned::new(count.span(), number)))
+}
+
+/// Where the file says `address = "dhcp"`.
+fn asks_for_address(reader: &Reader<'_, '_>) -> Option<Span> {
+    let value = reader.raw("address")?;
+    matches!(value.get_ref(), DeValue::String(word) if word == "dhcp").then(|| value.span())
 }
 
 fn addresses(reader: &Reader<'_, '_>) -> Vec<Address> {

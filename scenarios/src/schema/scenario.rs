@@ -183,6 +183,8 @@ pub struct Node<'i> {
     pub name: Option<Text>,
     /// Its addresses; empty if they could not be read.
     pub addresses: Vec<Address>,
+    /// Where it says that the node asks for its address.
+    pub dhcp: Option<Span>,
     /// How its clock differs.
     pub clock_offset: Option<Spanned<SignedTime>>,
     /// How its clock drifts.

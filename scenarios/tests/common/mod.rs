@@ -4,13 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
-use wavetank_scenarios::{Problems, Registry, kinds};
+use wavetank_scenarios::{Problems, Registry};
 
 /// The kinds that wavetank brings along, as far as scenario files know them.
 pub(crate) fn registry() -> Registry {
-    let mut registry = Registry::new();
-    registry.add(kinds::thermostat::kind()).add(kinds::hub::kind());
-    registry
+    Registry::builtin()
 }
 
 /// All scenario files of a folder of this package, by name.

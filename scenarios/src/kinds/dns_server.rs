@@ -1,0 +1,177 @@
+//! `kind = "dns-server"`: tells the addresses of names, or does not.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use wavetank_sim::node::{Exit, Node};
+use wavetank_stack::dns::{Name, PORT, Rcode, Record, Reply, parse_question, respond};
+use wavetank_stack::{Stack, udp};
+
+use crate::registry::{Metric, TypedKind};
+use crate::runtime::{Network, TankClock};
+use crate::schema::ConfigProblem;
+use crate::site::Site;
+use crate::units::Time;
+
+/// What a scenario tells a name server.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What it knows: by name, an address, or another name that the first is an alias of.
+    pub names: BTreeMap<String, String>,
+    /// For how long its answers hold; whole seconds.
+    #[serde(default = "defaults::ttl")]
+    pub ttl: Time,
+    /// How it answers.
+    #[serde(default)]
+    pub answers: Answers,
+}
+
+/// How a name server answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answers {
+    /// As it should.
+    #[default]
+    Honest,
+    /// Never.
+    Silent,
+    /// That it does not want to.
+    Refusing,
+    /// With another id than that of the question, as somebody would who guesses it.
+    Forged,
+}
+
+mod defaults {
+    use crate::units::Time;
+
+    pub(super) fn ttl() -> Time {
+        Time::from_secs(60)
+    }
+}
+
+/// What a name server counts.
+pub static METRICS: &[Metric] = &[
+    Metric { name: "questions", doc: "questions that came" },
+    Metric { name: "questions.unknown", doc: "questions for a name that it does not know" },
+];
+
+/// The kind.
+#[must_use]
+pub fn kind() -> TypedKind<Config> {
+    TypedKind::new("dns-server", "Tells the addresses of names, or does not.")
+        .metrics(METRICS)
+        .check(check)
+        .program(install)
+}
+
+fn check(config: &Config) -> Vec<ConfigProblem> {
+    let mut problems = Vec::new();
+    for (name, target) in &config.names {
+        if Name::new(name).is_err() {
+            problems.push(ConfigProblem::at("names", format!("\"{name}\" is no host's name")).help(NAME_HELP));
+        }
+        if target.parse::<IpAddr>().is_err() && Name::new(target).is_err() {
+            problems
+                .push(ConfigProblem::at("names", format!("\"{target}\" is no address, and no name")).help(NAME_HELP));
+        }
+    }
+    let seconds = config.ttl.as_duration().as_secs();
+    if seconds > i32::MAX as u64 || config.ttl.as_duration().subsec_nanos() != 0 {
+        let problem = ConfigProblem::at("ttl", "`ttl` is a whole number of seconds");
+        problems.push(problem.help("write \"60s\", for example"));
+    }
+    problems
+}
+
+const NAME_HELP: &str = "write names = { \"hub.lan\" = \"10.0.0.2\", \"www.lan\" = \"hub.lan\" }, for example";
+
+type ServerFuture = Pin<Box<dyn Future<Output = Exit>>>;
+
+fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> ServerFuture + use<> {
+    let (network, known) = (Network::of(site), Arc::new(Known::of(config)));
+    let config = Arc::clone(config);
+    move |node| Box::pin(run(node, Arc::clone(&config), Arc::clone(&known), network.clone()))
+}
+
+/// The names, read.
+struct Known(Vec<(Name, Target)>);
+
+enum Target {
+    Address(IpAddr),
+    Alias(Name),
+}
+
+impl Known {
+    fn of(config: &Config) -> Self {
+        let read = |text: &str| Name::new(text).expect("names were checked");
+        let target = |text: &str| text.parse().map_or_else(|_| Target::Alias(read(text)), Target::Address);
+        Self(config.names.iter().map(|(name, text)| (read(name), target(text))).collect())
+    }
+
+    /// What is known of a name: its own record, and those that its aliases lead to.
+    fn records(&self, name: &Name) -> Vec<(&Name, Record<'_>)> {
+        let mut records = Vec::new();
+        let mut next = Some(name);
+        // Aliases may lead around in a circle: no more of them than there are names.
+        while let Some(name) = next.take().filter(|_| records.len() < self.0.len()) {
+            match self.0.iter().find(|(owner, _)| owner == name) {
+                Some((owner, Target::Address(address))) => records.push((owner, Record::Address(*address))),
+                Some((owner, Target::Alias(target))) => {
+                    records.push((owner, Record::Alias(target)));
+                    next = Some(target);
+                }
+                None => {}
+            }
+        }
+        records
+    }
+}
+
+async fn run(node: Node, config: Arc<Config>, known: Arc<Known>, network: Network) -> Exit {
+    let clock = TankClock(node.clock());
+    let nic = node.nic(0).expect("a plan's nodes are plugged in");
+    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+    let socket = udp::Socket::bind(&stack, PORT, udp::Options::default()).expect("nobody else has the port");
+    let serving = pin!(async {
+        let mut buffer = [0; 512];
+        loop {
+            let heard = poll_fn(|cx| {
+                socket.poll_recv_with(cx, |question, arrival| {
+                    (answer(&node, &config, &known, question, &mut buffer), arrival.remote)
+                })
+            });
+            if let (Some(len), remote) = heard.await {
+                // Whoever asked from where no route leads gets no answer.
+                let _ = socket.send_to(&buffer[..len], remote).await;
+            }
+        }
+    });
+    runner.run_with(serving).await
+}
+
+fn answer(node: &Node, config: &Config, known: &Known, bytes: &[u8], buffer: &mut [u8]) -> Option<usize> {
+    let question = parse_question(bytes).ok()?;
+    node.count("questions", 1);
+    let records = known.records(&question.name);
+    let rcode = match config.answers {
+        Answers::Silent => return None,
+        Answers::Refusing => Rcode::Refused,
+        Answers::Honest | Answers::Forged if records.is_empty() => Rcode::NoSuchName,
+        Answers::Honest | Answers::Forged => Rcode::NoError,
+    };
+    if records.is_empty() {
+        node.count("questions.unknown", 1);
+    }
+    let ttl = config.ttl.as_duration().as_secs() as u32;
+    let len = respond(bytes, &Reply { rcode, records: &records, ttl, truncated: false }, buffer)?;
+    if config.answers == Answers::Forged {
+        buffer[1] ^= 0xff;
+    }
+    Some(len)
+}
