@@ -9,6 +9,8 @@ extern crate std;
 
 mod address;
 mod claim;
+#[cfg(feature = "coap")]
+pub mod coap;
 mod config;
 #[cfg(feature = "dhcp")]
 pub mod dhcp;

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod coap;
 mod dhcp;
 mod dns;
 mod icmp;

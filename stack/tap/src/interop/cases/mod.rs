@@ -1,5 +1,6 @@
 //! The cases, by what they prove.
 
+mod coap;
 mod dhcp;
 mod dns;
 mod icmp;
@@ -47,4 +48,6 @@ cases! {
     "dns: too long for a datagram", "dnsmasq" => dns::long;
     "sntp: sets the clock", "chrony" => sntp::sets;
     "sntp: a server without the time", "chrony" => sntp::unsynchronised;
+    "coap: our client", "libcoap's server" => coap::client;
+    "coap: our server", "libcoap's client" => coap::server;
 }

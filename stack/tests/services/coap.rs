@@ -1,0 +1,232 @@
+//! CoAP's client and server against each other, in calm and in storm.
+
+use core::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use wavetank_stack::{
+    Duration,
+    coap::{Answer, Asked, Client, Code, Error, Options, Request, Resource, Server, serve},
+    udp,
+};
+
+use super::{interface::draws, to};
+use crate::support::{Host, Sea, SeaClock, Verdict};
+
+const BODY: usize = 4_096;
+
+/// A lamp with a level that can be observed, a counter that counts what is posted, and a shelf of long texts.
+#[derive(Default)]
+struct Lamp {
+    level: u32,
+    edition: u32,
+    posted: Vec<Vec<u8>>,
+    shelf: BTreeMap<String, Vec<u8>>,
+}
+
+/// The lamp as it is served, and as the test holds it.
+#[derive(Clone, Default)]
+struct Shared(Rc<RefCell<Lamp>>);
+
+impl Shared {
+    fn set(&self, level: u32) {
+        let mut lamp = self.0.borrow_mut();
+        (lamp.level, lamp.edition) = (level, lamp.edition + 1);
+    }
+}
+
+impl Resource for Shared {
+    fn answer(&mut self, asked: &Asked<'_>, buffer: &mut [u8]) -> Answer {
+        let mut lamp = self.0.borrow_mut();
+        let content = |bytes: &[u8], buffer: &mut [u8], observable| {
+            buffer[..bytes.len()].copy_from_slice(bytes);
+            Answer { code: Code::CONTENT, format: Some(0), len: bytes.len(), observable }
+        };
+        if asked.message.is_at("lamp/level") {
+            return match asked.method {
+                Code::GET => content(lamp.level.to_string().as_bytes(), buffer, true),
+                _ => Answer::just(Code::METHOD_NOT_ALLOWED),
+            };
+        }
+        if asked.message.is_at("count") {
+            lamp.posted.push(asked.payload.to_vec());
+            return Answer::just(Code::CHANGED);
+        }
+        if asked.message.is_at("shelf/book") {
+            return match asked.method {
+                Code::PUT => {
+                    lamp.shelf.insert("book".into(), asked.payload.to_vec());
+                    Answer::just(Code::CREATED)
+                }
+                _ => match lamp.shelf.get("book") {
+                    Some(book) => content(book, buffer, false),
+                    None => Answer::just(Code::NOT_FOUND),
+                },
+            };
+        }
+        Answer::just(Code::NOT_FOUND)
+    }
+
+    fn edition(&self) -> u32 {
+        self.0.borrow().edition
+    }
+}
+
+fn server(sea: &Sea) -> (Host, Shared) {
+    let host = sea.host(&["192.0.2.1/24", "2001:db8::1/64"]);
+    let lamp = Shared::default();
+    let (stack, clock, sea_, served) = (host.stack.clone(), sea.clock(), sea.clone(), lamp.clone());
+    sea.spawn(async move {
+        let mut server = Server::<_, BODY>::new(served, 7);
+        let changed = || async { sea_.sleep(Duration::from_millis(50)).await };
+        serve(&stack, &clock, &mut server, changed).await.unwrap();
+    });
+    (host, lamp)
+}
+
+fn client(sea: &Sea, seed: u64) -> (Host, Client<'static, SeaClock, impl rand_core::Rng + use<>>) {
+    let host = sea.host(&[&format!("192.0.2.{}/24", 100 + seed), &format!("2001:db8::{}/64", 100 + seed)]);
+    let client = Client::new(&host.stack, sea.clock(), draws(seed), Options::default()).unwrap();
+    (host, client)
+}
+
+const LAMP: &str = "192.0.2.1:5683";
+
+#[test]
+fn requests_are_answered() {
+    let sea = Sea::new();
+    let (_host, lamp) = server(&sea);
+    let (_here, mut client) = client(&sea, 1);
+    sea.run(async move {
+        let mut buffer = [0; 64];
+        for server in [LAMP, "[2001:db8::1]:5683"].map(to) {
+            let response = client.request(server, &Request::get("lamp/level"), &mut buffer).await.unwrap();
+            assert_eq!((response.code, response.format, &buffer[..response.len]), (Code::CONTENT, Some(0), &b"0"[..]));
+        }
+        let response = client.request(to(LAMP), &Request::post("count", 0, b"one"), &mut buffer).await.unwrap();
+        assert_eq!(response.code, Code::CHANGED);
+        assert_eq!(lamp.0.borrow().posted, [b"one"]);
+        let nowhere = client.request(to(LAMP), &Request::get("nowhere"), &mut buffer).await.unwrap();
+        assert_eq!(nowhere.code, Code::NOT_FOUND);
+    });
+}
+
+#[test]
+fn in_a_storm_each_request_is_done_once() {
+    for seed in 0..10 {
+        let sea = Sea::new();
+        let (_host, lamp) = server(&sea);
+        let (_here, mut client) = client(&sea, seed);
+        sea.storm(seed, 4);
+        sea.run(async move {
+            let mut buffer = [0; 64];
+            let mut acknowledged = Vec::new();
+            for number in 0..40_u8 {
+                if client.request(to(LAMP), &Request::post("count", 0, &[number]), &mut buffer).await.is_ok() {
+                    acknowledged.push(number);
+                }
+            }
+            let posted: Vec<u8> = lamp.0.borrow().posted.iter().map(|payload| payload[0]).collect();
+            let mut once = posted.clone();
+            once.dedup();
+            assert_eq!(posted, once, "seed {seed}: something was done twice");
+            assert!(acknowledged.iter().all(|number| posted.contains(number)), "seed {seed}");
+            assert!(acknowledged.len() > 35, "seed {seed}: {acknowledged:?}");
+        });
+    }
+}
+
+#[test]
+fn long_texts_travel_in_blocks_both_ways() {
+    let sea = Sea::new();
+    let (_host, _lamp) = server(&sea);
+    let (_here, mut client) = client(&sea, 1);
+    sea.storm(3, 10);
+    sea.run(async move {
+        for len in [0, 1, 511, 512, 513, 1_024, 3_000, BODY] {
+            let book: Vec<u8> = (0..len).map(|i| (i * 7 >> 2) as u8).collect();
+            let mut buffer = [0; BODY];
+            let put = Request::put("shelf/book", 0, &book);
+            assert_eq!(client.request(to(LAMP), &put, &mut buffer).await.unwrap().code, Code::CREATED);
+            let response = client.request(to(LAMP), &Request::get("shelf/book"), &mut buffer).await.unwrap();
+            assert_eq!((response.code, &buffer[..response.len]), (Code::CONTENT, &book[..]), "{len} bytes");
+        }
+        let too_long = vec![0; BODY + 1];
+        let refused = client.request(to(LAMP), &Request::put("shelf/book", 0, &too_long), &mut [0; 64]).await;
+        assert_eq!(refused.unwrap().code, Code::TOO_LARGE);
+        let short = client.request(to(LAMP), &Request::get("shelf/book"), &mut [0; 1_000]).await;
+        assert_eq!(short, Err(Error::TooLong));
+    });
+}
+
+#[test]
+fn who_observes_is_told_of_each_change() {
+    let sea = Sea::new();
+    let (_host, lamp) = server(&sea);
+    let (_here, mut client) = client(&sea, 1);
+    let clock = sea.clone();
+    sea.run(async move {
+        let mut buffer = [0; 64];
+        let not = client.observe(to(LAMP), "shelf/book", &mut buffer).await;
+        assert!(matches!(not, Err(Error::NotObservable)));
+        let (mut observation, response) = client.observe(to(LAMP), "lamp/level", &mut buffer).await.unwrap();
+        assert_eq!(&buffer[..response.len], b"0");
+        for level in 1..10_u32 {
+            lamp.set(level);
+            // In half of the cases the first word is lost.
+            let mut lost = level % 2 == 0;
+            clock.filter(move |_, frame| match core::mem::take(&mut lost) && frame[23] == 17 {
+                true => Verdict::Lose,
+                false => Verdict::Pass,
+            });
+            let news = client.next(&mut observation, &mut buffer).await.unwrap();
+            assert_eq!(&buffer[..news.len], level.to_string().as_bytes());
+        }
+        clock.calm();
+        client.forget(observation, "lamp/level", &mut buffer).await.unwrap();
+        clock.sleep(Duration::from_secs(1)).await;
+        clock.record();
+        lamp.set(99);
+        clock.sleep(Duration::from_secs(5)).await;
+        assert!(clock.recorded().is_empty(), "nobody observes any more");
+    });
+}
+
+#[test]
+fn an_observer_that_is_gone_is_forgotten() {
+    let sea = Sea::new();
+    let (_host, lamp) = server(&sea);
+    let (here, mut client) = client(&sea, 1);
+    let clock = sea.clone();
+    sea.run(async move {
+        client.observe(to(LAMP), "lamp/level", &mut [0; 64]).await.unwrap();
+        clock.plug(here.card, false);
+        lamp.set(1);
+        clock.sleep(Duration::from_secs(200)).await;
+        clock.plug(here.card, true);
+        clock.record();
+        lamp.set(2);
+        clock.sleep(Duration::from_secs(100)).await;
+        let said = clock.recorded().iter().filter(|frame| frame[23] == 17).count();
+        assert_eq!(said, 0, "it was told after all");
+    });
+}
+
+#[test]
+fn nobody_there_is_found_out_in_time() {
+    let sea = Sea::new();
+    let silent = sea.host(&["192.0.2.1/24"]);
+    let (_here, mut client) = client(&sea, 1);
+    let clock = sea.clone();
+    sea.run(async move {
+        let refused = client.request(to(LAMP), &Request::get("x"), &mut [0; 8]).await;
+        assert!(matches!(refused, Err(Error::NotSent(udp::Error::Undelivered { .. }))), "{refused:?}");
+        assert!(clock.now() < Duration::from_secs(1));
+        let _deaf = udp::Socket::bind(&silent.stack, 5683, udp::Options::default()).unwrap();
+        let start = clock.now();
+        assert_eq!(client.request(to(LAMP), &Request::get("x"), &mut [0; 8]).await, Err(Error::TimedOut));
+        // Five waits, the first of two to three seconds, each twice the one before.
+        let took = (clock.now() - start).as_secs();
+        assert!((62..=93).contains(&took), "{took} s");
+    });
+}
