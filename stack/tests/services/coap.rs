@@ -144,7 +144,7 @@ fn long_texts_travel_in_blocks_both_ways() {
     sea.storm(3, 10);
     sea.run(async move {
         for len in [0, 1, 511, 512, 513, 1_024, 3_000, BODY] {
-            let book: Vec<u8> = (0..len).map(|i| (i * 7 >> 2) as u8).collect();
+            let book: Vec<u8> = (0..len).map(|i| ((i * 7) >> 2) as u8).collect();
             let mut buffer = [0; BODY];
             let put = Request::put("shelf/book", 0, &book);
             assert_eq!(client.request(to(LAMP), &put, &mut buffer).await.unwrap().code, Code::CREATED);
