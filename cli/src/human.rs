@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use wavetank_sim::time::Instant;
+
 /// `1,234,567`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -15,12 +17,7 @@ pub(crate) fn count(number: u64) -> String {
 
 /// `61.25 s`, with as many decimals as it has, of a virtual time.
 pub(crate) fn exact_seconds(ns: u64) -> String {
-    let whole = count(ns / 1_000_000_000);
-    let part = format!("{:09}", ns % 1_000_000_000);
-    match part.trim_end_matches('0') {
-        "" => format!("{whole} s"),
-        part => format!("{whole}.{part} s"),
-    }
+    Instant::from_nanos(ns).exact().to_string()
 }
 
 /// `30s`, `250ms`: in the largest unit that it is a whole number of, as the command line and scenarios take it.

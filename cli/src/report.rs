@@ -32,8 +32,13 @@ pub(crate) struct Report {
     pub(crate) events: u64,
     pub(crate) frames: Frames,
     pub(crate) expectations: Vec<Expectation>,
+    /// Whether Ctrl-C ended it before its time.
+    pub(crate) interrupted: bool,
     /// What went wrong besides expectations.
     pub(crate) failures: Vec<Failure>,
+    /// The file that could not be written, and why. That says nothing of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unwritten: Option<String>,
     /// The state of each node at the end, in the scenario's order.
     pub(crate) nodes: Vec<Node>,
     /// By node and by name.
@@ -104,12 +109,19 @@ impl Report {
             metrics.entry(node).or_default().insert(metric.name.clone(), metric.value);
         }
         let nodes = snapshot.names.nodes().zip(&snapshot.nodes);
+        let (mut failures, mut unwritten) = (Vec::new(), None);
+        for failure in &snapshot.failures {
+            match failure {
+                Failure::Output { message } => unwritten = Some(message.clone()),
+                failure => failures.push(failure.clone()),
+            }
+        }
         Self {
             scenario: asked.file.display().to_string(),
             name: plan.name.to_string(),
             seed: asked.seed,
             fingerprint: snapshot.fingerprint.to_string(),
-            verdict: if broken || !snapshot.failures.is_empty() { Verdict::Fail } else { Verdict::Pass },
+            verdict: if broken || !failures.is_empty() { Verdict::Fail } else { Verdict::Pass },
             meant: match plan.verdict {
                 plan::Verdict::Pass => Verdict::Pass,
                 plan::Verdict::Fail => Verdict::Fail,
@@ -123,7 +135,9 @@ impl Report {
                 dropped: snapshot.frames.dropped.iter().map(|(reason, count)| (reason.name(), *count)).collect(),
             },
             expectations,
-            failures: snapshot.failures.clone(),
+            interrupted: false,
+            failures,
+            unwritten,
             nodes: nodes.map(|((_, name), state)| Node { name: name.to_owned(), state: *state }).collect(),
             metrics,
             replay: asked.replay(),
@@ -206,6 +220,8 @@ pub(crate) mod tests {
                 ),
                 expectation("all are heard again", check::Verdict::Open, None, None),
             ],
+            interrupted: false,
+            unwritten: None,
             failures: vec![Failure::Panic {
                 node: "thermostat-3".to_owned(),
                 at: Instant::from_nanos(40_000_000_000),

@@ -14,6 +14,7 @@ use crate::arguments::Run;
 use crate::command::{Trouble, program};
 use crate::exit::Exit;
 use crate::human::short_time;
+use crate::interrupt::Interrupt;
 use crate::progress::{self, Point};
 use crate::report::{Asked, Report, Verdict};
 use crate::values::Seed;
@@ -33,6 +34,7 @@ pub(crate) fn run(arguments: &Run, registry: &Registry, out: &mut impl Write) ->
             short_time(plan.duration_ns)
         )));
     }
+    refuse_wrong_outputs(arguments)?;
     let program = program();
     let asked = Asked { program: &program, file: &arguments.file, seed, until };
     announce(arguments, seed);
@@ -42,17 +44,36 @@ pub(crate) fn run(arguments: &Run, registry: &Registry, out: &mut impl Write) ->
     let options =
         RunOptions { seed: Some(seed), pcap: arguments.pcap.clone(), trace: trace.clone(), ..RunOptions::default() };
     let pace = arguments.pace.unwrap_or_default();
-    let (snapshot, wall) = to_its_end(&plan, &options, until.unwrap_or(duration), pace)?;
+    let interrupt = Interrupt::heard();
+    let limit = until.unwrap_or(duration);
+    let (snapshot, wall) = to_its_end(&plan, &options, limit, pace, &interrupt)?;
     let mut report = Report::new(asked, &plan, &snapshot, wall);
-    if let (Some(scratch), Some(trace)) = (&scratch, &trace) {
+    report.interrupted = interrupt.was_pressed() && snapshot.now < limit;
+    if let (Some(scratch), Some(trace), false) = (&scratch, &trace, report.interrupted) {
         report.verified = Some(verify::again(asked, &report.fingerprint, trace, scratch)?);
     }
     print(&report, arguments.json, out)?;
+    if let Some(what) = report.unwritten {
+        return Err(Trouble::Input(format!("cannot write {what}")));
+    }
     Ok(match (&report.verified, report.verdict) {
+        _ if report.interrupted => Exit::Interrupted,
         (Some(Comparison::Differ(_)), _) => Exit::Disorder,
         (_, Verdict::Pass) => Exit::Pass,
         (_, Verdict::Fail) => Exit::Fail,
     })
+}
+
+/// What the system would say of these is hard to understand.
+fn refuse_wrong_outputs(arguments: &Run) -> Result<(), String> {
+    if let Some(folder) = arguments.pcap.as_deref().filter(|path| path.exists() && !path.is_dir()) {
+        let folder = folder.display();
+        return Err(format!("--pcap {folder}: a file; name a folder, which is made if it is not there"));
+    }
+    if let Some(file) = arguments.trace.as_deref().filter(|path| path.is_dir()) {
+        return Err(format!("--trace {}: a folder; name the file to write", file.display()));
+    }
+    Ok(())
 }
 
 /// What is known before the run, for one that ends badly.
@@ -72,6 +93,7 @@ fn to_its_end(
     options: &RunOptions,
     limit: Instant,
     pace: Pace,
+    interrupt: &Interrupt,
 ) -> Result<(Snapshot, Duration), Trouble> {
     let started = WallInstant::now();
     let session = start(plan, options)?;
@@ -80,7 +102,11 @@ fn to_its_end(
         let progress = session.progress();
         Point { virtual_ns: progress.now().as_nanos(), events: progress.events() }
     };
-    progress::shown(limit.as_nanos(), point, || session.wait())?;
+    let stop = || {
+        // If the world has ended, whoever waits for it is told.
+        let _ = session.pause();
+    };
+    interrupt.during(stop, || progress::shown(limit.as_nanos(), point, || session.wait()))?;
     let snapshot = session.finish()?;
     Ok((snapshot, started.elapsed()))
 }

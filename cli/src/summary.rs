@@ -29,10 +29,12 @@ pub(crate) fn text(report: &Report) -> String {
 
 fn write(report: &Report, to: &mut String) -> fmt::Result {
     let verdict = match report.verdict {
+        Verdict::Pass if report.interrupted => styled(UNDECIDED, "STOP"),
         Verdict::Pass => styled(GOOD, "PASS"),
         Verdict::Fail => styled(BAD, "FAIL"),
     };
     let meant = match (report.meant, report.verdict) {
+        _ if report.interrupted => &format!(", interrupted at {}", exact_seconds(report.virtual_ns)),
         (Verdict::Fail, Verdict::Fail) => ", as it is meant to",
         (Verdict::Fail, Verdict::Pass) => ", although it is meant to fail",
         (Verdict::Pass, _) => "",
@@ -193,6 +195,15 @@ mod tests {
         assert!(plain(&report).starts_with("FAIL  First light, as it is meant to\n"));
         report.verdict = Verdict::Pass;
         assert!(plain(&report).starts_with("PASS  First light, although it is meant to fail\n"));
+    }
+
+    #[test]
+    fn an_interrupted_run_says_when() {
+        let mut report = stormy();
+        report.interrupted = true;
+        assert!(plain(&report).starts_with("FAIL  First light, interrupted at 60 s\n"));
+        report.verdict = Verdict::Pass;
+        assert!(plain(&report).starts_with("STOP  First light, interrupted at 60 s\n"));
     }
 
     #[test]

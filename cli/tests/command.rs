@@ -2,8 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn wavetank(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_wavetank"))
@@ -144,4 +145,60 @@ fn the_summary_ends_with_the_line_that_replays_it() {
         out(output).lines().find_map(|line| line.strip_prefix("fingerprint ")).unwrap().trim().to_owned()
     };
     assert_eq!(fingerprint(&again), fingerprint(&output));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_run_where_it_stands() {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_wavetank"))
+        .args(["run", FIRST_LIGHT, "--pace", "10x", "--trace", "/dev/stderr"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut trace = BufReader::new(run.stderr.take().unwrap()).lines();
+    let first = trace.next().unwrap().unwrap();
+    assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap().success());
+    let is_json = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+    assert!(is_json(&first) && trace.all(|line| is_json(&line.unwrap())), "the trace is whole");
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(out(&output).starts_with("STOP  First light, interrupted at "), "{}", out(&output));
+    assert!(out(&output).contains("\nreplay "));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_cannot_be_written_is_named_and_no_verdict() {
+    let output = wavetank(&["run", FIRST_LIGHT, "--until", "3s", "--trace", "/dev/full"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).starts_with("cannot write /dev/full: "), "{}", err(&output));
+    assert!(out(&output).starts_with("PASS  First light\n"), "{}", out(&output));
+}
+
+#[test]
+fn outputs_of_the_wrong_kind_are_refused_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, nowhere) = (folder.path().join("file"), folder.path().join("no/such/trace.jsonl"));
+    std::fs::write(&file, "").unwrap();
+    let told = |arguments: &[&str]| {
+        let output = wavetank(&[&["run", FIRST_LIGHT], arguments].concat());
+        assert_eq!((output.status.code(), out(&output)), (Some(2), ""));
+        err(&output).replace(folder.path().to_str().unwrap(), "…")
+    };
+    let pcap = told(&["--pcap", file.to_str().unwrap()]);
+    assert_eq!(pcap, "--pcap …/file: a file; name a folder, which is made if it is not there\n");
+    let trace = told(&["--trace", folder.path().to_str().unwrap()]);
+    assert_eq!(trace, "--trace …: a folder; name the file to write\n");
+    assert!(told(&["--trace", nowhere.to_str().unwrap()]).starts_with("cannot write …/no/such/trace.jsonl: "));
+}
+
+#[test]
+fn a_broken_expectation_says_what_it_saw() {
+    let (report, _) = run(&["scenarios/gallery/meant-to-fail.toml"]);
+    let broken = report["expectations"].as_array().unwrap().iter().find(|one| one["verdict"] == "broken").unwrap();
+    let detail = broken["detail"].as_str().unwrap();
+    assert!(detail.ends_with(": devices.online of hub = 2"), "{detail}");
+    assert!(detail.contains("when its time was up, and "), "{detail}");
 }

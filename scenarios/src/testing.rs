@@ -239,7 +239,7 @@ fn trouble(plan: &Plan, snapshot: &Snapshot) -> Option<String> {
 fn troubles(snapshot: &Snapshot) -> Vec<String> {
     let broken = snapshot.expectations.iter().filter(|report| report.verdict == Verdict::Broken).map(|report| {
         let detail = report.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
-        format!("“{}” broke at {}{detail}", report.name, report.at)
+        format!("“{}” broke at {}{detail}", report.name, report.at.exact())
     });
     snapshot.failures.iter().map(ToString::to_string).chain(broken).collect()
 }

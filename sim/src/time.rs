@@ -29,6 +29,22 @@ impl Instant {
         self.0
     }
 
+    /// As people read it: seconds, their thousands grouped, with as many decimals as there are: `3,600 s`, `12.0005 s`.
+    #[must_use]
+    pub fn exact(self) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            let digits = (self.0 / 1_000_000_000).to_string();
+            for (index, digit) in digits.chars().enumerate() {
+                let separator = if index > 0 && (digits.len() - index).is_multiple_of(3) { "," } else { "" };
+                write!(f, "{separator}{digit}")?;
+            }
+            match format!("{:09}", self.0 % 1_000_000_000).trim_end_matches('0') {
+                "" => f.write_str(" s"),
+                part => write!(f, ".{part} s"),
+            }
+        })
+    }
+
     /// The time from `earlier` to `self`; zero if `earlier` is later.
     #[must_use]
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
@@ -63,5 +79,16 @@ impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = format_args!("{}.{:09}s", self.0 / 1_000_000_000, self.0 % 1_000_000_000).to_string();
         f.pad(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_read_no_more_digits_than_there_are() {
+        let exact = [60_000_000_000, 31_250_000_000, 1, 3_600_000_000_000].map(|ns| Instant(ns).exact().to_string());
+        assert_eq!(exact, ["60 s", "31.25 s", "0.000000001 s", "3,600 s"]);
     }
 }

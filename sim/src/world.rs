@@ -77,11 +77,11 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Panic { node, at, message } => write!(f, "{at}: {node} panicked: {message}"),
+            Self::Panic { node, at, message } => write!(f, "{}: {node} panicked: {message}", at.exact()),
             Self::Refusal { node, at, what } => {
-                write!(f, "{at}: {node} asked for {what}, which cannot be had in a deterministic world")
+                write!(f, "{}: {node} asked for {what}, which cannot be had in a deterministic world", at.exact())
             }
-            Self::Livelock { at } => write!(f, "{at}: tasks keep waking each other and time stands still"),
+            Self::Livelock { at } => write!(f, "{}: tasks keep waking each other and time stands still", at.exact()),
             Self::Output { message } => write!(f, "an output could not be written: {message}"),
         }
     }

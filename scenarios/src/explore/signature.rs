@@ -152,11 +152,14 @@ fn expectation(plan: &Plan, snapshot: &Snapshot, index: usize, report: &VerdictR
     });
     let detail = report.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
     if waited && snapshot.stirred_at < report.at {
-        let message =
-            format!("nothing moved after {}, and “{}” had not come true{detail}", snapshot.stirred_at, report.name);
+        let message = format!(
+            "nothing moved after {}, and “{}” had not come true{detail}",
+            snapshot.stirred_at.exact(),
+            report.name
+        );
         return Failure::new(FailureKind::Deadlock, &report.name, Some(report.at.as_nanos()), message);
     }
-    let message = format!("“{}” broke at {}{detail}", report.name, report.at);
+    let message = format!("“{}” broke at {}{detail}", report.name, report.at.exact());
     Failure::new(FailureKind::Expectation, &report.name, Some(report.at.as_nanos()), message)
 }
 

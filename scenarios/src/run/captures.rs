@@ -11,7 +11,7 @@ use wavetank_sim::net::{Direction, DropReason, Tap};
 use wavetank_sim::time::Instant;
 use wavetank_sim::world::World;
 
-use super::RunError;
+use super::{RunError, named};
 use crate::build::Built;
 use crate::plan::Plan;
 
@@ -64,7 +64,7 @@ impl CaptureFile {
 
     fn tap(&mut self, name: &str, description: &str, wire: Wire) -> Result<CaptureTap, RunError> {
         let interface = self.writer.borrow_mut().interface(name, description).map_err(RunError::output(&self.path))?;
-        Ok(CaptureTap { writer: Rc::clone(&self.writer), interface, wire, error: None })
+        Ok(CaptureTap { path: self.path.clone(), writer: Rc::clone(&self.writer), interface, wire, error: None })
     }
 }
 
@@ -76,6 +76,7 @@ enum Wire {
 }
 
 struct CaptureTap {
+    path: std::path::PathBuf,
     writer: Rc<RefCell<Writer<File>>>,
     interface: Interface,
     wire: Wire,
@@ -97,9 +98,7 @@ impl Tap for CaptureTap {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        match self.error.take() {
-            Some(error) => Err(error),
-            None => self.writer.borrow_mut().flush(),
-        }
+        let done = self.error.take().map_or_else(|| self.writer.borrow_mut().flush(), Err);
+        done.map_err(named(&self.path))
     }
 }

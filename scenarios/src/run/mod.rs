@@ -6,7 +6,7 @@ mod decisions;
 pub use decisions::{Decisions, Given, Ran, Record, run};
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -114,6 +114,30 @@ pub fn start_with(
 
 fn add_trace(world: &mut World, path: &Path) -> Result<(), RunError> {
     let file = File::create(path).map_err(RunError::output(path))?;
-    world.add_sink(Box::new(JsonLines::new(BufWriter::new(file))));
+    world.add_sink(Box::new(JsonLines::new(BufWriter::new(Named { path: path.to_owned(), file }))));
     Ok(())
+}
+
+/// A file whose errors say which file it is.
+struct Named {
+    path: PathBuf,
+    file: File,
+}
+
+impl Write for Named {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(named(&self.path))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush().map_err(named(&self.path))
+    }
+}
+
+fn named(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| match error.kind() {
+        // Whoever writes tries again by itself.
+        io::ErrorKind::Interrupted => error,
+        kind => io::Error::new(kind, format!("{}: {error}", path.display())),
+    }
 }

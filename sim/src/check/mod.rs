@@ -5,6 +5,7 @@
 
 mod flow;
 mod monitor;
+mod told;
 
 pub use monitor::{Aggregate, Cell, Expectation, Mode, Overflow, Predicate, Rule, Verdict, VerdictReport};
 

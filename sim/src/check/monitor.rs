@@ -141,9 +141,10 @@ impl Serialize for Instant {
 enum State {
     /// Its time has not come.
     Waiting,
-    /// Not decided; for `Stable`, since when it has been true.
+    /// Not decided; for `Stable`, since when it has been true, or until when it last was.
     Undecided {
         true_since: Option<Instant>,
+        true_until: Option<Instant>,
     },
     Decided {
         verdict: Verdict,
@@ -153,9 +154,11 @@ enum State {
     },
 }
 
-struct Monitor {
-    expectation: Expectation,
-    cells: Vec<u32>,
+const UNDECIDED: State = State::Undecided { true_since: None, true_until: None };
+
+pub(super) struct Monitor {
+    pub(super) expectation: Expectation,
+    pub(super) cells: Vec<u32>,
     state: State,
     dirty: bool,
 }
@@ -193,15 +196,15 @@ impl Checks {
             self.inputs.clear();
             self.inputs.extend(monitor.cells.iter().map(|cell| metrics.cell(*cell)));
             let truth = predicate(&self.inputs);
-            self.judge(trace, index, now, truth);
+            self.judge(trace, metrics, index, now, truth);
         }
         self.dirty = dirty;
     }
 
     /// An expectation's time ends with this instant.
-    fn close(&mut self, trace: &mut Trace, index: u32, now: Instant) {
+    fn close(&mut self, trace: &mut Trace, metrics: &Metrics, index: u32, now: Instant) {
         if !matches!(self.monitors[index as usize].expectation.rule, Rule::FlowReaches { .. }) {
-            self.conclude(trace, index, now, false);
+            self.conclude(trace, metrics, index, now, false);
         } else if let Some((id, due)) = self.flows.waiting(index)
             && due <= now
             && !self.is_decided(index)
@@ -221,7 +224,7 @@ impl Checks {
         matches!(self.monitors[index as usize].state, State::Decided { .. })
     }
 
-    fn judge(&mut self, trace: &mut Trace, index: u32, now: Instant, truth: Result<bool, Overflow>) {
+    fn judge(&mut self, trace: &mut Trace, metrics: &Metrics, index: u32, now: Instant, truth: Result<bool, Overflow>) {
         let monitor = &mut self.monitors[index as usize];
         let Rule::Metrics { mode, until, .. } = monitor.expectation.rule else {
             return;
@@ -229,42 +232,57 @@ impl Checks {
         let truth = match truth {
             Ok(truth) => truth,
             Err(error) => {
-                return self.decide(trace, index, Verdict::Broken, now, Some(error.to_string()));
+                let detail = monitor.told(&error.to_string(), metrics, &trace.names);
+                return self.decide(trace, index, Verdict::Broken, now, Some(detail));
             }
         };
-        let State::Undecided { true_since } = &mut monitor.state else {
+        let State::Undecided { true_since, true_until } = &mut monitor.state else {
             return;
         };
         match (mode, truth) {
-            (Mode::Always, false) | (Mode::Never, true) => self.decide(trace, index, Verdict::Broken, now, None),
+            (Mode::Always, false) | (Mode::Never, true) => {
+                let detail = monitor.told("it saw", metrics, &trace.names);
+                self.decide(trace, index, Verdict::Broken, now, Some(detail));
+            }
             (Mode::Eventually, true) => self.decide(trace, index, Verdict::Held, now, None),
             (Mode::Stable, true) if true_since.is_none() => *true_since = Some(now),
             (Mode::Stable, false) if now > until => {
-                let detail = "it had come true, and did not stay so".to_owned();
+                let since = true_since.map(|since| format!(" at {}", since.exact())).unwrap_or_default();
+                let what = format!("it had come true{since}, and did not stay so");
+                let detail = monitor.told(&what, metrics, &trace.names);
                 self.decide(trace, index, Verdict::Broken, now, Some(detail));
             }
-            (Mode::Stable, false) => *true_since = None,
+            (Mode::Stable, false) => *true_until = true_since.take().map(|_| now).or(*true_until),
             _ => {}
         }
     }
 
     /// The end of an expectation's time, or of the run at `now`.
-    fn conclude(&mut self, trace: &mut Trace, index: u32, now: Instant, run_ended: bool) {
+    fn conclude(&mut self, trace: &mut Trace, metrics: &Metrics, index: u32, now: Instant, run_ended: bool) {
         let monitor = &self.monitors[index as usize];
+        let told = |what: &str| Some(monitor.told(what, metrics, &trace.names));
         let (verdict, detail) = match (&monitor.expectation.rule, &monitor.state) {
             (_, State::Decided { .. }) => return,
             (_, State::Waiting) => (Verdict::Open, Some("its time had not come".to_owned())),
-            (Rule::Metrics { mode, until, .. }, State::Undecided { true_since }) => match (mode, true_since) {
-                (Mode::Always | Mode::Never, _) => (Verdict::Held, None),
-                (Mode::Stable, Some(_)) if !run_ended => return,
-                (Mode::Stable, Some(since)) if now >= *until => {
-                    return self.decide_since(trace, index, now, *since);
+            (Rule::Metrics { mode, until, .. }, State::Undecided { true_since, true_until }) => {
+                match (mode, true_since) {
+                    (Mode::Always | Mode::Never, _) => (Verdict::Held, None),
+                    (Mode::Stable, Some(_)) if !run_ended => return,
+                    (Mode::Stable, Some(since)) if now >= *until => {
+                        return self.decide_since(trace, index, now, *since);
+                    }
+                    (Mode::Eventually | Mode::Stable, _) if now >= *until => {
+                        let last = true_until.map(|at| format!(", and had last been so at {}", at.exact()));
+                        let last = last.unwrap_or_else(|| ", and never had been".to_owned());
+                        (Verdict::Broken, told(&format!("it was not true when its time was up{last}")))
+                    }
+                    (_, Some(since)) => {
+                        let since = since.exact();
+                        (Verdict::Open, Some(format!("true since {since}, but the run ended before its time was up")))
+                    }
+                    _ => (Verdict::Open, told("the run ended before its time was up")),
                 }
-                (Mode::Eventually | Mode::Stable, _) if now >= *until => {
-                    (Verdict::Broken, Some("it was not true when its time was up".to_owned()))
-                }
-                _ => (Verdict::Open, Some("the run ended before its time was up".to_owned())),
-            },
+            }
             (Rule::FlowReaches { .. }, _) => return self.conclude_reaches(trace, index, now),
             (Rule::FlowUnique { .. }, _) => (Verdict::Held, None),
         };
@@ -272,7 +290,7 @@ impl Checks {
     }
 
     fn decide_since(&mut self, trace: &mut Trace, index: u32, now: Instant, since: Instant) {
-        self.decide(trace, index, Verdict::Held, now, Some(format!("since {since}")));
+        self.decide(trace, index, Verdict::Held, now, Some(format!("since {}", since.exact())));
     }
 
     fn conclude_reaches(&mut self, trace: &mut Trace, index: u32, now: Instant) {
@@ -304,7 +322,7 @@ impl Kernel {
         let (checks, trace) = (&mut *self.checks.borrow_mut(), &mut *self.trace.borrow_mut());
         let index = u32::try_from(checks.monitors.len()).expect("fewer than 2^32 expectations");
         let mut cells = Vec::new();
-        let mut state = State::Undecided { true_since: None };
+        let mut state = UNDECIDED;
         match &expectation.rule {
             Rule::Metrics { from, until, cells: specs, .. } => {
                 let mut metrics = self.metrics.borrow_mut();
@@ -330,7 +348,7 @@ impl Kernel {
 
     pub(crate) fn open_check(&self, index: u32) {
         let mut checks = self.checks.borrow_mut();
-        checks.monitors[index as usize].state = State::Undecided { true_since: None };
+        checks.monitors[index as usize].state = UNDECIDED;
         checks.mark(index);
         self.unsettled.set(true);
     }
@@ -358,7 +376,7 @@ impl Kernel {
         let now = self.world_now();
         checks.judge_dirty(trace, &self.metrics.borrow(), now);
         while let Some(index) = checks.closing.pop() {
-            checks.close(trace, index, now);
+            checks.close(trace, &self.metrics.borrow(), index, now);
         }
     }
 
@@ -383,7 +401,7 @@ impl Kernel {
         let (checks, trace) = (&mut *self.checks.borrow_mut(), &mut *self.trace.borrow_mut());
         let now = self.world_now();
         for index in 0..checks.monitors.len() as u32 {
-            checks.conclude(trace, index, now, true);
+            checks.conclude(trace, &self.metrics.borrow(), index, now, true);
         }
     }
 
