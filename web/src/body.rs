@@ -61,6 +61,9 @@ pub enum BodyError {
     /// The peer broke off, or framed the body wrongly.
     #[error("the connection ended before the body did, or its framing is wrong")]
     Connection(#[source] hyper::Error),
+    /// The body is not coded as it says.
+    #[error("the body is not coded as it says")]
+    Coding(#[source] std::io::Error),
     /// The stream that the body was made of failed.
     #[error("the stream behind the body failed")]
     Stream(#[source] BoxError),
@@ -107,6 +110,15 @@ impl Body {
     /// as the response is sent, and is closed when the future ends.
     pub fn upgrade<F: Future<Output = ()> + 'static>(then: impl FnOnce(Upgraded) -> F + 'static) -> Self {
         Self { kind: Kind::Upgrade(Box::new(move |upgraded| Box::pin(then(upgraded)))), ..Self::empty() }
+    }
+
+    /// All its bytes, if no more are to come.
+    pub(crate) fn at_hand(&self) -> Option<&[u8]> {
+        match &self.kind {
+            Kind::Empty => Some(&[]),
+            Kind::Full(bytes) => Some(bytes),
+            Kind::Incoming(_) | Kind::Streamed(_) | Kind::Upgrade(_) => None,
+        }
     }
 
     pub(crate) fn take_upgrade(&mut self) -> Option<OnUpgrade> {
@@ -244,6 +256,16 @@ impl Limit {
 }
 
 impl BodyError {
+    /// A coder's error: what comes in coded wrongly is its sender's fault, what goes out is our own.
+    #[cfg(any(feature = "brotli", feature = "gzip", feature = "zstd"))]
+    pub(crate) fn of_coding(error: std::io::Error, incoming: bool) -> Self {
+        match error.downcast::<Self>() {
+            Ok(own) => own,
+            Err(error) if incoming => Self::Coding(error),
+            Err(error) => Self::Stream(error.into()),
+        }
+    }
+
     /// A body wrapped in another keeps its own error rather than being boxed once more.
     fn from_boxed(error: BoxError) -> Self {
         match error.downcast::<Self>() {

@@ -167,7 +167,7 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
                 return Self::new(StatusCode::PAYLOAD_TOO_LARGE)
                     .detail(format!("the body may have up to {bytes_max} bytes"));
             }
-            Some(BodyError::Connection(_)) => StatusCode::BAD_REQUEST,
+            Some(BodyError::Connection(_) | BodyError::Coding(_)) => StatusCode::BAD_REQUEST,
             Some(BodyError::Stream(_)) | None => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status).caused_by(error)

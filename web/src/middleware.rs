@@ -2,8 +2,18 @@
 //!
 //! Each works alone and can be left out.
 
+mod auth;
 mod body_limit;
 mod catch_panic;
+#[cfg(any(feature = "brotli", feature = "gzip", feature = "zstd"))]
+mod compression;
+mod concurrency_limit;
+mod cors;
+mod etag;
+mod headers;
+mod rate_limit;
+mod request_id;
+mod same_origin;
 mod timeout;
 mod trace;
 
@@ -16,9 +26,19 @@ use futures_util::future::LocalBoxFuture;
 use crate::handler::Endpoint;
 use crate::{Request, Response};
 
+pub use auth::{Auth, same_secret};
 pub use body_limit::BodyLimit;
 pub use catch_panic::CatchPanic;
 pub(crate) use catch_panic::describe;
+#[cfg(any(feature = "brotli", feature = "gzip", feature = "zstd"))]
+pub use compression::{Compress, Decompress};
+pub use concurrency_limit::ConcurrencyLimit;
+pub use cors::Cors;
+pub use etag::Etag;
+pub use headers::{CacheControl, SecurityHeaders};
+pub use rate_limit::RateLimit;
+pub use request_id::{Id, RequestId};
+pub use same_origin::SameOrigin;
 pub use timeout::Timeout;
 pub use trace::Trace;
 

@@ -231,12 +231,36 @@ impl<State> Request<State> {
             .map_err(|error| Error::new(StatusCode::UNPROCESSABLE_ENTITY).detail(format!("in the body: {error}")))
     }
 
+    /// The request as tower's layers see it, and what they do not see.
+    #[cfg(feature = "tower")]
+    pub(crate) fn apart(self) -> (http::Request<Body>, Rest<State>) {
+        let Inner { parts, body, body_bytes_max, matched, mount } = *self.inner;
+        (http::Request::from_parts(parts, body), Rest { body_bytes_max, matched, mount, state: self.state })
+    }
+
+    /// Both together again. A layer may have changed the path: what was found for the old one is no longer there then.
+    #[cfg(feature = "tower")]
+    pub(crate) fn together(request: http::Request<Body>, rest: Rest<State>) -> Self {
+        let (parts, body) = request.into_parts();
+        let Rest { body_bytes_max, matched, mount, state } = rest;
+        Self { inner: Box::new(Inner { parts, body, body_bytes_max, matched, mount }), state }
+    }
+
     /// The request in the vocabulary of `http`, for what is written against that.
     #[must_use]
     pub fn into_http(self) -> http::Request<Body> {
         let inner = *self.inner;
         http::Request::from_parts(inner.parts, inner.body)
     }
+}
+
+/// What a request has beyond what `http` knows.
+#[cfg(feature = "tower")]
+pub(crate) struct Rest<State> {
+    body_bytes_max: u64,
+    matched: Option<Matched>,
+    mount: usize,
+    state: Rc<State>,
 }
 
 /// The host of a request, without its port (RFC 9110, 7.2).

@@ -2,9 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
 
 mod answers;
+mod bodies;
+#[cfg(all(feature = "gzip", feature = "brotli", feature = "zstd"))]
+mod coding;
 mod connections;
+#[cfg(feature = "cookies")]
+mod cookies;
 mod extracting;
+mod middleware;
 mod protocol;
 mod routing;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "tower")]
+mod tower;
+#[cfg(feature = "websocket")]
+mod websocket;

@@ -45,6 +45,12 @@ impl Clock {
         self.0.lock().unwrap().sleeping.len()
     }
 
+    /// Lets time pass.
+    pub fn advance(&self, duration: Duration) {
+        let now = self.0.lock().unwrap().now;
+        self.move_to(now + duration);
+    }
+
     fn move_to(&self, now: Duration) {
         let mut inside = self.0.lock().unwrap();
         inside.now = now;
@@ -192,14 +198,19 @@ impl Client {
         }
     }
 
-    /// All that has arrived.
+    /// All that has arrived, as text.
     pub fn received(&self) -> String {
+        String::from_utf8(self.received_bytes()).expect("responses in tests are text")
+    }
+
+    /// All that has arrived.
+    pub fn received_bytes(&self) -> Vec<u8> {
         let mut pipe = self.from_server.borrow_mut();
         let bytes: Vec<u8> = pipe.bytes.drain(..).collect();
         if let Some(waker) = pipe.writer.take() {
             waker.wake();
         }
-        String::from_utf8(bytes).expect("responses in tests are text")
+        bytes
     }
 
     /// Lets this many bytes wait to be received, and no more.

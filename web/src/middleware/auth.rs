@@ -1,0 +1,129 @@
+//! Who asks: HTTP's Basic (RFC 7617) and Bearer (RFC 6750) authentication.
+
+use std::fmt;
+use std::future::Future;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::future::LocalBoxFuture;
+use http::StatusCode;
+use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use subtle::ConstantTimeEq as _;
+
+use crate::{Error, IntoResponse, Middleware, Next, Request, Response};
+
+/// Lets those in whose credentials a function knows, and answers the others with 401. What it returns is attached to the
+/// request as an extension.
+///
+/// ```
+/// use wavetank_web::middleware::{Auth, same_secret};
+/// use wavetank_web::{App, Extension};
+///
+/// #[derive(Clone)]
+/// struct Operator;
+///
+/// let mut app = App::new();
+/// app.with(Auth::bearer("hub", async |token: String| same_secret(&token, "s3cret").then_some(Operator)));
+/// app.at("/").get(async |Extension(Operator): Extension<Operator>| "welcome");
+/// ```
+pub struct Auth<User> {
+    challenge: HeaderValue,
+    scheme: Scheme,
+    verify: Box<dyn Fn(Credentials) -> LocalBoxFuture<'static, Option<User>>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Scheme {
+    Basic,
+    Bearer,
+}
+
+enum Credentials {
+    Basic(String, String),
+    Bearer(String),
+}
+
+impl<User: 'static> Auth<User> {
+    /// A name and a password, which a browser asks its user for. `realm` tells the user for what.
+    #[must_use]
+    pub fn basic<F>(realm: &str, verify: impl Fn(String, String) -> F + 'static) -> Self
+    where
+        F: Future<Output = Option<User>> + 'static,
+    {
+        let verify = move |credentials| -> LocalBoxFuture<'static, Option<User>> {
+            match credentials {
+                Credentials::Basic(name, password) => Box::pin(verify(name, password)),
+                Credentials::Bearer(_) => Box::pin(std::future::ready(None)),
+            }
+        };
+        Self {
+            challenge: challenge("Basic", realm, ", charset=\"UTF-8\""),
+            scheme: Scheme::Basic,
+            verify: Box::new(verify),
+        }
+    }
+
+    /// A token.
+    #[must_use]
+    pub fn bearer<F>(realm: &str, verify: impl Fn(String) -> F + 'static) -> Self
+    where
+        F: Future<Output = Option<User>> + 'static,
+    {
+        let verify = move |credentials| -> LocalBoxFuture<'static, Option<User>> {
+            match credentials {
+                Credentials::Bearer(token) => Box::pin(verify(token)),
+                Credentials::Basic(..) => Box::pin(std::future::ready(None)),
+            }
+        };
+        Self { challenge: challenge("Bearer", realm, ""), scheme: Scheme::Bearer, verify: Box::new(verify) }
+    }
+
+    fn credentials(&self, value: &HeaderValue) -> Option<Credentials> {
+        let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
+        let rest = rest.trim();
+        match self.scheme {
+            Scheme::Bearer if scheme.eq_ignore_ascii_case("bearer") => Some(Credentials::Bearer(rest.to_owned())),
+            Scheme::Basic if scheme.eq_ignore_ascii_case("basic") => {
+                let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+                let (name, password) = text.split_once(':')?;
+                Some(Credentials::Basic(name.to_owned(), password.to_owned()))
+            }
+            Scheme::Basic | Scheme::Bearer => None,
+        }
+    }
+}
+
+fn challenge(scheme: &str, realm: &str, more: &str) -> HeaderValue {
+    let realm: String = realm.chars().filter(|char| char.is_ascii_graphic() || *char == ' ').collect();
+    let realm = realm.replace(['"', '\\'], "");
+    HeaderValue::try_from(format!("{scheme} realm=\"{realm}\"{more}")).expect("printable ASCII only")
+}
+
+impl<State: 'static, User: Clone + Send + Sync + 'static> Middleware<State> for Auth<User> {
+    async fn handle(&self, mut request: Request<State>, next: Next<State>) -> Response {
+        let credentials = request.headers().get(AUTHORIZATION).and_then(|value| self.credentials(value));
+        let user = match credentials {
+            Some(credentials) => (self.verify)(credentials).await,
+            None => None,
+        };
+        let Some(user) = user else {
+            return Error::new(StatusCode::UNAUTHORIZED)
+                .header(WWW_AUTHENTICATE, self.challenge.clone())
+                .into_response();
+        };
+        request.extensions_mut().insert(user);
+        next.run(request).await
+    }
+}
+
+impl<User> fmt::Debug for Auth<User> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth").field("scheme", &self.scheme).finish_non_exhaustive()
+    }
+}
+
+/// Whether two secrets are the same, in a time that tells nothing of them but their length.
+#[must_use]
+pub fn same_secret(one: &str, other: &str) -> bool {
+    one.as_bytes().ct_eq(other.as_bytes()).into()
+}

@@ -1,0 +1,275 @@
+//! WebSocket (RFC 6455), on connections that need not be `Send`. tungstenite speaks the protocol, between buffers.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use hyper::rt::{Read as _, ReadBuf, Write as _};
+use tungstenite::error::{CapacityError, ProtocolError};
+use tungstenite::handshake::derive_accept_key;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
+
+use crate::{Body, Error, IntoResponse, Request, Response, Result, Upgraded};
+
+/// What is said over a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Binary(Bytes),
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// Why a socket ended otherwise than by being closed.
+#[derive(Debug, thiserror::Error)]
+#[error("the socket failed")]
+pub struct SocketError(#[source] Box<tungstenite::Error>);
+
+/// How long a message may be, in bytes.
+const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Answers a request for a socket, and then has `talk` talk over it.
+///
+/// ```
+/// use wavetank_web::{App, Request, websocket};
+///
+/// let mut app = App::new();
+/// app.at("/echo").get(async |request: Request| {
+///     websocket(&request, |mut socket| async move {
+///         while let Some(Ok(message)) = socket.receive().await {
+///             if socket.send(message).await.is_err() {
+///                 break;
+///             }
+///         }
+///     })
+/// });
+/// ```
+///
+/// # Errors
+/// 426 unless the request asks for a socket in version 13, and 400 if it does so wrongly.
+pub fn websocket<State, F>(request: &Request<State>, talk: impl FnOnce(WebSocket) -> F + 'static) -> Result<Response>
+where
+    F: Future<Output = ()> + 'static,
+{
+    let headers = request.headers();
+    let asked = *request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && lists(headers, CONNECTION, "upgrade")
+        && lists(headers, UPGRADE, "websocket");
+    if !asked || headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Error::new(StatusCode::UPGRADE_REQUIRED)
+            .detail("a WebSocket of version 13 is served here")
+            .header(UPGRADE, HeaderValue::from_static("websocket"))
+            .header(CONNECTION, HeaderValue::from_static("upgrade"))
+            .header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
+    }
+    let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
+    let key = match (keys.next(), keys.next()) {
+        (Some(key), None) if is_key(key.as_bytes()) => key,
+        _ => return Err(Error::new(StatusCode::BAD_REQUEST).detail("Sec-WebSocket-Key must be 16 bytes in base64")),
+    };
+    let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes())).map_err(Error::from)?;
+    let fields = [
+        (UPGRADE, HeaderValue::from_static("websocket")),
+        (CONNECTION, HeaderValue::from_static("upgrade")),
+        (SEC_WEBSOCKET_ACCEPT, accept),
+    ];
+    let body = Body::upgrade(|upgraded| talk(WebSocket::new(upgraded, Role::Server)));
+    Ok((StatusCode::SWITCHING_PROTOCOLS, fields, body).into_response())
+}
+
+/// 16 bytes are 24 characters in base64, of which the last two fill up.
+fn is_key(key: &[u8]) -> bool {
+    key.len() == 24
+        && key.ends_with(b"==")
+        && key[..22].iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte))
+}
+
+fn lists(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token))
+}
+
+/// An open socket. Dropping it drops the connection; [`WebSocket::close`] takes leave.
+pub struct WebSocket {
+    context: WebSocketContext,
+    buffers: Buffers,
+    io: Upgraded,
+    failed: bool,
+}
+
+/// What tungstenite reads from and writes to: it is told to come again when there is nothing.
+#[derive(Default)]
+struct Buffers {
+    incoming: BytesMut,
+    outgoing: BytesMut,
+    ended: bool,
+}
+
+impl WebSocket {
+    pub(crate) fn new(io: Upgraded, role: Role) -> Self {
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MESSAGE_BYTES_MAX))
+            .max_frame_size(Some(MESSAGE_BYTES_MAX))
+            .max_write_buffer_size(2 * MESSAGE_BYTES_MAX);
+        Self { context: WebSocketContext::new(role, Some(config)), buffers: Buffers::default(), io, failed: false }
+    }
+
+    /// The next message; `None` once the socket is closed. Pings are answered while this is waited for. Messages of more
+    /// than 1 MiB, and whatever breaks the protocol, are an error, of which the peer is told by a closing frame.
+    pub async fn receive(&mut self) -> Option<Result<Message, SocketError>> {
+        poll_fn(|cx| self.poll_receive(cx)).await
+    }
+
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, SocketError>>> {
+        loop {
+            if self.failed {
+                return Poll::Ready(None);
+            }
+            let read = self.context.read(&mut self.buffers);
+            match read {
+                Ok(tungstenite::Message::Text(text)) => {
+                    return Poll::Ready(Some(Ok(Message::Text(text.as_str().to_owned()))));
+                }
+                Ok(tungstenite::Message::Binary(bytes)) => return Poll::Ready(Some(Ok(Message::Binary(bytes)))),
+                Ok(_) => {
+                    // A ping or a closing frame: the answer to it is written with the next read.
+                }
+                Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.poll_drain(cx))?;
+                    ready!(self.poll_fill(cx))?;
+                }
+                Err(tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed) => {
+                    let _ = self.poll_drain(cx);
+                    return Poll::Ready(None);
+                }
+                Err(error) => {
+                    self.take_leave_of(&error);
+                    let _ = self.poll_drain(cx);
+                    return Poll::Ready(Some(Err(self.fail(error))));
+                }
+            }
+        }
+    }
+
+    /// Sends a message, and waits until the connection has taken it.
+    ///
+    /// # Errors
+    /// If the connection is gone, or the socket closed.
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SocketError> {
+        let message = match message.into() {
+            Message::Text(text) => tungstenite::Message::text(text),
+            Message::Binary(bytes) => tungstenite::Message::Binary(bytes),
+        };
+        if let Err(error) = self.context.write(&mut self.buffers, message) {
+            return Err(self.fail(error));
+        }
+        self.flush().await
+    }
+
+    /// Closes the socket in order, and waits for the peer to do so, too. What it still says is thrown away.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub async fn close(mut self) -> Result<(), SocketError> {
+        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        if self.context.close(&mut self.buffers, Some(frame)).is_ok() {
+            self.flush().await?;
+        }
+        while let Some(message) = self.receive().await {
+            message?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), SocketError> {
+        if let Err(error) = self.context.flush(&mut self.buffers) {
+            return Err(self.fail(error));
+        }
+        poll_fn(|cx| self.poll_drain(cx)).await
+    }
+
+    /// Tells the peer what it did wrong (RFC 6455, 7.4.1), as far as it takes it at once.
+    fn take_leave_of(&mut self, error: &tungstenite::Error) {
+        let code = match error {
+            tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::Size,
+            tungstenite::Error::Utf8(_) => CloseCode::Invalid,
+            tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return,
+            tungstenite::Error::Protocol(_) => CloseCode::Protocol,
+            _ => return,
+        };
+        let _ = self.context.close(&mut self.buffers, Some(CloseFrame { code, reason: "".into() }));
+        let _ = self.context.flush(&mut self.buffers);
+    }
+
+    fn fail(&mut self, error: tungstenite::Error) -> SocketError {
+        self.failed = true;
+        SocketError(Box::new(error))
+    }
+
+    /// Hands what is to be sent to the connection.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
+        while !self.buffers.outgoing.is_empty() {
+            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.buffers.outgoing)) {
+                Ok(0) => return Poll::Ready(Err(self.fail(io::Error::from(io::ErrorKind::WriteZero).into()))),
+                Ok(count) => self.buffers.outgoing.advance(count),
+                Err(error) => return Poll::Ready(Err(self.fail(error.into()))),
+            }
+        }
+        Pin::new(&mut self.io).poll_flush(cx).map_err(|error| self.fail(error.into()))
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
+        let mut space = [std::mem::MaybeUninit::uninit(); 4 * 1024];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        match ready!(Pin::new(&mut self.io).poll_read(cx, buffer.unfilled())) {
+            Ok(()) => {
+                self.buffers.ended = buffer.filled().is_empty();
+                self.buffers.incoming.extend_from_slice(buffer.filled());
+                Poll::Ready(Ok(()))
+            }
+            Err(error) => Poll::Ready(Err(self.fail(error.into()))),
+        }
+    }
+}
+
+impl io::Read for Buffers {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.incoming.is_empty() && !self.ended {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let count = into.len().min(self.incoming.len());
+        into[..count].copy_from_slice(&self.incoming[..count]);
+        self.incoming.advance(count);
+        Ok(count)
+    }
+}
+
+impl io::Write for Buffers {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.outgoing.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket").finish_non_exhaustive()
+    }
+}

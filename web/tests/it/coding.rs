@@ -1,0 +1,90 @@
+//! Content codings, both ways.
+
+use std::io::Write as _;
+
+use futures::executor::block_on;
+use wavetank_web::middleware::{Compress, Decompress};
+use wavetank_web::{Answer, App, Body, Client, Request};
+
+fn client() -> Client {
+    let mut app = App::new();
+    app.with(Compress).with(Decompress::new(100_000));
+    app.at("/")
+        .get(async || "hello ".repeat(1_000))
+        .post(async |mut request: Request| request.body_text().await.map(|text| text.len().to_string()));
+    app.at("/short").get(async || "hello");
+    app.at("/bytes").get(async || vec![0_u8; 10_000]);
+    app.at("/stream").get(async || {
+        let pieces = ["one ", "two ", "three"].map(Ok::<_, wavetank_web::BoxError>);
+        ([(wavetank_web::header::CONTENT_TYPE, "text/plain")], Body::from_stream(futures::stream::iter(pieces)))
+    });
+    Client::new(app.into_service().unwrap())
+}
+
+fn get(target: &str, accept: &str) -> Answer {
+    block_on(client().get(target).header("accept-encoding", accept).send()).unwrap()
+}
+
+fn gunzip(bytes: &[u8]) -> String {
+    let mut decoder = flate2::write::GzDecoder::new(Vec::new());
+    decoder.write_all(bytes).unwrap();
+    String::from_utf8(decoder.finish().unwrap()).unwrap()
+}
+
+#[test]
+fn the_client_chooses_its_coding() {
+    for (accept, coding) in [
+        ("gzip", "gzip"),
+        ("gzip, br, zstd", "zstd"),
+        ("gzip;q=1.0, br;q=0.8", "gzip"),
+        ("GZIP;q=0.5, *;q=0", "gzip"),
+        ("*", "zstd"),
+        ("br;q=0.001", "br"),
+        ("identity", ""),
+        ("gzip;q=0", ""),
+        ("deflate", ""),
+        ("", ""),
+    ] {
+        let answer = get("/", accept);
+        assert_eq!(answer.header("content-encoding"), coding, "{accept}");
+        assert_eq!(answer.header("vary"), "accept-encoding");
+        let length = answer.body.len();
+        assert!(if coding.is_empty() { length == 6_000 } else { length < 200 }, "{accept}: {length}");
+    }
+    assert_eq!(gunzip(&get("/", "gzip").body), "hello ".repeat(1_000));
+    assert_eq!(gunzip(&get("/stream", "gzip").body), "one two three");
+    assert_eq!(get("/short", "gzip").header("content-encoding"), "");
+    assert_eq!(get("/bytes", "gzip").header("content-encoding"), "");
+}
+
+fn post(coding: &str, body: Vec<u8>) -> (u16, String) {
+    let answer = block_on(client().post("/").header("content-encoding", coding).body(body).send()).unwrap();
+    (answer.status.as_u16(), answer.text())
+}
+
+/// So many zeros, coded by what codes responses, too.
+fn coded(coding: &str, length: usize) -> Vec<u8> {
+    let mut app = App::with_state(length);
+    app.with(Compress);
+    app.at("/").get(async |request: Request<usize>| "0".repeat(*request.state()));
+    let client = Client::new(app.into_service().unwrap());
+    block_on(client.get("/").header("accept-encoding", coding).send()).unwrap().body.into()
+}
+
+#[test]
+fn coded_bodies_are_read_and_bombs_are_not() {
+    for coding in ["gzip", "br", "zstd"] {
+        assert_eq!(post(coding, coded(coding, 100_000)), (200, "100000".into()), "{coding}");
+        let bomb = coded(coding, 50_000_000);
+        assert!(bomb.len() < 200_000);
+        assert_eq!(post(coding, bomb).0, 413, "{coding}");
+        assert_eq!(post(coding, b"not coded at all".to_vec()).0, 400, "{coding}");
+    }
+    let mut cut = coded("gzip", 90_000);
+    cut.truncate(cut.len() - 20);
+    assert_eq!(post("gzip", cut).0, 400);
+    assert_eq!(post("x-gzip", coded("gzip", 1_000)).0, 200);
+    assert_eq!(post("identity", b"hello".to_vec()), (200, "5".into()));
+    assert_eq!(post("compress", b"hello".to_vec()).0, 415);
+    assert_eq!(post("gzip, gzip", b"hello".to_vec()).0, 415);
+}
