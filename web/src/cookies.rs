@@ -49,13 +49,13 @@ impl Cookies {
 
     /// The same of a cookie that was signed with this key: `None` if anybody else made it.
     #[must_use]
-    pub fn get_signed(&self, key: &Key, name: &str) -> Option<Cookie<'static>> {
+    pub fn signed(&self, key: &Key, name: &str) -> Option<Cookie<'static>> {
         self.jar.signed(key).get(name)
     }
 
     /// The same of a cookie that was encrypted with this key.
     #[must_use]
-    pub fn get_private(&self, key: &Key, name: &str) -> Option<Cookie<'static>> {
+    pub fn private(&self, key: &Key, name: &str) -> Option<Cookie<'static>> {
         self.jar.private(key).get(name)
     }
 

@@ -27,7 +27,7 @@ fn cookies_go_out_and_come_back() {
         let value =
             |cookie: Option<Cookie<'static>>| cookie.map_or("none".to_owned(), |cookie| cookie.value().to_owned());
         let plain = value(cookies.get("plain").cloned());
-        format!("{plain} {} {}", value(cookies.get_signed(&key, "signed")), value(cookies.get_private(&key, "private")))
+        format!("{plain} {} {}", value(cookies.signed(&key, "signed")), value(cookies.private(&key, "private")))
     });
     let client = Client::new(app.into_service().unwrap());
     let set = ask(&client, "/set", "");
