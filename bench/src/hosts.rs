@@ -48,6 +48,12 @@ pub fn wire(latency: Duration) -> LinkConfig {
     LinkConfig { latency, ..LinkConfig::default() }
 }
 
+/// A line of 100 Mbit/s and 5 ms.
+#[must_use]
+pub fn line() -> LinkConfig {
+    LinkConfig { rate_bps: Some(100_000_000), queue_bytes_max: Some(262_144), ..wire(Duration::from_millis(5)) }
+}
+
 /// Connections that send at once.
 #[must_use]
 pub fn prompt() -> tcp::Options {

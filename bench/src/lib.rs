@@ -54,6 +54,8 @@ pub const WORKS: &[Work] = &[
     work("frames", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale))),
     work("udp-star", "datagrams", |scale| udp::star(100, 1_000 * u64::from(scale))),
     work("udp-ring", "runs", |scale| udp::rings(20 * u64::from(scale))),
+    work("udp-line-1", "datagrams", |scale| udp::line(1, 10_000 * u64::from(scale))),
+    work("udp-line-100", "datagrams", |scale| udp::line(100, 100 * u64::from(scale))),
     work("tcp-ping-pong", "round trips", |scale| tcp::ping_pong(50_000 * u64::from(scale))),
     work("tcp-bulk-1", "segments", |scale| tcp::bulk(1, 10_000 * u64::from(scale))),
     work("tcp-bulk-50", "segments", |scale| tcp::bulk(50, 200 * u64::from(scale))),

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use embedded_io_async::{Read, Write};
-use wavetank_sim::net::LinkConfig;
 use wavetank_sim::time::Duration;
 use wavetank_stack::tcp::{Listener, Stream};
 
@@ -74,12 +73,7 @@ pub fn bulk(flows: u32, millis: u64) -> Measured {
                 let mut stream = Stream::connect(&stack, sink, options).await.expect("the sink listens");
                 while stream.write_all(&[5; 16_384]).await.is_ok() {}
             });
-            let link = LinkConfig {
-                rate_bps: Some(100_000_000),
-                queue_bytes_max: Some(262_144),
-                ..hosts::wire(Duration::from_millis(5))
-            };
-            hosts::pair(world, &format!("wire-{flow}"), source, sink, &link);
+            hosts::pair(world, &format!("wire-{flow}"), source, sink, &hosts::line());
         }
     });
     measured.done.items /= SEGMENT_BYTES;

@@ -30,6 +30,43 @@ pub fn star(hosts: u32, millis: u64) -> Measured {
     measured
 }
 
+/// `pairs` of hosts, each joined by 100 Mbit/s and 5 ms; in each, one sends 1,000 bytes for ever, at 90 Mbit/s of
+/// payload. Counts the datagrams that arrived.
+#[must_use]
+pub fn line(pairs: u32, millis: u64) -> Measured {
+    /// 8,000 bits at 90 Mbit/s.
+    const PERIOD: Duration = Duration::from_nanos(88_889);
+
+    let tank = Tank { prepared: Duration::from_millis(500), measured: Duration::from_millis(millis) };
+    let measured = tank.measure(move |world, tally| {
+        for pair in 0..pairs {
+            let tally = tally.clone();
+            let sink = hosts::add(world, 2 * pair, move |_, stack| {
+                let tally = tally.clone();
+                async move {
+                    let socket = Socket::bind(&stack, 9, Options::default()).expect("the port is free");
+                    let mut datagram = [0; 1_024];
+                    while socket.recv_from(&mut datagram).await.is_ok() {
+                        tally.add(1);
+                    }
+                }
+            });
+            let source = hosts::add(world, 2 * pair + 1, move |node, stack| async move {
+                let socket = Socket::bind(&stack, 9, Options::default()).expect("the port is free");
+                let to = SocketAddr::new(hosts::address(2 * pair), 9);
+                let clock = node.clock();
+                while socket.send_to(&[1; 1_000], to).await.is_ok() {
+                    clock.sleep(PERIOD).await;
+                }
+            });
+            hosts::pair(world, &format!("wire-{pair}"), source, sink, &hosts::line());
+        }
+    });
+    let sent = u128::from(pairs) * Duration::from_millis(millis).as_nanos() / PERIOD.as_nanos();
+    assert!(u128::from(measured.done.items).abs_diff(sent) <= u128::from(pairs), "none is lost");
+    measured
+}
+
 /// Whole runs, building and ending included: 5 hosts on a switch, each sends 64 bytes to the next one every 10 ms, for
 /// 10 s. Counts the runs.
 #[must_use]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::metadata;
 use crate::shell;
 use crate::tests_run::{self, Tally};
-use crate::{Outcome, deps, elsewhere, fingerprints, interop, licences, no_std, outside, tidy, tools};
+use crate::{Outcome, deps, elsewhere, fingerprints, instructions, interop, licences, no_std, outside, tidy, tools};
 
 /// Runs every step; whether all of them passed.
 pub(crate) fn run() -> bool {
@@ -32,13 +32,15 @@ pub(crate) fn run() -> bool {
     steps.take("interop", || interop::run(&[]));
     steps.take("elsewhere", elsewhere::run);
     steps.take("fingerprints", || fingerprints::run(fingerprints::Mode::Compare));
+    steps.take("instructions", || instructions::run(instructions::Mode::Compare));
     steps.take("firmware", outside::firmware);
     steps.take("examples", outside::examples);
     steps.close(tally)
 }
 
 /// What some tests look for, and the package that brings it.
-const TOOLS: [(&str, &str); 3] = [("curl", "curl"), ("tshark", "tshark"), ("qemu-system-arm", "qemu-system-arm")];
+const TOOLS: [(&str, &str); 4] =
+    [("curl", "curl"), ("tshark", "tshark"), ("qemu-system-arm", "qemu-system-arm"), ("valgrind", "valgrind")];
 
 /// Has apt install what some tests look for and skip without, and rustup what this needs.
 fn install_tools() -> Outcome {

@@ -1,13 +1,15 @@
 //! What CI runs, in Rust: `cargo xtask VERB`.
 //!
-//! A verb proves one thing about the tree and exits with 1 where it does not hold. `ci` runs them all,
+//! A verb proves one thing about the tree and exits with 1 where it does not hold; `bench` measures. `ci` runs the proofs,
 //! with the compiler's and the tests' own proofs between them. What is held against what stands as data
 //! in `policy.toml`.
 
+mod bench;
 mod ci;
 mod deps;
 mod elsewhere;
 mod fingerprints;
+mod instructions;
 mod interop;
 mod licences;
 mod metadata;
@@ -28,7 +30,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 const USAGE: &str = "\
 usage: cargo xtask VERB
 
-  ci                     everything below, and the lock file, fmt, clippy and docs
+  ci                     every proof below, and the lock file, fmt, clippy and docs
   deps                   who names whom, against the forbidden edges
   licences               every dependency's licence, source and name
   no-std                 stack and devices for bare metal, without alloc
@@ -38,6 +40,8 @@ usage: cargo xtask VERB
   test                   every test, and every example in the documentation
   firmware               every board's package links
   examples               every example outside the workspace builds
+  bench [WORK…]          our works beside other programs that do the same; all of them: bench/RESULTS.md
+  instructions [--bless] what an item of the works costs, against bench/instructions.toml
   fingerprints [--bless] every gallery scenario, debug and release, against scenarios/fingerprints.toml
 ";
 
@@ -56,6 +60,9 @@ fn main() -> ExitCode {
         ["test"] => tests_run::run(&mut tests_run::Tally::default()),
         ["firmware"] => outside::firmware(),
         ["examples"] => outside::examples(),
+        ["bench", ref works @ ..] => bench::run(works),
+        ["instructions"] => instructions::run(instructions::Mode::Compare),
+        ["instructions", "--bless"] => instructions::run(instructions::Mode::Bless),
         ["fingerprints"] => fingerprints::run(fingerprints::Mode::Compare),
         ["fingerprints", "--bless"] => fingerprints::run(fingerprints::Mode::Bless),
         ["help" | "--help" | "-h"] => {
