@@ -116,18 +116,28 @@ void TcpBulk(uint32_t flows, uint64_t millis) {
   Measure(MilliSeconds(500), MilliSeconds(millis), kSegmentBytes);
 }
 
-// Keeps `pending` events in the scheduler; each schedules itself anew, up to a millisecond later.
-void Pop(uint64_t state) {
-  ++g_items;
-  state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-  Simulator::Schedule(NanoSeconds(1 + (state >> 44)), &Pop, state);
+// Keeps `pending` events in the scheduler; each schedules itself anew, `g_least` plus evenly up to `g_spread` later.
+uint64_t g_word = 42;
+uint64_t g_least = 0;
+uint64_t g_spread = 0;
+
+int64_t Ahead() {
+  g_word = g_word * 6364136223846793005ULL + 1442695040888963407ULL;
+  return static_cast<int64_t>(g_least + (((g_word >> 32) * g_spread) >> 32));
 }
 
-void Pops(uint64_t pending, uint64_t millis) {
+void Pop() {
+  ++g_items;
+  Simulator::Schedule(NanoSeconds(Ahead()), &Pop);
+}
+
+void Queue(uint64_t pending, uint64_t least, uint64_t spread, Time measured) {
+  g_least = least;
+  g_spread = spread;
   for (uint64_t event = 0; event < pending; ++event) {
-    Simulator::Schedule(NanoSeconds(event), &Pop, event * 0x9E3779B97F4A7C15ULL);
+    Simulator::Schedule(NanoSeconds(Ahead()), &Pop);
   }
-  Measure(MilliSeconds(2), MilliSeconds(millis), 1);
+  Measure(NanoSeconds(0), measured, 1);
 }
 
 }  // namespace
@@ -144,10 +154,12 @@ int main(int argc, char** argv) {
     TcpBulk(1, 5 * scale);
   } else if (work == "tcp-bulk-50") {
     TcpBulk(50, scale / 5);
-  } else if (work == "pops-1000") {
-    Pops(1'000, scale);
-  } else if (work == "pops-100000") {
-    Pops(100'000, scale / 100);
+  } else if (work == "queue-1k") {
+    Queue(1'000, 100, 1'000, NanoSeconds(1'800 * scale));
+  } else if (work == "queue-100k") {
+    Queue(100'000, 100, 1'000, NanoSeconds(18 * scale));
+  } else if (work == "queue-100k-far") {
+    Queue(100'000, 10'000'000, 1'000'000'000, MilliSeconds(15 * scale));
   } else {
     std::cerr << "ns-3 has no work " << work << std::endl;
     return 2;

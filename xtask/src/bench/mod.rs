@@ -31,8 +31,8 @@ struct Work {
     item: String,
     #[serde(default)]
     peers: Vec<String>,
-    /// The work of ours that does the same with nothing around it.
-    limit: Option<String>,
+    /// The work of ours that does the same with nothing around it, or with what anybody would have taken first.
+    beside: Option<String>,
     /// Items a second that we aim at, on the machine that `works.toml` names.
     aim: Option<f64>,
     /// By peer: how many times its rate we aim at.
@@ -102,13 +102,13 @@ pub(crate) fn run(names: &[&str]) -> Outcome {
 fn measure<'w>(work: &'w Work, tank: &Contestant, peers: &BTreeMap<String, Contestant>) -> Outcome<Row<'w>> {
     let mut turns = vec![("wavetank", tank, work.name.as_str())];
     turns.extend(work.peers.iter().map(|peer| (peer.as_str(), &peers[peer], work.name.as_str())));
-    turns.extend(work.limit.as_deref().map(|limit| ("the limit", tank, limit)));
+    turns.extend(work.beside.as_deref().map(|beside| (beside, tank, beside)));
     let mut entries: Vec<Entry> =
         turns.iter().map(|(who, ..)| Entry { who: (*who).to_owned(), rounds: Vec::new() }).collect();
     for _ in 0..ROUNDS {
         for (entry, (who, contestant, name)) in entries.iter_mut().zip(&turns) {
             let round = contestant.round(name)?;
-            println!("{:14} {who:10} {:>12.0} {}/s", work.name, round.rate(), work.item);
+            println!("{:14} {who:13} {:>12.0} {}/s", work.name, round.rate(), work.item);
             entry.rounds.push(round);
         }
     }
@@ -116,7 +116,7 @@ fn measure<'w>(work: &'w Work, tank: &Contestant, peers: &BTreeMap<String, Conte
     Ok(Row { work, entries })
 }
 
-/// That all did as much as we in a second of virtual time. The limit has no time, and the queue's pops no work.
+/// That all did as much as we in a second of virtual time.
 fn same_work(work: &Work, entries: &[Entry]) -> Outcome {
     let ours = entries[0].rounds[0].density();
     for entry in entries.iter().filter(|entry| work.peers.contains(&entry.who)) {
