@@ -131,7 +131,7 @@ void Pop() {
   Simulator::Schedule(NanoSeconds(Ahead()), &Pop);
 }
 
-void Queue(uint64_t pending, uint64_t least, uint64_t spread, Time measured) {
+void Hold(uint64_t pending, uint64_t least, uint64_t spread, Time measured) {
   g_least = least;
   g_spread = spread;
   for (uint64_t event = 0; event < pending; ++event) {
@@ -155,11 +155,11 @@ int main(int argc, char** argv) {
   } else if (work == "tcp-bulk-50") {
     TcpBulk(50, scale / 5);
   } else if (work == "queue-1k") {
-    Queue(1'000, 100, 1'000, NanoSeconds(1'800 * scale));
+    Hold(1'000, 100, 1'000, NanoSeconds(1'800 * scale));
   } else if (work == "queue-100k") {
-    Queue(100'000, 100, 1'000, NanoSeconds(18 * scale));
+    Hold(100'000, 100, 1'000, NanoSeconds(18 * scale));
   } else if (work == "queue-100k-far") {
-    Queue(100'000, 10'000'000, 1'000'000'000, MilliSeconds(15 * scale));
+    Hold(100'000, 10'000'000, 1'000'000'000, MilliSeconds(15 * scale));
   } else {
     std::cerr << "ns-3 has no work " << work << std::endl;
     return 2;
