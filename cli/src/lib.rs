@@ -52,6 +52,8 @@ mod schema;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "cli")]
+mod shrink;
+#[cfg(feature = "cli")]
 mod summary;
 #[cfg(feature = "cli")]
 mod trace;

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use wavetank_scenarios::trace::{Ended, Entry, Filter, Window, of_run};
@@ -15,7 +14,7 @@ use wavetank_sim::world::Snapshot;
 use crate::arguments::{Replay, Shown};
 use crate::command::Trouble;
 use crate::exit::Exit;
-use crate::explore::{found, replay_line};
+use crate::explore::{meant, replay_line};
 use crate::human::{count, short_time};
 use crate::input;
 use crate::summary::{BAD, GOOD, styled};
@@ -23,7 +22,7 @@ use crate::values::Seed;
 
 /// Runs it, and prints every event that is asked for and what it came to.
 pub(crate) fn run(arguments: &Replay, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
-    let (file, seed) = which(arguments)?;
+    let (file, seed) = meant(&arguments.file, arguments.seed)?;
     let plan = Arc::new(input::plan(&file, registry)?);
     let seed = Seed::or_own(seed, plan.seed)?;
     let limit = limit(&plan, arguments.to)?;
@@ -62,15 +61,6 @@ pub(crate) fn run(arguments: &Replay, registry: &Registry, out: &mut impl Write)
         writeln!(out, "first        {what}\n             {} --around {index}", replay_line(&file, seed))?;
     }
     Ok(if is_broken(&snapshot) { Exit::Fail } else { Exit::Pass })
-}
-
-/// The scenario and the seed that are meant.
-fn which(arguments: &Replay) -> Result<(PathBuf, Option<Seed>), String> {
-    if arguments.file.extension().is_some_and(|extension| extension == "jsonl") {
-        let found = found(&arguments.file, arguments.seed.is_some())?;
-        return Ok((found.scenario, arguments.seed.or(found.seed.map(Seed::Fixed))));
-    }
-    Ok((arguments.file.clone(), arguments.seed))
 }
 
 /// When a run of the plan ends that may be told an earlier end.

@@ -176,6 +176,24 @@ fn runs_are_compared() {
     assert_eq!(wavetank(&["diff", &files[0], MEANT_TO_FAIL]).status.code(), Some(2));
 }
 
+#[test]
+fn a_failure_is_shrunk_to_a_scenario_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = folder.path().join("small.toml");
+    let small = small.to_str().unwrap();
+    let output = wavetank(&["shrink", MEANT_TO_FAIL, "-o", small]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(out(&output).contains("faults       1 of "), "{}", out(&output));
+    let run = wavetank(&["run", small, "--json", "--verify"]);
+    assert_eq!(run.status.code(), Some(1));
+    assert_eq!(json(&run)["verified"], "same");
+    let same = wavetank(&["shrink", MEANT_TO_FAIL, "--jobs", "1"]);
+    assert_eq!(out(&same), std::fs::read_to_string(small).unwrap(), "to standard output, with another number of jobs");
+    let holds = wavetank(&["shrink", FIRST_LIGHT, "-o", small]);
+    assert_eq!(holds.status.code(), Some(2));
+    assert!(err(&holds).contains("there is nothing to shrink"), "{}", err(&holds));
+}
+
 /// Ctrl-C ends with what was found.
 #[cfg(unix)]
 #[test]

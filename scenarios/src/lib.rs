@@ -10,6 +10,7 @@ pub mod registry;
 pub mod run;
 pub mod runtime;
 pub mod schema;
+pub mod shrink;
 pub mod site;
 pub mod testing;
 pub mod trace;

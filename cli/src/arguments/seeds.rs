@@ -153,3 +153,28 @@ pub(crate) struct Diff {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+/// `wavetank shrink`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wavetank shrink storm.toml --seed 17 -o small.toml    the least that still fails, as a scenario of its own
+  wavetank shrink found.jsonl -o small.toml             of the first failure that explore wrote down
+  wavetank run small.toml                               it fails the same way, every time
+
+Exit codes: 0 it was shrunk, 2 bad input or usage, or nothing that fails, 3 what is left does not repeat itself,
+130 ended by Ctrl-C.")]
+pub(crate) struct Shrink {
+    /// The scenario, or what `explore --results` wrote.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The seed that fails [default: the first that failed in the results file, or the scenario's].
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) seed: Option<Seed>,
+    /// Where the small scenario goes [default: standard output].
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// How many runs go side by side [default: one for each processor].
+    #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+}

@@ -15,7 +15,7 @@ use wavetank_scenarios::explore::{FailureKind, Group, Groups, Limits, Outcome, t
 
 use self::report::Report;
 use self::results::Results;
-pub(crate) use self::results::found;
+pub(crate) use self::results::meant;
 use crate::arguments::Explore;
 use crate::command::{Trouble, program};
 use crate::exit::Exit;

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use wavetank_scenarios::Plan;
 use wavetank_scenarios::explore::Outcome;
 
+use crate::values::Seed;
+
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Head {
@@ -57,36 +59,30 @@ fn trouble(path: &Path, error: &io::Error) -> String {
     format!("cannot write {}: {error}", path.display())
 }
 
-/// What a results file is of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    /// The scenario's file.
-    pub(crate) scenario: PathBuf,
-    /// The first seed that failed.
-    pub(crate) seed: Option<u64>,
-}
-
-/// The scenario and the first failure of a results file.
+/// The scenario and the seed that are meant by a file, which may be a results file, and a seed.
 ///
 /// # Errors
 ///
-/// If it cannot be read, is no such file, or, unless `any` seed will do, nothing failed in it.
-pub(crate) fn found(path: &Path, any: bool) -> Result<Found, String> {
-    let cannot = |error: io::Error| format!("{}: {error}", path.display());
-    let mut lines = BufReader::new(File::open(path).map_err(cannot)?).lines();
+/// If it is a results file that cannot be read, or nothing failed in it and no seed is named.
+pub(crate) fn meant(file: &Path, seed: Option<Seed>) -> Result<(PathBuf, Option<Seed>), String> {
+    if file.extension().is_none_or(|extension| extension != "jsonl") {
+        return Ok((file.to_owned(), seed));
+    }
+    let cannot = |error: io::Error| format!("{}: {error}", file.display());
+    let mut lines = BufReader::new(File::open(file).map_err(cannot)?).lines();
     let head = lines.next().transpose().map_err(cannot)?.and_then(|line| serde_json::from_str::<Head>(&line).ok());
     let Some(head) = head else {
-        return Err(format!("{}: this is not what `explore --results` writes", path.display()));
+        return Err(format!("{}: this is not what `explore --results` writes", file.display()));
     };
-    if any {
-        return Ok(Found { scenario: head.explore, seed: None });
+    if seed.is_some() {
+        return Ok((head.explore, seed));
     }
     for line in lines {
         // The last line may have been cut off with the process.
         let outcome: Option<Outcome> = serde_json::from_str(&line.map_err(cannot)?).ok();
         if let Some(outcome) = outcome.filter(|outcome| outcome.failure.is_some()) {
-            return Ok(Found { scenario: head.explore, seed: Some(outcome.seed) });
+            return Ok((head.explore, Some(Seed::Fixed(outcome.seed))));
         }
     }
-    Err(format!("{}: no seed failed in this file; name the one that you mean with --seed", path.display()))
+    Err(format!("{}: no seed failed in this file; name the one that you mean with --seed", file.display()))
 }

@@ -19,6 +19,6 @@ pub mod worker;
 mod world;
 
 pub use groups::{Group, Groups};
-pub use panics::listen;
+pub use panics::{Panics, listen};
 pub use signature::{Failure, FailureKind, Signature};
 pub use world::{Heart, Limits, Outcome, Ran, run_seed};

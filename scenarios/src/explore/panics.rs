@@ -16,14 +16,25 @@ thread_local! {
     static SITES: RefCell<Option<Vec<Site>>> = const { RefCell::new(None) };
 }
 
-/// From now on, panics in explored worlds are noted with their place. All panics are printed as before.
-pub fn listen() {
+/// Whether panics in explored worlds are printed as all others are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Panics {
+    /// They are.
+    Printed,
+    /// They are not: whoever runs a world a thousand times has seen them.
+    Silent,
+}
+
+/// From now on, panics in explored worlds are noted with their place. The first call decides whether they are printed.
+pub fn listen(panics: Panics) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let printed = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            note(info);
-            printed(info);
+            let noted = note(info);
+            if !noted || panics == Panics::Printed {
+                printed(info);
+            }
         }));
     });
 }
@@ -38,17 +49,17 @@ pub(super) fn end() -> Vec<Site> {
     SITES.with(|sites| sites.borrow_mut().take()).unwrap_or_default()
 }
 
-fn note(info: &PanicHookInfo<'_>) {
-    let Some(location) = info.location() else { return };
+/// Whether somebody will ask for it.
+fn note(info: &PanicHookInfo<'_>) -> bool {
+    let Some(location) = info.location() else { return false };
     let site = format!("{}:{}:{}", portable(location.file()), location.line(), location.column());
     // A thread that is about to end, or is just looking, has nobody to tell.
-    let _ = SITES.try_with(|sites| {
-        if let Ok(mut sites) = sites.try_borrow_mut()
-            && let Some(sites) = &mut *sites
-        {
-            sites.push(Site(site));
-        }
+    let noted = SITES.try_with(|sites| {
+        let mut sites = sites.try_borrow_mut().ok()?;
+        sites.as_mut()?.push(Site(site));
+        Some(())
     });
+    noted.is_ok_and(|noted| noted.is_some())
 }
 
 /// A source file's path without what differs from machine to machine.
@@ -74,7 +85,7 @@ mod tests {
 
     #[test]
     fn only_who_asks_is_told() {
-        listen();
+        listen(Panics::Printed);
         begin();
         let caught = panic::catch_unwind(|| panic!("wet"));
         assert!(caught.is_err());

@@ -24,7 +24,7 @@ pub fn serve(
     registry: &Registry,
     give_up: impl Fn() + Send,
 ) -> io::Result<()> {
-    super::listen();
+    super::listen(super::Panics::Printed);
     let Some(task) = told::<Task>(&mut from)? else { return Ok(()) };
     let to = Mutex::new(to);
     let speak = |word: &Word| say(&mut *to.lock().unwrap_or_else(PoisonError::into_inner), word);
