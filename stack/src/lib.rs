@@ -23,6 +23,8 @@ mod interface;
 pub mod probe;
 mod resources;
 mod runner;
+#[cfg(feature = "slaac")]
+pub mod slaac;
 #[cfg(feature = "sntp")]
 pub mod sntp;
 mod stack;

@@ -15,7 +15,7 @@ use super::{
     egress::Egress,
     packet::Mac,
     port::Port,
-    resolution::{Frame, Heard, Says},
+    resolution::{Frame, Heard, Says, solicited_node},
     wakes::Waiter,
 };
 
@@ -84,6 +84,15 @@ impl Core<'_> {
         if self.local.mac != Some(heard.mac) && (heard.address == Some(claim.address) || wants) {
             claim.rival = Some(heard.mac);
             while self.wake_watcher() {}
+        }
+    }
+
+    /// Whether those who ask for the address that is being claimed ask in this group.
+    #[cold]
+    pub(super) fn is_about_claim(&self, group: IpAddr) -> bool {
+        match (group, self.surroundings.claim.claim.as_ref().map(|claim| claim.address)) {
+            (IpAddr::V6(group), Some(IpAddr::V6(address))) => group == solicited_node(address),
+            _ => false,
         }
     }
 

@@ -36,6 +36,29 @@ impl Core<'_> {
         self.claim_socket(Kind::Echo, None, identifier.ok_or(udp::Error::InUse)?, options)
     }
 
+    /// The socket that hears what routers say.
+    #[cfg(feature = "slaac")]
+    pub(crate) fn bind_router_news(&mut self, options: &udp::Options) -> Result<u32, udp::Error> {
+        if self.tables.udp.find(Kind::RouterNews, 0).is_some() {
+            return Err(udp::Error::InUse);
+        }
+        self.claim_socket(Kind::RouterNews, None, 0, options)
+    }
+
+    /// A router says something about itself, and none but a router on the link can have sent it (RFC 4861, section 6.1.2).
+    pub(super) fn router_news(&mut self, packet: &Packet<'_>) {
+        if let Some(at) = self.tables.udp.find(Kind::RouterNews, 0)
+            && packet.hop_limit == 255
+        {
+            let slot = self.tables.udp.slot_mut(at);
+            let about = Datagram { remote: SocketAddr::new(packet.source, 0), local: None, hint: None };
+            // One that finds no room is said again.
+            if slot.received.push(packet.payload, about) {
+                self.wakes.wake(&mut slot.reader);
+            }
+        }
+    }
+
     pub(crate) fn set_hop_limit(&mut self, at: u32, hops: u8) {
         self.tables.udp.slot_mut(at).hop_limit = hops.max(1);
     }

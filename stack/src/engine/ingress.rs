@@ -19,6 +19,7 @@ use crate::{stats::Reason, time::Instant};
 
 /// Neighbour discovery's messages (RFC 4861, section 4): solicitations, advertisements, redirects.
 const NDISC: core::ops::RangeInclusive<u8> = 133..=137;
+const ROUTER_ADVERTISEMENT: u8 = 134;
 const ICMP_ECHO_REPLY: u8 = 0;
 const ICMPV6_ECHO_REPLY: u8 = 129;
 const ICMP_UNREACHABLE: u8 = 3;
@@ -75,7 +76,11 @@ impl Core<'_> {
     #[inline(always)]
     fn packet(&mut self, packet: &Packet<'_>, from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
         let to_us = self.local.is_own(packet.destination);
-        if !to_us && !self.local.is_broadcast(packet.destination) && !self.local.is_joined(packet.destination) {
+        if !to_us
+            && !self.local.is_broadcast(packet.destination)
+            && !self.local.is_joined(packet.destination)
+            && !self.is_about_claim(packet.destination)
+        {
             return Err(Reason::NotForUs);
         }
         if packet.source.is_multicast() || (packet.source.is_ipv4() && self.local.is_broadcast(packet.source)) {
@@ -132,6 +137,9 @@ impl Core<'_> {
         }
         match packet.payload[0] {
             kind if NDISC.contains(&kind) => {
+                if kind == ROUTER_ADVERTISEMENT {
+                    self.router_news(packet);
+                }
                 if let Some(heard) = resolution::read_ndisc(packet)? {
                     self.neighbour_heard(heard, false, room, now);
                 }

@@ -191,18 +191,22 @@ impl Frame {
         target: Ipv6Addr,
         (option, mac): (u8, Mac),
     ) -> Self {
-        const MESSAGE_LEN: u8 = 32;
+        // Who has no address yet has nothing to be answered at (RFC 4861, section 4.3).
+        let tells = !from.1.is_unspecified();
+        let message_len = if tells { 32 } else { 24 };
         let mut frame = Self::begin(to.0, from.0, ETHERTYPE_IPV6);
-        frame.push(&[0x60, 0, 0, 0, 0, MESSAGE_LEN, ICMPV6, 255]);
+        frame.push(&[0x60, 0, 0, 0, 0, message_len, ICMPV6, 255]);
         frame.push(&from.1.octets());
         frame.push(&to.1.octets());
         let message = frame.len;
         frame.push(&[kind, 0, 0, 0, flags, 0, 0, 0]);
         frame.push(&target.octets());
-        frame.push(&[option, 1]);
-        frame.push(&mac);
+        if tells {
+            frame.push(&[option, 1]);
+            frame.push(&mac);
+        }
         let sum = !checksum::combine(&[
-            checksum::pseudo_header_v6(&from.1, &to.1, IpProtocol::Icmpv6, MESSAGE_LEN.into()),
+            checksum::pseudo_header_v6(&from.1, &to.1, IpProtocol::Icmpv6, message_len.into()),
             checksum::data(&frame.bytes[message..frame.len]),
         ]);
         frame.bytes[message + 2..message + 4].copy_from_slice(&sum.to_be_bytes());

@@ -36,6 +36,8 @@ pub(crate) enum Kind {
     Udp,
     /// ICMP echoes: the port is the identifier.
     Echo,
+    /// What routers say about themselves; there is one such socket at most, and its port is 0.
+    RouterNews,
 }
 
 /// A slot for a socket.
@@ -217,11 +219,11 @@ impl Core<'_> {
         let headers = slot.headers(source, about.remote);
         let (kind, hop_limit) = (slot.kind, slot.hop_limit);
         let write = |packet: &mut [u8]| match kind {
-            Kind::Echo => write_echo(source, about.remote.ip(), hop_limit, packet, payload),
+            Kind::Echo | Kind::RouterNews => write_echo(source, about.remote.ip(), hop_limit, packet, payload),
             Kind::Udp | Kind::Free => headers.write(packet, payload, *compute),
         };
         let len = match kind {
-            Kind::Echo => echo_len(source, payload),
+            Kind::Echo | Kind::RouterNews => echo_len(source, payload),
             Kind::Udp | Kind::Free => headers_len(source) + payload.len(),
         };
         match way {

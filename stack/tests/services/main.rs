@@ -10,6 +10,7 @@ mod dhcp;
 mod dns;
 mod icmp;
 mod interface;
+mod slaac;
 mod sntp;
 
 use wavetank_stack::Route;

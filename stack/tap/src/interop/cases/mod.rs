@@ -3,7 +3,10 @@
 mod coap;
 mod dhcp;
 mod dns;
+mod http;
 mod icmp;
+mod mqtt;
+mod slaac;
 mod sntp;
 mod tcp;
 
@@ -50,4 +53,7 @@ cases! {
     "sntp: a server without the time", "chrony" => sntp::unsynchronised;
     "coap: our client", "libcoap's server" => coap::client;
     "coap: our server", "libcoap's client" => coap::server;
+    "http: requests on one connection", "nginx" => http::requests;
+    "mqtt 5: rust-mqtt over our TCP", "mosquitto" => mqtt::qualities;
+    "ipv6: an address by itself", "dnsmasq" => slaac::address;
 }
