@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use wavetank_web::middleware::{BodyLimit, Trace};
 use wavetank_web::{App, Error, IntoResponse, Json, Request, Response, Result, StatusCode};
 
+use crate::page;
 use crate::reading::Posted;
 use crate::{Device, Hub, Reading, RecordError, Recorded, StoredReading};
 
@@ -15,6 +16,7 @@ const BODY_BYTES_MAX: u64 = 1024 * 1024;
 pub fn app(hub: Hub) -> App<Hub> {
     let mut app = App::with_state(hub);
     app.with(Trace).with(BodyLimit::new(BODY_BYTES_MAX));
+    page::add_to(&mut app);
     app.at("/health").get(async || "ok");
     app.at("/readings").post(post_readings);
     app.at("/devices").get(list_devices);

@@ -3,15 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::{Either, select};
-use hyper::rt::Timer;
+use hyper::rt::{Sleep, Timer};
 use wavetank_web::{Listener, Options, Runtime, Served, serve_with};
 
+use crate::listener::Changes;
 use crate::presence::Presence;
 use crate::{Device, Observer, Reading, RecordError, Recorded, Store, StoreError, StoredReading, api};
 
@@ -44,6 +45,8 @@ struct Inner {
     store: Box<dyn Store>,
     observer: Box<dyn Observer>,
     wall_clock: Box<dyn Fn() -> SystemTime>,
+    sleep: Box<dyn Fn(Duration) -> Pin<Box<dyn Sleep>>>,
+    changes: Changes,
     presence: RefCell<Presence>,
     told: Cell<Told>,
     sweeper: RefCell<Option<Waker>>,
@@ -69,6 +72,7 @@ impl Hub {
         config: Config,
     ) -> Result<Self, StoreError> {
         let runtime = runtime.clone();
+        let timer = runtime.timer();
         let window_ms = u64::try_from(config.online_window.as_millis()).unwrap_or(u64::MAX);
         let mut presence = Presence::new(window_ms);
         for device in store.devices()? {
@@ -79,6 +83,8 @@ impl Hub {
                 store: Box::new(store),
                 observer: Box::new(observer),
                 wall_clock: Box::new(move || runtime.wall_clock()),
+                sleep: Box::new(move |duration| timer.sleep(duration)),
+                changes: Changes::default(),
                 presence: RefCell::new(presence),
                 told: Cell::default(),
                 sweeper: RefCell::default(),
@@ -96,6 +102,11 @@ impl Hub {
         R: Runtime,
     {
         let service = api::app(self.clone()).into_service().expect("the hub's paths are distinct");
+        // A page that is kept up to date would keep the server from stopping.
+        let stop = async {
+            stop.await;
+            self.inner.changes.end();
+        };
         let watching = pin!(self.watch(runtime.timer()));
         let serving = pin!(serve_with(self.inner.config.serve.clone(), listener, service, runtime, stop));
         match select(serving, watching).await {
@@ -129,6 +140,19 @@ impl Hub {
         .await;
     }
 
+    /// One who is told of what changes, unless there are so many already.
+    pub(crate) fn listen(&self, listeners_max: usize) -> Option<crate::listener::Listener> {
+        crate::listener::Listener::new(self.clone(), listeners_max)
+    }
+
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.inner.changes
+    }
+
+    pub(crate) fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        (self.inner.sleep)(duration)
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.inner.config
     }
@@ -150,6 +174,7 @@ impl Hub {
                 Recorded::Duplicate => self.inner.observer.duplicate(&reading.device, reading.sequence),
             }
         }
+        self.inner.changes.note();
         self.sweep();
         let sweeper = self.inner.sweeper.borrow_mut().take();
         if let Some(waker) = sweeper {
@@ -202,6 +227,7 @@ impl Hub {
             && before.online != now.online
         {
             self.inner.observer.online(online);
+            self.inner.changes.note();
         }
     }
 }

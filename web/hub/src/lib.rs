@@ -11,6 +11,7 @@
 //! | `GET /devices/:id/readings?from=17&limit=100` | `{"device":…,"readings":[…],"next":…}`, by sequence; `next` is where the next page begins, or null |
 //! | `GET /devices/:id/readings/:sequence` | one reading, or 404 |
 //! | `GET /health` | 200 `ok` |
+//! | `GET /` | a page for people, kept up to date by the server-sent events of `GET /events` |
 //!
 //! An array is stored as a whole or not at all. Times of the hub (`last_heard_ms`, `received_ms`) are milliseconds
 //! since 1970; `at_ms` is whatever the device says.
@@ -21,7 +22,9 @@
 
 mod api;
 mod hub;
+mod listener;
 mod observer;
+mod page;
 mod presence;
 mod reading;
 mod store;

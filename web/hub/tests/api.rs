@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::server::{Clock, START, Server};
 use support::{Asked, reading};
-use wavetank_hub::{Config, Device, Reading, RecordError, Recorded, RedbStore, Store, StoreError, StoredReading};
+use wavetank_hub::{Config, Device, Hub, Reading, RecordError, Recorded, RedbStore, Store, StoreError, StoredReading};
 
 fn hub() -> Asked {
     Asked::of(RedbStore::in_memory().unwrap(), &Clock::new(), Config::default())
@@ -116,7 +116,6 @@ fn readings_are_paged_by_sequence() {
     assert_eq!(hub.get("/devices/a/readings/4").status, 404);
     assert_eq!(hub.get("/devices/a/readings/x").status, 400);
     assert_eq!(hub.get("/health").status, 200);
-    assert_eq!(hub.get("/").status, 404);
 }
 
 #[test]
@@ -234,4 +233,39 @@ fn a_broken_store_is_a_500_that_says_nothing_of_it() {
         assert_eq!(answer.body, json!({ "status": 500, "title": "Internal Server Error" }));
     }
     assert!(hub.witness.told().is_empty());
+}
+
+#[test]
+fn the_page_shows_the_devices_and_is_kept_up_to_date() {
+    let clock = Clock::new();
+    let hub = Hub::new(RedbStore::in_memory().unwrap(), &clock, (), Config::default()).unwrap();
+    let (serving, runtime) = (hub.clone(), clock.clone());
+    let mut server =
+        Server::run(clock, move |network, stop| async move { serving.serve(network, runtime, stop).await });
+    let (device, page) = (server.connect(), server.connect());
+    let shown = server.ask(&page, "GET / HTTP/1.1\r\nhost: hub\r\n\r\n");
+    assert!(shown.contains("content-type: text/html") && shown.contains("No device has reported yet"), "{shown}");
+    assert!(shown.contains("content-security-policy: default-src 'self'"), "{shown}");
+    let first = server.ask(&page, "GET /events HTTP/1.1\r\nhost: hub\r\n\r\n");
+    assert!(first.contains("text/event-stream") && first.contains("No device has reported yet"), "{first}");
+
+    let body = json!([reading("thermostat-1", 1), reading("thermostat-1", 2), reading("thermostat-1", 4)]).to_string();
+    let length = body.len();
+    let head = "POST /readings HTTP/1.1\r\nhost: hub\r\ncontent-type: application/json\r\n";
+    server.ask(&device, format!("{head}content-length: {length}\r\n\r\n{body}"));
+    server.pass(Duration::from_secs(1));
+    let event = page.received();
+    assert!(event.contains("event: overview"), "{event}");
+    assert!(event.contains("<th scope=\"row\">thermostat-1</th>") && event.contains("21.4 °C"), "{event}");
+    assert!(event.contains("class=\"number missing\">1<") && event.contains("1 s ago"), "{event}");
+    server.pass(Duration::from_secs(5));
+    assert_eq!(page.received(), "", "nothing has changed");
+    server.pass(Duration::from_secs(6));
+    assert!(page.received().contains("12 s ago"), "but time has passed");
+    server.pass(Duration::from_secs(60));
+    assert!(page.received().contains("health offline"));
+
+    server.stop();
+    assert!(page.is_closed(), "a page that is open does not keep the hub from stopping");
+    assert_eq!(server.served().unwrap().cut, 0);
 }

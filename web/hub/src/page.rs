@@ -1,0 +1,273 @@
+//! The hub's page: what a person wants to know of the devices, rendered here and kept up to date by server-sent events.
+
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+use futures_util::stream;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use wavetank_web::middleware::{CacheControl, SecurityHeaders};
+use wavetank_web::{App, Asset, Error, IntoResponse, Request, Response, Result, Sse, SseEvent};
+
+use crate::{Device, Hub, StoreError, StoredReading};
+
+static STYLE: Asset = Asset::new(
+    "text/css; charset=utf-8",
+    include_bytes!("page/page.css"),
+    concat!("\"", env!("CARGO_PKG_VERSION"), "\""),
+);
+static SCRIPT: Asset = Asset::new(
+    "text/javascript; charset=utf-8",
+    include_bytes!("page/page.js"),
+    concat!("\"", env!("CARGO_PKG_VERSION"), "\""),
+);
+
+/// How many devices are shown: those beyond are in `GET /devices`.
+const DEVICES_MAX: usize = 200;
+/// How many readings a chart has.
+const READINGS_MAX: u64 = 60;
+/// How many pages are kept up to date at a time.
+const LISTENERS_MAX: usize = 64;
+/// What has changed is told no oftener than this,
+const PAUSE: Duration = Duration::from_secs(1);
+/// and what has not, such as how long ago a device was heard, this often.
+const REFRESH: Duration = Duration::from_secs(10);
+
+pub(crate) fn add_to(app: &mut App<Hub>) {
+    app.at("/").with(SecurityHeaders::default()).with(CacheControl::no_store()).get(page);
+    app.at("/events").get(events);
+    app.at("/page.css").with(CacheControl::no_cache()).get(async |request: Request<Hub>| STYLE.respond(&request));
+    app.at("/page.js").with(CacheControl::no_cache()).get(async |request: Request<Hub>| SCRIPT.respond(&request));
+}
+
+async fn page(request: Request<Hub>) -> Result<Response> {
+    let overview = render(request.state())?;
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Telemetry hub</title>\n\
+         <link rel=\"icon\" href=\"data:,\">\n\
+         <link rel=\"stylesheet\" href=\"page.css\">\n<script src=\"page.js\" defer></script>\n</head>\n<body>\n\
+         <header><h1>Telemetry hub</h1><p id=\"state\" role=\"status\">As of when the page was loaded</p></header>\n\
+         <main id=\"overview\">\n{overview}</main>\n</body>\n</html>\n"
+    );
+    let mut response = page.into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    Ok(response)
+}
+
+async fn events(request: Request<Hub>) -> Result<Sse> {
+    let hub = request.state().clone();
+    let Some(listener) = hub.listen(LISTENERS_MAX) else {
+        return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE)
+            .detail("too many pages are kept up to date already")
+            .header(RETRY_AFTER, HeaderValue::from_static("30")));
+    };
+    let events = stream::unfold((listener, true), |(mut listener, at_once)| async move {
+        if !at_once {
+            listener.rest(PAUSE).await;
+            if !listener.changed_within(REFRESH).await {
+                return None;
+            }
+        }
+        let event = match render(listener.hub()) {
+            Ok(overview) => SseEvent::new(&overview).named("overview"),
+            Err(error) => {
+                tracing::error!(%error, "the page cannot be rendered");
+                return None;
+            }
+        };
+        Some((event, (listener, false)))
+    });
+    Ok(Sse::new(events))
+}
+
+/// What changes of the page.
+fn render(hub: &Hub) -> Result<String, StoreError> {
+    let devices = hub.devices()?;
+    let online = devices.iter().filter(|(_, online)| *online).count();
+    let readings: u64 = devices.iter().map(|(device, _)| device.count).sum();
+    let mut html = String::new();
+    let written = write_overview(&mut html, hub, &devices, online, readings);
+    written.map(|()| html)
+}
+
+fn write_overview(
+    html: &mut String,
+    hub: &Hub,
+    devices: &[(Device, bool)],
+    online: usize,
+    readings: u64,
+) -> Result<(), StoreError> {
+    let known = devices.len();
+    let offline = known - online;
+    let infallible = "a string takes all that is written to it";
+    write!(
+        html,
+        "<dl class=\"totals\">\n<div><dt>Online</dt><dd>{online}</dd></div>\n<div><dt>Offline</dt><dd>{offline}</dd></div>\n\
+         <div><dt>Readings</dt><dd>{}</dd></div>\n</dl>\n",
+        Grouped(readings)
+    )
+    .expect(infallible);
+    if devices.is_empty() {
+        html.push_str(
+            "<p class=\"empty\">No device has reported yet. Readings are posted to <code>/readings</code>.</p>\n",
+        );
+        return Ok(());
+    }
+    html.push_str(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Devices\">\n<table>\n<thead><tr><th scope=\"col\">Device</th>\
+         <th scope=\"col\">Health</th><th scope=\"col\" class=\"number\">Temperature</th>\
+         <th scope=\"col\">Lately</th><th scope=\"col\" class=\"number\">Readings</th>\
+         <th scope=\"col\" class=\"number\">Missing</th><th scope=\"col\" class=\"number\">Heard</th></tr></thead>\n<tbody>\n",
+    );
+    let now_ms = hub.now_ms();
+    for (device, online) in devices.iter().take(DEVICES_MAX) {
+        let from = (device.last_sequence + 1).saturating_sub(READINGS_MAX);
+        let lately = hub.readings(&device.device, from, usize::try_from(READINGS_MAX).unwrap_or(usize::MAX))?;
+        write_row(html, device, *online, &lately, now_ms).expect(infallible);
+    }
+    html.push_str("</tbody>\n</table>\n</div>\n");
+    if known > DEVICES_MAX {
+        writeln!(html, "<p>{} more are not shown.</p>", known - DEVICES_MAX).expect(infallible);
+    }
+    Ok(())
+}
+
+fn write_row(html: &mut String, device: &Device, online: bool, lately: &[StoredReading], now_ms: u64) -> fmt::Result {
+    let (class, health) = if online { ("online", "Online") } else { ("offline", "Offline") };
+    let missing = device.last_sequence.saturating_sub(device.count);
+    write!(html, "<tr><th scope=\"row\">{}</th>", Text(&device.device))?;
+    write!(html, "<td><span class=\"health {class}\">{health}</span></td><td class=\"number\">")?;
+    match lately.last() {
+        Some(reading) => write!(html, "{}", Celsius(reading.celsius_milli))?,
+        None => html.push('–'),
+    }
+    html.push_str("</td><td>");
+    write_chart(html, lately)?;
+    write!(html, "</td><td class=\"number\">{}</td>", Grouped(device.count))?;
+    let class = if missing > 0 { "number missing" } else { "number" };
+    write!(html, "<td class=\"{class}\">{}</td>", Grouped(missing))?;
+    writeln!(html, "<td class=\"number\">{}</td></tr>", Ago(now_ms.saturating_sub(device.last_heard_ms)))
+}
+
+const CHART_WIDTH: i64 = 160;
+const CHART_HEIGHT: i64 = 32;
+
+/// A line of temperatures by their numbers; a gap in the numbers is a gap in the line.
+fn write_chart(html: &mut String, readings: &[StoredReading]) -> fmt::Result {
+    let temperatures = readings.iter().map(|reading| i64::from(reading.celsius_milli));
+    let (Some(low), Some(high)) = (temperatures.clone().min(), temperatures.max()) else {
+        return Ok(());
+    };
+    let (Some(first), Some(last)) = (readings.first(), readings.last()) else {
+        return Ok(());
+    };
+    // A flat line is drawn in the middle, and a wobble of a sensor's last digit is not drawn as a mountain range.
+    let span = (high - low).max(1_000);
+    let base = (low + high - span) / 2;
+    let steps = i64::try_from(last.sequence - first.sequence).unwrap_or(1).max(1);
+    write!(
+        html,
+        "<svg viewBox=\"0 0 {CHART_WIDTH} {CHART_HEIGHT}\" width=\"{CHART_WIDTH}\" height=\"{CHART_HEIGHT}\" role=\"img\" \
+         aria-label=\"{} readings between {} and {}\"><path d=\"",
+        readings.len(),
+        Celsius(i32::try_from(low).unwrap_or_default()),
+        Celsius(i32::try_from(high).unwrap_or_default()),
+    )?;
+    let (mut before, mut end) = (None, (0, 0));
+    for reading in readings {
+        let number = i64::try_from(reading.sequence - first.sequence).unwrap_or_default();
+        let x = 3 + number * (CHART_WIDTH - 6) / steps;
+        let above = i64::from(reading.celsius_milli) - base;
+        let y = CHART_HEIGHT - 3 - above * (CHART_HEIGHT - 6) / span;
+        let follows = before.is_some_and(|before: u64| before + 1 == reading.sequence);
+        write!(html, "{}{x} {y}", if follows { 'L' } else { 'M' })?;
+        (before, end) = (Some(reading.sequence), (x, y));
+    }
+    write!(html, "\"/><circle cx=\"{}\" cy=\"{}\" r=\"2.5\"/></svg>", end.0, end.1)
+}
+
+/// Text in HTML.
+struct Text<'a>(&'a str);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| match char {
+            '&' => f.write_str("&amp;"),
+            '<' => f.write_str("&lt;"),
+            '>' => f.write_str("&gt;"),
+            '"' => f.write_str("&quot;"),
+            other => f.write_char(other),
+        })
+    }
+}
+
+/// Thousandths of a degree, to a tenth.
+struct Celsius(i32);
+
+impl fmt::Display for Celsius {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = (i64::from(self.0) + if self.0 < 0 { -50 } else { 50 }) / 100;
+        let sign = if tenths < 0 { "−" } else { "" };
+        write!(f, "{sign}{}.{} °C", tenths.abs() / 10, tenths.abs() % 10)
+    }
+}
+
+/// A number that can be read: 1,234,567.
+struct Grouped(u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        digits.bytes().enumerate().try_for_each(|(index, digit)| {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                f.write_char(',')?;
+            }
+            f.write_char(char::from(digit))
+        })
+    }
+}
+
+/// How long ago, to what a person wants to know.
+struct Ago(u64);
+
+impl fmt::Display for Ago {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 / 1_000 {
+            0 => f.write_str("just now"),
+            seconds @ 1..60 => write!(f, "{seconds} s ago"),
+            seconds @ 60..3_600 => write!(f, "{} min ago", seconds / 60),
+            seconds @ 3_600..86_400 => write!(f, "{} h ago", seconds / 3_600),
+            seconds => write!(f, "{} d ago", seconds / 86_400),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ago, Celsius, Grouped, Text, write_chart};
+    use crate::StoredReading;
+
+    #[test]
+    fn numbers_are_written_for_people() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(|n| Grouped(n).to_string()), ["0", "999", "1,000", "1,234,567"]);
+        let degrees = [21_375, -49, -50, 0, -40_000].map(|milli| Celsius(milli).to_string());
+        assert_eq!(degrees, ["21.4 °C", "0.0 °C", "−0.1 °C", "0.0 °C", "−40.0 °C"]);
+        let ago = [0, 59_999, 60_000, 7_200_000, 172_800_000].map(|ms| Ago(ms).to_string());
+        assert_eq!(ago, ["just now", "59 s ago", "1 min ago", "2 h ago", "2 d ago"]);
+        assert_eq!(Text("<a href=\"x\">&").to_string(), "&lt;a href=&quot;x&quot;&gt;&amp;");
+    }
+
+    #[test]
+    fn a_chart_has_gaps_where_readings_are_missing() {
+        let reading = |sequence, celsius_milli| StoredReading { sequence, celsius_milli, at_ms: 0, received_ms: 0 };
+        let mut html = String::new();
+        write_chart(&mut html, &[reading(5, 20_000), reading(6, 21_000), reading(9, 22_000)]).expect("a string");
+        assert!(html.contains("d=\"M3 29L41 16M157 3\""), "{html}");
+        assert!(html.contains("3 readings between 20.0 °C and 22.0 °C"), "{html}");
+        let mut empty = String::new();
+        write_chart(&mut empty, &[]).expect("a string");
+        assert_eq!(empty, "");
+    }
+}
