@@ -49,15 +49,39 @@ fn text(kind: &dyn Kind) -> String {
     text
 }
 
-/// The keys of a kind's configuration with what their schema says of them, on one line.
+/// The keys of a kind's configuration, and of the tables nested in it, with what their schema says of them, on one line.
 fn options(kind: &dyn Kind) -> Vec<(String, String)> {
-    let schema = kind.schema();
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let described = |(key, property): (&String, &Value)| {
-        let doc = property.get("description").and_then(Value::as_str).unwrap_or_default();
-        (key.clone(), doc.split_whitespace().collect::<Vec<_>>().join(" "))
+    let mut rows = Vec::new();
+    collect("", kind.schema().as_value(), &mut rows);
+    rows
+}
+
+/// What must be written comes first, nested tables last.
+fn collect(prefix: &str, schema: &Value, rows: &mut Vec<(String, String)>) {
+    let properties: Vec<(&String, &Value)> =
+        schema.get("properties").and_then(Value::as_object).into_iter().flatten().collect();
+    let required = |name: &str| {
+        let names = schema.get("required").and_then(Value::as_array);
+        names.into_iter().flatten().any(|required| required == name)
     };
-    properties.into_iter().flatten().map(described).collect()
+    let nested = |property: &Value| property.get("properties").is_some();
+    let (tables, values): (Vec<_>, Vec<_>) = properties.into_iter().partition(|(_, property)| nested(property));
+    let (must, may): (Vec<_>, Vec<_>) = values.into_iter().partition(|(name, _)| required(name));
+    for (name, property) in must.into_iter().chain(may).chain(tables) {
+        let doc = property.get("description").and_then(Value::as_str).unwrap_or_default();
+        let mut told = doc.split_whitespace().collect::<Vec<_>>().join(" ");
+        match property.get("default") {
+            _ if required(name) => told.push_str(" [required]"),
+            Some(default) if !nested(property) && !default.is_null() => {
+                told.push_str(&format!(" [default: {default}]"));
+            }
+            _ => {}
+        }
+        rows.push((format!("{prefix}{name}"), told));
+        if nested(property) {
+            collect(&format!("{prefix}{name}."), property, rows);
+        }
+    }
 }
 
 fn object(kind: &dyn Kind) -> Value {
@@ -88,6 +112,19 @@ mod tests {
                 assert!(text.contains(metric.name), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_required_comes_first_and_nested_tables_are_told_with_their_defaults() {
+        let registry = Registry::builtin();
+        let text = anstream::adapter::strip_str(&text(&**registry.kind("thermostat").unwrap())).to_string();
+        let rows: Vec<&str> = text.lines().skip(2).take_while(|line| *line != "  metrics").map(str::trim_end).collect();
+        assert!(rows[0].starts_with("    hub ") && rows[0].ends_with(" [required]"), "{text}");
+        assert!(rows.iter().any(|row| row.starts_with("    period ") && row.ends_with(" [default: \"1s\"]")), "{text}");
+        let nested = rows.iter().position(|row| row.starts_with("    sensor ")).unwrap();
+        assert!(rows[nested + 1..].iter().all(|row| row.starts_with("    sensor.")), "{text}");
+        let mean = rows.iter().find(|row| row.starts_with("    sensor.mean_millicelsius ")).unwrap();
+        assert!(mean.ends_with(" [default: 21000]"), "{text}");
     }
 
     #[test]
