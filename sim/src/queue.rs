@@ -6,7 +6,8 @@
 //! they were pushed, without a stored sequence number.
 //!
 //! Pushing and cancelling are O(1). Popping moves an entry down at most once a level; a slot whose entries are all of
-//! one instant, as those of beats and bursts are, moves as a whole.
+//! one instant, as those of beats and bursts are, moves as a whole. Beside a binary heap it takes half the time with a
+//! thousand entries pending and a quarter with a hundred thousand (`queue-…` and `heap-…` in bench/README.md).
 
 const NIL: u32 = u32::MAX;
 const LEVELS: usize = 11;

@@ -2,6 +2,11 @@
 //!
 //! A cable is a pair of one-way links. What a link does to a frame depends on the frame's turn on that link and on the
 //! link's own streams, never on anything else in the world.
+//!
+//! Frames come from a pool and keep their place in memory from sender to receiver; what moves is the box. A hop touches
+//! one cache line of a frame that it does not change: all that is known of the frame stands before its Ethernet header.
+//! One event is queued for each frame and hop, and a frame that lands goes to its interface's ring at once: the driver's
+//! task is woken, its poll finds the frame there.
 
 mod frame;
 pub mod impair;

@@ -2,6 +2,11 @@
 //!
 //! The trace holds what a run *means*: frames on wires, resets, faults, flows, verdicts. Logs, metrics, addresses and
 //! allocations are not in it, so that looking changes nothing.
+//!
+//! An event is one 128-bit word of time, kind, subject and value, and one multiplication mixes it in where it happens: a
+//! running state in two registers is cheaper than a buffer to be hashed in blocks. A frame's bytes are hashed once, where
+//! they enter the network, and their digest travels with the frame: sending it over a link mixes digest and event in one
+//! go. Whoever wants to see events themselves costs a run that nobody watches one flag.
 
 mod event;
 mod fingerprint;
