@@ -6,6 +6,8 @@
 #[cfg(target_os = "linux")]
 mod cases;
 #[cfg(target_os = "linux")]
+mod lossy;
+#[cfg(target_os = "linux")]
 mod shore;
 #[cfg(target_os = "linux")]
 mod table;

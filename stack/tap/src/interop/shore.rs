@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, spawn_local};
 use wavetank_stack::{Cidr, Config, Route, Stack};
 use wavetank_tap::{HostClock, Tap};
 
+use crate::lossy::Lossy;
 use crate::table::Failure;
 
 /// The kernel's end of the cable.
@@ -38,17 +39,22 @@ impl Shore {
     pub(crate) async fn new() -> Result<Self, Failure> {
         let addresses = [Cidr::v4(OURS, 24), Cidr::v6(OURS_V6, 64)];
         let routes = [Route::default_via(KERNEL.into()), Route::default_via(KERNEL_V6.into())];
-        Self::with(&Config::new(&addresses, &routes)).await
+        Self::with(&Config::new(&addresses, &routes), None).await
+    }
+
+    /// [`Shore::new`], over a cable that loses one frame in `one_in` each way.
+    pub(crate) async fn stormy(one_in: u32) -> Result<Self, Failure> {
+        Self::with(&Config::new(&[Cidr::v4(OURS, 24)], &[]), Some(one_in)).await
     }
 
     /// A stack that nobody has told an address.
     pub(crate) async fn bare() -> Result<Self, Failure> {
-        Self::with(&Config::default()).await
+        Self::with(&Config::default(), None).await
     }
 
-    async fn with(config: &Config<'_>) -> Result<Self, Failure> {
+    async fn with(config: &Config<'_>, loses_one_in: Option<u32>) -> Result<Self, Failure> {
         let clock = HostClock::new();
-        let tap = Tap::open(DEVICE, MAC)?;
+        let tap = Lossy::new(Tap::open(DEVICE, MAC)?, loses_one_in);
         ip(&["link", "set", "lo", "up"]).await?;
         ip(&["address", "add", &format!("{KERNEL}/24"), "dev", DEVICE]).await?;
         ip(&["address", "add", &format!("{KERNEL_V6}/64"), "dev", DEVICE, "nodad"]).await?;

@@ -36,6 +36,7 @@ cases! {
     "tcp: bulk to the kernel", "Linux TCP" => tcp::bulk_out;
     "tcp: bulk from the kernel", "Linux TCP" => tcp::bulk_in;
     "tcp: bulk over IPv6", "Linux TCP" => tcp::bulk_v6;
+    "tcp: bulk both ways, 1 in 50 lost", "Linux TCP" => tcp::bulk_lossy;
     "tcp: half-close, both ways", "Linux TCP" => tcp::half_close;
     "tcp: zero window, ours", "Linux TCP" => tcp::zero_window_ours;
     "tcp: zero window, the kernel's", "Linux TCP" => tcp::zero_window_theirs;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use embedded_io_async::{Read as _, Write as _};
-use futures_util::future::try_join;
+use futures_util::future::{try_join, try_join4};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, Instant, sleep};
@@ -109,6 +109,44 @@ pub(crate) async fn bulk_in() -> Outcome {
     let ((), received) = try_join(write_theirs(&mut theirs, MANY), read_ours(&mut ours)).await?;
     demand!(received == MANY, "{received} bytes of {MANY} arrived");
     Ok(rate(MANY, start))
+}
+
+/// Both directions at a time, over a cable that loses frames of both.
+pub(crate) async fn bulk_lossy() -> Outcome {
+    const SOME: usize = MANY / 8;
+    let shore = Shore::stormy(50).await?;
+    let (ours, theirs) = pair(&shore, KERNEL.into()).await?;
+    let ((mut in_, mut out), (mut from, mut to)) = (ours.into_split(), theirs.into_split());
+    let all: Vec<u8> = (0..SOME).map(byte).collect();
+    let start = Instant::now();
+    let we_write = async {
+        out.write_all(&all).await?;
+        out.shutdown();
+        Ok::<_, Failure>(())
+    };
+    let they_write = async {
+        to.write_all(&all).await?;
+        Ok(to.shutdown().await?)
+    };
+    let we_read = async {
+        let (mut buffer, mut received) = (vec![0; 16_384], 0);
+        while let len @ 1.. = in_.read(&mut buffer).await? {
+            check(&buffer[..len], received)?;
+            received += len;
+        }
+        Ok(received)
+    };
+    let they_read = async {
+        let (mut buffer, mut received) = (vec![0; 16_384], 0);
+        while let len @ 1.. = from.read(&mut buffer).await? {
+            check(&buffer[..len], received)?;
+            received += len;
+        }
+        Ok(received)
+    };
+    let ((), (), ours, theirs) = try_join4(we_write, they_write, we_read, they_read).await?;
+    demand!((ours, theirs) == (SOME, SOME), "{ours} and {theirs} of {SOME} bytes arrived");
+    Ok(format!("each way {}", rate(SOME, start)))
 }
 
 pub(crate) async fn half_close() -> Outcome {
