@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use wavetank_scenarios::units::Time;
 use wavetank_sim::session::Pace;
 
-pub(crate) use self::seeds::{Diff, Explore, Format, Replay, Shown, Shrink, Trace};
+pub(crate) use self::seeds::{Diff, Explain, Explore, Format, Replay, Shown, Shrink, Trace};
 use crate::values::{self, Seed};
 
 /// A wave tank for networks: devices, links and servers in virtual time, from one seed.
@@ -42,6 +42,8 @@ pub(crate) enum Verb {
     Diff(Diff),
     /// Makes a failing scenario as small as it can be, every fault that is left explicit.
     Shrink(Shrink),
+    /// Says which faults caused a failure, and what happened in between.
+    Explain(Explain),
     /// Runs seeds for `explore`, which starts it.
     #[command(name = "__worker", hide = true)]
     Worker,

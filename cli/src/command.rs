@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::serve;
 #[cfg(feature = "tui")]
 use crate::watch;
-use crate::{check, completions, diff, explore, kinds, replay, run, schema, shrink, trace, workers};
+use crate::{check, completions, diff, explain, explore, kinds, replay, run, schema, shrink, trace, workers};
 
 /// What the standard library exits with after a panic; no verdict of ours.
 const PANICKED: u8 = 101;
@@ -98,6 +98,7 @@ fn obey(arguments: Arguments, registry: &Registry, out: &mut impl Write) -> Resu
         Verb::Trace(arguments) => trace::run(&arguments, registry, out),
         Verb::Diff(arguments) => diff::run(&arguments, registry, out),
         Verb::Shrink(arguments) => shrink::run(&arguments, registry, out),
+        Verb::Explain(arguments) => explain::run(&arguments, registry, out),
         Verb::Worker => workers::serve(registry),
         #[cfg(feature = "tui")]
         Verb::Watch(arguments) => watch::run(&arguments, registry, out),

@@ -30,6 +30,8 @@ mod diff;
 #[cfg(feature = "cli")]
 mod exit;
 #[cfg(feature = "cli")]
+mod explain;
+#[cfg(feature = "cli")]
 mod explore;
 #[cfg(feature = "cli")]
 mod human;

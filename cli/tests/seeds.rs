@@ -194,6 +194,28 @@ fn a_failure_is_shrunk_to_a_scenario_of_its_own() {
     assert!(err(&holds).contains("there is nothing to shrink"), "{}", err(&holds));
 }
 
+#[test]
+fn a_failure_is_explained_by_its_causes() {
+    let explained = json(&wavetank(&["explain", MEANT_TO_FAIL, "--json"]));
+    let mishaps = explained["mishaps"].as_array().unwrap();
+    let causes: Vec<&str> = mishaps
+        .iter()
+        .filter(|mishap| mishap["causal"] == true)
+        .map(|mishap| mishap["what"].as_str().unwrap())
+        .collect();
+    assert_eq!(causes, ["fault: at = \"10s\", kind = \"cut-link\", target = \"lan/thermostat-2\""]);
+    assert!(mishaps.len() > 1, "lost frames are no causes");
+    assert_eq!(explained["path"][0]["event"], "fault-began");
+    assert_eq!(explained["path"].as_array().unwrap().last().unwrap()["verdict"], "broken");
+    let text = wavetank(&["explain", MEANT_TO_FAIL]);
+    assert_eq!(text.status.code(), Some(0));
+    assert!(out(&text).contains("without it: nothing breaks"), "{}", out(&text));
+    let diagram = wavetank(&["explain", MEANT_TO_FAIL, "--mermaid"]);
+    assert!(out(&diagram).starts_with("sequenceDiagram\n    participant p"), "{}", out(&diagram));
+    assert!(out(&diagram).contains("-x") && out(&diagram).contains("Note over"), "{}", out(&diagram));
+    assert_eq!(wavetank(&["explain", FIRST_LIGHT]).status.code(), Some(2));
+}
+
 /// Ctrl-C ends with what was found.
 #[cfg(unix)]
 #[test]

@@ -2,6 +2,7 @@
 
 mod build;
 pub mod diagnose;
+pub mod explain;
 pub mod explore;
 pub mod expr;
 pub mod kinds;

@@ -178,3 +178,29 @@ pub(crate) struct Shrink {
     #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
 }
+
+/// `wavetank explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wavetank explain small.toml                            which faults caused it, and what lies between
+  wavetank explain storm.toml --seed 17 --mermaid > a.mmd    as a sequence diagram
+  wavetank explain found.jsonl --json                    of the first failure that explore wrote down
+
+Each fault and each lost frame is left out in turn; `wavetank shrink` first makes that quick, and the answer clear.
+
+Exit codes: 0 it was explained, 2 bad input or usage, or nothing that fails, 130 ended by Ctrl-C.")]
+pub(crate) struct Explain {
+    /// The scenario, or what `explore --results` wrote.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The seed that fails [default: the first that failed in the results file, or the scenario's].
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) seed: Option<Seed>,
+    /// Prints one JSON object instead of text.
+    #[arg(long, conflicts_with = "mermaid")]
+    pub(crate) json: bool,
+    /// Prints a sequence diagram in Mermaid's language instead of text.
+    #[arg(long)]
+    pub(crate) mermaid: bool,
+}

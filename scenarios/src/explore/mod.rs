@@ -21,4 +21,4 @@ mod world;
 pub use groups::{Group, Groups};
 pub use panics::{Panics, listen};
 pub use signature::{Failure, FailureKind, Signature};
-pub use world::{Heart, Limits, Outcome, Ran, run_seed};
+pub use world::{Heart, Limits, Outcome, Ran, run_given, run_seed};

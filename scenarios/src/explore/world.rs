@@ -12,7 +12,7 @@ use wavetank_sim::world::{self, Snapshot, Stop, World};
 use super::signature::{first, kind_of};
 use super::{Failure, FailureKind, panics};
 use crate::plan::Plan;
-use crate::run::{RunError, RunOptions, start};
+use crate::run::{Given, RunError, RunOptions, start};
 
 /// What a run may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,8 +109,23 @@ const BEAT_EVENTS: u64 = 1_024;
 ///
 /// If no thread can be had, or the kernel itself panicked.
 pub fn run_seed(plan: &Arc<Plan>, seed: u64, limits: &Limits, heart: &Heart) -> Result<Ran, RunError> {
+    run_given(plan, seed, None, limits, heart)
+}
+
+/// As [`run_seed`], with what is `given` in place of what would be drawn.
+///
+/// # Errors
+///
+/// As for [`run_seed`].
+pub fn run_given(
+    plan: &Arc<Plan>,
+    seed: u64,
+    given: Option<Arc<Given>>,
+    limits: &Limits,
+    heart: &Heart,
+) -> Result<Ran, RunError> {
     let polls_per_instant_max = Some(limits.events_per_instant_max);
-    let session = start(plan, &RunOptions { seed: Some(seed), polls_per_instant_max, ..RunOptions::default() })?;
+    let session = start(plan, &RunOptions { seed: Some(seed), given, polls_per_instant_max, ..RunOptions::default() })?;
     let (beats, end, bounds) = (heart.clone(), Instant::from_nanos(plan.duration_ns), *limits);
     let polled = session.call(|world| world.polled())?;
     heart.hold(Some((seed, polled.clone())));
