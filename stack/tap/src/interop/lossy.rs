@@ -23,7 +23,7 @@ impl<D> Lossy<D> {
 
 /// Whether the next frame is lost.
 fn loses(draws: &RefCell<ChaCha8Rng>, one_in: Option<u32>) -> bool {
-    one_in.is_some_and(|one_in| draws.borrow_mut().next_u32() % one_in == 0)
+    one_in.is_some_and(|one_in| draws.borrow_mut().next_u32().is_multiple_of(one_in))
 }
 
 impl<D: Driver> Driver for Lossy<D> {
