@@ -1,4 +1,4 @@
-//! Real sockets: a listener and a runtime for a current-thread tokio. Nothing is spawned on it.
+//! Real sockets: listeners and a runtime for a current-thread tokio. Nothing is spawned on it.
 //!
 //! ```no_run
 //! use wavetank_web::tokio::{TokioListener, TokioRuntime};
@@ -16,6 +16,13 @@
 //! })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! An app lives on one thread. More cores are more threads, each with an app, a runtime and a listener of its own at the
+//! same address: [`serve_per_core`].
+
+mod cores;
+#[cfg(unix)]
+mod unix;
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,6 +32,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
 use crate::{Listener, Peer, Runtime};
+
+pub use cores::serve_per_core;
+#[cfg(unix)]
+pub use unix::UnixListener;
 
 /// A TCP listener of tokio's. Connections are set to `TCP_NODELAY`.
 #[derive(Debug)]

@@ -12,6 +12,8 @@ mod extracting;
 mod middleware;
 mod protocol;
 mod routing;
+#[cfg(all(feature = "tokio", feature = "http2", unix))]
+mod sockets;
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(feature = "tower")]
