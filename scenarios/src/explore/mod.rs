@@ -1,6 +1,6 @@
 //! Exploring: one scenario with many seeds, and what broke with which of them.
 //!
-//! A [`world`] is run to its end and comes to an [`Outcome`]: nothing, or a [`Failure`] with a [`Signature`] that is the
+//! A world is run to its end and comes to an [`Outcome`]: nothing, or a [`Failure`] with a [`Signature`] that is the
 //! same whenever the same thing breaks in the same place. Worlds run side by side in worker processes ([`pool`]), because
 //! a world can take its whole process along: by an abort, by an overflowing stack, by a poll that never ends. In one
 //! process ([`threads`]) they run where that risk is the caller's own, as in a test.
