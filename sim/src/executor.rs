@@ -252,18 +252,22 @@ impl Kernel {
                 self.retire(id, task);
                 self.after_poll(node, debt_ns);
             }
-            Err(payload) => {
-                self.retire(id, task);
-                // A refusal that became a panic on its way is still the refusal.
-                match node.refusal.take() {
-                    Some(what) => self.node_refused(node, what),
-                    None => self.node_panicked(node, &panic_text(&*payload)),
-                }
-            }
+            Err(payload) => self.poll_panicked(id, task, &*payload),
+        }
+    }
+
+    #[cold]
+    fn poll_panicked(&self, id: TaskId, task: &Rc<Task>, payload: &(dyn Any + Send)) {
+        self.retire(id, task);
+        // A refusal that became a panic on its way is still the refusal.
+        match task.node.refusal.take() {
+            Some(what) => self.node_refused(&task.node, what),
+            None => self.node_panicked(&task.node, &panic_text(payload)),
         }
     }
 
     /// Ends a task that has come to its own end, and takes it off its node's list.
+    #[inline(never)]
     fn retire(&self, id: TaskId, task: &Rc<Task>) {
         let mut tasks = self.tasks.borrow_mut();
         let place = task.place.get();

@@ -20,6 +20,7 @@ impl Kernel {
         self.queue.borrow_mut().push(at, boot.payload());
     }
 
+    #[inline(never)]
     pub(crate) fn boot(&self, node: &Rc<NodeCore>) {
         if node.cuts.get() > 0 {
             return;

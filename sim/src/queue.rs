@@ -111,22 +111,29 @@ impl Queue {
     }
 
     /// Adds an entry. `at` must not be before the last popped time, nor before a limit that `pop` has reached.
-    #[inline]
+    // It is short, and a few call it: always.
+    #[inline(always)]
     pub fn push(&mut self, at: u64, payload: u64) -> EntryId {
         debug_assert!(at >= self.last, "an event may not be scheduled in the past");
-        let mut index = self.free;
-        let generation = if let Some(entry) = self.entries.get_mut(index as usize) {
-            self.free = entry.next;
-            (entry.at, entry.payload) = (at, payload);
-            entry.generation
-        } else {
-            index = u32::try_from(self.entries.len()).expect("fewer than 2^32 pending events");
-            self.entries.push(Entry { at, payload, next: NIL, prev: NIL, generation: 0 });
-            0
-        };
+        if self.free == NIL {
+            self.grow();
+        }
+        let index = self.free;
+        let entry = &mut self.entries[index as usize];
+        self.free = entry.next;
+        (entry.at, entry.payload) = (at, payload);
+        let generation = entry.generation;
         self.len += 1;
         self.link(index, at);
         EntryId { index, generation }
+    }
+
+    /// Makes room for another entry.
+    #[cold]
+    fn grow(&mut self) {
+        let index = u32::try_from(self.entries.len()).ok().filter(|index| *index != NIL);
+        self.free = index.expect("fewer than 2^32 pending events");
+        self.entries.push(Entry { at: 0, payload: 0, next: NIL, prev: NIL, generation: 0 });
     }
 
     /// The payload of an entry, if it is still pending.
@@ -195,7 +202,7 @@ impl Queue {
         Place { level, slot: (at >> (6 * level)) as usize % SLOTS }
     }
 
-    #[inline]
+    #[inline(always)]
     fn link(&mut self, index: u32, at: u64) {
         let place = self.place(at);
         let slot = &mut self.slots[place.index()];
@@ -214,6 +221,7 @@ impl Queue {
         self.entries[tail as usize].next = index;
     }
 
+    #[inline(never)]
     fn unlink(&mut self, index: u32, Entry { at, next, prev, .. }: Entry) {
         let place = self.place(at);
         let slot = &mut self.slots[place.index()];

@@ -5,7 +5,6 @@
 
 use std::task::Waker;
 
-use crate::executor::Wakee;
 use crate::kernel::{Action, Kernel};
 use crate::queue::EntryId;
 
@@ -52,10 +51,16 @@ impl Kernel {
         let Some(&mut armed) = self.queue.borrow_mut().payload_mut(key) else {
             return;
         };
-        let callee = match (Action::of(armed), self.polled_wakee(waker)) {
-            (Action::Wake(task), Some(polled)) if task == polled => return,
-            (Action::Call(place), None) if self.callees.borrow().wakes(place, waker) => return,
-            (Action::Call(place), _) => self.callees.borrow_mut().remove(place),
+        let (armed, polled) = (Action::of(armed), self.polled_wakee(waker));
+        if polled.is_none_or(|polled| armed != Action::Wake(polled)) {
+            self.redirect_timer(key, armed, waker);
+        }
+    }
+
+    fn redirect_timer(&self, key: TimerKey, armed: Action, waker: &Waker) {
+        let callee = match armed {
+            Action::Call(place) if self.callees.borrow().wakes(place, waker) => return,
+            Action::Call(place) => self.callees.borrow_mut().remove(place),
             _ => None,
         };
         let action = self.timer_action(waker);
@@ -69,24 +74,30 @@ impl Kernel {
     pub(crate) fn cancel_timer(&self, key: TimerKey) {
         let cancelled = self.queue.borrow_mut().cancel(key);
         if let Some(Action::Call(place)) = cancelled.map(Action::of) {
-            let callee = self.callees.borrow_mut().remove(place);
-            drop(callee);
+            drop(self.remove_callee(place));
         }
+    }
+
+    #[inline(never)]
+    fn remove_callee(&self, place: u32) -> Option<Waker> {
+        self.callees.borrow_mut().remove(place)
     }
 
     /// A timer that is not a task's has fired.
     pub(crate) fn call(&self, place: u32) {
-        let callee = self.callees.borrow_mut().remove(place);
-        if let Some(waker) = callee {
+        if let Some(waker) = self.remove_callee(place) {
             waker.wake();
         }
     }
 
     #[inline]
     fn timer_action(&self, waker: &Waker) -> Action {
-        match self.wakee(waker) {
-            Wakee::Task(task) => Action::Wake(task),
-            Wakee::Waker(waker) => Action::Call(self.callees.borrow_mut().insert(waker)),
-        }
+        self.polled_wakee(waker).map_or_else(|| self.call_action(waker), Action::Wake)
+    }
+
+    #[inline(never)]
+    fn call_action(&self, waker: &Waker) -> Action {
+        let waker = waker.clone();
+        Action::Call(self.callees.borrow_mut().insert(waker))
     }
 }

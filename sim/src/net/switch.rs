@@ -55,6 +55,7 @@ impl Switch {
 }
 
 impl Switch {
+    #[cold]
     fn learn(&mut self, port: u32, source: u64) {
         if is_group(source) {
             return;

@@ -68,8 +68,7 @@ impl Net {
         }
         let fate = link.offer(port.now, bytes);
         if let Some(tap) = link.tap {
-            let direction = if id.0.is_multiple_of(2) { Direction::Tx } else { Direction::Rx };
-            self.taps[tap as usize].frame(at, direction, frame.bytes(), fate.err());
+            self.show(tap, at, id, &frame, fate.err());
         }
         match fate {
             Ok(arrival) => {
@@ -78,6 +77,13 @@ impl Net {
             }
             Err(reason) => self.lose(port, frame, reason),
         }
+    }
+
+    /// Shows a frame that is offered to a link to the link's tap.
+    #[cold]
+    fn show(&mut self, tap: u32, at: Instant, id: LinkId, frame: &Frame, dropped: Option<DropReason>) {
+        let direction = if id.0.is_multiple_of(2) { Direction::Tx } else { Direction::Rx };
+        self.taps[tap as usize].frame(at, direction, frame.bytes(), dropped);
     }
 
     #[inline]
@@ -90,6 +96,7 @@ impl Net {
         u32::try_from(self.flights.len() - 1).expect("fewer than 2^32 frames in flight")
     }
 
+    #[cold]
     pub(super) fn lose(&mut self, port: &mut Port<'_>, frame: Box<Frame>, reason: DropReason) {
         let (link, ordinal) = (LinkId(frame.link), frame.ordinal);
         self.dropped[reason as usize] += 1;
@@ -140,17 +147,20 @@ impl Net {
                 let link = switch.ports[out as usize].link;
                 self.offer(port, link, frame);
             }
-            Forward::Flood => {
-                for out in 0..switch.ports.len() {
-                    if out != ingress as usize {
-                        let link = self.switches[id.0 as usize].ports[out].link;
-                        self.offer(port, link, port.pool.copy(&frame));
-                    }
-                }
-                port.pool.put(frame);
-            }
+            Forward::Flood => self.flood(port, id, ingress, frame),
             Forward::Nowhere => port.pool.put(frame),
         }
+    }
+
+    #[cold]
+    fn flood(&mut self, port: &mut Port<'_>, id: SwitchId, ingress: u32, frame: Box<Frame>) {
+        for out in 0..self.switches[id.0 as usize].ports.len() {
+            if out != ingress as usize {
+                let link = self.switches[id.0 as usize].ports[out].link;
+                self.offer(port, link, port.pool.copy(&frame));
+            }
+        }
+        port.pool.put(frame);
     }
 }
 
