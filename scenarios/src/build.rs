@@ -12,6 +12,7 @@ use wavetank_sim::time::{Duration, Instant, nanos};
 use wavetank_sim::world::World;
 
 use crate::expr::{self, Program};
+use crate::impairments::impairments;
 use crate::plan::{self, Chance, Damage, Demand, Direction, End, Impairments, NetworkKind, Plan, What};
 use crate::run::Given;
 use crate::site::Site;
@@ -115,7 +116,7 @@ fn add_cables(plan: &Plan, built: &mut Built, world: &mut World) {
             End::Node { node, interface } => Plug::Nic(built.nics[node][interface]),
             End::Switch { network } => Plug::Switch(switches[network].expect("a plan's switch ends are of switches")),
         });
-        let [forth, back] = link.pipes.map(|pipe| link_config(&pipe));
+        let [forth, back] = [&link.pipes[0], &link.pipes[1]].map(link_config);
         built.cables.push(world.connect(&link.name, a, b, &forth, &back));
     }
 }
@@ -127,7 +128,7 @@ fn link_config(pipe: &Impairments) -> LinkConfig {
         rate_bps: pipe.rate_bits_per_second,
         queue_bytes_max: pipe.queue_bytes,
         loss: Probability::from_parts_per_billion(pipe.loss_ppb.into()),
-        impairments: None,
+        impairments: pipe.more.as_ref().map(|more| Box::new(impairments(more))),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod diagnose;
 pub mod explain;
 pub mod explore;
 pub mod expr;
+mod impairments;
 pub mod kinds;
 pub mod plan;
 pub mod registry;

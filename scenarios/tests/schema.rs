@@ -37,7 +37,7 @@ fn first_light_is_planned_as_it_is_written() {
     assert_eq!(&*link.name, "lan/thermostat-3");
     assert_eq!(link.ends, [End::Node { node: 3, interface: 0 }, End::Switch { network: 0 }]);
     assert_eq!(link.pipes[0], link.pipes[1]);
-    let pipe = link.pipes[0];
+    let pipe = &link.pipes[0];
     assert_eq!((pipe.latency_ns, pipe.jitter_ns, pipe.loss_ppb), (1_000_000, 200_000, 10_000_000));
     assert_eq!((pipe.rate_bits_per_second, pipe.queue_bytes), (Some(10_000_000), Some(65_536)));
 
@@ -124,7 +124,7 @@ fn nodes_can_be_in_several_networks_and_links_can_differ() {
     assert_eq!(hub.interfaces.len(), 2);
     assert_eq!(hub.interfaces[0].addresses.len(), 2);
     assert_ne!(hub.interfaces[0].mac, hub.interfaces[1].mac);
-    let pipe = |name: &str| plan.links[plan.link(name).expect("a link")].pipes[0];
+    let pipe = |name: &str| &plan.links[plan.link(name).expect("a link")].pipes[0];
     assert_eq!(pipe("lan/thermostat-9").jitter_ns, 0);
     assert_eq!(pipe("lan/thermostat-10").jitter_ns, 5_000_000);
     assert_eq!(pipe("lan/thermostat-12").latency_ns, 100_000_000);

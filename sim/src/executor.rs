@@ -239,7 +239,7 @@ impl Kernel {
     #[inline]
     fn poll_task(&self, id: TaskId, task: &Rc<Task>) {
         let node = &task.node;
-        self.enter(id, task, node.poll_ns);
+        self.enter(id, task, node.poll_ns.get());
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let mut future = task.future.borrow_mut();
             let future = future.as_mut().expect("a task in its slot has not ended");

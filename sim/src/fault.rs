@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::net::CableId;
+pub use crate::affect::FaultReport;
+
+use crate::net::{CableId, LinkConfig, LinkId};
 use crate::node::NodeId;
 use crate::time::{Duration, Instant};
 
@@ -31,6 +33,54 @@ pub enum FaultKind {
     Reset(NodeId),
     /// The node's code does not run; its interfaces still fill their rings.
     Pause(NodeId),
+    /// One direction of a cable is cut.
+    CutLink(LinkId),
+    /// What is offered to the link is held back, and comes to it in order when the fault ends.
+    Clog(LinkId),
+    /// Frames that the first nodes send do not reach the second ones, whatever lies between.
+    Partition {
+        /// Who is not heard.
+        from: Vec<NodeId>,
+        /// By whom.
+        to: Vec<NodeId>,
+    },
+    /// The link does something else. Of several such faults the latest counts.
+    Retune {
+        /// Which link.
+        link: LinkId,
+        /// What it does.
+        config: Box<LinkConfig>,
+    },
+    /// The link carries no longer packets than these; longer ones vanish.
+    Mtu {
+        /// Which link.
+        link: LinkId,
+        /// In bytes, without the Ethernet header.
+        bytes: u32,
+    },
+    /// Every poll of the node's code takes this much longer.
+    SlowCpu {
+        /// Which node.
+        node: NodeId,
+        /// How much longer.
+        poll: Duration,
+    },
+    /// The node's wall clock steps; it steps back when the fault ends, if it does.
+    ClockStep {
+        /// Which node.
+        node: NodeId,
+        /// How far, in nanoseconds.
+        by_ns: i64,
+    },
+    /// The node's wall clock runs fast or slow; what it gains, it keeps.
+    ClockDrift {
+        /// Which node.
+        node: NodeId,
+        /// How much too fast, in parts in 10⁹.
+        ppb: i64,
+    },
+    /// The node's wall clock stands still, and goes on from there when the fault ends.
+    ClockStop(NodeId),
 }
 
 impl FaultKind {
@@ -43,6 +93,15 @@ impl FaultKind {
             Self::Crash(_) => "crash",
             Self::Reset(_) => "reset",
             Self::Pause(_) => "pause",
+            Self::CutLink(_) => "cut-link",
+            Self::Clog(_) => "clog",
+            Self::Partition { .. } => "partition",
+            Self::Retune { .. } => "degrade",
+            Self::Mtu { .. } => "mtu",
+            Self::SlowCpu { .. } => "slow-cpu",
+            Self::ClockStep { .. } => "clock-step",
+            Self::ClockDrift { .. } => "clock-drift",
+            Self::ClockStop(_) => "clock-stop",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::vec::Drain;
 
 use rand_core::Rng;
 
+use crate::affect::Hits;
 use crate::check::Checks;
 use crate::current::Oracle;
 use crate::executor::{Polled, TaskId, Tasks};
@@ -126,6 +127,7 @@ pub(crate) struct Kernel {
     /// Whether expectations are to be looked at when this instant is over.
     pub(crate) unsettled: Cell<bool>,
     pub(crate) faults: RefCell<Vec<Fault>>,
+    pub(crate) hits: RefCell<Vec<Hits>>,
     pub(crate) failures: RefCell<Vec<crate::world::Failure>>,
     effects: RefCell<Vec<Effect>>,
     pub(crate) polled: Cell<Option<Polled>>,
@@ -159,6 +161,7 @@ impl Kernel {
             checks: RefCell::default(),
             unsettled: Cell::default(),
             faults: RefCell::default(),
+            hits: RefCell::default(),
             failures: RefCell::default(),
             effects: RefCell::default(),
             polled: Cell::default(),
@@ -190,6 +193,16 @@ impl Kernel {
     }
 
     pub(crate) fn wall_ns(&self, node: &NodeCore) -> u64 {
+        node.wandered().wall_ns(self.polled_now(), self.own_wall_ns(node))
+    }
+
+    /// What its wall clock would show if no fault held it.
+    pub(crate) fn running_wall_ns(&self, node: &NodeCore) -> u64 {
+        node.wandered().running_ns(self.polled_now(), self.own_wall_ns(node))
+    }
+
+    /// What its wall clock would show without faults.
+    fn own_wall_ns(&self, node: &NodeCore) -> u64 {
         let elapsed = node.clock.local(self.polled_now());
         self.epoch_ns.saturating_add(elapsed).saturating_add_signed(node.clock.wall_offset_ns)
     }

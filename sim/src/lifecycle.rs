@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use crate::fault::{Fault, FaultKind};
 use crate::kernel::{Action, Effect, Kernel, LIFE_MASK};
-use crate::net::{CableId, Destination};
 use crate::node::{Exit, Gate, Node, NodeCore, NodeId, ResetCause};
 use crate::random::Stream;
 use crate::time::{Duration, nanos};
@@ -126,21 +125,11 @@ impl Kernel {
         index
     }
 
-    fn describe(&self, kind: &FaultKind) -> String {
-        let target = match kind {
-            FaultKind::CutCable(cable) => self.trace.borrow().names.cable(*cable).to_owned(),
-            FaultKind::PowerCut(node) | FaultKind::Crash(node) | FaultKind::Reset(node) | FaultKind::Pause(node) => {
-                self.node(*node).spec.name.clone()
-            }
-        };
-        format!("{kind} {target}")
-    }
-
     pub(crate) fn begin_fault(&self, index: u32) {
         let Fault { duration, kind, .. } = self.faults.borrow()[index as usize].clone();
         self.record(Event::FaultBegan { fault: index });
+        self.watch_hits(index, &kind);
         match kind {
-            FaultKind::CutCable(cable) => self.change_cuts(cable, |cuts| cuts + 1),
             FaultKind::PowerCut(node) => {
                 let node = self.node(node);
                 node.cuts.set(node.cuts.get() + 1);
@@ -163,6 +152,7 @@ impl Kernel {
                 node.pauses.set(node.pauses.get() + 1);
                 node.close(Gate::PAUSED);
             }
+            other => self.affect(index, &other, true),
         }
         if let Some(duration) = duration {
             self.queue_after(duration, Action::FaultEnds(index));
@@ -172,8 +162,8 @@ impl Kernel {
     pub(crate) fn end_fault(&self, index: u32) {
         let kind = self.faults.borrow()[index as usize].kind.clone();
         self.record(Event::FaultEnded { fault: index });
+        self.settle_hits(index, &kind);
         match kind {
-            FaultKind::CutCable(cable) => self.change_cuts(cable, |cuts| cuts - 1),
             FaultKind::PowerCut(node) => self.end_outage(node, ResetCause::PowerOn),
             FaultKind::Crash(node) => self.end_outage(node, ResetCause::External),
             FaultKind::Reset(_) => {}
@@ -185,6 +175,7 @@ impl Kernel {
                     self.unpark(&node);
                 }
             }
+            other => self.affect(index, &other, false),
         }
     }
 
@@ -200,24 +191,5 @@ impl Kernel {
     fn queue_after(&self, duration: Duration, action: Action) {
         let at = self.now.get().saturating_add(nanos(duration));
         self.queue.borrow_mut().push(at, action.payload());
-    }
-
-    /// Changes how many faults hold a cable cut, and tells the interfaces at its ends.
-    fn change_cuts(&self, cable: CableId, change: impl Fn(u32) -> u32) {
-        for link in cable.links() {
-            let wakee = {
-                let mut net = self.net.borrow_mut();
-                let link = &mut net.links[link.index()];
-                link.cuts = change(link.cuts);
-                link.cut_at = self.now.get();
-                match &link.to {
-                    Destination::Nic(nic) => nic.wakee(),
-                    Destination::Port { .. } => None,
-                }
-            };
-            if let Some(wakee) = wakee {
-                self.wake(wakee);
-            }
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+use crate::affect::FaultReport;
 use crate::check::{Expectation, VerdictReport};
 use crate::current::{self, Entered};
 use crate::fault::Fault;
@@ -150,6 +151,8 @@ pub struct Snapshot {
     pub failures: Vec<Failure>,
     /// How frames fared.
     pub frames: FrameCounters,
+    /// How the faults of the timeline fared, in their order.
+    pub faults: Vec<FaultReport>,
     /// What chance did to frames, in the order of its doing, if [`World::record_packets`] was asked for.
     pub packets: Vec<Packet>,
     /// The last events, oldest first, if [`World::keep_recent`] was asked for.
@@ -239,6 +242,7 @@ impl World {
         for (direction, config, to) in [("tx", forth, from_b), ("rx", back, from_a)] {
             let label = format!("{name}/{direction}");
             net.links.push(Link::new(&label, config, to));
+            net.configs.push(config.clone());
             names.push(label);
         }
         cable
@@ -425,6 +429,7 @@ impl World {
             },
             links,
             uplinks: net.nics.iter().filter_map(|nic| Some((nic.node.id, nic.link.get()?))).collect(),
+            faults: kernel.fault_reports(),
             packets: net.record.clone().unwrap_or_default(),
             recent: kernel.trace.borrow().recent(),
             names: kernel.trace.borrow().names.clone(),

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use crate::diagnose::Problems;
 use crate::expr::Program;
 use crate::registry::{Config, Kind, Registry};
+pub use crate::schema::impair::{self, Impair};
 pub use crate::schema::{Chance, Cidr, Damage, Direction, NetworkKind, Verdict, What};
 
 /// A scenario that is ready to run.
@@ -130,7 +131,7 @@ pub enum End {
 }
 
 /// What a one-way pipe does to each frame. All zero and `None` is a perfect one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Impairments {
     /// How long a frame is under way at least.
     pub latency_ns: u64,
@@ -142,6 +143,8 @@ pub struct Impairments {
     pub rate_bits_per_second: Option<u64>,
     /// How many bytes may wait to be sent.
     pub queue_bytes: Option<u64>,
+    /// What else it does, if anything.
+    pub more: Option<Arc<Impair>>,
 }
 
 /// What happens to one frame.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::mac::Macs;
 use super::roster::{Member, Roster, bad_name, matches};
-use super::{End, Impairments, Interface, Link, Network, NetworkKind};
+use super::{Direction, End, Impair, Impairments, Interface, Link, Network, NetworkKind};
 use crate::diagnose::{Code, Problem, Span, did_you_mean, list};
 use crate::schema::{self, Cidr, LinkProfile, Scenario, Spanned, Text};
 
@@ -71,7 +71,7 @@ fn plug(
                     name: format!("{name}/{}", roster.members[*node].name).into(),
                     network: index,
                     ends: [join(*node, link), End::Switch { network: index }],
-                    pipes: [pipe; 2],
+                    pipes: pipe,
                 });
             }
         }
@@ -79,7 +79,8 @@ fn plug(
             name: name.into(),
             network: index,
             ends: [join(*one, first), join(*other, first)],
-            pipes: [pipes[0], pipes[1]],
+            // Each member's own link says what it sends.
+            pipes: [pipes[0][0].clone(), pipes[1][1].clone()],
         }),
         (NetworkKind::PointToPoint, _) => {
             let span = network.members.as_deref().and_then(<[_]>::first).map(Text::span);
@@ -107,14 +108,14 @@ fn members(network: &schema::Network, roster: &Roster<'_, '_>, problems: &mut Ve
     members
 }
 
-/// What the links of the members do, each either way alike.
+/// What the links of the members do, up and down.
 fn pipes(
     network: &schema::Network,
     members: &[usize],
     scenario: &Scenario<'_>,
     roster: &Roster<'_, '_>,
     problems: &mut Vec<Problem>,
-) -> Vec<Impairments> {
+) -> Vec<[Impairments; 2]> {
     let base = named_profile(network.profile.as_ref(), scenario, problems);
     let mut links: Vec<LinkProfile> = vec![base.cloned().unwrap_or_default(); members.len()];
     for change in &network.overrides {
@@ -126,7 +127,7 @@ fn pipes(
                 if let Some(named) = named {
                     *link = named.clone();
                 }
-                overlay(link, &change.link);
+                link.overlay(&change.link);
             }
         }
         if !hit && !members.is_empty() {
@@ -134,17 +135,22 @@ fn pipes(
             problems.push(roster.no_match(change.members.as_str(), change.members.span(), &noun));
         }
     }
-    for link in &links {
-        if let (Some(queue), None) = (&link.queue, &link.rate) {
-            let what = "a `queue` fills only where there is a `rate`";
-            let problem = Problem::new(Code::KeyConflict, queue.span(), what, "no rate with this");
-            problems.push(problem.help("add, for example: rate = \"10 Mbit/s\""));
-        }
-    }
-    links.iter().map(impairments).collect()
+    let ways = links.iter().map(|link| [Direction::Up, Direction::Down].map(|way| link.way(way)));
+    let ways: Vec<[LinkProfile; 2]> = ways.collect();
+    ways.iter().flatten().for_each(|link| refuse_contradictions(link, problems));
+    ways.iter().map(|ways| [impairments(&ways[0]), impairments(&ways[1])]).collect()
 }
 
-fn named_profile<'s>(
+pub(super) fn refuse_contradictions(link: &LinkProfile, problems: &mut Vec<Problem>) {
+    if let (Some(queue), None) = (&link.queue_key, &link.rate) {
+        let what = "a `queue` fills only where there is a `rate`";
+        let span = link.queue.as_ref().map_or(queue.clone(), Spanned::span);
+        let problem = Problem::new(Code::KeyConflict, span, what, "no rate with this");
+        problems.push(problem.help("add, for example: rate = \"10 Mbit/s\""));
+    }
+}
+
+pub(super) fn named_profile<'s>(
     name: Option<&Text>,
     scenario: &'s Scenario<'_>,
     problems: &mut Vec<Problem>,
@@ -164,27 +170,14 @@ fn named_profile<'s>(
     known.map(|profile| &profile.link)
 }
 
-/// What `change` says wins.
-fn overlay(link: &mut LinkProfile, change: &LinkProfile) {
-    fn put<T: Clone>(old: &mut Option<T>, new: Option<&T>) {
-        if let Some(new) = new {
-            *old = Some(new.clone());
-        }
-    }
-    put(&mut link.latency, change.latency.as_ref());
-    put(&mut link.jitter, change.jitter.as_ref());
-    put(&mut link.loss, change.loss.as_ref());
-    put(&mut link.rate, change.rate.as_ref());
-    put(&mut link.queue, change.queue.as_ref());
-}
-
-fn impairments(link: &LinkProfile) -> Impairments {
+pub(super) fn impairments(link: &LinkProfile) -> Impairments {
     Impairments {
         latency_ns: link.latency.as_ref().map_or(0, |time| time.get_ref().as_nanos()),
         jitter_ns: link.jitter.as_ref().map_or(0, |time| time.get_ref().as_nanos()),
         loss_ppb: link.loss.as_ref().map_or(0, |loss| loss.get_ref().as_ppb()),
         rate_bits_per_second: link.rate.as_ref().map(|rate| rate.get_ref().as_bits_per_second()),
         queue_bytes: link.queue.as_ref().map(|queue| queue.get_ref().as_bytes()),
+        more: (link.impair != Impair::default()).then(|| link.impair.clone().into()),
     }
 }
 

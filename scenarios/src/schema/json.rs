@@ -116,6 +116,12 @@ fn value(shape: Shape, registry: &Registry) -> Value {
             { "type": "object", "additionalProperties": one_or_many() },
         ] }),
         Shape::Table(shape) => table(shape, registry),
+        Shape::ProbabilityOr(shape) => json!({ "anyOf": [
+            { "type": "number", "minimum": 0, "maximum": 1 },
+            unit::<Probability>(),
+            table(shape, registry),
+        ] }),
+        Shape::SizeOr(shape) => json!({ "anyOf": [unit::<Size>(), table(shape, registry)] }),
         Shape::Map(shape) => {
             json!({ "type": "object", "additionalProperties": table(shape, registry) })
         }

@@ -1,5 +1,7 @@
 //! Every key of the language: its shape, whether it must be there, what it means, an example.
 
+use super::sea::{CORRUPT, DELAY, DUPLICATE, LOSSES, MTU, OVERHEAD, QUEUES, REORDER};
+
 /// The version of the language that this crate reads.
 pub const VERSION: u32 = 1;
 
@@ -40,6 +42,10 @@ pub(crate) enum Shape {
     /// One subnet or several.
     Subnets,
     Table(&'static Table),
+    /// A probability, or a table that says more.
+    ProbabilityOr(&'static Table),
+    /// A size, or a table that says more.
+    SizeOr(&'static Table),
     /// A table of tables by name.
     Map(&'static Table),
     /// An array of tables.
@@ -74,11 +80,11 @@ impl Table {
     }
 }
 
-const fn optional(key: &'static str, shape: Shape, doc: &'static str, example: &'static str) -> Field {
+pub(super) const fn optional(key: &'static str, shape: Shape, doc: &'static str, example: &'static str) -> Field {
     Field { key, shape, required: false, doc, example }
 }
 
-const fn required(key: &'static str, shape: Shape, doc: &'static str, example: &'static str) -> Field {
+pub(super) const fn required(key: &'static str, shape: Shape, doc: &'static str, example: &'static str) -> Field {
     Field { key, shape, required: true, doc, example }
 }
 
@@ -215,18 +221,43 @@ const JITTER: Field = optional(
     "The most that is added to the latency of each frame, evenly drawn.",
     "jitter = \"200us\"",
 );
-const LOSS: Field = optional("loss", Shape::Probability, "The probability that a frame is lost.", "loss = \"1 %\"");
+const LOSS: Field = optional(
+    "loss",
+    Shape::ProbabilityOr(&LOSSES),
+    "The probability that a frame is lost, or a table with a `model`.",
+    "loss = \"1 %\"",
+);
 const RATE: Field =
     optional("rate", Shape::Rate, "How fast frames are sent; without limit if left out.", "rate = \"10 Mbit/s\"");
 const QUEUE: Field = optional(
     "queue",
-    Shape::Size,
-    "How many bytes may wait to be sent where there is a rate; what comes on top is dropped.",
+    Shape::SizeOr(&QUEUES),
+    "How many bytes may wait to be sent where there is a rate, what comes on top is dropped; or a table with a `kind`.",
     "queue = \"64 KiB\"",
 );
 
-pub(crate) static PROFILE: Table =
-    Table { doc: "What a link does to each frame, either way.", fields: &[LATENCY, JITTER, LOSS, RATE, QUEUE] };
+const UP: Field = optional(
+    "up",
+    Shape::Table(&WAY),
+    "What is different from the node to the switch, or from the first member to the second.",
+    "up = { rate = \"1 Mbit/s\" }",
+);
+const DOWN: Field = optional(
+    "down",
+    Shape::Table(&WAY),
+    "What is different from the switch to the node, or from the second member to the first.",
+    "down = { rate = \"16 Mbit/s\" }",
+);
+
+pub(crate) static WAY: Table = Table {
+    doc: "What a link does to each frame one way.",
+    fields: &[LATENCY, JITTER, DELAY, LOSS, DUPLICATE, CORRUPT, REORDER, RATE, OVERHEAD, QUEUE, MTU],
+};
+
+pub(crate) static PROFILE: Table = Table {
+    doc: "What a link does to each frame, either way.",
+    fields: &[LATENCY, JITTER, DELAY, LOSS, DUPLICATE, CORRUPT, REORDER, RATE, OVERHEAD, QUEUE, MTU, UP, DOWN],
+};
 
 pub(crate) static LINK: Table = Table {
     doc: "What is different on the links of some members.",
@@ -239,9 +270,17 @@ pub(crate) static LINK: Table = Table {
         ),
         LATENCY,
         JITTER,
+        DELAY,
         LOSS,
+        DUPLICATE,
+        CORRUPT,
+        REORDER,
         RATE,
+        OVERHEAD,
         QUEUE,
+        MTU,
+        UP,
+        DOWN,
     ],
 };
 

@@ -11,12 +11,14 @@
 
 mod address;
 mod config;
+pub mod impair;
 mod json;
 mod language;
 mod packet;
 mod read;
 mod reader;
 mod scenario;
+mod sea;
 mod text;
 
 pub use address::Cidr;

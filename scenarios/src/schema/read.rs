@@ -4,6 +4,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::config::ConfigText;
+use super::impair::Impair;
 use super::language::{EXPECT, FAULTS, Lasting, SCENARIO, VERSION};
 use super::reader::{File, Reader};
 use super::scenario::{
@@ -89,12 +90,22 @@ fn profiles(root: &Reader<'_, '_>) -> Vec<Profile> {
 }
 
 fn link_profile(reader: &Reader<'_, '_>) -> LinkProfile {
+    let way = |key| reader.table(key).map(|way| Box::new(one_way(&way)));
+    LinkProfile { up: way("up"), down: way("down"), ..one_way(reader) }
+}
+
+fn one_way(reader: &Reader<'_, '_>) -> LinkProfile {
+    let is_plain = |key: &str| !reader.raw(key).is_some_and(|value| value.get_ref().is_table());
     LinkProfile {
         latency: reader.time("latency"),
         jitter: reader.time("jitter"),
-        loss: reader.probability("loss"),
+        loss: is_plain("loss").then(|| reader.probability("loss")).flatten(),
         rate: reader.rate("rate"),
-        queue: reader.size("queue"),
+        queue: is_plain("queue").then(|| reader.size("queue")).flatten(),
+        queue_key: reader.key_span("queue"),
+        impair: Impair::read(reader),
+        up: None,
+        down: None,
     }
 }
 

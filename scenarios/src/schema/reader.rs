@@ -1,7 +1,7 @@
 //! Reads one table of the language key by key, and notes every mistake on the way.
 
 use toml::Spanned;
-use toml::de::{DeInteger, DeTable, DeValue};
+use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::address::Cidr;
 use super::language::{Field, Shape, Table};
@@ -404,7 +404,7 @@ impl<'r, 'i> Reader<'r, 'i> {
     /// The table at a key.
     pub(super) fn table(&self, key: &str) -> Option<Reader<'r, 'i>> {
         let entry = self.entry(key)?;
-        let Shape::Table(table) = entry.0.shape else {
+        let (Shape::Table(table) | Shape::ProbabilityOr(table) | Shape::SizeOr(table)) = entry.0.shape else {
             unreachable!("only tables are read as tables");
         };
         match entry.1.get_ref() {
@@ -414,6 +414,23 @@ impl<'r, 'i> Reader<'r, 'i> {
             }
             _ => self.refuse_type(entry, "a table"),
         }
+    }
+
+    /// The table at a key that may hold a plain value, if it holds a table.
+    pub(super) fn inner_table(&self, key: &str) -> Option<Reader<'r, 'i>> {
+        self.entry(key).filter(|(_, value)| value.get_ref().is_table())?;
+        self.table(key)
+    }
+
+    /// The keys that are there, with their places.
+    pub(super) fn present(&self) -> Vec<(&'static str, Span)> {
+        let known = |(key, _): (&Spanned<DeString<'_>>, _)| Some((self.table.field(key_text(key))?.key, key.span()));
+        self.items.iter().filter_map(known).collect()
+    }
+
+    /// A line that is right for a key.
+    pub(super) fn example(&self, key: &str) -> &'static str {
+        self.table.field(key).map_or("", |field| field.example)
     }
 
     /// The tables at a key, by name, in the order of the text. What is no table is noted, and has
@@ -469,6 +486,10 @@ impl<'r, 'i> Reader<'r, 'i> {
         }
         read
     }
+}
+
+fn key_text<'k>(key: &'k Spanned<DeString<'_>>) -> &'k str {
+    key.get_ref()
 }
 
 fn find<'r, 'i>(items: &'r DeTable<'i>, key: &str) -> Option<&'r Spanned<DeValue<'i>>> {

@@ -6,6 +6,7 @@ use toml::Spanned;
 
 use super::address::Cidr;
 use super::config::ConfigText;
+use super::impair::Impair;
 use super::language::{FAULTS, FaultShape};
 use super::text::Text;
 use crate::diagnose::Span;
@@ -168,6 +169,56 @@ pub struct LinkProfile {
     pub rate: Option<Spanned<Rate>>,
     /// How much may wait.
     pub queue: Option<Spanned<Size>>,
+    /// Where a queue is spoken of.
+    pub queue_key: Option<Span>,
+    /// What else it does.
+    pub impair: Impair,
+    /// What is different from the first end to the second.
+    pub up: Option<Box<LinkProfile>>,
+    /// What is different from the second end to the first.
+    pub down: Option<Box<LinkProfile>>,
+}
+
+impl LinkProfile {
+    /// What `change` says wins; a plain value takes the place of a table, and the other way round.
+    pub(crate) fn overlay(&mut self, change: &Self) {
+        fn put<T: Clone>(old: &mut Option<T>, new: Option<&T>) {
+            if let Some(new) = new {
+                *old = Some(new.clone());
+            }
+        }
+        if change.jitter.is_some() {
+            self.impair.delay = None;
+        }
+        if change.loss.is_some() {
+            self.impair.loss = None;
+        }
+        if change.queue.is_some() {
+            self.impair.queue = None;
+        }
+        put(&mut self.latency, change.latency.as_ref());
+        put(&mut self.jitter, change.jitter.as_ref());
+        put(&mut self.loss, change.loss.as_ref());
+        put(&mut self.rate, change.rate.as_ref());
+        put(&mut self.queue, change.queue.as_ref());
+        put(&mut self.queue_key, change.queue_key.as_ref());
+        self.impair.overlay(&change.impair);
+        for (way, change) in [(&mut self.up, &change.up), (&mut self.down, &change.down)] {
+            if let Some(change) = change {
+                way.get_or_insert_default().overlay(change);
+            }
+        }
+    }
+
+    /// What it says of one direction.
+    pub(crate) fn way(&self, direction: Direction) -> Self {
+        let mut whole = self.clone();
+        let (up, down) = (whole.up.take(), whole.down.take());
+        if let Some(way) = if direction == Direction::Up { up } else { down } {
+            whole.overlay(&way);
+        }
+        whole
+    }
 }
 
 /// `[node.NAME]`.

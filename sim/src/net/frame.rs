@@ -23,6 +23,8 @@ pub(crate) struct Frame {
     pub(crate) link: u32,
     len: u16,
     damaged: bool,
+    /// The node that sent it.
+    pub(super) origin: u32,
     data: [u8; FRAME_BYTES_MAX],
 }
 
@@ -86,6 +88,7 @@ impl Pool {
                 sent_at: 0,
                 digest: 0,
                 damaged: false,
+                origin: 0,
                 data: [0; FRAME_BYTES_MAX],
             })
         });
@@ -98,7 +101,7 @@ impl Pool {
         let mut copy = self.take(original.len()).expect("as long as an existing frame");
         copy.bytes_mut().copy_from_slice(original.bytes());
         copy.digest = original.digest;
-        copy.damaged = original.damaged;
+        (copy.damaged, copy.origin) = (original.damaged, original.origin);
         copy
     }
 

@@ -12,6 +12,7 @@ mod frame;
 pub mod impair;
 mod link;
 mod nic;
+mod partition;
 mod switch;
 mod tap;
 mod transit;
@@ -25,6 +26,7 @@ pub use tap::{Direction, Tap};
 pub(crate) use frame::{Frame, Pool};
 pub(crate) use link::{Destination, Link};
 pub(crate) use nic::NicCore;
+pub(crate) use partition::Partition;
 pub(crate) use switch::{Port, Switch};
 pub(crate) use transit::Net;
 

@@ -3,7 +3,7 @@
 use super::impair::Packet;
 use super::link::{Destination, Link};
 use super::switch::{Forward, Switch};
-use super::{Direction, DropReason, Frame, LinkId, NicCore, NicId, Pool, SwitchId, Tap};
+use super::{Direction, DropReason, Frame, LinkConfig, LinkId, NicCore, NicId, Partition, Pool, SwitchId, Tap};
 use crate::executor::Wakee;
 use crate::kernel::{Action, Kernel};
 use crate::queue::Queue;
@@ -16,6 +16,9 @@ use std::rc::Rc;
 pub(crate) struct Net {
     pub(super) seed: u64,
     pub(crate) links: Vec<Link>,
+    /// What each link does where no fault changes it.
+    pub(crate) configs: Vec<LinkConfig>,
+    pub(crate) partition: Partition,
     pub(crate) switches: Vec<Switch>,
     pub(crate) nics: Vec<Rc<NicCore>>,
     pub(crate) taps: Vec<Box<dyn Tap>>,
@@ -40,6 +43,8 @@ impl Net {
         Self {
             seed,
             links: Vec::new(),
+            configs: Vec::new(),
+            partition: Partition::default(),
             switches: Vec::new(),
             nics: Vec::new(),
             taps: Vec::new(),
@@ -116,7 +121,10 @@ impl Net {
             return None;
         }
         if let Destination::Nic(nic) = &link.to
-            && let Some(reason) = nic.refuses().or_else(|| frame.damage_seen())
+            && let Some(reason) = nic
+                .refuses()
+                .or_else(|| frame.damage_seen())
+                .or_else(|| self.partition.lies_between(frame.origin, nic.node.id).then_some(DropReason::Partition))
         {
             self.lose(port, frame, reason);
             return None;
@@ -173,10 +181,11 @@ impl Kernel {
     }
 
     /// Sends a sealed frame out of an interface.
-    pub(crate) fn transmit(&self, nic: NicId, frame: Box<Frame>) {
+    pub(crate) fn transmit(&self, nic: NicId, mut frame: Box<Frame>) {
         let net = &mut *self.net.borrow_mut();
         let now = self.now.get();
         let nic = &net.nics[nic.0 as usize];
+        frame.origin = nic.node.id.bits();
         if let Some(tap) = nic.tap.get() {
             net.taps[tap as usize].frame(Instant::from_nanos(now), Direction::Tx, frame.bytes(), None);
         }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+use super::wander::Wander;
 use super::{ClockSpec, NodeId};
 use crate::executor::TaskId;
 use crate::kernel::Effect;
@@ -116,7 +117,8 @@ pub(crate) struct NodeCore {
     gate: Cell<Gate>,
     pub(crate) cause: Cell<ResetCause>,
     pub(crate) id: NodeId,
-    pub(crate) poll_ns: u64,
+    /// What every poll costs, in nanoseconds.
+    pub(crate) poll_ns: Cell<u64>,
     pub(crate) refusal: Cell<Option<&'static str>>,
     pub(crate) booted_at: Cell<Instant>,
     pub(crate) clock: ClockSpec,
@@ -137,13 +139,15 @@ pub(crate) struct NodeCore {
     pub(crate) pauses: Cell<u32>,
     pub(crate) boot: BootFn,
     pub(crate) spec: NodeSpec,
+    wander: Cell<Wander>,
 }
 
 impl NodeCore {
     pub(crate) fn new(id: NodeId, spec: NodeSpec, boot: BootFn) -> Self {
         Self {
             id,
-            poll_ns: nanos(spec.poll_time),
+            poll_ns: Cell::new(nanos(spec.poll_time)),
+            wander: Cell::default(),
             clock: spec.clock,
             spec,
             boot,
@@ -162,6 +166,18 @@ impl NodeCore {
             metrics: RefCell::default(),
             entropy: RefCell::default(),
         }
+    }
+
+    /// What faults have made of its wall clock.
+    #[inline]
+    pub(crate) fn wandered(&self) -> Wander {
+        self.wander.get()
+    }
+
+    pub(crate) fn wander(&self, change: impl FnOnce(&mut Wander)) {
+        let mut wander = self.wander.get();
+        change(&mut wander);
+        self.wander.set(wander);
     }
 
     #[inline]

@@ -5,6 +5,7 @@ mod clock;
 mod core;
 mod handle;
 mod polled;
+mod wander;
 
 pub use charge::Charge;
 pub use clock::{Clock, ClockSpec, Timer};

@@ -22,7 +22,12 @@ pub(crate) struct Special {
     pub(crate) clogs: u32,
     /// What they hold back, in order.
     pub(super) held: Vec<(Box<Frame>, Fate)>,
+    /// What faults make of the link's configuration, by their places in the timeline, the latest last.
+    pub(super) layers: Vec<(u32, Layer)>,
 }
+
+/// Makes one configuration out of another.
+pub(crate) type Layer = Box<dyn Fn(LinkConfig) -> LinkConfig>;
 
 /// The impairments of a link with their states.
 #[derive(Default)]

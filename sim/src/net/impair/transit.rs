@@ -1,6 +1,7 @@
 //! Frames on links that do more than pass them.
 
 use super::line::Served;
+use super::special::Layer;
 use super::{Fate, Packet, What};
 use crate::kernel::{Action, Kernel};
 use crate::net::transit::{Net, Port};
@@ -116,18 +117,53 @@ impl Net {
         port.queue.push(arrival, Action::Frame(flight).payload());
     }
 
-    /// Lets a link do from now on what `config` says. What waited in its queue comes to its new one.
-    fn retune(&mut self, port: &mut Port<'_>, id: LinkId, config: &LinkConfig) {
-        for (frame, fate) in self.links[id.index()].tune(config) {
+    /// Lets a link do from now on what its configuration and the faults that change it say. What waited in its queue
+    /// comes to its new one.
+    fn retune(&mut self, port: &mut Port<'_>, id: LinkId) {
+        let link = &mut self.links[id.index()];
+        let mut config = self.configs[id.index()].clone();
+        for (_, layer) in link.special.iter().flat_map(|special| &special.layers) {
+            config = layer(config);
+        }
+        for (frame, fate) in link.tune(&config) {
             self.enter(port, id, frame, fate);
         }
     }
 }
 
 impl Kernel {
-    /// Lets a link do from now on what `config` says.
+    /// Lets a link do from now on what `config` says, where no fault changes it.
     pub(crate) fn retune(&self, link: LinkId, config: &LinkConfig) {
-        self.with_net(|net, port| net.retune(port, link, config));
+        self.with_net(|net, port| {
+            net.configs[link.index()] = config.clone();
+            net.retune(port, link);
+        });
+    }
+
+    /// A fault changes what a link does, or no longer does.
+    pub(crate) fn layer(&self, link: LinkId, fault: u32, begins: bool, change: Layer) {
+        self.with_net(|net, port| {
+            let layers = &mut net.links[link.index()].special().layers;
+            if begins {
+                layers.push((fault, change));
+            } else {
+                layers.retain(|(other, _)| *other != fault);
+            }
+            net.retune(port, link);
+        });
+    }
+
+    /// A fault holds back what is offered to a link, or no longer does.
+    pub(crate) fn clog(&self, link: LinkId, begins: bool) {
+        self.with_net(|net, port| {
+            let special = net.links[link.index()].special();
+            special.clogs = if begins { special.clogs + 1 } else { special.clogs - 1 };
+            if special.clogs == 0 {
+                for (frame, fate) in std::mem::take(&mut special.held) {
+                    net.enter(port, link, frame, fate);
+                }
+            }
+        });
     }
 
     /// A link with a queue of its own has sent a frame.

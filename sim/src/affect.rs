@@ -1,0 +1,185 @@
+//! What faults do to links, to the ways between nodes, and to clocks; and whether they hit anything.
+
+use serde::Serialize;
+
+use crate::fault::FaultKind;
+use crate::kernel::Kernel;
+use crate::net::{CableId, Destination, DropReason, LinkConfig, LinkId, Partition};
+use crate::node::NodeId;
+use crate::time::nanos;
+
+/// How a fault of the timeline fared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FaultReport {
+    /// What it is, with its target.
+    pub name: String,
+    /// Whether it has begun.
+    pub began: bool,
+    /// How much it hit so far: frames of a network, or the node that was on when it began. A fault that hits nothing
+    /// shows nothing.
+    pub hits: u64,
+}
+
+/// What a fault has hit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hits {
+    began: bool,
+    active: bool,
+    /// What the measure was when it began.
+    before: u64,
+    hits: u64,
+}
+
+impl Kernel {
+    /// A fault begins: from here on it is looked at what it hits.
+    pub(crate) fn watch_hits(&self, index: u32, kind: &FaultKind) {
+        let before = self.measure(kind);
+        let hits = match self.subject(kind) {
+            Some(node) => u64::from(!self.node(node).is_off()),
+            None => 0,
+        };
+        let mut all = self.hits.borrow_mut();
+        if all.len() <= index as usize {
+            all.resize(index as usize + 1, Hits::default());
+        }
+        all[index as usize] = Hits { began: true, active: true, before, hits };
+    }
+
+    pub(crate) fn settle_hits(&self, index: u32, kind: &FaultKind) {
+        let measured = self.measure(kind);
+        if let Some(hits) = self.hits.borrow_mut().get_mut(index as usize) {
+            hits.hits += measured - hits.before;
+            hits.active = false;
+        }
+    }
+
+    /// How all faults of the timeline fared so far.
+    pub(crate) fn fault_reports(&self) -> Vec<FaultReport> {
+        let (faults, all, trace) = (self.faults.borrow(), self.hits.borrow(), self.trace.borrow());
+        let report = |(index, fault): (usize, &crate::fault::Fault)| {
+            let Hits { began, active, before, hits } = all.get(index).copied().unwrap_or_default();
+            let more = if active { self.measure(&fault.kind) - before } else { 0 };
+            FaultReport { name: trace.names.fault(index as u32).to_owned(), began, hits: hits + more }
+        };
+        faults.iter().enumerate().map(report).collect()
+    }
+
+    /// The node that a fault of nodes is about.
+    fn subject(&self, kind: &FaultKind) -> Option<NodeId> {
+        match *kind {
+            FaultKind::PowerCut(node)
+            | FaultKind::Crash(node)
+            | FaultKind::Reset(node)
+            | FaultKind::Pause(node)
+            | FaultKind::SlowCpu { node, .. }
+            | FaultKind::ClockStep { node, .. }
+            | FaultKind::ClockDrift { node, .. }
+            | FaultKind::ClockStop(node) => Some(node),
+            _ => None,
+        }
+    }
+
+    /// What grows while a fault of the network hits something.
+    fn measure(&self, kind: &FaultKind) -> u64 {
+        let net = self.net.borrow();
+        let sent = |link: LinkId| net.links[link.index()].counters.sent;
+        match *kind {
+            FaultKind::CutCable(cable) => cable.links().into_iter().map(sent).sum(),
+            FaultKind::CutLink(link) | FaultKind::Clog(link) | FaultKind::Retune { link, .. } => sent(link),
+            FaultKind::Mtu { .. } => net.dropped[DropReason::TooBig as usize],
+            FaultKind::Partition { .. } => net.dropped[DropReason::Partition as usize],
+            _ => 0,
+        }
+    }
+
+    /// A fault of links or clocks begins, or ends.
+    pub(crate) fn affect(&self, index: u32, kind: &FaultKind, begins: bool) {
+        let now = self.now.get();
+        match kind {
+            FaultKind::CutCable(cable) => cable.links().into_iter().for_each(|link| self.cut(link, begins)),
+            FaultKind::CutLink(link) => self.cut(*link, begins),
+            FaultKind::Clog(link) => self.clog(*link, begins),
+            FaultKind::Partition { from, to } => self.net.borrow_mut().partition.change(from, to, begins),
+            FaultKind::Retune { link, config } => {
+                let config = (**config).clone();
+                self.layer(*link, index, begins, Box::new(move |_| config.clone()));
+            }
+            FaultKind::Mtu { link, bytes } => {
+                let bytes = *bytes;
+                let shorten = move |mut config: LinkConfig| {
+                    config.impairments.get_or_insert_default().mtu = Some(bytes);
+                    config
+                };
+                self.layer(*link, index, begins, Box::new(shorten));
+            }
+            FaultKind::SlowCpu { node, poll } => {
+                let node = self.node(*node);
+                let (poll_ns, more_ns) = (node.poll_ns.get(), nanos(*poll));
+                node.poll_ns.set(if begins { poll_ns + more_ns } else { poll_ns.saturating_sub(more_ns) });
+            }
+            FaultKind::ClockStep { node, by_ns } => {
+                self.node(*node).wander(|wander| wander.step(if begins { *by_ns } else { -*by_ns }));
+            }
+            FaultKind::ClockDrift { node, ppb } => {
+                self.node(*node).wander(|wander| wander.drift(now, if begins { *ppb } else { -*ppb }));
+            }
+            FaultKind::ClockStop(node) => {
+                let node = self.node(*node);
+                let running_ns = self.running_wall_ns(&node);
+                node.wander(|wander| if begins { wander.stop(running_ns) } else { wander.go(running_ns) });
+            }
+            FaultKind::PowerCut(_) | FaultKind::Crash(_) | FaultKind::Reset(_) | FaultKind::Pause(_) => {}
+        }
+    }
+
+    /// Changes how many faults hold a link cut, and tells the interfaces at its cable's ends.
+    fn cut(&self, link: LinkId, begins: bool) {
+        let wakees = {
+            let mut net = self.net.borrow_mut();
+            let cut = &mut net.links[link.index()];
+            cut.cuts = if begins { cut.cuts + 1 } else { cut.cuts - 1 };
+            cut.cut_at = self.now.get();
+            [link, link.reverse()].map(|link| match &net.links[link.index()].to {
+                Destination::Nic(nic) => nic.wakee(),
+                Destination::Port { .. } => None,
+            })
+        };
+        wakees.into_iter().flatten().for_each(|wakee| self.wake(wakee));
+    }
+
+    /// What a fault is about, in words.
+    pub(crate) fn describe(&self, kind: &FaultKind) -> String {
+        let node = |node: &NodeId| self.node(*node).spec.name.clone();
+        let link = |link: &LinkId| self.trace.borrow().names.link(*link).to_owned();
+        let cable = |cable: &CableId| self.trace.borrow().names.cable(*cable).to_owned();
+        let target = match kind {
+            FaultKind::CutCable(target) => cable(target),
+            FaultKind::CutLink(target) | FaultKind::Clog(target) => link(target),
+            FaultKind::Retune { link: target, .. } | FaultKind::Mtu { link: target, .. } => link(target),
+            FaultKind::Partition { from, to } => {
+                let names = |nodes: &[NodeId]| nodes.iter().map(node).collect::<Vec<_>>().join(",");
+                format!("{} -> {}", names(from), names(to))
+            }
+            FaultKind::PowerCut(target)
+            | FaultKind::Crash(target)
+            | FaultKind::Reset(target)
+            | FaultKind::Pause(target)
+            | FaultKind::SlowCpu { node: target, .. }
+            | FaultKind::ClockStep { node: target, .. }
+            | FaultKind::ClockDrift { node: target, .. }
+            | FaultKind::ClockStop(target) => node(target),
+        };
+        format!("{kind} {target}")
+    }
+}
+
+impl Partition {
+    /// Frames of `from` no longer reach `to`, or do again once no other fault is in the way.
+    fn change(&mut self, from: &[NodeId], to: &[NodeId], begins: bool) {
+        for &one in from {
+            for &other in to {
+                self.hold(one, other, begins);
+            }
+        }
+    }
+}
