@@ -35,7 +35,7 @@ pub(crate) fn build(plan: &Plan, seed: u64, given: &Given, world: &mut World) ->
         world.expect(check::Expectation { name: expectation.name.to_string(), rule });
     }
     for fault in &given.decisions.faults {
-        world.add_fault(self::fault(fault, &built));
+        world.add_fault(self::fault(fault, plan, &built));
     }
     world.give(&impair::Given {
         kinds: given.instead_of.iter().filter_map(|chance| chance_kind(*chance)).collect(),
@@ -132,13 +132,34 @@ fn link_config(pipe: &Impairments) -> LinkConfig {
     }
 }
 
-fn fault(fault: &plan::Fault, built: &Built) -> Fault {
+fn fault(fault: &plan::Fault, plan: &Plan, built: &Built) -> Fault {
+    let way = |link: usize, direction| match direction {
+        Direction::Up => built.cables[link].tx(),
+        Direction::Down => built.cables[link].rx(),
+    };
+    let ids = |nodes: &[usize]| nodes.iter().map(|node| built.nodes[*node]).collect();
     let kind = match fault.kind {
         plan::FaultKind::CutLink { link } => FaultKind::CutCable(built.cables[link]),
+        plan::FaultKind::CutOneWay { link, direction } => FaultKind::CutLink(way(link, direction)),
+        plan::FaultKind::Clog { link, direction } => FaultKind::Clog(way(link, direction)),
+        plan::FaultKind::Degrade { link, direction, tuning } => {
+            FaultKind::Retune { link: way(link, direction), config: Box::new(link_config(&plan.tunings[tuning].pipe)) }
+        }
+        plan::FaultKind::Mtu { link, direction, bytes } => FaultKind::Mtu { link: way(link, direction), bytes },
+        plan::FaultKind::Partition { sides } => {
+            let plan::Sides { from, to } = &plan.sides[sides];
+            FaultKind::Partition { from: ids(from), to: ids(to) }
+        }
         plan::FaultKind::PowerCut { node } => FaultKind::PowerCut(built.nodes[node]),
         plan::FaultKind::Crash { node } => FaultKind::Crash(built.nodes[node]),
         plan::FaultKind::Pause { node } => FaultKind::Pause(built.nodes[node]),
         plan::FaultKind::Restart { node } => FaultKind::Reset(built.nodes[node]),
+        plan::FaultKind::SlowCpu { node, poll_ns } => {
+            FaultKind::SlowCpu { node: built.nodes[node], poll: Duration::from_nanos(poll_ns) }
+        }
+        plan::FaultKind::ClockStep { node, by_ns } => FaultKind::ClockStep { node: built.nodes[node], by_ns },
+        plan::FaultKind::ClockDrift { node, ppb } => FaultKind::ClockDrift { node: built.nodes[node], ppb: ppb.into() },
+        plan::FaultKind::ClockStop { node } => FaultKind::ClockStop(built.nodes[node]),
     };
     let duration = fault.until_ns.map(|until_ns| Duration::from_nanos(until_ns.saturating_sub(fault.at_ns)));
     Fault { at: Instant::from_nanos(fault.at_ns), duration, kind }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::demands::{Moments, demands};
 use super::packets::packets;
 use super::roster::Roster;
+use super::storm::storms;
 use super::timeline::timeline;
 use super::wiring::wire;
 use super::{Clock, Node, Plan};
@@ -23,6 +24,7 @@ pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut
         end_ns: scenario.duration.as_ref().map(|duration| duration.get_ref().as_nanos()),
         calm_ns: timeline.calm_ns,
     };
+    let storms = storms(scenario, &roster, &wiring, problems);
     let packets = packets(scenario, &wiring, problems);
     let expectations = demands(scenario, &roster, &moments, problems);
     let nodes: Option<Vec<Node>> = roster
@@ -51,6 +53,10 @@ pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut
         networks: wiring.networks,
         links: wiring.links,
         faults: timeline.faults,
+        late: timeline.late,
+        storms,
+        tunings: timeline.tunings,
+        sides: timeline.sides,
         packets,
         given: scenario.given.clone(),
         expectations,

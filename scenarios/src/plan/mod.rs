@@ -10,6 +10,7 @@ mod demands;
 mod mac;
 mod packets;
 mod roster;
+mod storm;
 mod timeline;
 mod wiring;
 
@@ -20,6 +21,7 @@ use crate::expr::Program;
 use crate::registry::{Config, Kind, Registry};
 pub use crate::schema::impair::{self, Impair};
 pub use crate::schema::{Chance, Cidr, Damage, Direction, NetworkKind, Verdict, What};
+pub use storm::{Storm, Strike};
 
 /// A scenario that is ready to run.
 #[derive(Clone, Debug)]
@@ -44,6 +46,14 @@ pub struct Plan {
     pub links: Vec<Link>,
     /// What goes wrong, one entry for each fault and target.
     pub faults: Vec<Fault>,
+    /// How much later a fault may begin than it says, as the seed draws: which fault, and how much, in nanoseconds.
+    pub late: Vec<(usize, u64)>,
+    /// What goes wrong at random.
+    pub storms: Vec<Storm>,
+    /// What faults of this plan make of links.
+    pub tunings: Vec<Tuning>,
+    /// Whom faults of this plan separate.
+    pub sides: Vec<Sides>,
     /// What happens to single frames.
     pub packets: Vec<Packet>,
     /// What is not drawn from the seed.
@@ -147,6 +157,24 @@ pub struct Impairments {
     pub more: Option<Arc<Impair>>,
 }
 
+/// What a link does while a fault lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// The profile's name.
+    pub profile: Arc<str>,
+    /// What it says.
+    pub pipe: Impairments,
+}
+
+/// Who does not reach whom while a fault lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sides {
+    /// Whose frames do not arrive.
+    pub from: Vec<usize>,
+    /// Where they do not arrive.
+    pub to: Vec<usize>,
+}
+
 /// What happens to one frame.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Packet {
@@ -202,6 +230,92 @@ pub enum FaultKind {
         /// Which node.
         node: usize,
     },
+    /// Nothing passes the link this way.
+    CutOneWay {
+        /// Which link.
+        link: usize,
+        /// Which way.
+        direction: Direction,
+    },
+    /// What is sent this way waits.
+    Clog {
+        /// Which link.
+        link: usize,
+        /// Which way.
+        direction: Direction,
+    },
+    /// The link does something else this way.
+    Degrade {
+        /// Which link.
+        link: usize,
+        /// Which way.
+        direction: Direction,
+        /// What it does, an index of the plan's tunings.
+        tuning: usize,
+    },
+    /// The link carries no longer packets this way.
+    Mtu {
+        /// Which link.
+        link: usize,
+        /// Which way.
+        direction: Direction,
+        /// The longest packet.
+        bytes: u32,
+    },
+    /// Nodes do not reach others.
+    Partition {
+        /// Who and whom, an index of the plan's sides.
+        sides: usize,
+    },
+    /// Every poll of the node's code takes longer.
+    SlowCpu {
+        /// Which node.
+        node: usize,
+        /// By so much.
+        poll_ns: u64,
+    },
+    /// The node's wall clock steps.
+    ClockStep {
+        /// Which node.
+        node: usize,
+        /// So far.
+        by_ns: i64,
+    },
+    /// The node's wall clock runs wrong.
+    ClockDrift {
+        /// Which node.
+        node: usize,
+        /// So many parts in a billion too fast.
+        ppb: i32,
+    },
+    /// The node's wall clock stands still.
+    ClockStop {
+        /// Which node.
+        node: usize,
+    },
+}
+
+impl FaultKind {
+    /// The link or node that it happens to; a partition's sides.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        match *self {
+            Self::CutLink { link }
+            | Self::CutOneWay { link, .. }
+            | Self::Clog { link, .. }
+            | Self::Degrade { link, .. }
+            | Self::Mtu { link, .. } => link,
+            Self::PowerCut { node }
+            | Self::Crash { node }
+            | Self::Restart { node }
+            | Self::Pause { node }
+            | Self::SlowCpu { node, .. }
+            | Self::ClockStep { node, .. }
+            | Self::ClockDrift { node, .. }
+            | Self::ClockStop { node } => node,
+            Self::Partition { sides } => sides,
+        }
+    }
 }
 
 /// What must hold.

@@ -1,16 +1,20 @@
 //! Faults with absolute times and single targets.
 
 use super::roster::{Roster, matches};
-use super::wiring::Wiring;
-use super::{End, Fault, FaultKind, Plan};
+use super::wiring::{Wiring, impairments, named_profile, refuse_contradictions as refuse_queue_without_rate};
+use super::{Direction, End, Fault, FaultKind, Plan, Sides, Tuning};
 use crate::diagnose::{Code, Problem, list};
 use crate::expr::Scope as _;
 use crate::schema::{self, Lasting, Scenario, Target, Text};
-use crate::units::Time;
+use crate::units::{SignedTime, Time};
 
 /// The faults, and when the last of them is over.
+#[derive(Default)]
 pub(super) struct Timeline {
     pub(super) faults: Vec<Fault>,
+    pub(super) late: Vec<(usize, u64)>,
+    pub(super) tunings: Vec<Tuning>,
+    pub(super) sides: Vec<Sides>,
     /// `None` if it depends on what could not be read.
     pub(super) calm_ns: Option<u64>,
 }
@@ -21,41 +25,220 @@ pub(super) fn timeline(
     wiring: &Wiring,
     problems: &mut Vec<Problem>,
 ) -> Timeline {
-    let mut faults = Vec::new();
+    let mut timeline = Timeline::default();
     let mut last_ns = Some(0);
     for (entry, fault) in scenario.faults.iter().enumerate() {
-        let times = times(fault, scenario, problems);
-        last_ns = last_ns.zip(times).map(|(last, (at, until))| last.max(until.unwrap_or(at)));
-        let targets = targets(fault, roster, wiring, problems);
-        if let Some((at_ns, until_ns)) = times {
-            let kinds = targets.into_iter();
-            faults.extend(kinds.map(|kind| Fault { at_ns, until_ns, kind, entry }));
+        let jitter_ns = fault.jitter.as_ref().map_or(0, |jitter| jitter.get_ref().as_nanos());
+        let times = times(fault, jitter_ns, scenario, problems);
+        let kinds = kinds(fault, scenario, roster, wiring, &mut timeline, problems);
+        let Some((at_ns, until_ns)) = times else {
+            last_ns = None;
+            continue;
+        };
+        for again_ns in repetitions(fault, at_ns, until_ns, jitter_ns, scenario) {
+            let until_ns = until_ns.map(|until_ns| until_ns + again_ns);
+            let over_ns = until_ns.unwrap_or(at_ns + again_ns) + jitter_ns;
+            last_ns = last_ns.map(|last: u64| last.max(over_ns));
+            for kind in &kinds {
+                if jitter_ns > 0 {
+                    timeline.late.push((timeline.faults.len(), jitter_ns));
+                }
+                timeline.faults.push(Fault { at_ns: at_ns + again_ns, until_ns, kind: *kind, entry });
+            }
         }
     }
-    refuse_contradictions(&faults, scenario, roster, problems);
-    Timeline { calm_ns: calm(scenario, last_ns, problems), faults }
+    for storm in &scenario.storms {
+        let end = storm.until.as_ref().or(scenario.calm_after.as_ref()).or(scenario.duration.as_ref());
+        last_ns = last_ns.zip(end).map(|(last, end)| last.max(end.get_ref().as_nanos()));
+    }
+    refuse_contradictions(&timeline.faults, scenario, roster, problems);
+    timeline.calm_ns = calm(scenario, last_ns, problems);
+    timeline
+}
+
+/// How much later a fault comes each time.
+fn repetitions(
+    fault: &schema::Fault,
+    at_ns: u64,
+    until_ns: Option<u64>,
+    jitter_ns: u64,
+    scenario: &Scenario<'_>,
+) -> Vec<u64> {
+    let Some(every) = &fault.every else { return vec![0] };
+    let every_ns = every.get_ref().as_nanos().max(1);
+    let end = scenario.calm_after.as_ref().or(scenario.duration.as_ref());
+    let end_ns = end.map_or(0, |end| end.get_ref().as_nanos());
+    let over_ns = until_ns.unwrap_or(at_ns).saturating_add(jitter_ns);
+    let fit = end_ns.saturating_sub(over_ns) / every_ns + 1;
+    let times = fault.times.as_ref().map_or(fit, |times| times.get_ref().unsigned_abs().min(fit));
+    (0..times.min(1_000_000)).map(|time| time * every_ns).collect()
+}
+
+/// What happens, to each target.
+fn kinds(
+    fault: &schema::Fault,
+    scenario: &Scenario<'_>,
+    roster: &Roster<'_, '_>,
+    wiring: &Wiring,
+    timeline: &mut Timeline,
+    problems: &mut Vec<Problem>,
+) -> Vec<FaultKind> {
+    let (Some(kind), Some(globs)) = (fault.kind, &fault.targets) else {
+        return Vec::new();
+    };
+    if kind == schema::FaultKind::Partition {
+        return partition(fault, globs, roster, timeline, problems);
+    }
+    let tuning = (kind == schema::FaultKind::Degrade).then(|| tuning(fault, scenario, timeline, problems));
+    let found = targets_of(kind, globs, roster, wiring, problems).into_iter();
+    let ways = fault.direction.map_or(vec![Direction::Up, Direction::Down], |direction| vec![direction]);
+    let aimed = found.flat_map(|plain| {
+        let (node, link) = (plain.index(), plain.index());
+        let each = |aim: &dyn Fn(Direction) -> Option<FaultKind>| ways.iter().filter_map(|way| aim(*way)).collect();
+        match kind {
+            schema::FaultKind::CutLink => match fault.direction {
+                Some(direction) => vec![FaultKind::CutOneWay { link, direction }],
+                None => vec![plain],
+            },
+            schema::FaultKind::Clog => each(&|direction| Some(FaultKind::Clog { link, direction })),
+            schema::FaultKind::Mtu => each(&|direction| Some(FaultKind::Mtu { link, direction, bytes: fault.mtu? })),
+            schema::FaultKind::Degrade => each(&|direction| {
+                let tuning = tuning.flatten()? + usize::from(direction == Direction::Down);
+                Some(FaultKind::Degrade { link, direction, tuning })
+            }),
+            schema::FaultKind::SlowCpu => {
+                let poll = fault.poll.as_ref().map(|poll| poll.get_ref().as_nanos());
+                poll.map(|poll_ns| FaultKind::SlowCpu { node, poll_ns }).into_iter().collect()
+            }
+            schema::FaultKind::ClockStep => {
+                let by = fault.by.as_ref().map(|by| by.get_ref().as_nanos());
+                by.map(|by_ns| FaultKind::ClockStep { node, by_ns }).into_iter().collect()
+            }
+            schema::FaultKind::ClockDrift => {
+                let drift = fault.drift.as_ref().map(|drift| drift.get_ref().as_ppb());
+                drift.map(|ppb| FaultKind::ClockDrift { node, ppb }).into_iter().collect()
+            }
+            _ => vec![plain],
+        }
+    });
+    aimed.collect()
+}
+
+/// The profile that a fault puts in place, up; the one down is the next.
+fn tuning(
+    fault: &schema::Fault,
+    scenario: &Scenario<'_>,
+    timeline: &mut Timeline,
+    problems: &mut Vec<Problem>,
+) -> Option<usize> {
+    let name = fault.profile.as_ref()?;
+    let profile = named_profile(Some(name), scenario, problems)?;
+    let first = timeline.tunings.len();
+    for direction in [Direction::Up, Direction::Down] {
+        let way = profile.way(direction);
+        refuse_queue_without_rate(&way, problems);
+        timeline.tunings.push(Tuning { profile: name.as_str().into(), pipe: impairments(&way) });
+    }
+    Some(first)
+}
+
+fn partition(
+    fault: &schema::Fault,
+    globs: &[Text],
+    roster: &Roster<'_, '_>,
+    timeline: &mut Timeline,
+    problems: &mut Vec<Problem>,
+) -> Vec<FaultKind> {
+    let mut named = |globs: &[Text]| {
+        let mut nodes: Vec<usize> = globs.iter().flat_map(|glob| roster.select(glob, problems)).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    };
+    let from = named(globs);
+    let mut to = match &fault.others {
+        Some(others) => named(others),
+        None => (0..roster.members.len()).collect(),
+    };
+    to.retain(|node| !from.contains(node));
+    if to.is_empty() && !from.is_empty() {
+        let what = "this partition has nobody on its other side";
+        let problem = Problem::new(Code::FaultConflict, globs[0].span(), what, "all are on this side");
+        problems.push(problem.help("name fewer targets, or others that are not among them"));
+    }
+    let mut sides = Vec::new();
+    if fault.direction != Some(Direction::Down) {
+        sides.push(Sides { from: from.clone(), to: to.clone() });
+    }
+    if fault.direction != Some(Direction::Up) {
+        sides.push(Sides { from: to, to: from });
+    }
+    let first = timeline.sides.len();
+    timeline.sides.append(&mut sides);
+    (first..timeline.sides.len()).map(|sides| FaultKind::Partition { sides }).collect()
 }
 
 impl Fault {
     /// The entry `[[fault]]` of a scenario file that says the same.
     #[must_use]
     pub fn to_toml(&self, plan: &Plan) -> String {
-        let (kind, target) = match self.kind {
-            FaultKind::CutLink { link } => (schema::FaultKind::CutLink, &plan.links[link].name),
-            FaultKind::PowerCut { node } => (schema::FaultKind::PowerCut, &plan.nodes[node].name),
-            FaultKind::Crash { node } => (schema::FaultKind::Crash, &plan.nodes[node].name),
-            FaultKind::Restart { node } => (schema::FaultKind::Restart, &plan.nodes[node].name),
-            FaultKind::Pause { node } => (schema::FaultKind::Pause, &plan.nodes[node].name),
+        use schema::FaultKind as Kind;
+        let link = |index: usize| format!("\"{}\"", plan.links[index].name);
+        let node = |index: usize| format!("\"{}\"", plan.nodes[index].name);
+        let way = |direction| match direction {
+            Direction::Up => "direction = \"up\"\n".to_owned(),
+            Direction::Down => "direction = \"down\"\n".to_owned(),
+        };
+        let none = String::new;
+        let (kind, target, more) = match self.kind {
+            FaultKind::CutLink { link: at } => (Kind::CutLink, link(at), none()),
+            FaultKind::CutOneWay { link: at, direction } => (Kind::CutLink, link(at), way(direction)),
+            FaultKind::Clog { link: at, direction } => (Kind::Clog, link(at), way(direction)),
+            FaultKind::Degrade { link: at, direction, tuning } => {
+                let profile = &plan.tunings[tuning].profile;
+                (Kind::Degrade, link(at), way(direction) + &format!("profile = \"{profile}\"\n"))
+            }
+            FaultKind::Mtu { link: at, direction, bytes } => {
+                (Kind::Mtu, link(at), way(direction) + &format!("mtu = \"{bytes} B\"\n"))
+            }
+            FaultKind::Partition { sides } => {
+                let Sides { from, to } = &plan.sides[sides];
+                let names = |nodes: &[usize]| {
+                    let names: Vec<String> = nodes.iter().map(|index| node(*index)).collect();
+                    format!("[{}]", names.join(", "))
+                };
+                (Kind::Partition, names(from), way(Direction::Up) + &format!("others = {}\n", names(to)))
+            }
+            FaultKind::PowerCut { node: at } => (Kind::PowerCut, node(at), none()),
+            FaultKind::Crash { node: at } => (Kind::Crash, node(at), none()),
+            FaultKind::Restart { node: at } => (Kind::Restart, node(at), none()),
+            FaultKind::Pause { node: at } => (Kind::Pause, node(at), none()),
+            FaultKind::SlowCpu { node: at, poll_ns } => {
+                (Kind::SlowCpu, node(at), format!("poll = \"{}\"\n", Time::from_nanos(poll_ns)))
+            }
+            FaultKind::ClockStep { node: at, by_ns } => {
+                (Kind::ClockStep, node(at), format!("by = \"{}\"\n", SignedTime::from_nanos(by_ns)))
+            }
+            FaultKind::ClockDrift { node: at, ppb } => {
+                let (sign, size) = (if ppb < 0 { "-" } else { "" }, ppb.unsigned_abs());
+                (Kind::ClockDrift, node(at), format!("drift_ppm = {sign}{}.{:03}\n", size / 1_000, size % 1_000))
+            }
+            FaultKind::ClockStop { node: at } => (Kind::ClockStop, node(at), none()),
         };
         let lasts = self.until_ns.map(|until_ns| Time::from_nanos(until_ns.saturating_sub(self.at_ns)));
         let lasts = lasts.map_or_else(String::new, |lasts| format!("for = \"{lasts}\"\n"));
         let (at, kind) = (Time::from_nanos(self.at_ns), kind.shape().name);
-        format!("\n[[fault]]\nat = \"{at}\"\n{lasts}kind = \"{kind}\"\ntarget = \"{target}\"\n")
+        format!("\n[[fault]]\nat = \"{at}\"\n{lasts}kind = \"{kind}\"\ntarget = {target}\n{more}")
     }
 }
 
 /// When a fault begins and ends.
-fn times(fault: &schema::Fault, scenario: &Scenario<'_>, problems: &mut Vec<Problem>) -> Option<(u64, Option<u64>)> {
+fn times(
+    fault: &schema::Fault,
+    jitter_ns: u64,
+    scenario: &Scenario<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<(u64, Option<u64>)> {
     let at = fault.at.as_ref()?;
     let lasts = fault.lasts.as_ref().ok()?;
     let at_ns = at.get_ref().as_nanos();
@@ -85,8 +268,8 @@ fn times(fault: &schema::Fault, scenario: &Scenario<'_>, problems: &mut Vec<Prob
     if let Some(calm) = &scenario.calm_after {
         let calm_ns = calm.get_ref().as_nanos();
         let (over, span) = match (until_ns, lasts) {
-            (Some(until), Some(lasts)) => (until, lasts.span()),
-            _ => (at_ns, at.span()),
+            (Some(until), Some(lasts)) => (until.saturating_add(jitter_ns), lasts.span()),
+            _ => (at_ns.saturating_add(jitter_ns), at.span()),
         };
         if over > calm_ns {
             let what = format!("this fault is over at {}, after `calm_after`", Time::from_nanos(over));
@@ -98,16 +281,14 @@ fn times(fault: &schema::Fault, scenario: &Scenario<'_>, problems: &mut Vec<Prob
     Some((at_ns, until_ns))
 }
 
-/// What a fault happens to, each once, in the order of the plan's lists.
-fn targets(
-    fault: &schema::Fault,
+/// What a fault happens to, each once, in the order of the plan's lists; without what only this fault says.
+pub(super) fn targets_of(
+    kind: schema::FaultKind,
+    globs: &[Text],
     roster: &Roster<'_, '_>,
     wiring: &Wiring,
     problems: &mut Vec<Problem>,
 ) -> Vec<FaultKind> {
-    let (Some(kind), Some(globs)) = (fault.kind, &fault.targets) else {
-        return Vec::new();
-    };
     let mut found = Vec::new();
     for glob in globs {
         let hits = match kind.shape().target {
@@ -126,11 +307,13 @@ fn targets(
 
 fn aimed(kind: schema::FaultKind, index: usize) -> FaultKind {
     match kind {
-        schema::FaultKind::CutLink => FaultKind::CutLink { link: index },
+        schema::FaultKind::Clog => FaultKind::Clog { link: index, direction: Direction::Up },
         schema::FaultKind::PowerCut => FaultKind::PowerCut { node: index },
         schema::FaultKind::Crash => FaultKind::Crash { node: index },
         schema::FaultKind::Restart => FaultKind::Restart { node: index },
-        schema::FaultKind::Pause => FaultKind::Pause { node: index },
+        schema::FaultKind::ClockStop => FaultKind::ClockStop { node: index },
+        _ if kind.shape().target == Target::Node => FaultKind::Pause { node: index },
+        _ => FaultKind::CutLink { link: index },
     }
 }
 
@@ -176,7 +359,7 @@ fn refuse_contradictions(
             };
             Some((node, fault.at_ns, over, fault.entry))
         }
-        FaultKind::CutLink { .. } | FaultKind::Pause { .. } => None,
+        _ => None,
     });
     let mut on_nodes: Vec<_> = on_nodes.collect();
     on_nodes.sort_unstable();

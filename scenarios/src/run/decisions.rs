@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use wavetank_sim::random::Stream;
 use wavetank_sim::time::Instant;
 use wavetank_sim::world::Snapshot;
 
@@ -40,9 +41,20 @@ pub struct Given {
 }
 
 impl Given {
-    /// What a plan gives itself.
-    pub(crate) fn own(plan: &Plan, _seed: u64) -> Self {
-        let decisions = Decisions { faults: plan.faults.clone(), packets: plan.packets.clone() };
+    /// What a plan gives itself: its faults, as late as the seed draws, and its storms.
+    pub(crate) fn own(plan: &Plan, seed: u64) -> Self {
+        let mut faults = plan.faults.clone();
+        for (index, late_ns) in &plan.late {
+            let fault = &mut faults[*index];
+            let mut stream = Stream::new(seed, &format!("fault/{index}/late"));
+            let late_ns = stream.below(late_ns.saturating_add(1));
+            fault.at_ns += late_ns;
+            fault.until_ns = fault.until_ns.map(|until_ns| until_ns + late_ns);
+        }
+        if !plan.given.contains(&Chance::Storm) {
+            faults.extend(plan.storms.iter().flat_map(|storm| storm.faults(seed)));
+        }
+        let decisions = Decisions { faults, packets: plan.packets.clone() };
         Self { instead_of: plan.given.clone(), decisions }
     }
 

@@ -125,6 +125,7 @@ pub(crate) static SCENARIO: Table = Table {
         required("node", Shape::Map(&NODE), "Nodes by name.", "[node.hub]"),
         optional("network", Shape::Map(&NETWORK), "Networks by name.", "[network.lan]"),
         optional("fault", Shape::List(&FAULT), "What goes wrong, and when.", "[[fault]]"),
+        optional("storm", Shape::List(&STORM), "What goes wrong at random.", "[[storm]]"),
         optional("packet", Shape::List(&PACKET), "What happens to single frames.", "[[packet]]"),
         optional(
             "given",
@@ -363,12 +364,94 @@ pub(crate) static FAULT: Table = Table {
     fields: &[
         required("at", Shape::Time, "When it begins.", "at = \"10s\""),
         optional("for", Shape::Time, "How long it lasts; to the end of the run if left out.", "for = \"5s\""),
-        required("kind", Shape::Fault, "What goes wrong.", "kind = \"cut-link\""),
+        required("kind", Shape::Fault, "What goes wrong; `wavetank faults` lists all kinds.", "kind = \"cut-link\""),
         required(
             "target",
             Shape::Names,
             "What it happens to, by name or glob. A link is named `network/node`, one between two nodes as its network; a node's name means all its links.",
             "target = \"thermostat-2\"",
+        ),
+        optional(
+            "direction",
+            Shape::Word(&[
+                (
+                    "up",
+                    "From the node to the switch, or from the first member to the second; what a partition's targets send.",
+                ),
+                ("down", "The other way."),
+            ]),
+            "Which way only; both if left out.",
+            "direction = \"up\"",
+        ),
+        optional(
+            "others",
+            Shape::Names,
+            "Whom a partition separates the targets from; all others if left out.",
+            "others = \"hub\"",
+        ),
+        optional("profile", Shape::Text, "What the link does meanwhile.", "profile = \"storm\""),
+        optional("mtu", Shape::Size, "The longest packet that the link carries meanwhile.", "mtu = \"576 B\""),
+        optional("poll", Shape::Time, "How much longer every poll of the node's code takes.", "poll = \"5ms\""),
+        optional("by", Shape::SignedTime, "How far the wall clock steps.", "by = \"-1h\""),
+        optional(
+            "drift_ppm",
+            Shape::Drift,
+            "How much too fast the wall clock runs, in parts in a million.",
+            "drift_ppm = 500",
+        ),
+        optional(
+            "every",
+            Shape::Time,
+            "It happens again and again, so long from one beginning to the next.",
+            "every = \"10s\"",
+        ),
+        optional(
+            "times",
+            Shape::Integer { min: 2, max: 1_000_000 },
+            "How many times in all, where there is `every`.",
+            "times = 3",
+        ),
+        optional("jitter", Shape::Time, "How much later it may begin each time, as the seed draws.", "jitter = \"2s\""),
+    ],
+};
+
+pub(crate) static STORM: Table = Table {
+    doc: "Faults that the seed draws.",
+    fields: &[
+        required(
+            "kinds",
+            Shape::Names,
+            "Which faults: those of [[fault]] that need no more than a target.",
+            "kinds = [\"cut-link\", \"power-cut\"]",
+        ),
+        required("target", Shape::Names, "What they happen to, by name or glob.", "target = \"thermostat-*\""),
+        optional("from", Shape::Time, "When it begins; at once if left out.", "from = \"5s\""),
+        optional(
+            "until",
+            Shape::Time,
+            "When it is over; at `calm_after`, or at the end, if left out.",
+            "until = \"40s\"",
+        ),
+        required("every", Shape::Time, "How long from one fault to the next, on average.", "every = \"3s\""),
+        required("shortest", Shape::Time, "How long a fault lasts at least.", "shortest = \"500ms\""),
+        optional("longest", Shape::Time, "How long at most; as long as `shortest` if left out.", "longest = \"5s\""),
+        optional(
+            "at_once",
+            Shape::Integer { min: 1, max: 1_000_000 },
+            "How many targets suffer at once at most; 1 if left out.",
+            "at_once = 2",
+        ),
+        optional(
+            "spare",
+            Shape::Integer { min: 0, max: 1_000_000 },
+            "How many targets are spared at any moment.",
+            "spare = 1",
+        ),
+        optional(
+            "keep",
+            Shape::Word(&[("majority", "More than half of the targets are spared at any moment.")]),
+            "What survives at any moment.",
+            "keep = \"majority\"",
         ),
     ],
 };
@@ -444,75 +527,4 @@ pub(crate) static FLOW: Table = Table {
     ],
 };
 
-/// What a fault can happen to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// Links of a network.
-    Link,
-    /// Nodes.
-    Node,
-}
-
-/// Whether a fault takes `for`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lasting {
-    /// It may; without it the fault lasts to the end.
-    Yes,
-    /// It happens in one moment.
-    No,
-}
-
-/// A kind of fault, for the reader and for whoever lists them.
-#[derive(Debug)]
-pub struct FaultShape {
-    /// As in `kind = "…"`.
-    pub name: &'static str,
-    /// What it does.
-    pub doc: &'static str,
-    /// What it can happen to.
-    pub target: Target,
-    /// Whether it lasts.
-    pub lasting: Lasting,
-    /// A fault that is right.
-    pub example: &'static str,
-}
-
-/// Every kind of fault. A new kind is a row here, a variant of
-/// [`FaultKind`](super::FaultKind) and, if it has parameters, their keys in the `[[fault]]` table.
-pub static FAULTS: &[FaultShape] = &[
-    FaultShape {
-        name: "cut-link",
-        doc: "Nothing passes the link, either way; frames under way on it are lost.",
-        target: Target::Link,
-        lasting: Lasting::Yes,
-        example: "[[fault]]\nat = \"10s\"\nfor = \"5s\"\nkind = \"cut-link\"\ntarget = \"thermostat-2\"\n",
-    },
-    FaultShape {
-        name: "power-cut",
-        doc: "The node loses its power: memory, and what its disk had not synced, are gone. It boots when power is back.",
-        target: Target::Node,
-        lasting: Lasting::Yes,
-        example: "[[fault]]\nat = \"20s\"\nfor = \"3s\"\nkind = \"power-cut\"\ntarget = \"hub\"\n",
-    },
-    FaultShape {
-        name: "crash",
-        doc: "The node's program dies: memory is gone, the disk is not. It boots when the time is over.",
-        target: Target::Node,
-        lasting: Lasting::Yes,
-        example: "[[fault]]\nat = \"20s\"\nfor = \"500ms\"\nkind = \"crash\"\ntarget = \"hub\"\n",
-    },
-    FaultShape {
-        name: "restart",
-        doc: "The node is reset from outside and boots again at once.",
-        target: Target::Node,
-        lasting: Lasting::No,
-        example: "[[fault]]\nat = \"20s\"\nkind = \"restart\"\ntarget = \"thermostat-*\"\n",
-    },
-    FaultShape {
-        name: "pause",
-        doc: "The node's code does not run; its interfaces still take in frames, and its clock goes on.",
-        target: Target::Node,
-        lasting: Lasting::Yes,
-        example: "[[fault]]\nat = \"20s\"\nfor = \"2s\"\nkind = \"pause\"\ntarget = \"hub\"\n",
-    },
-];
+pub use super::faults::{FAULTS, FaultShape, Lasting, Target};

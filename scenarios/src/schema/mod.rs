@@ -11,6 +11,7 @@
 
 mod address;
 mod config;
+mod faults;
 pub mod impair;
 mod json;
 mod language;
@@ -19,6 +20,7 @@ mod read;
 mod reader;
 mod scenario;
 mod sea;
+mod storm;
 mod text;
 
 pub use address::Cidr;
@@ -28,7 +30,7 @@ pub use language::{FAULTS, FaultShape, Lasting, Target, VERSION};
 pub use read::parse;
 pub use scenario::{
     Address, Chance, Damage, Demand, Direction, Expectation, Fault, FaultKind, FlowDemand, LinkProfile, Moment,
-    Network, NetworkKind, Node, Override, Packet, Profile, Scenario, Verdict, What,
+    Network, NetworkKind, Node, Override, Packet, Profile, Scenario, Storm, Verdict, What,
 };
 pub use text::Text;
 pub use toml::Spanned;

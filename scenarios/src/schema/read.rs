@@ -4,12 +4,13 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::config::ConfigText;
+use super::faults::SPECIAL;
 use super::impair::Impair;
 use super::language::{EXPECT, FAULTS, Lasting, SCENARIO, VERSION};
 use super::reader::{File, Reader};
 use super::scenario::{
-    Address, Demand, Expectation, Fault, FaultKind, FlowDemand, LinkProfile, Network, NetworkKind, Node, Override,
-    Profile, Scenario, Verdict,
+    Address, Demand, Direction, Expectation, Fault, FaultKind, FlowDemand, LinkProfile, Network, NetworkKind, Node,
+    Override, Profile, Scenario, Verdict,
 };
 use crate::diagnose::{Code, Problem, Span};
 
@@ -74,6 +75,7 @@ fn scenario<'i>(root: &Reader<'_, 'i>) -> Scenario<'i> {
         nodes: nodes(root),
         networks: networks(root),
         faults: faults(root),
+        storms: super::storm::storms(root),
         packets: super::packet::packets(root),
         given: super::packet::given(root),
         expectations: expectations(root),
@@ -238,7 +240,53 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
         let problem = Problem::new(Code::KeyConflict, key, what, "`for` has no meaning here");
         reader.sink().push(problem.help("leave `for` out, or use \"crash\", which lasts"));
     }
-    Fault { span, at: reader.time("at"), lasts, kind, targets: reader.names("target") }
+    if let Some(kind) = kind {
+        special_keys(reader, kind);
+    }
+    let every = reader.time("every");
+    let every = every.filter(|every| reader.nonzero("every", every.get_ref().as_nanos() == 0, every.span()).is_some());
+    if let (Some(times), None) = (reader.key_span("times"), reader.key_span("every")) {
+        let problem = Problem::new(Code::KeyConflict, times, "`times` needs `every`", "how far apart?");
+        reader.sink().push(problem.help("add, for example: every = \"10s\""));
+    }
+    Fault {
+        span,
+        at: reader.time("at"),
+        lasts,
+        kind,
+        targets: reader.names("target"),
+        direction: reader.word("direction").map(|word| if word == 0 { Direction::Up } else { Direction::Down }),
+        others: reader.names("others"),
+        profile: reader.filled("profile"),
+        mtu: reader.size("mtu").and_then(|size| u32::try_from(size.get_ref().as_bytes()).ok()),
+        poll: reader.time("poll"),
+        by: reader.signed_time("by"),
+        drift: reader.drift("drift_ppm"),
+        every,
+        times: reader.integer("times"),
+        jitter: reader.time("jitter"),
+    }
+}
+
+/// Notes keys that this kind of fault does not take, and those that it needs.
+fn special_keys(reader: &Reader<'_, '_>, kind: FaultKind) {
+    let shape = kind.shape();
+    for key in SPECIAL {
+        if let (Some(span), false) = (reader.key_span(key), shape.takes.contains(&key)) {
+            let what = format!("`{key}` has no meaning for \"{}\"", shape.name);
+            let problem = Problem::new(Code::KeyConflict, span, what, "leave this out");
+            let help = match shape.takes {
+                [] => format!("\"{}\" takes no key of its own", shape.name),
+                keys => format!("\"{}\" takes {}", shape.name, crate::diagnose::list(keys.iter().copied())),
+            };
+            reader.sink().push(problem.help(help));
+        }
+        if shape.needs.contains(&key) && !reader.has(key) {
+            let what = format!("\"{}\" needs `{key}`", shape.name);
+            let problem = Problem::new(Code::MissingKey, reader.span(), what, "here");
+            reader.sink().push(problem.help(format!("for example: {}", reader.example(key))));
+        }
+    }
 }
 
 fn expectations(root: &Reader<'_, '_>) -> Vec<Expectation> {

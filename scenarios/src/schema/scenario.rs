@@ -35,6 +35,8 @@ pub struct Scenario<'i> {
     pub networks: Vec<Network>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// What goes wrong at random.
+    pub storms: Vec<Storm>,
     /// What happens to single frames.
     pub packets: Vec<Packet>,
     /// What is not drawn from the seed.
@@ -303,14 +305,69 @@ pub struct Fault {
     pub kind: Option<FaultKind>,
     /// To whom.
     pub targets: Option<Vec<Text>>,
+    /// Which way only.
+    pub direction: Option<Direction>,
+    /// Whom a partition separates the targets from.
+    pub others: Option<Vec<Text>>,
+    /// What a link does meanwhile.
+    pub profile: Option<Text>,
+    /// The longest packet, in bytes.
+    pub mtu: Option<u32>,
+    /// How much longer polls take.
+    pub poll: Option<Spanned<Time>>,
+    /// How far a clock steps.
+    pub by: Option<Spanned<SignedTime>>,
+    /// How a clock drifts.
+    pub drift: Option<Spanned<Drift>>,
+    /// From one beginning to the next.
+    pub every: Option<Spanned<Time>>,
+    /// How many times.
+    pub times: Option<Spanned<i64>>,
+    /// How much later it may begin.
+    pub jitter: Option<Spanned<Time>>,
 }
 
-/// What goes wrong. The parameters of a kind are its variant's fields.
+/// `[[storm]]`.
+#[derive(Clone, Debug)]
+pub struct Storm {
+    /// The whole entry.
+    pub span: Span,
+    /// Which faults.
+    pub kinds: Vec<FaultKind>,
+    /// To whom.
+    pub targets: Option<Vec<Text>>,
+    /// When it begins.
+    pub from: Option<Spanned<Time>>,
+    /// When it is over.
+    pub until: Option<Spanned<Time>>,
+    /// From one fault to the next, on average.
+    pub every: Option<Spanned<Time>>,
+    /// How long faults last at least.
+    pub shortest: Option<Spanned<Time>>,
+    /// How long at most.
+    pub longest: Option<Spanned<Time>>,
+    /// How many targets suffer at once.
+    pub at_once: Option<usize>,
+    /// How many are spared.
+    pub spare: Option<usize>,
+    /// Whether more than half of them are.
+    pub keep_majority: bool,
+}
+
+/// What goes wrong. The parameters of a kind are the fault's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {
     /// Nothing passes the link.
     CutLink,
+    /// What is sent on the link waits.
+    Clog,
+    /// The link does something else.
+    Degrade,
+    /// The link carries no longer packets.
+    Mtu,
+    /// Nodes do not reach others.
+    Partition,
     /// The node loses power.
     PowerCut,
     /// The node's program dies.
@@ -319,6 +376,14 @@ pub enum FaultKind {
     Restart,
     /// The node's code does not run.
     Pause,
+    /// The node's code takes longer.
+    SlowCpu,
+    /// The node's wall clock steps.
+    ClockStep,
+    /// The node's wall clock runs wrong.
+    ClockDrift,
+    /// The node's wall clock stands still.
+    ClockStop,
 }
 
 impl FaultKind {
@@ -330,10 +395,18 @@ impl FaultKind {
     pub fn shape(self) -> &'static FaultShape {
         let name = match self {
             Self::CutLink => "cut-link",
+            Self::Clog => "clog",
+            Self::Degrade => "degrade",
+            Self::Mtu => "mtu",
+            Self::Partition => "partition",
             Self::PowerCut => "power-cut",
             Self::Crash => "crash",
             Self::Restart => "restart",
             Self::Pause => "pause",
+            Self::SlowCpu => "slow-cpu",
+            Self::ClockStep => "clock-step",
+            Self::ClockDrift => "clock-drift",
+            Self::ClockStop => "clock-stop",
         };
         let row = FAULTS.iter().find(|row| row.name == name);
         row.expect("every kind of fault has a row")
@@ -344,10 +417,18 @@ impl FaultKind {
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "cut-link" => Some(Self::CutLink),
+            "clog" => Some(Self::Clog),
+            "degrade" => Some(Self::Degrade),
+            "mtu" => Some(Self::Mtu),
+            "partition" => Some(Self::Partition),
             "power-cut" => Some(Self::PowerCut),
             "crash" => Some(Self::Crash),
             "restart" => Some(Self::Restart),
             "pause" => Some(Self::Pause),
+            "slow-cpu" => Some(Self::SlowCpu),
+            "clock-step" => Some(Self::ClockStep),
+            "clock-drift" => Some(Self::ClockDrift),
+            "clock-stop" => Some(Self::ClockStop),
             _ => None,
         }
     }
