@@ -54,6 +54,8 @@ pub(crate) enum Verb {
     Watch(Watch),
     /// Lists what a node can be.
     Kinds(Kinds),
+    /// Lists what can go wrong: faults, impairments of links, storms.
+    Faults(Faults),
     /// Prints the scenario language as a JSON Schema, for editors.
     Schema,
     /// Serves an application of the tank on a real socket.
@@ -116,6 +118,14 @@ pub(crate) struct Watch {
 #[derive(Debug, Args)]
 pub(crate) struct Kinds {
     /// Prints them as a JSON array, with the schemas of their configurations.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wavetank faults`.
+#[derive(Debug, Args)]
+pub(crate) struct Faults {
+    /// Prints them as a JSON array, each with its parameters and an example.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::serve;
 #[cfg(feature = "tui")]
 use crate::watch;
-use crate::{check, completions, diff, explain, explore, kinds, replay, run, schema, shrink, trace, workers};
+use crate::{check, completions, diff, explain, explore, faults, kinds, replay, run, schema, shrink, trace, workers};
 
 /// What the standard library exits with after a panic; no verdict of ours.
 const PANICKED: u8 = 101;
@@ -104,6 +104,7 @@ fn obey(arguments: Arguments, registry: &Registry, out: &mut impl Write) -> Resu
         Verb::Watch(arguments) => watch::run(&arguments, registry, out),
         Verb::Check(arguments) => check::run(&arguments, registry, out),
         Verb::Kinds(arguments) => kinds::run(&arguments, registry, out),
+        Verb::Faults(arguments) => faults::run(&arguments, out),
         Verb::Schema => schema::run(registry, out),
         #[cfg(feature = "serve")]
         Verb::Serve(arguments) => serve::run(&arguments, out),

@@ -33,6 +33,7 @@ mod exit;
 mod explain;
 #[cfg(feature = "cli")]
 mod explore;
+mod faults;
 #[cfg(feature = "cli")]
 mod human;
 #[cfg(feature = "cli")]

@@ -31,6 +31,8 @@ pub(crate) struct Report {
     pub(crate) wall_ns: u64,
     pub(crate) events: u64,
     pub(crate) frames: Frames,
+    /// How often each fault of the timeline hit something, in its order; those that did not begin are absent.
+    pub(crate) faults: Vec<Hits>,
     pub(crate) expectations: Vec<Expectation>,
     /// Whether Ctrl-C ended it before its time.
     pub(crate) interrupted: bool,
@@ -65,6 +67,14 @@ pub(crate) struct Frames {
     pub(crate) delivered: u64,
     /// By reason; reasons without a loss are absent.
     pub(crate) dropped: BTreeMap<&'static str, u64>,
+}
+
+/// A fault that began.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Hits {
+    pub(crate) fault: String,
+    /// Frames, or 1 for a node that was on.
+    pub(crate) hits: u64,
 }
 
 /// What became of an expectation.
@@ -134,6 +144,12 @@ impl Report {
                 delivered: snapshot.frames.delivered,
                 dropped: snapshot.frames.dropped.iter().map(|(reason, count)| (reason.name(), *count)).collect(),
             },
+            faults: snapshot
+                .faults
+                .iter()
+                .filter(|fault| fault.began)
+                .map(|fault| Hits { fault: fault.name.clone(), hits: fault.hits })
+                .collect(),
             expectations,
             interrupted: false,
             failures,
@@ -210,6 +226,10 @@ pub(crate) mod tests {
                 delivered: 12_200,
                 dropped: BTreeMap::from([("link-down", 22), ("loss", 123)]),
             },
+            faults: vec![
+                Hits { fault: "cut-cable lan/thermostat-2".to_owned(), hits: 22 },
+                Hits { fault: "partition hub -> thermostat-3".to_owned(), hits: 0 },
+            ],
             expectations: vec![
                 expectation("every reading is stored", check::Verdict::Held, Some(60_000_000_000), None),
                 expectation(

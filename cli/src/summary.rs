@@ -55,6 +55,17 @@ fn write(report: &Report, to: &mut String) -> fmt::Result {
     writeln!(to, "\nnodes")?;
     nodes(report, to)?;
 
+    let idle: Vec<&str> = report.faults.iter().filter(|hits| hits.hits == 0).map(|hits| hits.fault.as_str()).collect();
+    if !idle.is_empty() {
+        writeln!(to, "\nfaults that hit nothing")?;
+        for fault in idle.iter().take(NODES_SHOWN) {
+            writeln!(to, "  {} {fault}", styled(UNDECIDED, "?"))?;
+        }
+        if idle.len() > NODES_SHOWN {
+            writeln!(to, "  and {} more", idle.len() - NODES_SHOWN)?;
+        }
+    }
+
     writeln!(to)?;
     writeln!(to, "frames       {}", frames(report))?;
     writeln!(
@@ -167,6 +178,7 @@ mod tests {
         let mut report = stormy();
         report.verdict = Verdict::Pass;
         report.failures.clear();
+        report.faults.clear();
         report.expectations.truncate(1);
         report.frames.dropped.clear();
         report.metrics.clear();

@@ -75,7 +75,7 @@ struct Talk {
 const TALK: Talk = Talk { count: 1_000, every: MS, bytes: 100, ecn: 0 };
 
 /// Two nodes on one cable: one sends numbered datagrams, the other counts them, their order, and their delays.
-fn sea(config: LinkConfig, talk: Talk) -> Sea {
+fn sea(config: &LinkConfig, talk: Talk) -> Sea {
     let mut world = World::new(&WorldConfig { seed: 11, ..WorldConfig::default() });
     let sender = world.add_node(NodeSpec::named("sender"), move |node: Node| async move {
         let (mut nic, clock) = (node.nic(0).expect("plugged in"), node.clock());
@@ -108,7 +108,7 @@ fn sea(config: LinkConfig, talk: Talk) -> Sea {
     });
     let nics = [(sender, 1), (receiver, 2)].map(|(node, last)| world.add_nic(node, Mac([2, 0, 0, 0, 0, last])));
     let [a, b] = nics.map(Plug::Nic);
-    let cable = world.connect("wire", a, b, &config, &LinkConfig::default());
+    let cable = world.connect("wire", a, b, config, &LinkConfig::default());
     Sea { world, nodes: [sender, receiver], cable }
 }
 
@@ -146,7 +146,7 @@ fn what_was_offered_is_delivered_lost_or_doubled() {
         reorder: Some(Reorder { odds: percent(5), gap: 1 }),
         ..Impairments::default()
     };
-    let snapshot = sea(impaired(all), TALK).run(3_000);
+    let snapshot = sea(&impaired(all), TALK).run(3_000);
     let link = snapshot.links[0];
     assert_eq!(link.sent + link.duplicated, link.delivered + link.dropped);
     assert!(link.duplicated > 20, "{link:?}");
@@ -159,7 +159,7 @@ fn what_was_offered_is_delivered_lost_or_doubled() {
 fn damage_never_reaches_a_datagrams_content() {
     let flips =
         Impairments { corrupt: Some(Corrupt { odds: percent(100), how: How::Flip(1) }), ..Impairments::default() };
-    let snapshot = sea(impaired(flips), TALK).run(2_000);
+    let snapshot = sea(&impaired(flips), TALK).run(2_000);
     // What comes through was hit in the Ethernet header, which has no checksum here: 14 bytes of 114.
     let through = metric(&snapshot, "received");
     assert!((60..200).contains(&through), "{through}");
@@ -169,17 +169,17 @@ fn damage_never_reaches_a_datagrams_content() {
 #[test]
 fn too_big_is_gone_without_a_word() {
     let narrow = Impairments { mtu: Some(99), ..Impairments::default() };
-    let snapshot = sea(impaired(narrow), TALK).run(2_000);
+    let snapshot = sea(&impaired(narrow), TALK).run(2_000);
     assert_eq!((metric(&snapshot, "received"), dropped(&snapshot, DropReason::TooBig)), (0, 1_000));
     let wide = Impairments { mtu: Some(100), ..Impairments::default() };
-    assert_eq!(metric(&sea(impaired(wide), TALK).run(2_000), "received"), 1_000);
+    assert_eq!(metric(&sea(&impaired(wide), TALK).run(2_000), "received"), 1_000);
 }
 
 /// A line of 8 Mbit/s that is offered 10.
 fn congested(line: Option<LineConfig>, ecn: u8) -> Snapshot {
     let config = LinkConfig { rate_bps: Some(8_000_000), ..impaired(Impairments { line, ..Impairments::default() }) };
     let talk = Talk { count: 8_000, every: MS, bytes: 1_250, ecn };
-    sea(config, talk).run(8_000)
+    sea(&config, talk).run(8_000)
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn red_keeps_the_queue_between_its_thresholds() {
 
 #[test]
 fn a_listed_packet_is_lost_and_no_other() {
-    let mut sea = sea(LinkConfig { loss: Probability::ALWAYS, ..LinkConfig::default() }, TALK);
+    let mut sea = sea(&LinkConfig { loss: Probability::ALWAYS, ..LinkConfig::default() }, TALK);
     let lost = |ordinal| Packet { link: sea.cable.tx(), ordinal, what: What::Lose };
     let packets = vec![lost(999), lost(3)];
     sea.world.give(&Given { kinds: Kinds::default().with(Kind::Lose), packets });
@@ -246,7 +246,7 @@ fn a_listed_packet_is_lost_and_no_other() {
 
 #[test]
 fn a_clog_holds_back_and_lets_go_in_order() {
-    let mut sea = sea(LinkConfig { latency: MS, ..LinkConfig::default() }, TALK);
+    let mut sea = sea(&LinkConfig { latency: MS, ..LinkConfig::default() }, TALK);
     let link = sea.cable.tx();
     sea.fault(100, 200, FaultKind::Clog(link));
     sea.fault(200, 200, FaultKind::Clog(link));
@@ -258,7 +258,7 @@ fn a_clog_holds_back_and_lets_go_in_order() {
 
 #[test]
 fn partitions_are_one_way_and_counted() {
-    let mut sea = sea(LinkConfig::default(), TALK);
+    let mut sea = sea(&LinkConfig::default(), TALK);
     let [sender, receiver] = sea.nodes;
     let apart = |from, to| FaultKind::Partition { from: vec![from], to: vec![to] };
     sea.fault(100, 100, apart(receiver, sender));
@@ -274,7 +274,7 @@ fn partitions_are_one_way_and_counted() {
 
 #[test]
 fn links_are_changed_and_heal_in_any_order() {
-    let mut sea = sea(LinkConfig { latency: MS, ..LinkConfig::default() }, TALK);
+    let mut sea = sea(&LinkConfig { latency: MS, ..LinkConfig::default() }, TALK);
     let link = sea.cable.tx();
     let slow =
         |ms| FaultKind::Retune { link, config: Box::new(LinkConfig { latency: ms * MS, ..LinkConfig::default() }) };
@@ -293,7 +293,7 @@ fn links_are_changed_and_heal_in_any_order() {
 
 #[test]
 fn one_direction_can_be_cut() {
-    let mut sea = sea(LinkConfig::default(), TALK);
+    let mut sea = sea(&LinkConfig::default(), TALK);
     let (tx, rx) = (sea.cable.tx(), sea.cable.rx());
     sea.fault(100, 100, FaultKind::CutLink(rx));
     sea.fault(300, 100, FaultKind::CutLink(tx));

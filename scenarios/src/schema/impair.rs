@@ -283,7 +283,10 @@ fn loss(table: &Reader<'_, '_>) -> Option<Loss> {
     unfit(table, name, keys);
     let must = |key| needed(table, key, &format!("\"{name}\""), ppb(table, key));
     Some(match word {
-        0 => Loss::Random(odds(table)?),
+        0 => {
+            must("probability")?;
+            Loss::Random(odds(table)?)
+        }
         1 => Loss::GilbertElliott {
             to_bad_ppb: must("to_bad")?,
             to_good_ppb: must("to_good")?,
@@ -308,7 +311,7 @@ fn loss(table: &Reader<'_, '_>) -> Option<Loss> {
 }
 
 fn odds(table: &Reader<'_, '_>) -> Option<Odds> {
-    let probability_ppb = needed(table, "probability", "this", ppb(table, "probability"))?;
+    let probability_ppb = ppb(table, "probability")?;
     Some(Odds { probability_ppb, correlation_ppb: ppb(table, "correlation").unwrap_or(0) })
 }
 

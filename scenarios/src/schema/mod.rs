@@ -15,6 +15,7 @@ mod faults;
 pub mod impair;
 mod json;
 mod language;
+mod listing;
 mod packet;
 mod read;
 mod reader;
@@ -27,6 +28,7 @@ pub use address::Cidr;
 pub use config::{ConfigProblem, ConfigText};
 pub use json::json_schema;
 pub use language::{FAULTS, FaultShape, Lasting, Target, VERSION};
+pub use listing::{Listed, Parameter, Sort, listing};
 pub use read::parse;
 pub use scenario::{
     Address, Chance, Damage, Demand, Direction, Expectation, Fault, FaultKind, FlowDemand, LinkProfile, Moment,

@@ -1,0 +1,172 @@
+//! Every fault and impairment that is listed, in a run of its own; and what storms and settings come to.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{gallery, registry};
+use wavetank_scenarios::plan::{Plan, Verdict};
+use wavetank_scenarios::run::{Record, run};
+use wavetank_scenarios::schema::{Sort, listing};
+use wavetank_sim::check;
+use wavetank_sim::world::Snapshot;
+
+/// A house that every example stands in.
+const HOUSE: &str = r#"
+version = 1
+name = "a house"
+duration = "40s"
+
+[profile.storm]
+latency = "200ms"
+loss = "20 %"
+
+[node.hub]
+kind = "telemetry-hub"
+address = "10.0.0.2/24"
+config = { online_window = "5s" }
+
+[node.thermostat]
+kind = "thermostat"
+count = 3
+address = "10.0.0.11/24"
+config = { hub = "10.0.0.2:8080", backoff_cap = "3s" }
+
+[network.lan]
+kind = "switch"
+members = ["hub", "thermostat-*"]
+profile = "home"
+
+[profile.home]
+latency = "2ms"
+"#;
+
+fn plan(text: &str) -> Arc<Plan> {
+    match Plan::read("test.toml", text, &registry()) {
+        Ok(plan) => Arc::new(plan),
+        Err(problems) => panic!("{}\n{text}", common::rendered(&problems)),
+    }
+}
+
+fn ran(text: &str) -> Snapshot {
+    run(&plan(text), 3, Record::Off, None).expect("runs").snapshot
+}
+
+#[test]
+fn every_listed_thing_has_an_example_that_runs() {
+    for listed in listing() {
+        let text = match (listed.sort, listed.name) {
+            // A latency is there already, and some make sense only with a rate.
+            (Sort::Impairment, "latency") => HOUSE.replace("latency = \"2ms\"\n", &(listed.example.clone() + "\n")),
+            (Sort::Impairment, "rate") => format!("{HOUSE}{}\n", listed.example),
+            (Sort::Impairment, _) => format!("{HOUSE}rate = \"10 Mbit/s\"\n{}\n", listed.example),
+            _ => format!("{HOUSE}\n{}", listed.example),
+        };
+        let snapshot = ran(&text);
+        assert!(snapshot.failures.is_empty(), "{}: {:?}", listed.name, snapshot.failures);
+        let heard = snapshot.metrics.iter().find(|metric| metric.name == "devices.known").expect("the hub counts");
+        assert_eq!(heard.value, 3, "{}", listed.name);
+        if listed.sort == Sort::Fault {
+            assert!(!snapshot.faults.is_empty(), "{}", listed.name);
+            for fault in &snapshot.faults {
+                assert!(fault.began && fault.hits > 0, "{}: {fault:?}", listed.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_example_of_a_parameter_is_understood() {
+    let tables = listing().into_iter().filter(|listed| listed.sort == Sort::Impairment);
+    for listed in tables.filter(|listed| listed.parameters.len() > 1) {
+        for parameter in listed.parameters {
+            let read: Result<toml::Table, _> = toml::from_str(parameter.example);
+            assert!(read.is_ok_and(|table| table.contains_key(parameter.key)), "{}", parameter.example);
+        }
+    }
+}
+
+/// Every kind of fault stands in the gallery or in an example that a test runs: the examples are all of them.
+#[test]
+fn the_list_is_whole() {
+    let listed: Vec<&str> = listing().iter().map(|listed| listed.name).collect();
+    for shape in wavetank_scenarios::schema::FAULTS {
+        assert!(listed.contains(&shape.name));
+    }
+    for key in
+        ["latency", "jitter", "delay", "loss", "duplicate", "corrupt", "reorder", "rate", "queue", "mtu", "storm"]
+    {
+        assert!(listed.contains(&key), "{key}");
+    }
+}
+
+fn from_gallery(name: &str) -> Arc<Plan> {
+    let (_, text) = gallery().into_iter().find(|(file, _)| file == name).expect("in the gallery");
+    plan(&text)
+}
+
+fn dropped(snapshot: &Snapshot, reason: &str) -> u64 {
+    snapshot.frames.dropped.iter().find(|(other, _)| other.name() == reason).map_or(0, |(_, count)| *count)
+}
+
+#[test]
+fn the_rough_sea_is_rough() {
+    let plan = from_gallery("rough-sea.toml");
+    let ran = run(&plan, plan.seed, Record::On, None).expect("runs");
+    let links = &ran.snapshot.links;
+    assert!(links.iter().map(|link| link.duplicated).sum::<u64>() > 5);
+    assert!(dropped(&ran.snapshot, "bad-checksum") > 5);
+    assert!(dropped(&ran.snapshot, "loss") > 20);
+    let kinds: std::collections::BTreeSet<String> = ran
+        .decisions
+        .packets
+        .iter()
+        .map(|packet| format!("{:?}", packet.what).split([' ', '(', '{']).next().expect("a word").to_owned())
+        .collect();
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["Corrupt", "Delay", "Duplicate", "Lose", "Overtake"]);
+}
+
+#[test]
+fn a_storm_differs_with_the_seed_and_spares_whom_it_is_told_to() {
+    let plan = from_gallery("storm.toml");
+    let faults = |seed| run(&plan, seed, Record::Off, None).expect("runs").decisions.faults;
+    let (one, other) = (faults(1), faults(2));
+    assert_eq!(one, faults(1));
+    assert_ne!(one, other);
+    assert!(one.len() > 20, "{}", one.len());
+    assert!(one.iter().all(|fault| fault.until_ns.unwrap_or(fault.at_ns) <= plan.calm_ns));
+    let text = HOUSE.replace("duration", "given = [\"storm\"]\nduration");
+    let listed = listing();
+    let storm = &listed.iter().find(|listed| listed.sort == Sort::Storm).expect("listed").example;
+    let quiet = Plan::read("test.toml", &format!("{text}\n{storm}"), &registry()).expect("a plan");
+    assert!(run(&Arc::new(quiet), 1, Record::Off, None).expect("runs").decisions.faults.is_empty());
+}
+
+/// What shows that the mechanism works would break without it.
+#[test]
+fn without_their_faults_the_scenarios_fail() {
+    for name in ["wide-area-partition.toml", "clog.toml", "black-hole.toml", "storm.toml"] {
+        let mut calm = (*from_gallery(name)).clone();
+        calm.faults.clear();
+        calm.late.clear();
+        calm.storms.clear();
+        assert_eq!(calm.verdict, Verdict::Pass);
+        let seed = calm.seed;
+        let snapshot = run(&Arc::new(calm), seed, Record::Off, None).expect("runs").snapshot;
+        let broken = snapshot.expectations.iter().any(|report| report.verdict == check::Verdict::Broken);
+        assert!(broken, "{name} passes in a calm sea");
+    }
+}
+
+#[test]
+fn directions_differ_where_they_are_told_to() {
+    let text = HOUSE.replace(
+        "latency = \"2ms\"\n",
+        "latency = \"2ms\"\nup = { rate = \"1 Mbit/s\", loss = \"1 %\" }\ndown = { latency = \"9ms\", duplicate = \"2 %\" }\n",
+    );
+    let plan = plan(&text);
+    let [up, down] = &plan.links[0].pipes;
+    assert_eq!((up.latency_ns, up.rate_bits_per_second, up.loss_ppb), (2_000_000, Some(1_000_000), 10_000_000));
+    assert_eq!((down.latency_ns, down.rate_bits_per_second, down.loss_ppb), (9_000_000, None, 0));
+    assert!(up.more.is_none() && down.more.is_some());
+}
