@@ -163,11 +163,23 @@ impl Causes {
         for fault in &one.faults {
             self.faults_ns.insert(fault.at_ns);
             match fault.kind {
-                plan::FaultKind::CutLink { link } => self.hits_link(plan, link),
+                plan::FaultKind::CutLink { link }
+                | plan::FaultKind::CutOneWay { link, .. }
+                | plan::FaultKind::Clog { link, .. }
+                | plan::FaultKind::Degrade { link, .. }
+                | plan::FaultKind::Mtu { link, .. } => self.hits_link(plan, link),
+                plan::FaultKind::Partition { sides } => {
+                    let plan::Sides { from, to } = &plan.sides[sides];
+                    from.iter().chain(to).for_each(|node| self.hits_node(plan, *node));
+                }
                 plan::FaultKind::PowerCut { node }
                 | plan::FaultKind::Crash { node }
                 | plan::FaultKind::Restart { node }
-                | plan::FaultKind::Pause { node } => drop(self.nodes.insert(plan.nodes[node].name.to_string())),
+                | plan::FaultKind::Pause { node }
+                | plan::FaultKind::SlowCpu { node, .. }
+                | plan::FaultKind::ClockStep { node, .. }
+                | plan::FaultKind::ClockDrift { node, .. }
+                | plan::FaultKind::ClockStop { node } => self.hits_node(plan, node),
             }
         }
         for packet in &one.packets {
@@ -180,10 +192,14 @@ impl Causes {
         }
     }
 
+    fn hits_node(&mut self, plan: &Plan, node: usize) {
+        self.nodes.insert(plan.nodes[node].name.to_string());
+    }
+
     fn hits_link(&mut self, plan: &Plan, link: usize) {
         for end in plan.links[link].ends {
             if let End::Node { node, .. } = end {
-                self.nodes.insert(plan.nodes[node].name.to_string());
+                self.hits_node(plan, node);
             }
         }
     }
