@@ -156,8 +156,11 @@ fn what_is_wrong_by_itself_is_refused() {
 fn kinds_bring_their_own_configuration() {
     let schema = json_schema(&registry());
     let rules = &schema["properties"]["node"]["additionalProperties"]["allOf"];
-    assert_eq!(rules.as_array().map(Vec::len), Some(2));
-    let thermostat = &rules[0]["then"]["properties"]["config"];
+    let rules = rules.as_array().expect("a rule a kind");
+    assert_eq!(rules.len(), registry().iter().len());
+    let is_of = |rule: &&Value, kind: &str| rule["if"]["properties"]["kind"]["const"] == kind;
+    let thermostat = rules.iter().find(|rule| is_of(rule, "thermostat")).expect("a rule for thermostats");
+    let thermostat = &thermostat["then"]["properties"]["config"];
     assert_eq!(thermostat["properties"]["period"]["default"], "1s");
     assert!(thermostat["properties"]["hub"]["description"].as_str().is_some_and(|doc| doc.contains("10.0.0.2:8080")));
 }

@@ -67,8 +67,9 @@ impl<'r> Datagrams<'r> {
     #[inline]
     pub(crate) fn push(&mut self, payload: &[u8], about: Datagram) -> bool {
         let (entries, bytes) = (&mut *self.entries, &mut *self.bytes);
-        if self.taken == 0 {
-            self.start = 0;
+        // What is empty begins anew, where memory is still warm.
+        if self.count == 0 {
+            (self.first, self.start) = (0, 0);
         }
         let end = around(self.start + self.taken, bytes.len());
         let free = bytes.len() - self.taken;
