@@ -22,10 +22,17 @@ pub(crate) fn run() -> bool {
     steps.take("deps", deps::run);
     steps.take("licences", licences::run);
     steps.take("clippy", || {
-        shell::run(shell::cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+        let mut clippy = shell::cargo();
+        clippy
+            .args(["clippy", "--workspace", "--all-targets"])
+            .args(tests_run::OPTIONAL)
+            .args(["--", "-D", "warnings"]);
+        shell::run(&mut clippy)
     });
     steps.take("docs", || {
-        shell::run(shell::cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+        let mut docs = shell::cargo();
+        docs.args(["doc", "--workspace", "--no-deps"]).args(tests_run::OPTIONAL).env("RUSTDOCFLAGS", "-D warnings");
+        shell::run(&mut docs)
     });
     steps.take("tests", || tests_run::run(&mut tally));
     steps.take("no-std", no_std::run);

@@ -1,7 +1,8 @@
 //! `instructions`: what an item of each representative work costs in instructions, against `bench/instructions.toml`.
 //!
 //! Time on a shared machine is noise; instructions are not. callgrind counts a work at two scales, and the difference is
-//! free of all preparation. A count hangs on the compiler: where that is another, there is nothing to compare with.
+//! free of all preparation. A count hangs on the compiler, and on the processor, for which the C library picks its
+//! routines: where one of them is another, there is nothing to compare with.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -29,6 +30,8 @@ const TOLERANCE: f64 = 0.03;
 struct Baseline {
     /// The compiler that made what was counted.
     rustc: String,
+    /// The processor that it was counted on.
+    processor: String,
     /// By work: instructions an item.
     instructions: BTreeMap<String, u64>,
 }
@@ -46,15 +49,17 @@ pub(crate) fn run(mode: Mode) -> Outcome {
     let path = shell::root().join("bench/instructions.toml");
     let mut baseline: Baseline = toml::from_str(&std::fs::read_to_string(&path)?)?;
     let rustc = shell::read(Command::new("rustc").arg("--version"))?.trim().to_owned();
-    if mode == Mode::Compare && rustc != baseline.rustc {
-        println!("{rustc} is not {}, which the counts are of: nothing is compared", baseline.rustc);
+    let processor = shell::processor();
+    if mode == Mode::Compare && (&rustc, &processor) != (&baseline.rustc, &baseline.processor) {
+        let Baseline { rustc: compiler, processor: other, .. } = baseline;
+        println!("the counts are of {compiler} on {other}, this is {rustc} on {processor}: nothing is compared");
         return Ok(());
     }
     let works: Vec<String> = baseline.instructions.keys().cloned().collect();
     let counted = count_all(&works)?;
     let grown = report(&baseline.instructions, &counted);
     if mode == Mode::Bless {
-        baseline = Baseline { rustc, instructions: counted };
+        baseline = Baseline { rustc, processor, instructions: counted };
         std::fs::write(&path, format!("{HEADER}{}", toml::to_string(&baseline)?))?;
         return Ok(());
     }

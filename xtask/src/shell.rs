@@ -86,6 +86,13 @@ pub(crate) fn has(program: &str, argument: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// What the processor calls itself, where the system tells.
+pub(crate) fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    model.map_or("an unnamed processor", |(_, model)| model.trim()).to_owned()
+}
+
 /// The command as one would type it.
 pub(crate) fn line(command: &Command) -> String {
     let mut line = command.get_program().to_string_lossy().into_owned();

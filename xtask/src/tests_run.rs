@@ -5,6 +5,9 @@ use std::ops::AddAssign;
 use crate::Outcome;
 use crate::shell;
 
+/// What no room turns on, but is to be tested with the rest.
+pub(crate) const OPTIONAL: [&str; 2] = ["--features", "wavetank-web/full"];
+
 /// How many tests came to what.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -31,7 +34,7 @@ pub(crate) fn run(tally: &mut Tally) -> Outcome {
     };
     let mut failures = Vec::new();
     for arguments in [first, &["test", "--workspace", "--no-fail-fast", "--doc"]] {
-        let heard = shell::listen(shell::cargo().args(arguments).env("CARGO_TERM_COLOR", "never"))?;
+        let heard = shell::listen(shell::cargo().args(arguments).args(OPTIONAL).env("CARGO_TERM_COLOR", "never"))?;
         for line in heard.text.lines() {
             *tally += count(line).unwrap_or_default();
         }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::contestants::Contestant;
 use super::{Entry, ROUNDS, Row};
+use crate::shell;
 
 /// The whole page.
 pub(super) fn render(rows: &[Row<'_>], peers: &BTreeMap<String, Contestant>) -> String {
@@ -92,12 +93,9 @@ fn capitalised(text: &str) -> String {
 
 /// What the processor says of itself, and what else it was doing.
 fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let info = read("/proc/cpuinfo");
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let model = model.map_or("a processor that does not tell its name", |(_, model)| model);
+    let model = shell::processor();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let load = read("/proc/loadavg");
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split_whitespace().next().unwrap_or("unknown");
     format!("{cores} cores of {model}; load average at the end {load}.")
 }
