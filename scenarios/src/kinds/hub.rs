@@ -49,7 +49,10 @@ pub static METRICS: &[Metric] = &[
 ];
 
 /// The events with ids that a hub reports.
-pub static FLOWS: &[Flow] = &[Flow { name: "reading.stored", doc: "a reading was written that was not there before" }];
+pub static FLOWS: &[Flow] = &[
+    Flow { name: "reading.stored", doc: "a reading was written that was not there before" },
+    Flow { name: "reading.kept", doc: "a reading that came is on the disk: written now, or found there" },
+];
 
 /// The kind, with a redb database on the node's disk.
 #[must_use]
@@ -143,10 +146,12 @@ impl Observer for TankObserver {
     fn stored(&self, device: &str, sequence: u64) {
         self.0.count("readings.stored", 1);
         self.0.flow("reading.stored", device, sequence);
+        self.0.flow("reading.kept", device, sequence);
     }
 
-    fn duplicate(&self, _device: &str, _sequence: u64) {
+    fn duplicate(&self, device: &str, sequence: u64) {
         self.0.count("readings.duplicate", 1);
+        self.0.flow("reading.kept", device, sequence);
     }
 
     fn known(&self, devices: usize) {
