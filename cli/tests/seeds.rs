@@ -2,29 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
+use common::{err, out, wavetank};
 use serde_json::Value;
 
 const FIRST_LIGHT: &str = "scenarios/gallery/first-light.toml";
 const MEANT_TO_FAIL: &str = "scenarios/gallery/meant-to-fail.toml";
-
-fn wavetank(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_wavetank"))
-        .args(arguments)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
-        .output()
-        .unwrap()
-}
-
-fn out(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
-}
-
-fn err(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
-}
 
 fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
