@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use hyper::rt::{Read as _, ReadBuf, Write as _};
 use tungstenite::error::{CapacityError, ProtocolError};
@@ -37,10 +39,23 @@ impl From<&str> for Message {
 #[error("the socket failed")]
 pub struct SocketError(#[source] Box<tungstenite::Error>);
 
-/// How long a message may be, in bytes.
-const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// How a socket behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct SocketOptions {
+    /// How long a message may be, in bytes, whatever pieces it comes in. 1 MiB unless set.
+    pub message_bytes_max: usize,
+    /// The protocols that are spoken over it, the best one first (RFC 6455, 1.9). None unless set: a client that asks for
+    /// some is then answered without one, and may leave.
+    pub protocols: &'static [&'static str],
+}
 
-/// Answers a request for a socket, and then has `talk` talk over it.
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self { message_bytes_max: 1024 * 1024, protocols: &[] }
+    }
+}
+
+/// Answers a request for a socket with the default [`SocketOptions`], and then has `talk` talk over it.
 ///
 /// ```
 /// use wavetank_web::{App, Request, websocket};
@@ -60,6 +75,21 @@ const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// # Errors
 /// 426 unless the request asks for a socket in version 13, and 400 if it does so wrongly.
 pub fn websocket<State, F>(request: &Request<State>, talk: impl FnOnce(WebSocket) -> F + 'static) -> Result<Response>
+where
+    F: Future<Output = ()> + 'static,
+{
+    websocket_with(SocketOptions::default(), request, talk)
+}
+
+/// Answers a request for a socket, and then has `talk` talk over it; see [`websocket`].
+///
+/// # Errors
+/// As [`websocket`].
+pub fn websocket_with<State, F>(
+    options: SocketOptions,
+    request: &Request<State>,
+    talk: impl FnOnce(WebSocket) -> F + 'static,
+) -> Result<Response>
 where
     F: Future<Output = ()> + 'static,
 {
@@ -86,8 +116,17 @@ where
         (CONNECTION, HeaderValue::from_static("upgrade")),
         (SEC_WEBSOCKET_ACCEPT, accept),
     ];
-    let body = Body::upgrade(|upgraded| talk(WebSocket::new(upgraded, Role::Server)));
-    Ok((StatusCode::SWITCHING_PROTOCOLS, fields, body).into_response())
+    let protocol = options.protocols.iter().copied().find(|protocol| lists(headers, SEC_WEBSOCKET_PROTOCOL, protocol));
+    let body = Body::upgrade(move |upgraded| {
+        let mut socket = WebSocket::new(upgraded, Role::Server, options.message_bytes_max);
+        socket.protocol = protocol;
+        talk(socket)
+    });
+    let mut response = (StatusCode::SWITCHING_PROTOCOLS, fields, body).into_response();
+    if let Some(protocol) = protocol {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(protocol).map_err(Error::from)?);
+    }
+    Ok(response)
 }
 
 /// 16 bytes are 24 characters in base64, of which the last two fill up.
@@ -107,6 +146,7 @@ pub struct WebSocket {
     context: WebSocketContext,
     buffers: Buffers,
     io: Upgraded,
+    protocol: Option<&'static str>,
     failed: bool,
 }
 
@@ -119,16 +159,27 @@ struct Buffers {
 }
 
 impl WebSocket {
-    pub(crate) fn new(io: Upgraded, role: Role) -> Self {
+    pub(crate) fn new(io: Upgraded, role: Role, message_bytes_max: usize) -> Self {
         let config = WebSocketConfig::default()
-            .max_message_size(Some(MESSAGE_BYTES_MAX))
-            .max_frame_size(Some(MESSAGE_BYTES_MAX))
-            .max_write_buffer_size(2 * MESSAGE_BYTES_MAX);
-        Self { context: WebSocketContext::new(role, Some(config)), buffers: Buffers::default(), io, failed: false }
+            .max_message_size(Some(message_bytes_max))
+            .max_frame_size(Some(message_bytes_max));
+        Self {
+            context: WebSocketContext::new(role, Some(config)),
+            buffers: Buffers::default(),
+            io,
+            protocol: None,
+            failed: false,
+        }
     }
 
-    /// The next message; `None` once the socket is closed. Pings are answered while this is waited for. Messages of more
-    /// than 1 MiB, and whatever breaks the protocol, are an error, of which the peer is told by a closing frame.
+    /// Which of [`SocketOptions::protocols`] the client asked for, the best one.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&'static str> {
+        self.protocol
+    }
+
+    /// The next message; `None` once the socket is closed. Pings are answered while this is waited for. Messages that are
+    /// too long, and whatever breaks the protocol, are an error, of which the peer is told by a closing frame.
     pub async fn receive(&mut self) -> Option<Result<Message, SocketError>> {
         poll_fn(|cx| self.poll_receive(cx)).await
     }

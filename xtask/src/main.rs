@@ -6,6 +6,7 @@
 
 mod bench;
 mod ci;
+mod conformance;
 mod deps;
 mod elsewhere;
 mod fingerprints;
@@ -35,6 +36,7 @@ usage: cargo xtask VERB
   licences               every dependency's licence, source and name
   no-std                 stack and devices for bare metal, without alloc
   interop [WORD...]      the stack against the Linux kernel and real programs; the cases named with one of the words
+  conformance [SUITE...] the web framework against others' suites and programs: sockets, redbot, smuggling, curl, nginx
   elsewhere              the command for other platforms, unlinked
   tidy                   file and function lengths, names, unsafe, reasons
   test                   every test, and every example in the documentation
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         ["licences"] => licences::run(),
         ["no-std"] => no_std::run(),
         ["interop", ref words @ ..] => interop::run(words),
+        ["conformance", ref suites @ ..] => conformance::run(suites),
         ["elsewhere"] => elsewhere::run(),
         ["tidy"] => tidy::run(),
         ["test"] => tests_run::run(&mut tests_run::Tally::default()),

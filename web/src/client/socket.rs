@@ -36,7 +36,7 @@ impl<State: 'static> Client<State> {
             return Err(response);
         };
         let (near, far) = pair();
-        let socket = WebSocket::new(Upgraded::new(near, Bytes::new()), Role::Client);
+        let socket = WebSocket::new(Upgraded::new(near, Bytes::new()), Role::Client, usize::MAX);
         Ok(ClientSocket { socket, server: Some(upgrade(Upgraded::new(far, Bytes::new()))) })
     }
 }

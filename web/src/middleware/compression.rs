@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    HeaderValue, VARY,
+    HeaderValue, IF_NONE_MATCH, VARY,
 };
 use http::{HeaderMap, StatusCode};
 use http_body::{Body as HttpBody, Frame};
@@ -125,7 +125,12 @@ const WORTH_BYTES: u64 = 256;
 impl<State: 'static> Middleware<State> for Compress {
     async fn handle(&self, request: Request<State>, next: Next<State>) -> Response {
         let coding = choose(request.headers());
+        let known = request.headers().get_all(IF_NONE_MATCH).iter().cloned().collect::<Vec<_>>();
         let mut response = next.run(request).await;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            describe_unmodified(response.headers_mut(), &known);
+            return response;
+        }
         if !is_worth_it(&response) {
             return response;
         }
@@ -138,12 +143,30 @@ impl<State: 'static> Middleware<State> for Compress {
         headers.remove(CONTENT_LENGTH);
         headers.remove(ACCEPT_RANGES);
         // What is coded otherwise is the same in meaning only.
-        if let Some(tag) = headers.get(ETAG).and_then(|tag| tag.to_str().ok()).filter(|tag| tag.starts_with('"')) {
-            let weak = HeaderValue::try_from(format!("W/{tag}")).expect("it was a header's value before");
+        if let Some(weak) = weakened(headers) {
             headers.insert(ETAG, weak);
         }
-        response.map(|body| Body::new(Coded { body, coder: Some(coder), decodes: false }))
+        response.map(|body| Body::new(Coded::new(body, coder, false)))
     }
+}
+
+/// A 304 has the fields that the 200 had which the client knows (RFC 9110, 15.4.5): the tag as it was sent, and that it
+/// depends on what codings are taken.
+fn describe_unmodified(headers: &mut HeaderMap, known: &[HeaderValue]) {
+    headers.append(VARY, HeaderValue::from_static("accept-encoding"));
+    let Some(weak) = weakened(headers) else {
+        return;
+    };
+    let mut tags = known.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    if tags.any(|tag| tag.trim().as_bytes() == weak.as_bytes()) {
+        headers.insert(ETAG, weak);
+    }
+}
+
+/// The weak form of a strong entity tag.
+fn weakened(headers: &HeaderMap) -> Option<HeaderValue> {
+    let tag = headers.get(ETAG)?.to_str().ok().filter(|tag| tag.starts_with('"'))?;
+    Some(HeaderValue::try_from(format!("W/{tag}")).expect("it was a header's value before"))
 }
 
 fn is_worth_it(response: &Response) -> bool {
@@ -202,7 +225,7 @@ impl<State: 'static> Middleware<State> for Decompress {
         request.headers_mut().remove(CONTENT_ENCODING);
         request.headers_mut().remove(CONTENT_LENGTH);
         let body = request.take_body();
-        request.set_body(Body::new(Coded { body, coder: Some(coder), decodes: true }));
+        request.set_body(Body::new(Coded::new(body, coder, true)));
         next.run(request).await
     }
 }
@@ -213,6 +236,14 @@ struct Coded {
     /// Until it is finished.
     coder: Option<Coder>,
     decodes: bool,
+    /// They come when all else is written.
+    trailers: Option<Frame<Bytes>>,
+}
+
+impl Coded {
+    fn new(body: Body, coder: Coder, decodes: bool) -> Self {
+        Self { body, coder: Some(coder), decodes, trailers: None }
+    }
 }
 
 impl HttpBody for Coded {
@@ -223,7 +254,7 @@ impl HttpBody for Coded {
         let this = &mut *self;
         loop {
             let Some(coder) = &mut this.coder else {
-                return Poll::Ready(None);
+                return Poll::Ready(this.trailers.take().map(Ok));
             };
             let written = match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
                 None => {
@@ -234,7 +265,10 @@ impl HttpBody for Coded {
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(bytes) => coder.write(&bytes),
-                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                    Err(trailers) => {
+                        this.trailers = Some(trailers);
+                        continue;
+                    }
                 },
             };
             match written {

@@ -5,6 +5,8 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 
+use http::StatusCode;
+
 use crate::{Middleware, Next, Request, Response};
 
 /// Adds header fields to responses that do not have them already: those that keep browsers from guessing content types,
@@ -62,7 +64,8 @@ impl<State: 'static> Middleware<State> for SecurityHeaders {
     }
 }
 
-/// Adds `Cache-Control` (RFC 9111, 5.2) to successful responses that do not have it.
+/// Adds `Cache-Control` (RFC 9111, 5.2) to successful responses, and to those that say that nothing has changed, where they
+/// do not have it.
 #[derive(Debug, Clone)]
 pub struct CacheControl {
     value: HeaderValue,
@@ -81,7 +84,13 @@ impl CacheControl {
         Self { value: HeaderValue::from_static("no-cache") }
     }
 
-    /// What anyone may keep for so many seconds.
+    /// What may be kept for so many seconds; by a cache that others share only if the request bore no credentials.
+    #[must_use]
+    pub fn fresh_for(max_age_s: u32) -> Self {
+        Self { value: HeaderValue::try_from(format!("max-age={max_age_s}")).expect("digits and letters") }
+    }
+
+    /// What anyone may keep for so many seconds, whatever credentials the request bore.
     #[must_use]
     pub fn public(max_age_s: u32) -> Self {
         Self { value: HeaderValue::try_from(format!("public, max-age={max_age_s}")).expect("digits and letters") }
@@ -97,7 +106,10 @@ impl CacheControl {
 impl<State: 'static> Middleware<State> for CacheControl {
     async fn handle(&self, request: Request<State>, next: Next<State>) -> Response {
         let mut response = next.run(request).await;
-        if response.status().is_success() && !response.headers().contains_key(CACHE_CONTROL) {
+        let status = response.status();
+        if (status.is_success() || status == StatusCode::NOT_MODIFIED)
+            && !response.headers().contains_key(CACHE_CONTROL)
+        {
             response.headers_mut().insert(CACHE_CONTROL, self.value.clone());
         }
         response

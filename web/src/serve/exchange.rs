@@ -18,7 +18,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::Shared;
-use super::framing::misaddressed;
+use super::framing::{misaddressed, miscoded};
 use super::metered::Meter;
 use crate::middleware::describe;
 use crate::{Body, BoxError, Error, IntoResponse, PeerAddr, Runtime};
@@ -55,13 +55,7 @@ where
     type Future = Exchange<S, S::Future, R>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let ambiguous = self.meter.heads.borrow_mut().take();
-        let refused = match misaddressed(request.version(), request.uri(), request.headers()) {
-            None if ambiguous && request.version() <= Version::HTTP_11 => {
-                Some("the request announces its body by Content-Length and Transfer-Encoding")
-            }
-            misaddressed => misaddressed,
-        };
+        let refused = self.refuse(&request);
         self.meter.unread.set(!request.body().is_end_stream());
         if let Some(peer) = &self.peer {
             request.extensions_mut().insert(peer.clone());
@@ -77,10 +71,27 @@ where
     }
 }
 
+impl<S, R: Runtime> Exchanges<S, R> {
+    /// What is wrong with a request's head, if anything is that hyper lets pass.
+    fn refuse(&self, request: &Request<Incoming>) -> Option<(StatusCode, &'static str)> {
+        let ambiguous = self.meter.heads.borrow_mut().take();
+        if let Some(wrong) = misaddressed(request.version(), request.uri(), request.headers()) {
+            return Some((StatusCode::BAD_REQUEST, wrong));
+        }
+        if request.version() > Version::HTTP_11 || request.body().is_end_stream() && !ambiguous {
+            return None;
+        }
+        match miscoded(request.headers()) {
+            None if ambiguous => Some((StatusCode::BAD_REQUEST, "the request says more than once where its body ends")),
+            miscoded => miscoded,
+        }
+    }
+}
+
 pin_project! {
     /// The response to come.
     pub(super) struct Exchange<S, F, R: Runtime> {
-        refused: Option<&'static str>,
+        refused: Option<(StatusCode, &'static str)>,
         service: Rc<RefCell<S>>,
         shared: Rc<Shared<R>>,
         answering: Option<Answering>,
@@ -101,10 +112,10 @@ where
     type Output = Result<Response<Answer<B>>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(wrong) = self.refused {
+        if let Some((status, wrong)) = self.refused {
             let this = self.project();
             let answering = this.answering.take();
-            let error = Error::new(StatusCode::BAD_REQUEST).detail(wrong);
+            let error = Error::new(status).detail(wrong);
             let mut response = error.header(CONNECTION, HeaderValue::from_static("close")).into_response();
             if let Some(date) = this.shared.date_now() {
                 response.headers_mut().insert(DATE, date);

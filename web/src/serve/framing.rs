@@ -1,12 +1,13 @@
 //! What a request's head must and must not say of where the message ends and whom it is for (RFC 9112, 3.2 and 6).
 //!
 //! hyper takes a request that announces its body in both ways by the one, and drops the other from its header fields
-//! before anybody sees them; it then closes the connection, as it must. Such a request is nothing that a client in
-//! good faith sends, so it is refused here. A request that comes in one piece with the end of another's body is not
-//! looked at, and is left to hyper's way.
+//! before anybody sees them; it then closes the connection, as it must. It takes a length that is said twice for one, and
+//! codings that it does not undo for none. Such requests are nothing that a client in good faith sends, so they are refused
+//! here. The head of a request that comes in one piece with the end of another's body is not scanned, and is left to hyper's
+//! way.
 
-use http::header::HOST;
-use http::{HeaderMap, Uri, Version};
+use http::header::{HOST, TRANSFER_ENCODING as CODINGS};
+use http::{HeaderMap, StatusCode, Uri, Version};
 
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding:";
 const CONTENT_LENGTH: &[u8] = b"content-length:";
@@ -18,11 +19,10 @@ pub(super) struct HeadScan {
     line: [u8; TRANSFER_ENCODING.len()],
     line_bytes: usize,
     lines: usize,
-    has_length: bool,
-    has_encoding: bool,
+    /// How often the end of the body is said.
+    announced: usize,
     /// The head at hand has been read to its end.
     ended: bool,
-    ambiguous: bool,
 }
 
 impl HeadScan {
@@ -50,17 +50,15 @@ impl HeadScan {
             // Empty lines before a request mean nothing (RFC 9112, 2.2).
             self.ended = self.lines > 0;
         } else {
-            self.has_length |= line.starts_with(CONTENT_LENGTH);
-            self.has_encoding |= line.starts_with(TRANSFER_ENCODING);
+            self.announced += usize::from(line.starts_with(CONTENT_LENGTH) || line.starts_with(TRANSFER_ENCODING));
             self.lines += 1;
         }
         self.line_bytes = 0;
-        self.ambiguous = self.has_length && self.has_encoding;
     }
 
-    /// Whether the head just read announces its body in both ways. The next one is read from its beginning.
+    /// Whether the head just read announces its body more than once. The next one is read from its beginning.
     pub(super) fn take(&mut self) -> bool {
-        std::mem::take(self).ambiguous
+        std::mem::take(self).announced > 1
     }
 }
 
@@ -80,6 +78,19 @@ pub(super) fn misaddressed(version: Version, uri: &Uri, headers: &HeaderMap) -> 
         (Some(host), None) if is_host(host.as_bytes()) => None,
         (Some(_), None) => Some("the request's Host is not a host"),
     }
+}
+
+/// Why a body cannot be read as it is coded, if so: one that is chunked, and no more than that, can be (RFC 9112, 6.1).
+pub(super) fn miscoded(headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
+    let values = headers.get_all(CODINGS).into_iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    let mut chunked = 0;
+    for coding in values.map(<[u8]>::trim_ascii).filter(|coding| !coding.is_empty()) {
+        if !coding.eq_ignore_ascii_case(b"chunked") {
+            return Some((StatusCode::NOT_IMPLEMENTED, "the body has a transfer coding that is not known here"));
+        }
+        chunked += 1;
+    }
+    (chunked > 1).then_some((StatusCode::BAD_REQUEST, "the body is chunked more than once"))
 }
 
 /// `uri-host [ ":" port ]` of RFC 9110, 7.2. It may be empty.
@@ -104,7 +115,9 @@ fn is_host(value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{HeadScan, is_host};
+    use http::{HeaderMap, HeaderValue};
+
+    use super::{HeadScan, is_host, miscoded};
 
     #[test]
     fn hosts_are_told_from_other_text() {
@@ -128,5 +141,23 @@ mod tests {
             body_only.as_bytes().chunks(step).for_each(|piece| scan.read(piece));
             assert!(!scan.take());
         }
+    }
+
+    #[test]
+    fn a_body_is_chunked_once_and_no_more() {
+        let judge = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("transfer-encoding", HeaderValue::from_static(value));
+            }
+            miscoded(&headers).map(|(status, _)| status.as_u16())
+        };
+        for fine in [&[][..], &["chunked"], &["CHUNKED "], &[", chunked"], &["chunked", ""]] {
+            assert_eq!(judge(fine), None, "{fine:?}");
+        }
+        assert_eq!(judge(&["chunked, chunked"]), Some(400));
+        assert_eq!(judge(&["chunked", "chunked"]), Some(400));
+        assert_eq!(judge(&["gzip, chunked"]), Some(501));
+        assert_eq!(judge(&["identity", "chunked"]), Some(501));
     }
 }

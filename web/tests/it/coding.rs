@@ -3,7 +3,8 @@
 use std::io::Write as _;
 
 use futures::executor::block_on;
-use wavetank_web::middleware::{Compress, Decompress};
+use http_body::Frame;
+use wavetank_web::middleware::{CacheControl, Compress, Decompress, Etag};
 use wavetank_web::{Answer, App, Body, Client, Request};
 
 fn client() -> Client {
@@ -55,6 +56,50 @@ fn the_client_chooses_its_coding() {
     assert_eq!(gunzip(&get("/stream", "gzip").body), "one two three");
     assert_eq!(get("/short", "gzip").header("content-encoding"), "");
     assert_eq!(get("/bytes", "gzip").header("content-encoding"), "");
+}
+
+#[test]
+fn what_is_not_sent_again_says_what_it_depends_on() {
+    // RFC 9110, 15.4.5: Vary, Cache-Control and the tag as it was sent.
+    let mut app = App::new();
+    app.with(Compress).with(CacheControl::fresh_for(60)).with(Etag);
+    app.at("/").get(async || "hello ".repeat(1_000));
+    let client = Client::new(app.into_service().unwrap());
+    for accept in ["gzip", "identity"] {
+        let ask = |known: &str| {
+            block_on(client.get("/").header("accept-encoding", accept).header("if-none-match", known).send()).unwrap()
+        };
+        let fresh = ask("\"other\"");
+        let unmodified = ask(fresh.header("etag"));
+        assert_eq!((fresh.status.as_u16(), unmodified.status.as_u16()), (200, 304), "{accept}");
+        for name in ["etag", "vary", "cache-control"] {
+            assert!(!fresh.header(name).is_empty(), "{name}");
+            assert_eq!(fresh.header(name), unmodified.header(name), "{accept}: {name}");
+        }
+    }
+}
+
+#[test]
+fn trailers_come_after_all_that_is_coded() {
+    let mut app = App::new();
+    app.with(Compress);
+    app.at("/").get(async || {
+        let sum =
+            http::HeaderMap::from_iter([(http::HeaderName::from_static("sum"), http::HeaderValue::from_static("7"))]);
+        let frames = [Frame::data("hello ".repeat(100).into()), Frame::trailers(sum)];
+        let frames = futures::stream::iter(frames.map(Ok::<_, wavetank_web::BoxError>));
+        ([(wavetank_web::header::CONTENT_TYPE, "text/plain")], Body::new(http_body_util::StreamBody::new(frames)))
+    });
+    let client = Client::new(app.into_service().unwrap());
+    block_on(async {
+        let mut body = client.get("/").header("accept-encoding", "gzip").stream().await.into_body();
+        let mut coded = Vec::new();
+        while let Some(chunk) = body.chunk().await.unwrap() {
+            coded.extend_from_slice(&chunk);
+        }
+        assert_eq!(gunzip(&coded), "hello ".repeat(100));
+        assert_eq!(body.trailers().unwrap().get("sum").unwrap(), "7");
+    });
 }
 
 fn post(coding: &str, body: Vec<u8>) -> (u16, String) {

@@ -52,6 +52,9 @@ fn a_message_has_one_end() {
     refused(&both(encoding, length));
     refused(&both("Transfer-Encoding: chunked", "Content-Length : 5"));
     refused(&both(length, "content-length: 6"));
+    refused(&both(length, length));
+    refused(&both(encoding, encoding));
+    refused(&both("transfer-encoding: chunked, chunked", "x: y"));
     refused(&both("content-length: +5", "x: y"));
     refused(&both("content-length: 5, 6", "x: y"));
     refused(&both("content-length: -1", "x: y"));
@@ -68,6 +71,17 @@ fn a_message_has_one_end() {
     refused("GET  / HTTP/1.1\r\nhost: hub\r\n\r\n");
     refused("G\u{1}T / HTTP/1.1\r\nhost: hub\r\n\r\n");
     refused("GET / HTTP/9.9\r\nhost: hub\r\n\r\n");
+}
+
+#[test]
+fn a_transfer_coding_that_is_not_known_is_said_to_be_so() {
+    // RFC 9112, 6.1: 501, and nobody reads the body as if it had no other coding.
+    for codings in ["gzip, chunked", "identity, chunked", "gzip, chunked\r\nx: y"] {
+        let request = format!("POST / HTTP/1.1\r\nhost: hub\r\ntransfer-encoding: {codings}\r\n\r\n0\r\n\r\n{GET}");
+        let (response, closed) = ask(&request);
+        assert_eq!(status(&response), "HTTP/1.1 501 Not Implemented", "{codings}");
+        assert!(closed && response.matches("HTTP/1.1").count() == 1, "{response}");
+    }
 }
 
 #[test]

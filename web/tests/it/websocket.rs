@@ -1,7 +1,7 @@
 //! Sockets, with a client in memory and with bytes on a connection.
 
 use futures::executor::block_on;
-use wavetank_web::{App, Client, Message, Options, Request, websocket};
+use wavetank_web::{App, Client, Message, Options, Request, SocketOptions, websocket, websocket_with};
 
 use crate::connections::status;
 use crate::support::{Clock, Server};
@@ -111,4 +111,39 @@ fn what_asks_for_no_socket_gets_none() {
     assert_eq!(status(&ask(&ASK.replace("13", "8"))), "HTTP/1.1 426 Upgrade Required");
     assert_eq!(status(&ask(&ASK.replace("dGhl", "dG"))), "HTTP/1.1 400 Bad Request");
     assert_eq!(status(&ask(&ASK.replace("GET", "POST"))), "HTTP/1.1 405 Method Not Allowed");
+}
+
+#[test]
+fn the_best_protocol_of_those_asked_for_is_spoken_and_messages_have_the_bound_that_is_set() {
+    const OPTIONS: SocketOptions = SocketOptions { message_bytes_max: 100, protocols: &["v2.hub", "v1.hub"] };
+    let mut app = App::new();
+    app.at("/").get(async |request: Request| {
+        websocket_with(OPTIONS, &request, |mut socket| async move {
+            let protocol = socket.protocol().unwrap_or("none");
+            socket.send(protocol).await.ok();
+            while let Some(Ok(_)) = socket.receive().await {}
+        })
+    });
+    let service = app.into_service().unwrap();
+    let ask = |protocols: &str, frames: &[u8]| {
+        let mut server = Server::of(Options::default(), &Clock::new(), service.clone());
+        let client = server.connect();
+        let request = ASK.replace("/echo", "/").replace("\r\n\r\n", &format!("\r\n{protocols}\r\n"));
+        client.send(&request);
+        client.send(frames);
+        server.settle();
+        let bytes = client.received_bytes();
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+        (String::from_utf8_lossy(&bytes[..end]).into_owned(), bytes[end..].to_vec())
+    };
+    let (head, said) = ask("sec-websocket-protocol: chat, v1.hub\r\nsec-websocket-protocol: v2.hub\r\n", b"");
+    assert!(head.contains("sec-websocket-protocol: v2.hub\r\n"), "{head}");
+    assert_eq!(said, b"\x81\x06v2.hub");
+    let (head, said) = ask("sec-websocket-protocol: chat\r\n", b"");
+    assert!(!head.contains("sec-websocket-protocol"), "RFC 6455, 4.2.2: not one that was not asked for: {head}");
+    assert_eq!(said, b"\x81\x04none");
+    let (_, said) = ask("", &frame(0x82, &[0; 101]));
+    assert!(said.ends_with(&1009_u16.to_be_bytes()), "{said:?}");
+    let pieces = [frame(0x02, &[0; 60]), frame(0x80, &[0; 60])].concat();
+    assert!(ask("", &pieces).1.ends_with(&1009_u16.to_be_bytes()), "however it is cut");
 }

@@ -1,0 +1,174 @@
+//! `conformance`: the web framework against suites and programs that others wrote, on loopback.
+//!
+//! A suite gives cases, each passed or not. Those that do not pass stand in `xtask/conformance.toml` with their reason, or
+//! they are failures; so is an exception that is no longer needed.
+
+mod curl;
+mod nginx;
+mod redbot;
+mod smuggling;
+mod sockets;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde::Deserialize;
+
+use crate::{Outcome, metadata, shell, tools};
+
+const PROGRAMS: [(&str, &str); 3] = [("curl", "curl"), ("nginx", "nginx-light"), ("python3", "python3-venv")];
+
+/// A suite: its name, and what runs it.
+type Suite = (&'static str, fn(&Ground) -> Outcome<Vec<Case>>);
+
+const SUITES: [Suite; 5] = [
+    ("sockets", sockets::run),
+    ("redbot", redbot::run),
+    ("smuggling", smuggling::run),
+    ("curl", curl::run),
+    ("nginx", nginx::run),
+];
+
+/// What a suite says of one thing.
+struct Case {
+    name: String,
+    /// What is wrong with it, if anything.
+    wrong: Option<String>,
+}
+
+impl Case {
+    fn new(name: impl Into<String>, wrong: Option<String>) -> Self {
+        Self { name: name.into(), wrong }
+    }
+}
+
+/// A case, or several by a `*` at the end, that is known not to pass.
+#[derive(Deserialize)]
+struct Exception {
+    case: String,
+    reason: String,
+}
+
+impl Exception {
+    fn is_about(&self, case: &str) -> bool {
+        match self.case.strip_suffix('*') {
+            Some(beginning) => case.starts_with(beginning),
+            None => self.case == case,
+        }
+    }
+}
+
+/// Runs the suites named; all if none is.
+pub(crate) fn run(names: &[&str]) -> Outcome {
+    if let Some(unknown) = names.iter().find(|name| !SUITES.iter().any(|(suite, _)| suite == *name)) {
+        let known: Vec<&str> = SUITES.iter().map(|(suite, _)| *suite).collect();
+        return Err(format!("there is no suite `{unknown}`: {}", known.join(", ")).into());
+    }
+    tools::install(&PROGRAMS);
+    let text = std::fs::read_to_string(shell::root().join("xtask/conformance.toml"))?;
+    let exceptions: BTreeMap<String, Vec<Exception>> = toml::from_str(&text)?;
+    let ground = Ground::prepare()?;
+    let mut failures = 0;
+    for (suite, run) in SUITES {
+        if !names.is_empty() && !names.contains(&suite) {
+            continue;
+        }
+        let cases = run(&ground).map_err(|error| format!("{suite}: {error}"))?;
+        failures += judge(suite, &cases, exceptions.get(suite).map_or(&[], Vec::as_slice));
+    }
+    if failures > 0 { Err(format!("{failures} cases do not pass").into()) } else { Ok(()) }
+}
+
+/// Prints what a suite came to; how many of it are failures.
+fn judge(suite: &str, cases: &[Case], exceptions: &[Exception]) -> usize {
+    let mut failures = 0;
+    let mut excepted = 0;
+    for case in cases {
+        let Some(wrong) = &case.wrong else { continue };
+        if exceptions.iter().any(|exception| exception.is_about(&case.name)) {
+            excepted += 1;
+        } else {
+            failures += 1;
+            println!("  ✗ {}: {wrong}", case.name);
+        }
+    }
+    for exception in exceptions {
+        let concerned = cases.iter().filter(|case| case.wrong.is_some() && exception.is_about(&case.name)).count();
+        match concerned {
+            0 => {
+                failures += 1;
+                println!("  ✗ the exception `{}` is about no case that does not pass", exception.case);
+            }
+            count => println!("  · {count} × {}: {}", exception.case, exception.reason),
+        }
+    }
+    println!("{suite}: {} cases, {excepted} excepted, {failures} failed", cases.len());
+    failures
+}
+
+/// Where the suites run: a server, a folder to write to, and Python with the suites that are written in it.
+struct Ground {
+    address: String,
+    folder: PathBuf,
+    python: PathBuf,
+    server: Child,
+}
+
+impl Ground {
+    fn prepare() -> Outcome<Self> {
+        let target = metadata::workspace()?.target_directory;
+        let folder = target.join("conformance");
+        let files = folder.join("files");
+        std::fs::create_dir_all(&files)?;
+        let bytes: Vec<u8> =
+            (0..300_000_u32).map(|n| u8::try_from(n % 251 * (n % 7) % 251).unwrap_or_default()).collect();
+        std::fs::write(files.join("bytes.bin"), bytes)?;
+        let python = python(&folder)?;
+        let build = ["build", "--package", "wavetank-web", "--features", "full", "--example", "conformance"];
+        shell::run(shell::cargo().args(build))?;
+        let mut server = Command::new(target.join("debug/examples/conformance"))
+            .arg("127.0.0.1:0")
+            .arg(&files)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().expect("stdout was asked for as a pipe")).read_line(&mut line)?;
+        let address = line.trim().strip_prefix("listening at ").ok_or("the server does not say where it listens")?;
+        Ok(Self { address: address.to_owned(), folder, python, server })
+    }
+
+    /// A program that pip installed.
+    fn program(&self, name: &str) -> Command {
+        Command::new(self.python.with_file_name(name))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+impl Drop for Ground {
+    /// The server ends with its standard input.
+    fn drop(&mut self) {
+        drop(self.server.stdin.take());
+        if let Err(error) = self.server.wait() {
+            println!("the server cannot be waited for: {error}");
+        }
+    }
+}
+
+/// Python in a folder of its own, with what the suites need.
+fn python(folder: &Path) -> Outcome<PathBuf> {
+    let home = folder.join("python");
+    let python = home.join("bin/python");
+    if !python.is_file() {
+        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&home))?;
+    }
+    let packages = ["kosoku==0.1.0", "redbot==2.7.1", "pyyaml==6.0.3"];
+    let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "install"];
+    shell::run(Command::new(&python).args(pip).args(packages))?;
+    Ok(python)
+}
