@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use crate::metadata;
 use crate::shell;
 use crate::tests_run::{self, Tally};
-use crate::{Outcome, deps, elsewhere, fingerprints, instructions, interop, licences, no_std, outside, tidy, tools};
+use crate::{
+    Outcome, conformance, deps, elsewhere, fingerprints, instructions, interop, licences, no_std, outside, tidy, tools,
+};
 
 /// Runs every step; whether all of them passed.
 pub(crate) fn run() -> bool {
@@ -37,6 +39,7 @@ pub(crate) fn run() -> bool {
     steps.take("tests", || tests_run::run(&mut tally));
     steps.take("no-std", no_std::run);
     steps.take("interop", || interop::run(&[]));
+    steps.take("conformance", || conformance::run(&[]));
     steps.take("elsewhere", elsewhere::run);
     steps.take("fingerprints", || fingerprints::run(fingerprints::Mode::Compare));
     steps.take("instructions", || instructions::run(instructions::Mode::Compare));

@@ -21,7 +21,7 @@ pub(crate) fn install(programs: &[(&str, &str)]) {
 }
 
 /// Whether a program lies where programs do, servers' folders included.
-fn is_here(program: &str) -> bool {
+pub(crate) fn is_here(program: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(|folder| Path::new(folder).to_path_buf()))

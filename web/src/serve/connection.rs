@@ -95,7 +95,7 @@ where
             meter: Rc::clone(&meter),
             peer: shared.options.peer_addr.then_some(PeerAddr(peer)),
         };
-        let io = Metered::new(io, Rc::clone(&meter));
+        let io = Metered::http1(io, Rc::clone(&meter));
         #[cfg(feature = "http2")]
         let http = shared.http.serve_connection(io, exchanges.clone());
         #[cfg(not(feature = "http2"))]
@@ -190,10 +190,9 @@ where
             },
             #[cfg(feature = "http2")]
             Poll::Ready(Err(error)) if error.is_parse_version_h2() => {
-                let io = Metered::new(Upgraded::new(io, read_ahead), Rc::clone(&self.meter));
+                let io = Metered::http2(Upgraded::new(io, read_ahead), Rc::clone(&self.meter));
                 self.watch = watch;
                 self.meter.refused.set(None);
-                self.meter.owing.set(true);
                 Stage::Http2(Box::new(Http2::new(io, self.exchanges.clone(), &self.shared.options)))
             }
             Poll::Ready(Err(error)) => {

@@ -1,5 +1,5 @@
-//! A connection's IO as hyper is given it: with a record of whether it gets anywhere, and with hyper's last words kept
-//! back.
+//! A connection's IO as hyper is given it: with a record of whether it gets anywhere, and for HTTP/1 with hyper's last words
+//! kept back.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -60,17 +60,29 @@ impl Meter {
 pub(super) struct Metered<Io> {
     pub(super) io: Io,
     meter: Rc<Meter>,
+    /// Whether what passes is to be understood: heads that come, and refusals of hyper's that go.
+    is_http1: bool,
 }
 
 impl<Io> Metered<Io> {
-    pub(super) fn new(io: Io, meter: Rc<Meter>) -> Self {
-        Self { io, meter }
+    pub(super) fn http1(io: Io, meter: Rc<Meter>) -> Self {
+        Self { io, meter, is_http1: true }
+    }
+
+    /// Nothing that passes looks like HTTP/1, but by chance.
+    #[cfg(feature = "http2")]
+    pub(super) fn http2(io: Io, meter: Rc<Meter>) -> Self {
+        Self { io, meter, is_http1: false }
+    }
+
+    fn is_refusal(&self, bytes: &[u8]) -> bool {
+        self.is_http1 && self.meter.is_refusal(bytes)
     }
 }
 
 impl<Io: Read + Unpin> Read for Metered<Io> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        if self.meter.answering.get() > 0 {
+        if !self.is_http1 || self.meter.answering.get() > 0 {
             return Pin::new(&mut self.io).poll_read(cx, buf);
         }
         // A head is awaited. What it says is looked at on its way through a buffer, for hyper hands out none of it
@@ -92,7 +104,7 @@ const HEAD_READ_BYTES: usize = 8 * 1024;
 
 impl<Io: Write + Unpin> Write for Metered<Io> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.meter.is_refusal(buf) {
+        if self.is_refusal(buf) {
             return Poll::Ready(Ok(buf.len()));
         }
         let poll = Pin::new(&mut self.io).poll_write(cx, buf);
@@ -121,7 +133,7 @@ impl<Io: Write + Unpin> Write for Metered<Io> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.meter.is_refusal(bufs.first().map_or(&[], |buf| buf)) {
+        if self.is_refusal(bufs.first().map_or(&[], |buf| buf)) {
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
         let poll = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);

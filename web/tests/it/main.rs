@@ -9,6 +9,8 @@ mod connections;
 #[cfg(feature = "cookies")]
 mod cookies;
 mod extracting;
+#[cfg(feature = "http2")]
+mod http2;
 mod middleware;
 mod protocol;
 mod routing;

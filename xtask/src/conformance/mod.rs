@@ -20,15 +20,19 @@ use crate::{Outcome, metadata, shell, tools};
 
 const PROGRAMS: [(&str, &str); 3] = [("curl", "curl"), ("nginx", "nginx-light"), ("python3", "python3-venv")];
 
-/// A suite: its name, and what runs it.
-type Suite = (&'static str, fn(&Ground) -> Outcome<Vec<Case>>);
+struct Suite {
+    name: &'static str,
+    run: fn(&Ground) -> Outcome<Vec<Case>>,
+    /// The programs that it starts.
+    needs: &'static [&'static str],
+}
 
 const SUITES: [Suite; 5] = [
-    ("sockets", sockets::run),
-    ("redbot", redbot::run),
-    ("smuggling", smuggling::run),
-    ("curl", curl::run),
-    ("nginx", nginx::run),
+    Suite { name: "sockets", run: sockets::run, needs: &["kosoku"] },
+    Suite { name: "redbot", run: redbot::run, needs: &["redbot"] },
+    Suite { name: "smuggling", run: smuggling::run, needs: &["python"] },
+    Suite { name: "curl", run: curl::run, needs: &["curl"] },
+    Suite { name: "nginx", run: nginx::run, needs: &["curl", "nginx", "kosoku"] },
 ];
 
 /// What a suite says of one thing.
@@ -60,10 +64,10 @@ impl Exception {
     }
 }
 
-/// Runs the suites named; all if none is.
+/// Runs the suites named; all if none is. One whose programs cannot be had is skipped by name.
 pub(crate) fn run(names: &[&str]) -> Outcome {
-    if let Some(unknown) = names.iter().find(|name| !SUITES.iter().any(|(suite, _)| suite == *name)) {
-        let known: Vec<&str> = SUITES.iter().map(|(suite, _)| *suite).collect();
+    if let Some(unknown) = names.iter().find(|name| !SUITES.iter().any(|suite| suite.name == **name)) {
+        let known: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
         return Err(format!("there is no suite `{unknown}`: {}", known.join(", ")).into());
     }
     tools::install(&PROGRAMS);
@@ -71,12 +75,16 @@ pub(crate) fn run(names: &[&str]) -> Outcome {
     let exceptions: BTreeMap<String, Vec<Exception>> = toml::from_str(&text)?;
     let ground = Ground::prepare()?;
     let mut failures = 0;
-    for (suite, run) in SUITES {
-        if !names.is_empty() && !names.contains(&suite) {
+    for Suite { name, run, needs } in SUITES {
+        if !names.is_empty() && !names.contains(&name) {
             continue;
         }
-        let cases = run(&ground).map_err(|error| format!("{suite}: {error}"))?;
-        failures += judge(suite, &cases, exceptions.get(suite).map_or(&[], Vec::as_slice));
+        if let Some(absent) = needs.iter().find(|program| !ground.has(program)) {
+            println!("{name}: skipped, there is no {absent} here");
+            continue;
+        }
+        let cases = run(&ground).map_err(|error| format!("{name}: {error}"))?;
+        failures += judge(name, &cases, exceptions.get(name).map_or(&[], Vec::as_slice));
     }
     if failures > 0 { Err(format!("{failures} cases do not pass").into()) } else { Ok(()) }
 }
@@ -125,7 +133,10 @@ impl Ground {
         let bytes: Vec<u8> =
             (0..300_000_u32).map(|n| u8::try_from(n % 251 * (n % 7) % 251).unwrap_or_default()).collect();
         std::fs::write(files.join("bytes.bin"), bytes)?;
-        let python = python(&folder)?;
+        let python = folder.join("python/bin/python");
+        if let Err(error) = install(&python) {
+            println!("{error}");
+        }
         let build = ["build", "--package", "wavetank-web", "--features", "full", "--example", "conformance"];
         shell::run(shell::cargo().args(build))?;
         let mut server = Command::new(target.join("debug/examples/conformance"))
@@ -138,6 +149,11 @@ impl Ground {
         BufReader::new(server.stdout.take().expect("stdout was asked for as a pipe")).read_line(&mut line)?;
         let address = line.trim().strip_prefix("listening at ").ok_or("the server does not say where it listens")?;
         Ok(Self { address: address.to_owned(), folder, python, server })
+    }
+
+    /// Whether a program is here, from the system or by pip.
+    fn has(&self, program: &str) -> bool {
+        tools::is_here(program) || self.python.with_file_name(program).is_file()
     }
 
     /// A program that pip installed.
@@ -160,15 +176,13 @@ impl Drop for Ground {
     }
 }
 
-/// Python in a folder of its own, with what the suites need.
-fn python(folder: &Path) -> Outcome<PathBuf> {
-    let home = folder.join("python");
-    let python = home.join("bin/python");
+/// Has Python in a folder of its own, with what the suites need.
+fn install(python: &Path) -> Outcome {
     if !python.is_file() {
-        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&home))?;
+        let home = python.ancestors().nth(2).expect("it lies in a folder's `bin`");
+        shell::run(Command::new("python3").args(["-m", "venv"]).arg(home))?;
     }
     let packages = ["kosoku==0.1.0", "redbot==2.7.1", "pyyaml==6.0.3"];
     let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "install"];
-    shell::run(Command::new(&python).args(pip).args(packages))?;
-    Ok(python)
+    shell::run(Command::new(python).args(pip).args(packages))
 }
