@@ -33,8 +33,9 @@ fn text(kind: &dyn Kind) -> String {
     let config = options(kind);
     let metrics: Vec<(&str, &str)> = kind.metrics().iter().map(|metric| (metric.name, metric.doc)).collect();
     let flows: Vec<(&str, &str)> = kind.flows().iter().map(|flow| (flow.name, flow.doc)).collect();
+    let histories: Vec<(&str, &str)> = kind.histories().iter().map(|history| (history.name, history.doc)).collect();
     let config: Vec<(&str, &str)> = config.iter().map(|(name, doc)| (name.as_str(), doc.as_str())).collect();
-    for (title, rows) in [("config", config), ("metrics", metrics), ("flows", flows)] {
+    for (title, rows) in [("config", config), ("metrics", metrics), ("flows", flows), ("histories", histories)] {
         if rows.is_empty() {
             continue;
         }
@@ -88,12 +89,15 @@ fn object(kind: &dyn Kind) -> Value {
     let metrics: Value =
         kind.metrics().iter().map(|metric| json!({ "name": metric.name, "doc": metric.doc })).collect();
     let flows: Value = kind.flows().iter().map(|flow| json!({ "name": flow.name, "doc": flow.doc })).collect();
+    let histories: Value =
+        kind.histories().iter().map(|history| json!({ "name": history.name, "doc": history.doc })).collect();
     json!({
         "name": kind.name(),
         "summary": kind.summary(),
         "config": kind.schema(),
         "metrics": metrics,
         "flows": flows,
+        "histories": histories,
     })
 }
 

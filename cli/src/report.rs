@@ -164,7 +164,7 @@ impl Report {
 
 impl Expectation {
     fn new(report: &check::VerdictReport) -> Self {
-        let decided = report.verdict != check::Verdict::Open;
+        let decided = matches!(report.verdict, check::Verdict::Held | check::Verdict::Broken);
         Self {
             name: report.name.clone(),
             verdict: report.verdict,

@@ -90,6 +90,7 @@ fn expectations(expectations: &[Expectation], to: &mut String) -> fmt::Result {
             check::Verdict::Held => styled(GOOD, "✓ held  "),
             check::Verdict::Broken => styled(BAD, "✗ broken"),
             check::Verdict::Open => styled(UNDECIDED, "? open  "),
+            check::Verdict::Unseen => styled(UNDECIDED, "? unseen"),
         };
         match at_ns {
             Some(at_ns) => writeln!(to, "  {word}  {name:width$}  at {}", exact_seconds(*at_ns))?,

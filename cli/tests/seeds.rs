@@ -28,6 +28,18 @@ fn exploring_what_holds_finds_nothing() {
 }
 
 #[test]
+fn what_sometimes_should_hold_and_never_does_is_told() {
+    let output = wavetank(&["explore", "scenarios/tests/attribute/untested.toml", "--seeds", "4", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    let report = json(&output);
+    assert_eq!((&report["failures"], &report["untested"][0]), (&0.into(), &"a reading is posted twice".into()));
+    assert_eq!(report["untested"].as_array().map(Vec::len), Some(1));
+    let run = wavetank(&["run", "scenarios/tests/attribute/untested.toml"]);
+    assert_eq!(run.status.code(), Some(0), "one run need not show it: {}", out(&run));
+    assert!(out(&run).contains("? unseen  a reading is posted twice"), "{}", out(&run));
+}
+
+#[test]
 fn what_breaks_is_grouped_and_can_be_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let results = folder.path().join("found.jsonl");

@@ -181,13 +181,16 @@ fn rule(demand: &Demand, nodes: &[NodeId]) -> Rule {
         Demand::Always { condition, from_ns, until_ns } => metrics(Mode::Always, condition, *from_ns, *until_ns),
         Demand::Never { condition, from_ns, until_ns } => metrics(Mode::Never, condition, *from_ns, *until_ns),
         Demand::Eventually { condition, from_ns, by_ns } => metrics(Mode::Eventually, condition, *from_ns, *by_ns),
+        Demand::Sometimes { condition, from_ns, until_ns } => metrics(Mode::Sometimes, condition, *from_ns, *until_ns),
         Demand::Stable { condition, after_ns, by_ns, .. } => metrics(Mode::Stable, condition, *after_ns, *by_ns),
-        Demand::Reaches { every, reaches, within_ns, from_ns, until_ns } => Rule::FlowReaches {
+        Demand::Reaches { every, reaches, within_ns, once, from_ns, until_ns } => Rule::FlowReaches {
             from: every.to_string(),
             to: reaches.to_string(),
             within: Duration::from_nanos(*within_ns),
             window: at(*from_ns)..=at(*until_ns),
+            once: *once,
         },
+        Demand::Linearizable { history } => Rule::Linearizable { history: history.to_string() },
         Demand::Unique { flow, from_ns, until_ns } => {
             Rule::FlowUnique { at: flow.to_string(), window: at(*from_ns)..=at(*until_ns) }
         }

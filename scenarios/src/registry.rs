@@ -37,6 +37,15 @@ pub struct Flow {
     pub doc: &'static str,
 }
 
+/// A history of operations on a shared object that nodes of a kind report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// Its dotted name, such as `store`.
+    pub name: &'static str,
+    /// Of which object it is.
+    pub doc: &'static str,
+}
+
 /// One kind of node.
 pub trait Kind: Send + Sync + 'static {
     /// As in `kind = "…"`.
@@ -58,6 +67,11 @@ pub trait Kind: Send + Sync + 'static {
     ///
     /// It is called once a world, on the world's thread.
     fn install(&self, config: &Config, site: &mut Site<'_>) -> Program;
+
+    /// The histories of shared objects that its nodes report.
+    fn histories(&self) -> &[History] {
+        &[]
+    }
 
     /// Whether its nodes can get their address from the network: `address = "dhcp"`.
     fn asks_for_address(&self) -> bool {
@@ -101,6 +115,7 @@ pub struct TypedKind<C> {
     summary: &'static str,
     metrics: &'static [Metric],
     flows: &'static [Flow],
+    histories: &'static [History],
     check: fn(&C) -> Vec<ConfigProblem>,
     asks_for_address: bool,
     install: Install<C>,
@@ -115,6 +130,7 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
             summary,
             metrics: &[],
             flows: &[],
+            histories: &[],
             check: |_| Vec::new(),
             asks_for_address: false,
             install: Arc::new(|_, _| Box::new(|_| Box::pin(std::future::pending()))),
@@ -132,6 +148,13 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
     #[must_use]
     pub fn flows(mut self, flows: &'static [Flow]) -> Self {
         self.flows = flows;
+        self
+    }
+
+    /// The histories of shared objects that its nodes report.
+    #[must_use]
+    pub fn histories(mut self, histories: &'static [History]) -> Self {
+        self.histories = histories;
         self
     }
 
@@ -196,6 +219,10 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
 
     fn flows(&self) -> &[Flow] {
         self.flows
+    }
+
+    fn histories(&self) -> &[History] {
+        self.histories
     }
 
     fn asks_for_address(&self) -> bool {

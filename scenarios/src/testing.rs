@@ -12,7 +12,7 @@ use wavetank_sim::session::{Ended, Session};
 use wavetank_sim::time::{Duration, Instant};
 use wavetank_sim::world::{Snapshot, World, WorldConfig};
 
-use crate::explore::threads;
+use crate::explore::{Untested, threads};
 use crate::plan;
 use crate::{Plan, Problems, Registry, RunError, RunOptions, start};
 
@@ -37,8 +37,9 @@ pub struct Case<'a> {
 ///
 /// # Panics
 ///
-/// If the scenario is not sound, or a run does not come to what the scenario means it to. The message names the seed and
-/// the line that replays it.
+/// If the scenario is not sound, or a run does not come to what the scenario means it to; the message names the seed and
+/// the line that replays it. Also if an expectation that needs to hold `sometimes` has held with none of the seeds, unless
+/// there are fewer of them than the test asks for.
 #[track_caller]
 pub fn run(case: &Case<'_>, registry: fn() -> Registry, body: impl Fn(&Snapshot)) {
     let path = case.scenario;
@@ -46,13 +47,17 @@ pub fn run(case: &Case<'_>, registry: fn() -> Registry, body: impl Fn(&Snapshot)
     let plan = Plan::read(path, &text, &registry()).unwrap_or_else(|problems| panic!("{}", narrated(&problems)));
     let plan = Arc::new(plan);
     let row = Row::of(plan.seed, case.seeds);
+    let mut untested = Untested::default();
     let trouble = row.run(
         |seed| run_seed(&plan, seed),
         |seed, ran| {
             let replay = Replay { case, seed };
             match ran {
                 Ok(snapshot) => match trouble(&plan, &snapshot) {
-                    None => body(&snapshot),
+                    None => {
+                        untested.see(&snapshot.expectations);
+                        body(&snapshot);
+                    }
                     Some(trouble) => return replay.after(trouble),
                 },
                 Err(error) => return replay.after(error.to_string()),
@@ -63,6 +68,8 @@ pub fn run(case: &Case<'_>, registry: fn() -> Registry, body: impl Fn(&Snapshot)
     if let ControlFlow::Break((replay, trouble)) = trouble {
         panic!("{path} with seed {}:\n{trouble}", replay.seed);
     }
+    let names = untested.unmet().iter().map(|index| &*plan.expectations[*index].name);
+    row.demand_tested(names);
     println!("{path}: {row}");
 }
 
@@ -111,7 +118,8 @@ impl Worlds {
     ///
     /// # Panics
     ///
-    /// If an expectation breaks, or a node fails. The message names the seed; the variable `WAVETANK_SEED` runs it alone.
+    /// If an expectation breaks, or a node fails; the message names the seed, and the variable `WAVETANK_SEED` runs it alone.
+    /// Also if one that needs to hold sometimes has held with none of the seeds.
     #[track_caller]
     pub fn run(self, build: impl Fn(&mut World) + Send + Sync + 'static, body: impl Fn(&Snapshot)) {
         let (row, build) = (Row::of(self.first, self.seeds), Arc::new(build));
@@ -124,11 +132,14 @@ impl Worlds {
             session.run_until(Instant::START + self.duration)?;
             session.finish()
         };
+        let (mut untested, mut names) = (Untested::default(), Vec::new());
         let trouble = row.run(run_seed, |seed, ran| {
             let again = Again(seed);
             let troubles = match ran {
                 Ok(snapshot) => match troubles(&snapshot) {
                     none if none.is_empty() => {
+                        untested.see(&snapshot.expectations);
+                        names = snapshot.expectations.iter().map(|report| report.name.clone()).collect();
                         body(&snapshot);
                         return ControlFlow::Continue(());
                     }
@@ -141,6 +152,7 @@ impl Worlds {
         if let ControlFlow::Break((again, trouble)) = trouble {
             panic!("seed {}:\n{trouble}", again.0);
         }
+        row.demand_tested(untested.unmet().iter().map(|index| names[*index].as_str()));
         println!("{row}");
     }
 }
@@ -149,17 +161,28 @@ impl Worlds {
 struct Row {
     first: u64,
     count: u64,
+    /// How many the test itself asks for.
+    own_count: u64,
     jobs: usize,
 }
 
 impl Row {
     fn of(first: u64, count: u64) -> Self {
+        let own_count = count;
         let (first, count) = match variable("WAVETANK_SEED") {
             Some(seed) => (seed, 1),
             None => (first, variable("WAVETANK_SEEDS").unwrap_or(count)),
         };
         let jobs = variable("WAVETANK_JOBS").and_then(|jobs| usize::try_from(jobs).ok());
-        Self { first, count, jobs: jobs.unwrap_or_else(threads::jobs).max(1) }
+        Self { first, count, own_count, jobs: jobs.unwrap_or_else(threads::jobs).max(1) }
+    }
+
+    /// What must hold in some run has held in one. Fewer seeds than the test asks for need not show it.
+    #[track_caller]
+    fn demand_tested<'n>(&self, unmet: impl Iterator<Item = &'n str>) {
+        let unmet: Vec<&str> = unmet.collect();
+        let told = format!("untested: with none of {self} was it ever so that “{}”", unmet.join("”, “"));
+        assert!(unmet.is_empty() || self.count < self.own_count, "{told}");
     }
 
     fn run<R: Send, B>(

@@ -35,6 +35,10 @@ fn what_is_asserted_of_a_run_can_fail_too(_run: &Snapshot) {
     panic!("the hub stores nothing");
 }
 
+#[wavetank_scenarios::test(scenario = "tests/attribute/untested.toml", seeds = 3)]
+#[should_panic(expected = "untested: with none of 3 seeds from 7 was it ever so that “a reading is posted twice”")]
+fn what_never_holds_and_sometimes_should_is_told() {}
+
 #[test]
 fn as_many_seeds_are_run_as_are_asked_for() {
     let runs = Cell::new(0);

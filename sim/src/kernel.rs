@@ -8,7 +8,7 @@ use std::vec::Drain;
 use rand_core::Rng;
 
 use crate::affect::Hits;
-use crate::check::Checks;
+use crate::check::{Checks, Told};
 use crate::current::Oracle;
 use crate::executor::{Polled, TaskId, Tasks};
 use crate::fault::Fault;
@@ -30,7 +30,16 @@ pub(crate) enum Effect {
     Frame(NicId, Box<Frame>),
     Metric(MetricId, Change),
     Flow { node: NodeId, kind: Symbol, source: Symbol, sequence: u64 },
+    Operation(Box<Operation>),
     Exit(Exit),
+}
+
+/// What a node says of an operation on a shared object.
+pub(crate) struct Operation {
+    pub(crate) node: NodeId,
+    pub(crate) history: Symbol,
+    pub(crate) id: u64,
+    pub(crate) told: Told,
 }
 
 /// What an event of the queue does.
@@ -137,6 +146,8 @@ pub(crate) struct Kernel {
     pub(crate) polled_node: PolledNode,
     /// When anything but a fault or an expectation's time last came up.
     pub(crate) stirred_at: Cell<u64>,
+    /// How many operations on shared objects have been called.
+    pub(crate) operations: Cell<u64>,
 }
 
 impl Kernel {
@@ -168,6 +179,7 @@ impl Kernel {
             debt_ns: Cell::default(),
             polled_node: PolledNode::default(),
             stirred_at: Cell::default(),
+            operations: Cell::default(),
         }
     }
 
@@ -278,6 +290,7 @@ impl Kernel {
                     self.record(Event::Flow { node, kind, source, sequence });
                     self.flow_passed(kind, source, sequence);
                 }
+                Effect::Operation(operation) => self.operation_told(&operation),
                 Effect::Exit(asked) => exit = Some(asked),
             }
         }

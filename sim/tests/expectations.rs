@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use wavetank_sim::check::history::{Answer, Call};
 use wavetank_sim::check::{Aggregate, Cell, Expectation, Mode, Overflow, Rule, Verdict};
 use wavetank_sim::node::{Exit, Node, NodeId, NodeSpec};
 use wavetank_sim::time::{Duration, Instant};
@@ -112,6 +113,7 @@ fn flow_rules() {
         to: "got".into(),
         within: Duration::from_secs(seconds),
         window: always(),
+        once: false,
     };
     let unique = || Rule::FlowUnique { at: "got".into(), window: always() };
     let verdict = |script, rule| flow(script, rule, 100).0;
@@ -134,7 +136,96 @@ fn flow_rules() {
     // Outside their windows, ids neither oblige nor count.
     let early = Rule::FlowUnique { at: "got".into(), window: at(0)..=at(1) };
     assert_eq!(verdict(&[(1, "got", 1), (2, "got", 1)], early), Verdict::Held);
-    let late =
-        Rule::FlowReaches { from: "sent".into(), to: "got".into(), within: Duration::ZERO, window: at(2)..=at(9) };
+    let late = Rule::FlowReaches {
+        from: "sent".into(),
+        to: "got".into(),
+        within: Duration::ZERO,
+        window: at(2)..=at(9),
+        once: false,
+    };
     assert_eq!(verdict(&[(1, "sent", 1)], late), Verdict::Held);
+}
+
+#[test]
+fn exactly_once_is_neither_lost_nor_doubled_nor_invented() {
+    let once = || Expectation::exactly_once("flow", "sent", "got", Duration::from_secs(5)).rule;
+    let told = |script| flow(script, once(), 100);
+    assert_eq!(told(&[(1, "sent", 1), (2, "sent", 2), (3, "got", 2), (4, "got", 1)]).0, Verdict::Held);
+    for (script, detail) in [
+        (&[(1, "sent", 1), (7, "got", 1)][..], "(device, 1) did not get there in time"),
+        (&[(1, "sent", 1), (2, "got", 1), (3, "got", 1)], "(device, 1) passed twice"),
+        (&[(1, "sent", 1), (2, "got", 1), (3, "got", 2)], "(device, 2) came from nowhere"),
+    ] {
+        assert_eq!(told(script), (Verdict::Broken, Some(detail.to_owned())), "{script:?}");
+    }
+}
+
+/// A writer writes 1 at second 1 and 2 at second 3, each taking a second; a reader is told what `told` says.
+fn read_as(told: &'static [(u64, Option<u64>)]) -> (Verdict, Instant, Option<String>) {
+    let mut world = World::new(&WorldConfig::default());
+    world.add_node(NodeSpec::named("writer"), |node: Node| async move {
+        for (second, value) in [(1, 1), (3, 2)] {
+            node.clock().timer(at(second)).await;
+            let write = node.call("store", "x", Call::Write(Some(value)));
+            node.clock().sleep(Duration::from_secs(1)).await;
+            write.answered(Answer::Written);
+        }
+        // Nobody knows what becomes of this one, and this is known to have become of nothing.
+        drop(node.call("store", "x", Call::Write(Some(3))));
+        node.call("store", "x", Call::Write(Some(4))).refused();
+        Exit::Halt
+    });
+    world.add_node(NodeSpec::named("reader"), move |node: Node| async move {
+        for &(second, value) in told {
+            node.clock().timer(at(second)).await;
+            node.call("store", "x", Call::Read).answered(Answer::Read(value));
+        }
+        Exit::Halt
+    });
+    world.expect(Expectation::linearizable("one store", "store"));
+    world.run_until(at(20));
+    let report = world.finish().expectations.remove(0);
+    (report.verdict, report.at, report.detail)
+}
+
+#[test]
+fn a_history_is_judged_when_the_run_ends_and_tells_the_answer_that_broke_it() {
+    assert_eq!(
+        read_as(&[(0, None), (2, Some(1)), (3, Some(1)), (5, Some(2)), (9, Some(3)), (10, Some(3))]).0,
+        Verdict::Held
+    );
+    assert_eq!(
+        read_as(&[(5, Some(2)), (6, Some(1)), (7, Some(2))]),
+        (
+            Verdict::Broken,
+            at(6),
+            Some("reader called “x: read” and was told “it holds 1”, which no order explains".into())
+        )
+    );
+    assert_eq!(read_as(&[(9, Some(4))]).0, Verdict::Broken, "it was refused");
+}
+
+#[test]
+fn sometimes_is_held_by_a_run_that_has_it_and_broken_by_none() {
+    let (mut world, nodes) = world(&[(5, 6), (20, 0)]);
+    world.expect(Expectation::sometimes("high", [Cell::sum(&nodes, "level")], |[level]| level > 10));
+    world.expect(Expectation::sometimes("higher", [Cell::sum(&nodes, "level")], |[level]| level > 12));
+    world.run_until(at(30));
+    let [high, higher] = &world.finish().expectations[..] else { panic!("two are expected") };
+    assert_eq!((high.verdict, high.at), (Verdict::Held, at(5)));
+    assert_eq!((higher.verdict, higher.at), (Verdict::Unseen, at(30)));
+}
+
+#[test]
+fn expectations_are_declared_in_a_line() {
+    let (mut world, nodes) = world(&[(5, 6), (20, 0)]);
+    let (level, sum) = (|| Cell::of(nodes[0], "level"), || Cell::sum(&nodes, "level"));
+    world.expect(Expectation::always("both alike", [level(), sum()], |[one, both]| both == 2 * one || both == one));
+    world.expect(Expectation::never("high late", [sum()], |[sum]| sum > 10).from(at(21)));
+    world.expect(Expectation::eventually("high", Duration::from_secs(10), [sum()], |[sum]| sum > 10));
+    world.expect(Expectation::stable("low", at(10), Duration::from_secs(10), [sum()], |[sum]| sum == 0));
+    world.expect(Expectation::always("low early", [sum()], |[sum]| sum == 0).until(at(4)));
+    world.run_until(at(30));
+    let verdicts: Vec<Verdict> = world.finish().expectations.iter().map(|report| report.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Held; 5]);
 }

@@ -16,7 +16,8 @@ Examples:
   wavetank explore storm.toml --seeds 100000 --from random --results found.jsonl
   wavetank replay found.jsonl                       the first that failed, event by event
 
-Exit codes: 0 nothing broke, 1 something did, 2 bad input or usage, 130 ended by Ctrl-C with what was found.")]
+Exit codes: 0 nothing broke, 1 something did, or what is to hold `sometimes` held with no seed, 2 bad input or usage,
+130 ended by Ctrl-C with what was found.")]
 pub(crate) struct Explore {
     /// The scenario.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use wavetank_scenarios::Registry;
 use wavetank_scenarios::explore::pool::{self, News, Order};
 use wavetank_scenarios::explore::wire::Task;
-use wavetank_scenarios::explore::{FailureKind, Group, Groups, Limits, Outcome, threads};
+use wavetank_scenarios::explore::{FailureKind, Group, Groups, Limits, Outcome, Untested, threads};
 
 use self::report::Report;
 use self::results::Results;
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Explore, registry: &Registry, out: &mut impl Write
     print(&report, arguments.json, out)?;
     Ok(match (interrupted, search.groups.failures()) {
         (true, _) => Exit::Interrupted,
-        (false, 0) => Exit::Pass,
+        (false, 0) if search.untested.unmet().is_empty() => Exit::Pass,
         (false, _) => Exit::Fail,
     })
 }
@@ -90,17 +90,27 @@ struct Search {
     seeds: u64,
     events: u64,
     groups: Groups,
+    untested: Untested,
 }
 
 impl Search {
     fn new(order: Order, lasts: Option<Duration>) -> Self {
-        Self { order, lasts, began: Instant::now(), seeds: 0, events: 0, groups: Groups::default() }
+        Self {
+            order,
+            lasts,
+            began: Instant::now(),
+            seeds: 0,
+            events: 0,
+            groups: Groups::default(),
+            untested: Untested::default(),
+        }
     }
 
     /// Counts an outcome. Returns its group, if it is a new one.
     fn take(&mut self, outcome: &Outcome) -> Option<&Group> {
         self.seeds += 1;
         self.events += outcome.events;
+        self.untested.take(outcome);
         self.groups.add(outcome)
     }
 

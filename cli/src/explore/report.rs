@@ -26,6 +26,8 @@ pub(super) struct Report<'a> {
     failures: u64,
     /// What broke, in the order in which each was found.
     groups: Vec<Told<'a>>,
+    /// What must hold with some seed, and has held with none.
+    untested: Vec<&'a str>,
     events: u64,
     wall_ns: u64,
     jobs: usize,
@@ -78,6 +80,7 @@ impl<'a> Report<'a> {
             seeds: search.seeds,
             from: search.order.first,
             failures: search.groups.failures(),
+            untested: search.untested.unmet().iter().map(|index| &*plan.expectations[*index].name).collect(),
             groups: search.groups.all().iter().enumerate().map(told).collect(),
             events: search.events,
             wall_ns: u64::try_from(search.began.elapsed().as_nanos()).unwrap_or(u64::MAX),
@@ -98,6 +101,12 @@ impl<'a> Report<'a> {
         let seeds = plural(self.seeds, "seed");
         let ended = if self.interrupted { ", ended by Ctrl-C" } else { "" };
         match self.failures {
+            0 if !self.untested.is_empty() => writeln!(
+                to,
+                "{}  {}: nothing broke with {seeds}, but not all is tested{ended}",
+                styled(BAD, "FAIL"),
+                self.name
+            )?,
             0 => writeln!(to, "{}  {}: nothing broke with {seeds}{ended}", styled(GOOD, "PASS"), self.name)?,
             failures => {
                 let groups =
@@ -110,6 +119,10 @@ impl<'a> Report<'a> {
         }
         for group in &self.groups {
             group.write(to)?;
+        }
+        for name in &self.untested {
+            writeln!(to, "\n  {} untested: {name}", styled(BAD, "?"))?;
+            writeln!(to, "    {}", styled(FAINT, "it is to hold sometimes, and did with no seed"))?;
         }
         let wall = std::time::Duration::from_nanos(self.wall_ns);
         let rate = per_second(self.seeds, wall);

@@ -109,7 +109,8 @@ mod tests {
     fn what_is_said_is_heard_through_a_nodes_chatter() {
         let mut out = b"hello from a node\nno newline".to_vec();
         say(&mut out, &Word::Ready).unwrap();
-        let outcome = Outcome { seed: 7, fingerprint: "ab".into(), events: 1, virtual_ns: 2, failure: None };
+        let outcome =
+            Outcome { seed: 7, fingerprint: "ab".into(), events: 1, virtual_ns: 2, failure: None, unseen: vec![3] };
         say(&mut out, &Word::Outcome(outcome.clone())).unwrap();
         out.extend(b"\x1e{\"outcome\":{\"seed\"");
         let mut from = &out[..];

@@ -10,6 +10,7 @@ use wavetank_sim::time::Instant;
 use wavetank_sim::world::{self, Snapshot, Stop, World};
 
 use super::signature::{first, kind_of};
+use super::untested::unseen;
 use super::{Failure, FailureKind, panics};
 use crate::plan::Plan;
 use crate::run::{Given, RunError, RunOptions, start};
@@ -46,12 +47,15 @@ pub struct Outcome {
     /// The first thing that broke.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<Failure>,
+    /// Expectations that need to hold in some run only, and did not in this one; by their place in the plan.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unseen: Vec<usize>,
 }
 
 impl Outcome {
     /// Of a run of which nothing is known but how it failed.
     pub(super) fn lost(seed: u64, failure: Failure) -> Self {
-        Self { seed, fingerprint: String::new(), events: 0, virtual_ns: 0, failure: Some(failure) }
+        Self { seed, fingerprint: String::new(), events: 0, virtual_ns: 0, failure: Some(failure), unseen: Vec::new() }
     }
 }
 
@@ -149,6 +153,7 @@ pub fn run_given(
         events: snapshot.events,
         virtual_ns: snapshot.now.as_nanos(),
         failure,
+        unseen: unseen(&snapshot.expectations).collect(),
     };
     Ok(Ran { outcome, snapshot })
 }

@@ -4,6 +4,7 @@ use super::roster::Roster;
 use super::{Demand, Expectation};
 use crate::diagnose::{Code, Problem, did_you_mean, list};
 use crate::expr::{self, Program};
+use crate::registry::Kind;
 use crate::schema::{self, FlowDemand, Moment, Scenario, Spanned, Text};
 use crate::units::Time;
 
@@ -61,22 +62,34 @@ fn demand(
     if let Some(flows) = flows {
         return Some(match flows? {
             (FlowDemand::Unique(flow), _) => Demand::Unique { flow: flow.as_str().into(), from_ns, until_ns },
-            (FlowDemand::Reaches { every, reaches, .. }, within_ns) => Demand::Reaches {
+            (FlowDemand::Reaches { every, reaches, once, .. }, within_ns) => Demand::Reaches {
                 every: every.as_str().into(),
                 reaches: reaches.as_str().into(),
                 within_ns,
+                once: *once,
                 from_ns,
                 until_ns,
             },
         });
+    }
+    if let schema::Demand::Linearizable(history) = demand {
+        let known = is_known(
+            "history",
+            history,
+            roster,
+            |kind| kind.histories().iter().map(|history| history.name).collect(),
+            problems,
+        );
+        return known.then(|| Demand::Linearizable { history: history.as_str().into() });
     }
     let condition = condition??;
     Some(match demand {
         schema::Demand::Always(_) => Demand::Always { condition, from_ns, until_ns },
         schema::Demand::Never(_) => Demand::Never { condition, from_ns, until_ns },
         schema::Demand::Eventually(_) => Demand::Eventually { condition, from_ns, by_ns },
+        schema::Demand::Sometimes(_) => Demand::Sometimes { condition, from_ns, until_ns },
         schema::Demand::Stable(_) => Demand::Stable { condition, after_ns: from_ns, by_ns },
-        schema::Demand::Flow(_) => return None,
+        schema::Demand::Flow(_) | schema::Demand::Linearizable(_) => return None,
     })
 }
 
@@ -161,30 +174,45 @@ fn flow_demand<'f>(
 ) -> Option<(&'f FlowDemand, u64)> {
     let (names, within) = match flow {
         FlowDemand::Unique(name) => (vec![name], None),
-        FlowDemand::Reaches { every, reaches, within } => (vec![every, reaches], within.as_ref()),
+        FlowDemand::Reaches { every, reaches, within, .. } => (vec![every, reaches], within.as_ref()),
     };
-    let kinds: Option<Vec<_>> = roster.members.iter().map(|member| member.kind.as_ref()).collect();
-    let known: Option<Vec<&str>> = kinds.map(|kinds| {
-        let mut known = Vec::new();
-        for flow in kinds.iter().flat_map(|kind| kind.flows()) {
-            if !known.contains(&flow.name) {
-                known.push(flow.name);
-            }
-        }
-        known
-    });
-    // With an unknown kind, any flow could be its.
-    for (name, known) in names.iter().zip(std::iter::repeat(known?)) {
-        if known.contains(&name.as_str()) {
-            continue;
-        }
-        let help = match did_you_mean(name.as_str(), known.iter().copied()) {
-            Some(meant) => format!("did you mean \"{meant}\"? Flows are {}", list(known.iter().copied())),
-            None => format!("flows are {}", list(known.iter().copied())),
-        };
-        let what = format!("no node reports the flow \"{}\"", name.as_str());
-        let problem = Problem::new(Code::UnknownMetric, name.span(), what, "unknown flow");
-        problems.push(problem.help(help));
+    for name in names {
+        is_known("flow", name, roster, |kind| kind.flows().iter().map(|flow| flow.name).collect(), problems);
     }
     Some((flow, within.map_or(0, |within| within.get_ref().as_nanos())))
+}
+
+/// Whether some node reports a flow or history of this name. With an unknown kind, any could be its.
+fn is_known(
+    what: &str,
+    name: &Text,
+    roster: &Roster<'_, '_>,
+    of_kind: fn(&dyn Kind) -> Vec<&'static str>,
+    problems: &mut Vec<Problem>,
+) -> bool {
+    let mut known = Vec::new();
+    for member in &roster.members {
+        let Some(kind) = &member.kind else { return true };
+        for name in of_kind(&**kind) {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+    }
+    if known.contains(&name.as_str()) {
+        return true;
+    }
+    let plural = if what == "flow" { "flows" } else { "histories" };
+    let all = match known.is_empty() {
+        true => format!("no node here reports {plural}"),
+        false => format!("{plural} are {}", list(known.iter().copied())),
+    };
+    let help = match did_you_mean(name.as_str(), known.iter().copied()) {
+        Some(meant) => format!("did you mean \"{meant}\"? {}{}", all[..1].to_uppercase(), &all[1..]),
+        None => all,
+    };
+    let label = format!("unknown {what}");
+    let what = format!("no node reports the {what} \"{}\"", name.as_str());
+    problems.push(Problem::new(Code::UnknownMetric, name.span(), what, label).help(help));
+    false
 }

@@ -368,6 +368,15 @@ pub enum Demand {
         /// From when on it holds at the latest.
         by_ns: u64,
     },
+    /// The condition holds at some moment of at least one of many runs.
+    Sometimes {
+        /// The condition.
+        condition: Program,
+        /// From when on.
+        from_ns: u64,
+        /// Until when.
+        until_ns: u64,
+    },
     /// Every id seen in one flow between the times has been seen in the other, or is so in time.
     /// What is not due by `until_ns` is not held against it.
     Reaches {
@@ -377,10 +386,17 @@ pub enum Demand {
         reaches: Arc<str>,
         /// How much later it may.
         within_ns: u64,
+        /// Whether it has it exactly once, and no id that the first has not.
+        once: bool,
         /// From when on ids oblige.
         from_ns: u64,
         /// Until when.
         until_ns: u64,
+    },
+    /// What a shared object says can be explained by one that does one thing after the other.
+    Linearizable {
+        /// Its history, as nodes name it.
+        history: Arc<str>,
     },
     /// No id is seen in the flow twice between the times.
     Unique {
@@ -401,8 +417,9 @@ impl Demand {
             Self::Always { condition, .. }
             | Self::Never { condition, .. }
             | Self::Eventually { condition, .. }
-            | Self::Stable { condition, .. } => Some(condition),
-            Self::Reaches { .. } | Self::Unique { .. } => None,
+            | Self::Stable { condition, .. }
+            | Self::Sometimes { condition, .. } => Some(condition),
+            Self::Reaches { .. } | Self::Unique { .. } | Self::Linearizable { .. } => None,
         }
     }
 }

@@ -45,11 +45,15 @@ fn table(shape: &Table, registry: &Registry) -> Value {
             .collect();
     }
     if has("stable").is_some() {
-        let demands = ["always", "never", "eventually", "stable", "flow"];
+        let demands = ["always", "never", "eventually", "stable", "sometimes", "flow", "linearizable"];
         schema["oneOf"] = demands.iter().map(|key| json!({ "required": [key] })).collect();
     }
     if has("unique").is_some() {
-        schema["oneOf"] = json!([{ "required": ["every", "reaches"] }, { "required": ["unique"] }]);
+        schema["oneOf"] = json!([
+            { "required": ["every", "reaches"] },
+            { "required": ["every", "once"] },
+            { "required": ["unique"] },
+        ]);
     }
     schema
 }

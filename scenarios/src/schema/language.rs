@@ -457,7 +457,7 @@ pub(crate) static STORM: Table = Table {
 };
 
 pub(crate) static EXPECT: Table = Table {
-    doc: "Something that must hold: exactly one of always, never, eventually, stable and flow.",
+    doc: "Something that must hold: exactly one of always, never, eventually, stable, sometimes, flow and linearizable.",
     fields: &[
         required("name", Shape::Text, "What is expected, in words.", "name = \"every acknowledged reading is stored\""),
         optional(
@@ -485,10 +485,22 @@ pub(crate) static EXPECT: Table = Table {
             "stable = 'metric(\"hub\", \"devices.online\") == 3'",
         ),
         optional(
+            "sometimes",
+            Shape::Expression,
+            "A condition that holds at some moment of at least one run of many; `wavetank explore` says if it never did.",
+            "sometimes = 'metric(\"hub\", \"readings.duplicate\") > 0'",
+        ),
+        optional(
             "flow",
             Shape::Table(&FLOW),
             "A demand on events that carry ids (source and sequence number).",
             "flow = { unique = \"reading.stored\" }",
+        ),
+        optional(
+            "linearizable",
+            Shape::Text,
+            "A history of a shared object: what it says can be explained by one that does one thing after the other.",
+            "linearizable = \"store\"",
         ),
         optional("within", Shape::Time, "How long `eventually` and `stable` may take.", "within = \"15s\""),
         optional(
@@ -513,7 +525,7 @@ pub(crate) static EXPECT: Table = Table {
 };
 
 pub(crate) static FLOW: Table = Table {
-    doc: "Either `every` with `reaches`, or `unique`.",
+    doc: "`every` with `reaches` or `once`, or `unique`.",
     fields: &[
         optional("every", Shape::Text, "Whenever an id is seen in this flow …", "every = \"reading.acknowledged\""),
         optional(
@@ -521,6 +533,12 @@ pub(crate) static FLOW: Table = Table {
             Shape::Text,
             "… the same id has been seen in this flow, or is seen `within` a time.",
             "reaches = \"reading.stored\"",
+        ),
+        optional(
+            "once",
+            Shape::Text,
+            "… the same id is seen in this flow exactly once, `within` a time, and no other id is.",
+            "once = \"reading.stored\"",
         ),
         optional("within", Shape::Time, "How much later it may be; at once if left out.", "within = \"2s\""),
         optional("unique", Shape::Text, "No id is seen twice in this flow.", "unique = \"reading.stored\""),

@@ -295,42 +295,49 @@ fn expectations(root: &Reader<'_, '_>) -> Vec<Expectation> {
 }
 
 /// The keys that say what is demanded, and the keys that go with each.
-const DEMANDS: [(&str, &[&str]); 5] = [
+const DEMANDS: [(&str, &[&str]); 7] = [
     ("always", &["from", "until"]),
     ("never", &["from", "until"]),
     ("eventually", &["within", "from", "until"]),
     ("stable", &["within", "after"]),
+    ("sometimes", &["from", "until"]),
     ("flow", &["from", "until"]),
+    ("linearizable", &[]),
 ];
 
 fn expectation(span: Span, reader: &Reader<'_, '_>) -> Expectation {
     let said: Vec<_> = DEMANDS.iter().filter(|(key, _)| reader.has(key)).collect();
-    let key = match said.as_slice() {
-        [] => {
-            let what = "this expectation demands nothing";
-            let problem = Problem::new(Code::MissingKey, span.clone(), what, "here");
-            reader.sink().push(problem.help("add one of `always`, `never`, `eventually`, `stable` and `flow`"));
-            None
-        }
-        [(key, goes_with)] => {
-            unfit_keys(reader, key, goes_with);
-            Some(*key)
-        }
-        [(first, _), (second, _), ..] => {
-            let at = |key| reader.key_span(key).unwrap_or(span.clone());
-            let what = format!("`{first}` and `{second}` exclude each other");
-            let problem = Problem::new(Code::KeyConflict, at(second), what, "a second demand");
-            let problem = problem.also(at(first), "the first demand");
-            reader.sink().push(problem.help("make each an [[expect]] of its own"));
-            None
-        }
-    };
+    let key =
+        match said.as_slice() {
+            [] => {
+                let what = "this expectation demands nothing";
+                let problem = Problem::new(Code::MissingKey, span.clone(), what, "here");
+                reader.sink().push(problem.help(
+                    "add one of `always`, `never`, `eventually`, `stable`, `sometimes`, `flow` and `linearizable`",
+                ));
+                None
+            }
+            [(key, goes_with)] => {
+                unfit_keys(reader, key, goes_with);
+                Some(*key)
+            }
+            [(first, _), (second, _), ..] => {
+                let at = |key| reader.key_span(key).unwrap_or(span.clone());
+                let what = format!("`{first}` and `{second}` exclude each other");
+                let problem = Problem::new(Code::KeyConflict, at(second), what, "a second demand");
+                let problem = problem.also(at(first), "the first demand");
+                reader.sink().push(problem.help("make each an [[expect]] of its own"));
+                None
+            }
+        };
     let demand = key.and_then(|key| {
         Some(match key {
             "always" => Demand::Always(reader.text(key)?),
             "never" => Demand::Never(reader.text(key)?),
             "eventually" => Demand::Eventually(reader.text(key)?),
             "stable" => Demand::Stable(reader.text(key)?),
+            "sometimes" => Demand::Sometimes(reader.text(key)?),
+            "linearizable" => Demand::Linearizable(reader.text(key)?),
             _ => Demand::Flow(flow(&reader.table(key)?)?),
         })
     });
@@ -354,6 +361,7 @@ fn unfit_keys(reader: &Reader<'_, '_>, demand: &str, goes_with: &[&str]) {
         let help = match (demand, key) {
             ("flow", "within") => "write it into the flow: flow = { every = …, reaches = …, within = … }".to_owned(),
             ("stable", "from") => "write `after` instead".to_owned(),
+            _ if goes_with.is_empty() => format!("`{demand}` is of the whole run"),
             _ => format!("`{demand}` takes {}", crate::diagnose::list(goes_with.iter().copied())),
         };
         reader.sink().push(problem.help(help));
@@ -368,15 +376,20 @@ fn flow(reader: &Reader<'_, '_>) -> Option<FlowDemand> {
     let example =
         "write { every = \"reading.acknowledged\", reaches = \"reading.stored\" } or { unique = \"reading.stored\" }";
     if reader.has("unique") {
-        for key in ["every", "reaches", "within"].into_iter().filter(|key| reader.has(key)) {
+        for key in ["every", "reaches", "once", "within"].into_iter().filter(|key| reader.has(key)) {
             conflict(key, format!("`{key}` and `unique` exclude each other"), example);
         }
         return Some(FlowDemand::Unique(reader.text("unique")?));
     }
-    match (reader.has("every"), reader.has("reaches")) {
+    let once = reader.has("once");
+    let goal = if once { "once" } else { "reaches" };
+    if once && reader.has("reaches") {
+        conflict("reaches", "`reaches` and `once` exclude each other".into(), example);
+    }
+    match (reader.has("every"), reader.has(goal)) {
         (true, true) => {}
-        (true, false) => conflict("every", "`every` needs `reaches`".into(), example),
-        (false, true) => conflict("reaches", "`reaches` needs `every`".into(), example),
+        (true, false) => conflict("every", "`every` needs `reaches` or `once`".into(), example),
+        (false, true) => conflict(goal, format!("`{goal}` needs `every`"), example),
         (false, false) => {
             let span = reader.span();
             let problem = Problem::new(Code::MissingKey, span, "`flow` demands nothing", "here");
@@ -384,5 +397,5 @@ fn flow(reader: &Reader<'_, '_>) -> Option<FlowDemand> {
         }
     }
     let within = reader.time("within");
-    Some(FlowDemand::Reaches { every: reader.text("every")?, reaches: reader.text("reaches")?, within })
+    Some(FlowDemand::Reaches { every: reader.text("every")?, reaches: reader.text(goal)?, within, once })
 }

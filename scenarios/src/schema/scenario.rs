@@ -464,8 +464,12 @@ pub enum Demand {
     Eventually(Text),
     /// The condition comes to hold and stays.
     Stable(Text),
+    /// The condition holds at some moment of at least one of many runs.
+    Sometimes(Text),
     /// A demand on events with ids.
     Flow(FlowDemand),
+    /// What a shared object says can be explained by one that does one thing after the other.
+    Linearizable(Text),
 }
 
 impl Demand {
@@ -473,8 +477,12 @@ impl Demand {
     #[must_use]
     pub fn expression(&self) -> Option<&Text> {
         match self {
-            Self::Always(text) | Self::Never(text) | Self::Eventually(text) | Self::Stable(text) => Some(text),
-            Self::Flow(_) => None,
+            Self::Always(text)
+            | Self::Never(text)
+            | Self::Eventually(text)
+            | Self::Stable(text)
+            | Self::Sometimes(text) => Some(text),
+            Self::Flow(_) | Self::Linearizable(_) => None,
         }
     }
 }
@@ -490,6 +498,8 @@ pub enum FlowDemand {
         reaches: Text,
         /// How much later at most.
         within: Option<Spanned<Time>>,
+        /// Whether it is seen there exactly once.
+        once: bool,
     },
     /// No id is seen twice.
     Unique(Text),

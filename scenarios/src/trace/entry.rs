@@ -85,6 +85,8 @@ impl Entry {
             "flow" => {
                 format!("{} ({} {})", text("kind"), text("source"), self.number("sequence").unwrap_or_default())
             }
+            "called" => format!("calls {}, {}", text("history"), text("what")),
+            "answered" => format!("is told by {}: {}", text("history"), text("what")),
             "verdict" => {
                 let verdict = text("verdict");
                 let verdict = if verdict == "broken" { "BROKEN" } else { verdict };

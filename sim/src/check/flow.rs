@@ -30,6 +30,8 @@ struct Point {
     unique: Vec<usize>,
     /// Expectations whose debts begin here.
     obliges: Vec<usize>,
+    /// Expectations whose ids get here exactly once.
+    once: Vec<usize>,
 }
 
 /// From when until when, both inclusive, a passing id counts.
@@ -50,6 +52,29 @@ struct Reaches {
     waiting: VecDeque<(Id, Instant)>,
     /// Whether an event will look at the oldest debt when it is due.
     armed: bool,
+    once: Option<Once>,
+}
+
+/// Ids that get there exactly once.
+struct Once {
+    from: Symbol,
+    arrived: Map<Id, ()>,
+}
+
+/// What an id did that it must not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    Twice,
+    FromNowhere,
+}
+
+impl Wrong {
+    pub(crate) fn told(self) -> &'static str {
+        match self {
+            Self::Twice => "passed twice",
+            Self::FromNowhere => "came from nowhere",
+        }
+    }
 }
 
 /// The ids that passed the points which expectations name.
@@ -63,7 +88,7 @@ pub(crate) struct Flows {
 /// What an id's passing has led to: expectations that broke, and debts to be looked at when they are due.
 #[derive(Default)]
 pub(crate) struct Passed {
-    pub(crate) broken: Vec<(u32, Id)>,
+    pub(crate) broken: Vec<(u32, Id, Wrong)>,
     pub(crate) due: Vec<(u32, Instant)>,
 }
 
@@ -74,10 +99,17 @@ impl Flows {
         [from, to]: [Symbol; 2],
         within: Duration,
         window: Window,
+        once: bool,
     ) {
+        let index = self.reaches.len();
         self.points.entry(to).or_default().passed.get_or_insert_default();
-        self.points.entry(from).or_default().obliges.push(self.reaches.len());
-        self.reaches.push(Reaches { expectation, to, within, window, waiting: VecDeque::new(), armed: false });
+        self.points.entry(from).or_default().obliges.push(index);
+        if once {
+            self.points.entry(from).or_default().passed.get_or_insert_default();
+            self.points.entry(to).or_default().once.push(index);
+        }
+        let once = once.then(|| Once { from, arrived: Map::default() });
+        self.reaches.push(Reaches { expectation, to, within, window, waiting: VecDeque::new(), armed: false, once });
     }
 
     pub(crate) fn expect_unique(&mut self, expectation: u32, at: Symbol, window: Window) {
@@ -95,10 +127,20 @@ impl Flows {
         for &index in &point.unique {
             let rule = &mut self.unique[index];
             if rule.window.contains(&now) && rule.seen.insert(id, ()).is_some() {
-                led_to.broken.push((rule.expectation, id));
+                led_to.broken.push((rule.expectation, id, Wrong::Twice));
             }
         }
-        for index in point.obliges.clone() {
+        let (once, obliges) = (point.once.clone(), point.obliges.clone());
+        for index in once {
+            let rule = &mut self.reaches[index];
+            let Some(once) = rule.once.as_mut().filter(|_| rule.window.contains(&now)) else { continue };
+            if !has_passed(&self.points, once.from, id) {
+                led_to.broken.push((rule.expectation, id, Wrong::FromNowhere));
+            } else if once.arrived.insert(id, ()).is_some() {
+                led_to.broken.push((rule.expectation, id, Wrong::Twice));
+            }
+        }
+        for index in obliges {
             let rule = &mut self.reaches[index];
             if rule.window.contains(&now) && !has_passed(&self.points, rule.to, id) {
                 let until = now + rule.within;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::flow::{Flows, Passed};
-use crate::kernel::{Action, Kernel};
+use super::history::{Finding, Histories, Told};
+use crate::kernel::{Action, Kernel, Operation};
 use crate::metric::Metrics;
 use crate::node::NodeId;
 use crate::time::{Duration, Instant};
@@ -38,7 +39,7 @@ pub enum Rule {
         /// True or false.
         predicate: Predicate,
     },
-    /// Every id that passes one point has passed, or passes within a time, another one.
+    /// Every id that passes one point has passed, or passes within a time, another one: it is delivered at least once.
     FlowReaches {
         /// The point that obliges.
         from: String,
@@ -48,13 +49,21 @@ pub enum Rule {
         within: Duration,
         /// From when until when, both inclusive, a passing id obliges.
         window: RangeInclusive<Instant>,
+        /// Whether it passes the other point exactly once: not twice, and not without having passed the first one.
+        once: bool,
     },
-    /// No id passes a point twice.
+    /// No id passes a point twice: it is delivered at most once.
     FlowUnique {
         /// The point.
         at: String,
         /// From when until when, both inclusive, a passing id counts.
         window: RangeInclusive<Instant>,
+    },
+    /// What nodes were told by a shared object can be explained by one that does one thing after the other. It is decided
+    /// as the run ends.
+    Linearizable {
+        /// The history, as nodes name it.
+        history: String,
     },
 }
 
@@ -69,6 +78,8 @@ pub enum Mode {
     Eventually,
     /// True by the deadline at the latest, and from then on until the end of the run.
     Stable,
+    /// True at some time of some run: many runs together tell.
+    Sometimes,
 }
 
 /// One integer that a predicate sees: a metric of one node, or of several taken together.
@@ -114,6 +125,8 @@ pub enum Verdict {
     Broken,
     /// The run ended before it could be decided.
     Open,
+    /// It needs to hold in some run only, and did not in this one.
+    Unseen,
 }
 
 /// An expectation's verdict and what decided it.
@@ -171,6 +184,7 @@ pub(crate) struct Checks {
     /// Expectations whose time ends with this instant.
     closing: Vec<u32>,
     flows: Flows,
+    histories: Histories,
     inputs: Vec<i64>,
 }
 
@@ -244,7 +258,7 @@ impl Checks {
                 let detail = monitor.told("it saw", metrics, &trace.names);
                 self.decide(trace, index, Verdict::Broken, now, Some(detail));
             }
-            (Mode::Eventually, true) => self.decide(trace, index, Verdict::Held, now, None),
+            (Mode::Eventually | Mode::Sometimes, true) => self.decide(trace, index, Verdict::Held, now, None),
             (Mode::Stable, true) if true_since.is_none() => *true_since = Some(now),
             (Mode::Stable, false) if now > until => {
                 let since = true_since.map(|since| format!(" at {}", since.exact())).unwrap_or_default();
@@ -267,6 +281,7 @@ impl Checks {
             (Rule::Metrics { mode, until, .. }, State::Undecided { true_since, true_until }) => {
                 match (mode, true_since) {
                     (Mode::Always | Mode::Never, _) => (Verdict::Held, None),
+                    (Mode::Sometimes, _) => (Verdict::Unseen, None),
                     (Mode::Stable, Some(_)) if !run_ended => return,
                     (Mode::Stable, Some(since)) if now >= *until => {
                         return self.decide_since(trace, index, now, *since);
@@ -285,6 +300,10 @@ impl Checks {
             }
             (Rule::FlowReaches { .. }, _) => return self.conclude_reaches(trace, index, now),
             (Rule::FlowUnique { .. }, _) => (Verdict::Held, None),
+            (Rule::Linearizable { history }, _) => {
+                let history = history.clone();
+                return self.conclude_history(trace, index, &history, now);
+            }
         };
         self.decide(trace, index, verdict, now, detail);
     }
@@ -299,6 +318,23 @@ impl Checks {
             Some((id, _)) => {
                 let detail = format!("{} was still on its way", id.describe(trace));
                 self.decide(trace, index, Verdict::Open, now, Some(detail));
+            }
+        }
+    }
+
+    fn conclude_history(&mut self, trace: &mut Trace, index: u32, history: &str, now: Instant) {
+        let history = trace.intern(history);
+        match self.histories.judge(history, trace) {
+            Finding::Held => self.decide(trace, index, Verdict::Held, now, None),
+            Finding::Unknown => {
+                let detail = "too many operations overlap to tell".to_owned();
+                self.decide(trace, index, Verdict::Open, now, Some(detail));
+            }
+            Finding::Broken { at, event, detail } => {
+                let verdict = Verdict::Broken;
+                let state = State::Decided { verdict, at, event: event + 1, detail: Some(detail) };
+                self.monitors[index as usize].state = state;
+                trace.record(now, Event::Verdict { expectation: index, verdict });
             }
         }
     }
@@ -334,13 +370,14 @@ impl Kernel {
                     queue.push(until.as_nanos(), Action::CheckCloses(index).payload());
                 }
             }
-            Rule::FlowReaches { from, to, within, window } => {
+            Rule::FlowReaches { from, to, within, window, once } => {
                 let points = [trace.intern(from), trace.intern(to)];
-                checks.flows.expect_reaches(index, points, *within, window.clone());
+                checks.flows.expect_reaches(index, points, *within, window.clone(), *once);
             }
             Rule::FlowUnique { at, window } => {
                 checks.flows.expect_unique(index, trace.intern(at), window.clone());
             }
+            Rule::Linearizable { history } => checks.histories.keep(trace.intern(history)),
         }
         trace.names.expectations.push(expectation.name.clone());
         checks.monitors.push(Monitor { expectation, cells, state, dirty: false });
@@ -387,12 +424,30 @@ impl Kernel {
         for (index, due) in due {
             self.queue.borrow_mut().push(due.as_nanos(), Action::FlowDue(index).payload());
         }
-        for (index, id) in broken {
+        for (index, id, wrong) in broken {
             if !checks.is_decided(index) {
-                let detail = format!("{} passed twice", id.describe(trace));
+                let detail = format!("{} {}", id.describe(trace), wrong.told());
                 checks.decide(trace, index, Verdict::Broken, now, Some(detail));
             }
         }
+    }
+
+    pub(crate) fn operation_told(&self, told: &Operation) {
+        let (checks, trace) = (&mut *self.checks.borrow_mut(), &mut *self.trace.borrow_mut());
+        let (now, event) = (self.world_now(), trace.count());
+        let Operation { node, history, id: operation, .. } = *told;
+        let what = match told.told {
+            Told::Called { key, call } => format!("{}: {call}", trace.names.symbol(key)),
+            Told::Answered(answer) => answer.to_string(),
+            Told::Refused => "refused".to_owned(),
+        };
+        let what = trace.intern(&what);
+        let said = match told.told {
+            Told::Called { .. } => Event::Called { node, history, operation, what },
+            Told::Answered(_) | Told::Refused => Event::Answered { node, history, operation, what },
+        };
+        trace.record(now, said);
+        checks.histories.take(now, event, told);
     }
 
     /// Decides what is still undecided, as the run ends.

@@ -4,11 +4,14 @@ use std::future::Future;
 use std::rc::Rc;
 
 use super::{Clock, NodeCore, NodeId, ResetCause, Timer};
-use crate::kernel::{Effect, Kernel};
+use crate::check::Told;
+use crate::check::history::{Answer, Call};
+use crate::kernel::{Effect, Kernel, Operation};
 use crate::metric::Change;
 use crate::net::Nic;
 use crate::random::Stream;
 use crate::time::{Duration, Instant};
+use crate::trace::Symbol;
 
 /// What the boot closure of a node is given: everything that the node's program may reach.
 #[derive(Clone)]
@@ -102,5 +105,42 @@ impl Node {
     pub fn flow(&self, kind: &str, source: &str, sequence: u64) {
         let (kind, source) = self.kernel.flow_symbols(kind, source);
         self.kernel.effect(Effect::Flow { node: self.core.id, kind, source, sequence });
+    }
+
+    /// Notes that this node asks something of the register `key` of a shared object, for the expectation that its
+    /// `history` is linearizable. What becomes of it is said of what is returned; dropped, it may have taken effect or not.
+    pub fn call(&self, history: &str, key: &str, call: Call) -> Called {
+        let (history, key) = self.kernel.flow_symbols(history, key);
+        let id = self.kernel.operations.get();
+        self.kernel.operations.set(id + 1);
+        let called = Called { kernel: Rc::clone(&self.kernel), node: self.core.id, history, id };
+        called.tell(Told::Called { key, call });
+        called
+    }
+}
+
+/// An operation whose answer is waited for.
+#[must_use = "say what the answer is, or drop it where none came"]
+pub struct Called {
+    kernel: Rc<Kernel>,
+    node: NodeId,
+    history: Symbol,
+    id: u64,
+}
+
+impl Called {
+    /// This is what came back.
+    pub fn answered(self, answer: Answer) {
+        self.tell(Told::Answered(answer));
+    }
+
+    /// It certainly took no effect.
+    pub fn refused(self) {
+        self.tell(Told::Refused);
+    }
+
+    fn tell(&self, told: Told) {
+        let Self { node, history, id, .. } = *self;
+        self.kernel.effect(Effect::Operation(Box::new(Operation { node, history, id, told })));
     }
 }

@@ -10,7 +10,7 @@ mod wander;
 pub use charge::Charge;
 pub use clock::{Clock, ClockSpec, Timer};
 pub use core::{Exit, NodeSpec, Powered, ResetCause};
-pub use handle::Node;
+pub use handle::{Called, Node};
 pub use polled::PolledNode;
 
 pub(crate) use core::{Gate, NodeCore};

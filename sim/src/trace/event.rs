@@ -128,6 +128,28 @@ pub enum Event {
         /// Its number there.
         sequence: u64,
     },
+    /// A node asked something of a shared object.
+    Called {
+        /// The node.
+        node: NodeId,
+        /// The object's history.
+        history: Symbol,
+        /// Which operation.
+        operation: u64,
+        /// Of which register, and what.
+        what: Symbol,
+    },
+    /// A node was told what became of that.
+    Answered {
+        /// The node.
+        node: NodeId,
+        /// The object's history.
+        history: Symbol,
+        /// Which operation.
+        operation: u64,
+        /// What it was told.
+        what: Symbol,
+    },
     /// An expectation was decided.
     Verdict {
         /// Its place in the list of expectations.
@@ -194,6 +216,14 @@ impl Event {
                 fingerprint.mix(digest);
                 (17, link.bits(), ordinal)
             }
+            Self::Called { node, history, operation, what } => {
+                fingerprint.mix(u128::from(u64::from(history.0) << 32 | u64::from(what.0)) << 64);
+                (18, node.bits(), operation)
+            }
+            Self::Answered { node, history, operation, what } => {
+                fingerprint.mix(u128::from(u64::from(history.0) << 32 | u64::from(what.0)) << 64);
+                (19, node.bits(), operation)
+            }
         };
         fingerprint.mix(happening(at, tag, subject, value));
     }
@@ -208,6 +238,8 @@ impl Event {
             | Self::Crash { node }
             | Self::Panic { node, .. }
             | Self::Refusal { node, .. }
+            | Self::Called { node, .. }
+            | Self::Answered { node, .. }
             | Self::Flow { node, .. } => Some(node),
             _ => None,
         }
@@ -246,6 +278,8 @@ impl Event {
             Self::FaultBegan { .. } => "fault-began",
             Self::FaultEnded { .. } => "fault-ended",
             Self::Flow { .. } => "flow",
+            Self::Called { .. } => "called",
+            Self::Answered { .. } => "answered",
             Self::Verdict { .. } => "verdict",
             Self::Input { .. } => "input",
         }

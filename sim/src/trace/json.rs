@@ -108,6 +108,11 @@ impl NamedRecord<'_> {
                 map.serialize_entry("source", names.symbol(source))?;
                 map.serialize_entry("sequence", &sequence)
             }
+            Event::Called { history, operation, what, .. } | Event::Answered { history, operation, what, .. } => {
+                map.serialize_entry("history", names.symbol(history))?;
+                map.serialize_entry("operation", &operation)?;
+                map.serialize_entry("what", names.symbol(what))
+            }
             Event::Verdict { expectation, verdict } => {
                 map.serialize_entry("expectation", names.expectation(expectation))?;
                 map.serialize_entry("verdict", &verdict)

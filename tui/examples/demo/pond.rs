@@ -82,6 +82,7 @@ fn expect(world: &mut World, hub: NodeId) {
     world.expect(Expectation {
         name: "every reading is stored".into(),
         rule: Rule::FlowReaches {
+            once: false,
             from: "reading.taken".into(),
             to: "reading.stored".into(),
             within: Duration::from_secs(1),

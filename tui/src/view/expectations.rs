@@ -35,7 +35,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, snapshot: &
 
 fn title(state: &State, reports: &[VerdictReport]) -> Line<'static> {
     let mut line = Line::from("expectations");
-    for verdict in [Verdict::Broken, Verdict::Held, Verdict::Open] {
+    for verdict in [Verdict::Broken, Verdict::Held, Verdict::Open, Verdict::Unseen] {
         let count = reports.iter().filter(|report| report.verdict == verdict).count();
         if count > 0 {
             let (_, word, style) = looks(state, verdict);
@@ -66,5 +66,6 @@ fn looks(state: &State, verdict: Verdict) -> (&'static str, &'static str, ratatu
         Verdict::Held => ("✓", "held", state.palette.good()),
         Verdict::Broken => ("✗", "broken", state.palette.bad()),
         Verdict::Open => ("…", "open", state.palette.faint()),
+        Verdict::Unseen => ("…", "unseen", state.palette.faint()),
     }
 }

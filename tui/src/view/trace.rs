@@ -96,11 +96,18 @@ fn words(event: &Event, names: &Names, palette: Palette) -> (String, Style) {
         Event::Flow { kind, source, sequence, .. } => {
             (format!("{} {} {sequence}", names.symbol(kind), names.symbol(source)), plain)
         }
+        Event::Called { history, what, .. } => {
+            (format!("calls {}, {}", names.symbol(history), names.symbol(what)), plain)
+        }
+        Event::Answered { history, what, .. } => {
+            (format!("is told by {}: {}", names.symbol(history), names.symbol(what)), plain)
+        }
         Event::Verdict { expectation, verdict } => {
             let (word, style) = match verdict {
                 Verdict::Held => ("held", palette.good()),
                 Verdict::Broken => ("broken", palette.bad()),
                 Verdict::Open => ("left open", palette.caution()),
+                Verdict::Unseen => ("not seen", palette.faint()),
             };
             (format!("expectation {word}: {}", names.expectation(expectation)), style)
         }
