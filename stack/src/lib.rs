@@ -29,6 +29,8 @@ pub mod slaac;
 pub mod sntp;
 mod stack;
 mod stats;
+#[cfg(feature = "storage")]
+pub mod storage;
 mod table;
 pub mod tcp;
 pub mod time;
