@@ -42,7 +42,7 @@ pub use config::{ADDRESSES_MAX, Config, DNS_SERVERS_MAX, ROUTES_MAX, Verify};
 pub use interface::TooMany;
 pub use probe::{FlowId, Probe};
 pub use resources::Resources;
-pub use runner::Runner;
+pub use runner::{RunWith, Runner};
 pub use stack::Stack;
 pub use stats::{Reason, Stats};
 pub use time::{Clock, Duration, Instant};

@@ -4,12 +4,13 @@ use core::{
     cell::{RefCell, RefMut},
     convert::Infallible,
     fmt,
-    future::{Future, pending, poll_fn},
-    pin::{Pin, pin},
+    future::{Future, pending},
+    pin::Pin,
     task::{Context, Poll, Waker},
 };
 
 use embassy_net_driver::{Driver, RxToken};
+use pin_project_lite::pin_project;
 
 use crate::{
     engine::{Core, Egress, Port},
@@ -52,11 +53,8 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
     /// an answer that is ready at once leaves with the acknowledgement of what it answers, and the executor
     /// is asked once per frame, not twice. What the application wrote last is handed to the driver, as far as
     /// that has room, before this returns.
-    pub async fn run_with<A: Future>(&mut self, app: A) -> A::Output {
-        let mut app = pin!(app);
-        let mut timer = pin!(None);
-        let mut alarm = Alarm { at: Instant::ZERO };
-        poll_fn(|cx| self.turn(app.as_mut(), timer.as_mut(), &mut alarm, cx)).await
+    pub fn run_with<A: Future>(&mut self, app: A) -> RunWith<'_, 'r, D, C, A> {
+        RunWith { runner: self, app, timer: None, alarm: Alarm { at: Instant::ZERO } }
     }
 
     fn turn<A: Future>(
@@ -99,6 +97,36 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
                 return Poll::Pending;
             }
         }
+    }
+}
+
+pin_project! {
+    /// [`Runner::run_with`]. A type of its own, because an `async fn` would hold the application twice: as what it was
+    /// given, and where it pins it.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct RunWith<'s, 'r, D, C: Clock, A> {
+        runner: &'s mut Runner<'r, D, C>,
+        #[pin]
+        app: A,
+        #[pin]
+        timer: Option<C::Timer>,
+        alarm: Alarm,
+    }
+}
+
+impl<D: Driver, C: Clock, A: Future> Future for RunWith<'_, '_, D, C, A> {
+    type Output = A::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<A::Output> {
+        let this = self.project();
+        this.runner.turn(this.app, this.timer, this.alarm, cx)
+    }
+}
+
+impl<D, C: Clock, A> fmt::Debug for RunWith<'_, '_, D, C, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunWith").finish_non_exhaustive()
     }
 }
 

@@ -7,13 +7,15 @@
 
 use core::{
     cell::Cell,
-    future::{Future, poll_fn},
+    future::Future,
     ops::{Add, AddAssign, Sub, SubAssign},
-    pin::pin,
-    task::Poll,
+    pin::Pin,
+    task::{Context, Poll},
 };
 
 pub use core::time::Duration;
+
+use pin_project_lite::pin_project;
 
 /// A point in monotonic time, in whole microseconds since an arbitrary start (usually the boot).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -218,26 +220,43 @@ pub async fn sleep_until<C: Clock + ?Sized>(clock: &C, at: Instant) {
 #[error("timed out")]
 pub struct TimedOut;
 
-/// Runs `future` for at most `duration`, then drops it.
+/// Runs `future` for at most `duration` from this call on, then gives up.
 ///
 /// A future that completes at the very instant of the deadline has made it.
 ///
 /// # Errors
 /// [`TimedOut`] when the time ran out first.
-pub async fn timeout<C, F>(clock: &C, duration: Duration, future: F) -> Result<F::Output, TimedOut>
+pub fn timeout<C, F>(clock: &C, duration: Duration, future: F) -> Timeout<F, C::Timer>
 where
     C: Clock + ?Sized,
     F: Future,
 {
-    let mut future = pin!(future);
-    let mut timer = pin!(clock.timer(clock.now() + duration));
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+    Timeout { future, timer: clock.timer(clock.now() + duration) }
+}
+
+pin_project! {
+    /// [`timeout`]. A type of its own, because an `async fn` would hold the future twice: as what it was given, and
+    /// where it pins it.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Timeout<F, T> {
+        #[pin]
+        future: F,
+        #[pin]
+        timer: T,
+    }
+}
+
+impl<F: Future, T: Future<Output = ()>> Future for Timeout<F, T> {
+    type Output = Result<F::Output, TimedOut>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        timer.as_mut().poll(cx).map(|()| Err(TimedOut))
-    })
-    .await
+        this.timer.poll(cx).map(|()| Err(TimedOut))
+    }
 }
 
 /// `embedded-hal-async`'s delay over a [`Clock`], for sensor drivers.

@@ -121,12 +121,22 @@ impl<'r> Socket<'r> {
     /// # Errors
     /// As [`Socket::send_to`].
     pub async fn send_from(&self, datagram: &[u8], from: IpAddr, remote: SocketAddr) -> Result<(), Error> {
-        poll_fn(|cx| {
-            self.stack.poll_in_place(|core, replaced| {
-                core.poll_send(self.at, datagram, remote, Some(from), cx.waker(), replaced)
-            })
-        })
-        .await
+        poll_fn(|cx| self.poll_send_from(cx, datagram, from, remote)).await
+    }
+
+    /// [`Socket::send_from`], or has the task woken when there is room.
+    ///
+    /// # Errors
+    /// As [`Socket::send_to`].
+    pub fn poll_send_from(
+        &self,
+        cx: &mut Context<'_>,
+        datagram: &[u8],
+        from: IpAddr,
+        remote: SocketAddr,
+    ) -> Poll<Result<(), Error>> {
+        self.stack
+            .poll_in_place(|core, replaced| core.poll_send(self.at, datagram, remote, Some(from), cx.waker(), replaced))
     }
 
     /// Waits for a datagram; answers with its length and sender.

@@ -18,6 +18,7 @@ mod no_std;
 mod outside;
 mod policy;
 mod shell;
+mod size;
 mod tests_run;
 mod tidy;
 mod tools;
@@ -43,6 +44,7 @@ usage: cargo xtask VERB
   firmware               every board's package links
   examples               every example outside the workspace builds
   bench [WORK…]          our works beside other programs that do the same; all of them: bench/RESULTS.md
+  size                   how large firmware is, beside embassy-net's, and what each part takes: stack/README.md
   instructions [--bless] what an item of the works costs, against bench/instructions.toml
   fingerprints [--bless] every gallery scenario, debug and release, against scenarios/fingerprints.toml
 ";
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         ["firmware"] => outside::firmware(),
         ["examples"] => outside::examples(),
         ["bench", ref works @ ..] => bench::run(works),
+        ["size"] => size::run(),
         ["instructions"] => instructions::run(instructions::Mode::Compare),
         ["instructions", "--bless"] => instructions::run(instructions::Mode::Bless),
         ["fingerprints"] => fingerprints::run(fingerprints::Mode::Compare),

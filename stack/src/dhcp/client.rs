@@ -332,9 +332,13 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         from: Ipv4Addr,
         to: SocketAddr,
     ) -> Result<(), udp::Error> {
-        let mut buffer = [0; MESSAGE_MAX];
-        let bytes = message.emit(self.options.host_name, &mut buffer);
-        socket.send_from(bytes, from.into(), to).await
+        // Written anew each time that there may be room, rather than kept in the future all the while.
+        poll_fn(|cx| {
+            let mut buffer = [0; MESSAGE_MAX];
+            let bytes = message.emit(self.options.host_name, &mut buffer);
+            socket.poll_send_from(cx, bytes, from.into(), to)
+        })
+        .await
     }
 
     /// Waits for a server's message about this exchange.

@@ -251,7 +251,7 @@ impl<'r, C: Clock, R: Rng, const ENTRIES: usize> Resolver<'r, C, R, ENTRIES> {
         name: &Name,
         record_type: RecordType,
     ) -> Result<Word, Error> {
-        const LOOKED_AT: usize = 1_024;
+        const LOOKED_AT: usize = 512;
         let useless = Word::Useless(Rcode::ServerFailure);
         let Ok(mut stream) = tcp::Stream::connect(&self.stack, server, tcp::Options::default()).await else {
             return Ok(useless);

@@ -2,10 +2,11 @@
 
 use embedded_io_async::{Read, Write};
 
-use super::error::SendError;
+use super::error::{RequestError, SendError};
 use super::head::{self, Head};
-use super::request::Request;
+use super::request::{Length, Request};
 use super::response::Response;
+use super::upload::Upload;
 
 /// Interim responses that are skipped before one answer.
 const INTERIM_MAX: usize = 8;
@@ -67,12 +68,18 @@ impl<'b, S> Connection<'b, S> {
         self.state = state;
     }
 
-    pub(super) fn stream(&mut self) -> &mut S {
-        &mut self.stream
-    }
-
     pub(super) fn buffer(&self) -> &[u8] {
         self.buffer
+    }
+
+    /// The stream, and the buffer with the head in it.
+    pub(super) fn parts(&mut self) -> (&mut S, &[u8]) {
+        (&mut self.stream, self.buffer)
+    }
+
+    /// The stream, and the buffer to write into.
+    pub(super) fn parts_mut(&mut self) -> (&mut S, &mut [u8]) {
+        (&mut self.stream, self.buffer)
     }
 }
 
@@ -86,12 +93,41 @@ impl<'b, S: Read + Write> Connection<'b, S> {
         if self.state != State::Ready {
             return Err(SendError::Spent);
         }
-        let head_len = request.encode(self.buffer).map_err(SendError::Request)?;
+        let head_len = request.encode(request.length(), self.buffer).map_err(SendError::Request)?;
         self.state = State::Busy;
         self.write_request(head_len, request.body).await?;
+        self.answer(request).await
+    }
+
+    /// Sends a request's head, and has its body written piece by piece: `length` bytes, or in chunks until it is
+    /// [finished](Upload::finish) if that is not known yet. The request's own body has to be empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send`].
+    pub async fn begin<'c, 'q>(
+        &'c mut self,
+        request: &'q Request<'q>,
+        length: Option<u64>,
+    ) -> Result<Upload<'c, 'b, 'q, S>, SendError<S::Error>> {
+        if self.state != State::Ready {
+            return Err(SendError::Spent);
+        }
+        if !request.body.is_empty() {
+            return Err(SendError::Request(RequestError::TwoBodies));
+        }
+        let told = length.map_or(Length::Chunked, Length::Known);
+        let head_len = request.encode(told, self.buffer).map_err(SendError::Request)?;
+        self.state = State::Busy;
+        write_all(&mut self.stream, &self.buffer[..head_len]).await?;
+        Ok(Upload::new(self, request, length))
+    }
+
+    /// Waits for the answer to a request that was written.
+    pub(super) async fn answer(&mut self, request: &Request<'_>) -> Result<Response<'_, 'b, S>, SendError<S::Error>> {
         let (mut head, filled) = self.read_head(request).await?;
         head.keep_alive &= !request.close;
-        Ok(Response::new(self, head, filled))
+        Ok(Response::new(self, head, filled, request.range))
     }
 
     async fn write_request(&mut self, head_len: usize, body: &[u8]) -> Result<(), SendError<S::Error>> {
@@ -144,7 +180,7 @@ impl<'b, S: Read + Write> Connection<'b, S> {
     }
 }
 
-async fn write_all<S: Write>(stream: &mut S, mut bytes: &[u8]) -> Result<(), SendError<S::Error>> {
+pub(super) async fn write_all<S: Write>(stream: &mut S, mut bytes: &[u8]) -> Result<(), SendError<S::Error>> {
     while !bytes.is_empty() {
         match stream.write(bytes).await.map_err(SendError::Io)? {
             // The trait forbids this; the stream will take no more, which is what closed means.

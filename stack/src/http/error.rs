@@ -19,6 +19,9 @@ pub enum RequestError {
     /// `Host`, `Connection`, `Content-Length` and `Transfer-Encoding` follow from the request's fields.
     #[error("a header that the client writes itself was given")]
     ReservedHeader,
+    /// A request whose body is written piece by piece has one already.
+    #[error("the request has a body already")]
+    TwoBodies,
 }
 
 /// How a response contradicts itself about where its body ends (RFC 9112, section 6.3).
@@ -51,6 +54,9 @@ pub enum SendError<E> {
     /// The stream failed.
     #[error("the stream failed: {0}")]
     Io(E),
+    /// Less of the body was written than the request said that there would be.
+    #[error("less than the length that was told")]
+    TooShort,
     /// The server closed without a single byte of an answer.
     ///
     /// On a connection that has served before this is most often the server's idle timeout, and an
@@ -75,6 +81,49 @@ pub enum SendError<E> {
     /// The body's length cannot be told.
     #[error("the response is framed wrongly: {0}")]
     Framing(FramingError),
+}
+
+/// Why a body cannot be written on. The connection is spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UploadError<E> {
+    /// The stream failed. The server may have answered before it had everything, and closed.
+    #[error("the stream failed: {0}")]
+    Io(E),
+    /// The stream takes no more.
+    #[error("the stream takes no more")]
+    Closed,
+    /// More was written than the request said that there would be.
+    #[error("more than the length that was told")]
+    TooLong,
+}
+
+impl<E: embedded_io_async::Error> embedded_io_async::Error for UploadError<E> {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            UploadError::Io(error) => error.kind(),
+            UploadError::Closed => ErrorKind::BrokenPipe,
+            UploadError::TooLong => ErrorKind::InvalidInput,
+        }
+    }
+}
+
+/// Why an answer is not the part that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PartError {
+    /// It is a part, and none was asked for.
+    #[error("a part that nobody asked for")]
+    Unasked,
+    /// It does not tell which part it is, or in a way that makes no sense.
+    #[error("a part that does not tell which")]
+    Malformed,
+    /// It is another part.
+    #[error("another part than was asked for")]
+    Other,
+    /// It is no part, and not the whole either.
+    #[error("status {0}")]
+    Status(u16),
 }
 
 /// Why a body cannot be read on. The connection is spent.

@@ -1,12 +1,12 @@
-//! An HTTP/1.1 client over any byte stream: no alloc, one buffer, bounded in everything.
+//! HTTP/1.1 over any byte stream: no alloc, one buffer, bounded in everything.
 //!
 //! A [`Connection`] wraps a stream and a buffer of the caller's. [`Connection::send`] writes a
 //! [`Request`] and waits for the head of the answer; the [`Response`] borrows the connection until its
-//! body has been read or given up. Syntax and framing follow RFC 9112.
+//! body has been read or given up. [`Connection::begin`] has a long body written piece by piece. Syntax and framing
+//! follow RFC 9112; ranges and conditions RFC 9110.
 //!
-//! What it deliberately does not do: no timeouts (wrap a call in [`timeout`](crate::time::timeout)), no
-//! retries, no redirects, no pipelining, no protocol upgrade, no content coding. Those are the caller's
-//! policy, and each is a few lines on top.
+//! What a connection deliberately does not do: no timeouts, no retries, no redirects, no pipelining, no content coding.
+//! Those are policy.
 //!
 //! # Cancelling
 //!
@@ -20,18 +20,23 @@
 //! A connection stays open for the next request unless either side said `Connection: close`, the server
 //! speaks HTTP/1.0, the body's end is the stream's end, or the server sent bytes that nobody asked for.
 
+mod body;
 mod chunked;
 mod connection;
 mod error;
 mod head;
+mod range;
 mod request;
 mod response;
+mod upload;
 
 #[cfg(test)]
 mod tests;
 
 pub use connection::Connection;
-pub use error::{BodyError, FramingError, RequestError, SendError};
+pub use error::{BodyError, FramingError, PartError, RequestError, SendError, UploadError};
 pub use head::Headers;
+pub use range::{Condition, ContentRange, Part, Range};
 pub use request::{Method, Request};
 pub use response::Response;
+pub use upload::Upload;

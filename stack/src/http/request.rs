@@ -3,6 +3,7 @@
 use core::fmt::{self, Write as _};
 
 use super::error::RequestError;
+use super::range::{Condition, Range};
 
 /// Request methods (RFC 9110, section 9; RFC 5789).
 ///
@@ -56,6 +57,10 @@ pub struct Request<'a> {
     pub host: &'a str,
     /// More headers. `Host`, `Connection`, `Content-Length` and `Transfer-Encoding` are refused.
     pub headers: &'a [(&'a str, &'a str)],
+    /// Which part is wanted; all if none is given. The answer's [`part`](super::Response::part) says what came of it.
+    pub range: Option<Range>,
+    /// Under which condition it is wanted.
+    pub condition: Option<Condition<'a>>,
     /// The body, sent with its `Content-Length`; none if empty.
     pub body: &'a [u8],
     /// Ask the server to close after its answer.
@@ -65,7 +70,7 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A request without headers or body that leaves the connection open.
     pub const fn new(method: Method, target: &'a str, host: &'a str) -> Self {
-        Request { method, target, host, headers: &[], body: &[], close: false }
+        Request { method, target, host, headers: &[], range: None, condition: None, body: &[], close: false }
     }
 
     /// A GET.
@@ -86,12 +91,33 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// The same, wanting only that part.
+    pub const fn with_range(mut self, range: Range) -> Self {
+        self.range = Some(range);
+        self
+    }
+
+    /// The same, under that condition.
+    pub const fn with_condition(mut self, condition: Condition<'a>) -> Self {
+        self.condition = Some(condition);
+        self
+    }
+
     /// Writes the head into `buffer` and says how long it is.
-    pub(super) fn encode(&self, buffer: &mut [u8]) -> Result<usize, RequestError> {
+    pub(super) fn encode(&self, length: Length, buffer: &mut [u8]) -> Result<usize, RequestError> {
         self.validate()?;
         let mut out = Cursor { buffer, len: 0 };
-        self.encode_into(&mut out).map_err(|fmt::Error| RequestError::HeadTooLong)?;
+        self.encode_into(length, &mut out).map_err(|fmt::Error| RequestError::HeadTooLong)?;
         Ok(out.len)
+    }
+
+    /// How long the body is that the request has with it.
+    pub(super) fn length(&self) -> Length {
+        if self.body.is_empty() && !self.method.expects_body() {
+            Length::None
+        } else {
+            Length::Known(self.body.len() as u64)
+        }
     }
 
     fn validate(&self) -> Result<(), RequestError> {
@@ -109,42 +135,66 @@ impl<'a> Request<'a> {
                 return Err(RequestError::Header);
             }
         }
+        if let Some(condition) = &self.condition
+            && !condition.header().1.bytes().all(is_field_value)
+        {
+            return Err(RequestError::Header);
+        }
         Ok(())
     }
 
-    fn encode_into(&self, out: &mut Cursor<'_>) -> fmt::Result {
+    fn encode_into(&self, length: Length, out: &mut Cursor<'_>) -> fmt::Result {
         out.put(&[self.method.as_str(), " ", self.target, " HTTP/1.1\r\nHost: ", self.host, "\r\n"])?;
         for (name, value) in self.headers {
+            out.put(&[name, ": ", value, "\r\n"])?;
+        }
+        if let Some(range) = self.range {
+            write!(out, "Range: {range}\r\n")?;
+        }
+        if let Some(condition) = &self.condition {
+            let (name, value) = condition.header();
             out.put(&[name, ": ", value, "\r\n"])?;
         }
         if self.close {
             out.put(&["Connection: close\r\n"])?;
         }
-        if !self.body.is_empty() || self.method.expects_body() {
-            write!(out, "Content-Length: {}\r\n", self.body.len())?;
+        match length {
+            Length::None => {}
+            Length::Known(length) => write!(out, "Content-Length: {length}\r\n")?,
+            Length::Chunked => out.put(&["Transfer-Encoding: chunked\r\n"])?,
         }
         out.put(&["\r\n"])
     }
 }
 
-const RESERVED: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
+/// How a body's end is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    /// There is no body.
+    None,
+    Known(u64),
+    Chunked,
+}
+
+pub(super) const RESERVED: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
 
 /// `tchar` of RFC 9110, section 5.6.2.
-fn is_token(byte: u8) -> bool {
+pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-fn is_field_value(byte: u8) -> bool {
+pub(super) fn is_field_value(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-struct Cursor<'b> {
-    buffer: &'b mut [u8],
-    len: usize,
+/// Text on its way into a buffer.
+pub(super) struct Cursor<'b> {
+    pub(super) buffer: &'b mut [u8],
+    pub(super) len: usize,
 }
 
 impl Cursor<'_> {
-    fn put(&mut self, parts: &[&str]) -> fmt::Result {
+    pub(super) fn put(&mut self, parts: &[&str]) -> fmt::Result {
         parts.iter().try_for_each(|part| self.write_str(part))
     }
 }

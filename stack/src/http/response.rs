@@ -1,13 +1,12 @@
 //! A response: its head at hand, its body to be read.
 
-use core::ops::Range;
-
 use embedded_io_async::{ErrorType, Read};
 
-use super::chunked::Decoder;
+use super::body::Body;
 use super::connection::{Connection, State};
-use super::error::BodyError;
-use super::head::{Framing, Head, Headers};
+use super::error::{BodyError, PartError};
+use super::head::{Head, Headers};
+use super::range::{self, ContentRange, Part, Range};
 
 /// One answer. While it lives it borrows its connection.
 ///
@@ -16,31 +15,16 @@ use super::head::{Framing, Head, Headers};
 pub struct Response<'c, 'b, S> {
     connection: &'c mut Connection<'b, S>,
     head: Head,
-    /// Bytes of the body that came with the head and still lie in the connection's buffer.
-    buffered: Range<usize>,
     body: Body,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Body {
-    Length(u64),
-    Chunked(Decoder),
-    UntilClose,
-    Done,
+    /// What part was asked for.
+    asked: Option<Range>,
 }
 
 impl<'c, 'b, S> Response<'c, 'b, S> {
-    pub(super) fn new(connection: &'c mut Connection<'b, S>, head: Head, filled: usize) -> Self {
-        let body = match head.framing {
-            Framing::Empty => Body::Done,
-            Framing::Length(length) => Body::Length(length),
-            Framing::Chunked => Body::Chunked(Decoder::new()),
-            Framing::UntilClose => Body::UntilClose,
-        };
-        let mut response = Response { connection, head, buffered: head.len..filled, body };
-        if matches!(body, Body::Done) {
-            response.finish(0);
-        }
+    pub(super) fn new(connection: &'c mut Connection<'b, S>, head: Head, filled: usize, asked: Option<Range>) -> Self {
+        let body = Body::new(head.framing, head.len..filled);
+        let mut response = Response { connection, head, body, asked };
+        response.settle();
         response
     }
 
@@ -59,21 +43,56 @@ impl<'c, 'b, S> Response<'c, 'b, S> {
         self.headers().find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// The bytes of body left to read, if the server said so.
-    pub fn remaining(&self) -> Option<u64> {
-        match self.body {
-            Body::Length(left) => Some(left),
-            Body::Done => Some(0),
-            Body::Chunked(_) | Body::UntilClose => None,
+    /// What names this state of what was asked for, to be given back in a [`Condition`](super::Condition): the entity
+    /// tag (RFC 9110, section 8.8.3).
+    pub fn etag(&self) -> Option<&str> {
+        self.header("etag").and_then(|value| core::str::from_utf8(value).ok())
+    }
+
+    /// When what was asked for last changed, to be given back in a [`Condition`](super::Condition) (RFC 9110,
+    /// section 8.8.2).
+    pub fn last_modified(&self) -> Option<&str> {
+        self.header("last-modified").and_then(|value| core::str::from_utf8(value).ok())
+    }
+
+    /// Which part of the whole the body is (RFC 9110, section 14.4), if the server says so in a way that makes sense.
+    pub fn content_range(&self) -> Option<ContentRange> {
+        self.header("content-range").and_then(ContentRange::parse)
+    }
+
+    /// What the body is to somebody who asked for a [`Range`], or under a condition: a server may answer with all of
+    /// it, and what it says of a part may not be what was asked for.
+    ///
+    /// # Errors
+    /// [`PartError`]: the body must not be used.
+    pub fn part(&self) -> Result<Part, PartError> {
+        match self.head.status {
+            200 => Ok(Part::Whole),
+            304 => Ok(Part::Unchanged),
+            412 => Ok(Part::Changed),
+            416 => Ok(Part::Beyond(self.header("content-range").and_then(range::complete_length))),
+            206 => {
+                let asked = self.asked.ok_or(PartError::Unasked)?;
+                let part = self.content_range().ok_or(PartError::Malformed)?;
+                let fits = asked.is_answered_by(&part) && self.body.remaining().is_none_or(|left| left == part.len());
+                if fits { Ok(Part::Piece(part)) } else { Err(PartError::Other) }
+            }
+            status => Err(PartError::Status(status)),
         }
     }
 
-    /// The exchange is over; the connection goes on if nothing speaks against it.
-    fn finish(&mut self, excess: usize) {
-        self.body = Body::Done;
-        let clean = excess == 0 && self.buffered.is_empty();
-        let state = if self.head.keep_alive && clean { State::Ready } else { State::Spent };
-        self.connection.set_state(state);
+    /// The bytes of body left to read, if the server said so.
+    pub fn remaining(&self) -> Option<u64> {
+        self.body.remaining()
+    }
+
+    /// Where the exchange is over, the connection goes on if nothing speaks against it.
+    fn settle(&mut self) {
+        if self.body.is_done() {
+            let clean = !self.body.has_excess() && self.body.behind().is_empty();
+            let state = if self.head.keep_alive && clean { State::Ready } else { State::Spent };
+            self.connection.set_state(state);
+        }
     }
 }
 
@@ -84,20 +103,10 @@ impl<S: Read> Response<'_, '_, S> {
     ///
     /// As [`BodyError`] says. Dropping the future loses nothing if the stream's own `read` loses nothing.
     pub async fn read(&mut self, out: &mut [u8]) -> Result<usize, BodyError<S::Error>> {
-        if out.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            let limit = match self.body {
-                Body::Done => return Ok(0),
-                Body::Length(left) => usize::try_from(left).unwrap_or(usize::MAX).min(out.len()),
-                Body::Chunked(_) | Body::UntilClose => out.len(),
-            };
-            let count = self.receive(&mut out[..limit]).await.map_err(BodyError::Io)?;
-            if let Some(data) = self.decode(&mut out[..count])? {
-                return Ok(data);
-            }
-        }
+        let (stream, buffer) = self.connection.parts();
+        let count = self.body.read(stream, buffer, out).await?;
+        self.settle();
+        Ok(count)
     }
 
     /// Reads the whole body into `out` and gives it.
@@ -128,51 +137,6 @@ impl<S: Read> Response<'_, '_, S> {
         let mut scrap = [0; 64];
         while self.read(&mut scrap).await? > 0 {}
         Ok(())
-    }
-
-    /// Coded bytes of the body: first those that came with the head, then from the stream.
-    async fn receive(&mut self, out: &mut [u8]) -> Result<usize, S::Error> {
-        if self.buffered.is_empty() {
-            let count = self.connection.stream().read(out).await?;
-            return Ok(count.min(out.len()));
-        }
-        let count = out.len().min(self.buffered.len());
-        let from = self.buffered.start;
-        out[..count].copy_from_slice(&self.connection.buffer()[from..from + count]);
-        self.buffered.start += count;
-        Ok(count)
-    }
-
-    /// Undoes the framing of `bytes`, the next that were received: none means the stream has ended.
-    /// Gives the data now at their front; `None` if there is none yet.
-    fn decode(&mut self, bytes: &mut [u8]) -> Result<Option<usize>, BodyError<S::Error>> {
-        if bytes.is_empty() && !matches!(self.body, Body::UntilClose) {
-            return Err(BodyError::Truncated);
-        }
-        match &mut self.body {
-            Body::Done => Ok(Some(0)),
-            Body::UntilClose => {
-                if bytes.is_empty() {
-                    self.finish(0);
-                }
-                Ok(Some(bytes.len()))
-            }
-            Body::Length(left) => {
-                *left -= bytes.len() as u64;
-                if *left == 0 {
-                    self.finish(0);
-                }
-                Ok(Some(bytes.len()))
-            }
-            Body::Chunked(decoder) => {
-                let decoded = decoder.decode(bytes).map_err(|_malformed| BodyError::Chunk)?;
-                let done = decoder.is_done();
-                if done {
-                    self.finish(decoded.excess);
-                }
-                Ok((decoded.data > 0 || done).then_some(decoded.data))
-            }
-        }
     }
 }
 

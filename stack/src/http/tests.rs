@@ -404,3 +404,111 @@ proptest! {
         let _ = answered(&answer);
     }
 }
+
+/// What the client wrote, behind the head.
+fn sent_body(script: &Script) -> Vec<u8> {
+    let end = script.sent.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
+    script.sent[end + 4..].to_vec()
+}
+
+/// Uploads these pieces; what was sent behind the head, and whether the connection may be used again.
+fn upload(pieces: &[Vec<u8>], length: Option<u64>, room: usize) -> Result<(Vec<u8>, bool), SendError<Infallible>> {
+    let mut buffer = vec![0; room];
+    let mut connection = Connection::new(Script::new(SIZED), &mut buffer);
+    let request = Request::new(Method::Put, "/log", "hub");
+    let mut body = now(connection.begin(&request, length))?;
+    for piece in pieces {
+        let written = now(body.write_all(piece));
+        assert_eq!(written, Ok(()), "the body is as long as was said");
+    }
+    now(now(body.finish())?.drain()).expect("the answer's body");
+    let ready = connection.is_ready();
+    Ok((sent_body(&connection.into_stream()), ready))
+}
+
+#[test]
+fn a_body_is_written_piece_by_piece() {
+    let pieces = [b"hel".to_vec(), b"lo".to_vec()];
+    assert_eq!(upload(&pieces, Some(5), 128), Ok((b"hello".to_vec(), true)));
+    assert_eq!(upload(&pieces, None, 128), Ok((b"0005\r\nhello\r\n0\r\n\r\n".to_vec(), true)));
+    assert_eq!(upload(&pieces, Some(6), 128), Err(SendError::TooShort));
+    assert_eq!(upload(&[], None, 128), Ok((b"0\r\n\r\n".to_vec(), true)));
+    let mut buffer = [0; 128];
+    let mut connection = Connection::new(Script::new(SIZED), &mut buffer);
+    let request = Request::post("/", "hub", b"x");
+    let refused = now(connection.begin(&request, None)).map(drop);
+    assert_eq!(refused, Err(SendError::Request(RequestError::TwoBodies)));
+    let request = Request::post("/", "hub", b"");
+    let mut body = now(connection.begin(&request, Some(1))).expect("a head");
+    assert_eq!(now(body.write_all(b"xy")), Err(UploadError::TooLong));
+    assert!(!connection.is_ready(), "the server waits for a byte that never comes");
+}
+
+#[test]
+fn a_flush_sends_what_was_gathered() {
+    let mut buffer = [0; 128];
+    let mut connection = Connection::new(Script::new(SIZED), &mut buffer);
+    let request = Request::post("/", "hub", b"");
+    let mut body = now(connection.begin(&request, None)).expect("a head");
+    now(body.write_all(b"hel")).expect("room");
+    now(body.flush()).expect("room");
+    now(body.write_all(b"lo")).expect("room");
+    now(body.finish()).expect("an answer");
+    assert_eq!(sent_body(&connection.into_stream()), b"0003\r\nhel\r\n0002\r\nlo\r\n0\r\n\r\n");
+}
+
+#[test]
+fn parts_and_conditions_are_asked_for_and_checked() {
+    let part = |answer: &str, request: &Request<'_>| {
+        let mut buffer = [0; 256];
+        let mut connection = Connection::new(Script::new(answer.as_bytes()), &mut buffer);
+        let response = now(connection.send(request)).expect("an answer");
+        let part = response.part();
+        let sent = connection.into_stream().sent;
+        (part, std::string::String::from_utf8(sent).expect("text"))
+    };
+    let resume = get().with_range(Range::From(6)).with_condition(Condition::IfRange("\"v1\""));
+    let rest = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 6-10/11\r\nContent-Length: 5\r\n\r\nworld";
+    let (found, sent) = part(rest, &resume);
+    assert_eq!(found, Ok(Part::Piece(ContentRange { first: 6, last: 10, complete: Some(11) })));
+    assert!(sent.contains("\r\nRange: bytes=6-\r\nIf-Range: \"v1\"\r\n"), "{sent}");
+    let answer =
+        |status: u16, headers: &str| format!("HTTP/1.1 {status} So\r\n{headers}Content-Length: 5\r\n\r\nhello");
+    for (answer, expected) in [
+        (answer(200, ""), Ok(Part::Whole)),
+        (answer(304, ""), Ok(Part::Unchanged)),
+        (answer(412, ""), Ok(Part::Changed)),
+        (answer(416, "Content-Range: bytes */6\r\n"), Ok(Part::Beyond(Some(6)))),
+        (answer(416, ""), Ok(Part::Beyond(None))),
+        (answer(206, ""), Err(PartError::Malformed)),
+        (answer(206, "Content-Range: bytes 5-9/10\r\n"), Err(PartError::Other)),
+        (answer(206, "Content-Range: bytes 6-9/10\r\n"), Err(PartError::Other)),
+        (answer(206, "Content-Range: bytes 6-10/12\r\n"), Err(PartError::Other)),
+        (answer(404, ""), Err(PartError::Status(404))),
+    ] {
+        assert_eq!(part(&answer, &resume).0, expected, "{answer}");
+    }
+    assert_eq!(part(rest, &get()).0, Err(PartError::Unasked));
+    let mut buffer = [0; 256];
+    let mut connection = Connection::new(Script::new(SIZED), &mut buffer);
+    let smuggling = get().with_condition(Condition::IfNoneMatch("\"a\"\r\nX: y"));
+    let refused = now(connection.send(&smuggling)).map(|r| r.status());
+    assert_eq!(refused, Err(SendError::Request(RequestError::Header)));
+}
+
+proptest! {
+    #[test]
+    fn what_is_uploaded_in_chunks_comes_back_whole(
+        pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..6),
+        room in 100_usize..200,
+    ) {
+        let (sent, ready) = upload(&pieces, None, room).expect("an answer");
+        prop_assert!(ready);
+        let answer = [&b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"[..], &sent].concat();
+        let mut buffer = [0; 256];
+        let mut connection = Connection::new(Script::new(&answer), &mut buffer);
+        let mut response = now(connection.send(&get())).expect("an answer");
+        let mut body = vec![0; 400];
+        prop_assert_eq!(now(response.read_to_end(&mut body)), Ok(&pieces.concat()[..]));
+    }
+}

@@ -1,8 +1,9 @@
 //! Our HTTP client against nginx.
 
+use embedded_io_async::Write as _;
 use tokio::process::Child;
 use tokio::time::{Duration, sleep};
-use wavetank_stack::http::{Connection, Request};
+use wavetank_stack::http::{Condition, Connection, ContentRange, Method, Part, Range, Request};
 use wavetank_stack::tcp;
 
 use crate::shore::{KERNEL, Shore, at, start};
@@ -20,7 +21,10 @@ async fn nginx(shore: &Shore) -> Result<Child, Failure> {
          http {{\n  access_log off;\n  client_body_temp_path {folder}/body;\n  gzip off;\n\
          proxy_temp_path {folder}/proxy;\n  fastcgi_temp_path {folder}/fastcgi;\n  uwsgi_temp_path {folder}/uwsgi;\n\
          scgi_temp_path {folder}/scgi;\n\
-         server {{ listen {KERNEL}:80; location / {{ root {folder}; ssi on; ssi_types *; }} }}\n}}\n"
+         server {{ listen {KERNEL}:80; location / {{ root {folder}; ssi on; ssi_types *; }}\n\
+         location = /plain {{ alias {book}; }}\n\
+         location = /log {{ proxy_pass http://{KERNEL}:81; }} }}\n\
+         server {{ listen {KERNEL}:81; location / {{ return 200 $content_length; }} }}\n}}\n"
     );
     let settings = shore.file("nginx.conf", &settings)?;
     let server = start("nginx", &["-c", &settings])?;
@@ -53,4 +57,57 @@ pub(crate) async fn requests() -> Outcome {
     nowhere.drain().await.map_err(|error| Failure::Told(error.to_string()))?;
     demand!(connection.is_ready(), "the connection was kept open");
     Ok(format!("3 × {LONG} bytes in chunks and a 404 over one connection"))
+}
+
+/// A download that breaks off and goes on, a look whether there is news, and a body in chunks.
+pub(crate) async fn parts() -> Outcome {
+    const FIRST: usize = 30_000;
+    let told = |error: &dyn std::fmt::Display| Failure::Told(error.to_string());
+    let shore = Shore::new().await?;
+    let _server = nginx(&shore).await?;
+    let (mut head, mut book) = ([0; 1_024], vec![0; LONG]);
+    let tag = {
+        let stream = tcp::Stream::connect(&shore.stack, at(KERNEL, 80), tcp::Options::default()).await?;
+        let mut connection = Connection::new(stream, &mut head);
+        let mut response = connection.send(&Request::get("/plain", "tank")).await.map_err(|error| told(&error))?;
+        let mut len = 0;
+        while len < FIRST {
+            len += response.read(&mut book[len..FIRST]).await.map_err(|error| told(&error))?;
+        }
+        response.etag().ok_or_else(|| Failure::Told("no entity tag".into()))?.to_owned()
+    };
+    let stream = tcp::Stream::connect(&shore.stack, at(KERNEL, 80), tcp::Options::default()).await?;
+    let mut connection = Connection::new(stream, &mut head);
+    let rest = Request::get("/plain", "tank").with_range(Range::From(FIRST as u64));
+    let mut response =
+        connection.send(&rest.with_condition(Condition::IfRange(&tag))).await.map_err(|error| told(&error))?;
+    let piece = ContentRange { first: FIRST as u64, last: LONG as u64 - 1, complete: Some(LONG as u64) };
+    demand!(response.part() == Ok(Part::Piece(piece)), "{:?}", response.part());
+    response.read_to_end(&mut book[FIRST..]).await.map_err(|error| told(&error))?;
+    let right = book.iter().enumerate().all(|(i, &byte)| byte == b'a' + (i % 26) as u8);
+    demand!(right, "the two parts do not make the book");
+    for (request, expected) in [
+        (rest.with_condition(Condition::IfRange("\"another\"")), Part::Whole),
+        (Request::get("/plain", "tank").with_condition(Condition::IfNoneMatch(&tag)), Part::Unchanged),
+        (Request::get("/plain", "tank").with_range(Range::From(LONG as u64)), Part::Beyond(Some(LONG as u64))),
+    ] {
+        let mut response = connection.send(&request).await.map_err(|error| told(&error))?;
+        demand!(response.part() == Ok(expected), "{:?} instead of {expected:?}", response.part());
+        response.drain().await.map_err(|error| told(&error))?;
+    }
+    let request = Request::new(Method::Post, "/log", "tank");
+    let mut upload = connection.begin(&request, None).await.map_err(|error| told(&error))?;
+    for piece in book.chunks(777) {
+        upload.write_all(piece).await.map_err(|error| told(&error))?;
+    }
+    let mut response = upload.finish().await.map_err(|error| told(&error))?;
+    let mut answer = [0; 32];
+    let answer = response.read_to_end(&mut answer).await.map_err(|error| told(&error))?;
+    demand!(answer == LONG.to_string().as_bytes(), "nginx counted {}", String::from_utf8_lossy(answer));
+    demand!(connection.is_ready(), "the connection was kept open");
+    // Last, because nginx closes after this answer without having said so.
+    let changed = Request::get("/plain", "tank").with_condition(Condition::IfMatch("\"another\""));
+    let response = connection.send(&changed).await.map_err(|error| told(&error))?;
+    demand!(response.part() == Ok(Part::Changed), "{:?} instead of a failed condition", response.part());
+    Ok(format!("{FIRST} bytes and the rest by a range; four conditions; {LONG} bytes sent in chunks"))
 }

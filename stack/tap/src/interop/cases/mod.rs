@@ -55,6 +55,7 @@ cases! {
     "coap: our client", "libcoap's server" => coap::client;
     "coap: our server", "libcoap's client" => coap::server;
     "http: requests on one connection", "nginx" => http::requests;
+    "http: ranges, conditions, chunks", "nginx" => http::parts;
     "mqtt 5: rust-mqtt over our TCP", "mosquitto" => mqtt::qualities;
     "ipv6: an address by itself", "dnsmasq" => slaac::address;
 }

@@ -1,0 +1,85 @@
+//! `size`: how large firmware on the stack is, beside the same firmware on embassy-net, and what each of the stack's
+//! parts takes; written into the stack's README.
+//!
+//! The firmware is in `bench/peers/size`. It is linked for real, and never run: its board is nowhere.
+
+mod firmware;
+mod table;
+
+use crate::shell;
+use crate::{Outcome, no_std};
+
+use firmware::{Firmware, Size};
+
+/// What is built for.
+const TARGETS: [&str; 2] = ["thumbv7m-none-eabi", "riscv32imc-unknown-none-elf"];
+
+/// The sensor, on ours and on others' stacks.
+const SENSORS: [(&str, Firmware<'_>); 4] = [
+    ("wavetank", Firmware { package: "wavetank", program: "sensor", features: "sensor" }),
+    (
+        "embassy-net 0.9 with IPv6, our HTTP client",
+        Firmware { package: "embassy", program: "sensor", features: "our-http,ipv6" },
+    ),
+    (
+        "embassy-net 0.9 without IPv6, our HTTP client",
+        Firmware { package: "embassy", program: "sensor", features: "our-http" },
+    ),
+    (
+        "embassy-net 0.9 without IPv6, reqwless",
+        Firmware { package: "embassy", program: "sensor", features: "reqwless" },
+    ),
+];
+
+/// What each part stands on, by place in this list, and the feature that adds it.
+const PARTS: [Part; 10] = [
+    Part { name: "Ethernet, ARP, IPv4, IPv6, ICMP, TCP; one stream", above: 0, feature: "" },
+    Part { name: "`udp`: a socket that sends and receives", above: 0, feature: "datagrams" },
+    Part { name: "`icmp`: `ping`", above: 1, feature: "ping" },
+    Part { name: "`dhcp`: client", above: 1, feature: "dhcp" },
+    Part { name: "`slaac`", above: 1, feature: "slaac" },
+    Part { name: "`dns`: resolver", above: 1, feature: "dns" },
+    Part { name: "`sntp`: client", above: 1, feature: "sntp" },
+    Part { name: "`http`: client", above: 0, feature: "http" },
+    Part { name: "`coap`: client", above: 1, feature: "coap-client" },
+    Part { name: "`coap`: server", above: 1, feature: "coap-server" },
+];
+
+struct Part {
+    name: &'static str,
+    /// What it is measured above, by its place among the parts.
+    above: usize,
+    feature: &'static str,
+}
+
+impl Part {
+    /// Every feature that has to be on.
+    fn features(&self) -> String {
+        if self.above == 0 { self.feature.into() } else { format!("{},{}", PARTS[self.above].feature, self.feature) }
+    }
+}
+
+/// Builds all of it, prints the tables, and writes them into the stack's README.
+pub(crate) fn run() -> Outcome {
+    for target in TARGETS {
+        no_std::install_target(target)?;
+    }
+    let mut sensors = Vec::new();
+    for (name, firmware) in &SENSORS {
+        sensors.push((*name, sizes(firmware)?));
+    }
+    let mut parts: Vec<(&str, [Size; 2])> = Vec::new();
+    for part in &PARTS {
+        let features = part.features();
+        parts.push((part.name, sizes(&Firmware { package: "wavetank", program: "parts", features: &features })?));
+    }
+    let above = PARTS.each_ref().map(|part| part.above);
+    let text = table::render(&TARGETS, &sensors, &parts, &above);
+    print!("{text}");
+    table::write(&shell::root().join("stack/README.md"), &text)
+}
+
+fn sizes(firmware: &Firmware<'_>) -> Outcome<[Size; 2]> {
+    let [first, second] = TARGETS;
+    Ok([firmware.size(first)?, firmware.size(second)?])
+}
