@@ -289,7 +289,7 @@ fn is_opening(state: State) -> bool {
     matches!(state, State::SynSent | State::SynReceived | State::Listen)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "alloc"))]
 mod tests {
     use super::*;
     use smoltcp::{
