@@ -9,6 +9,7 @@ mod impairments;
 pub mod kinds;
 pub mod plan;
 pub mod registry;
+pub mod router;
 pub mod run;
 pub mod runtime;
 pub mod schema;

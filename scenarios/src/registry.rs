@@ -9,10 +9,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use wavetank_sim::node::{Exit, Node};
 
+use crate::plan::Interface;
 use crate::schema::{ConfigProblem, ConfigText};
 use crate::site::Site;
 
@@ -77,6 +80,18 @@ pub trait Kind: Send + Sync + 'static {
     fn asks_for_address(&self) -> bool {
         false
     }
+
+    /// What is wrong with a configuration where its node stands.
+    fn fit(&self, _config: &Config, _place: &Place<'_>) -> Vec<ConfigProblem> {
+        Vec::new()
+    }
+}
+
+/// Where a node stands, once all networks are known.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'p> {
+    /// Its interfaces, in the order of the networks.
+    pub interfaces: &'p [Interface],
 }
 
 /// What a node runs: called anew at each boot. What it holds outlives the node's resets, as hardware does.
@@ -117,6 +132,7 @@ pub struct TypedKind<C> {
     flows: &'static [Flow],
     histories: &'static [History],
     check: fn(&C) -> Vec<ConfigProblem>,
+    fit: fn(&C, &Place<'_>) -> Vec<ConfigProblem>,
     asks_for_address: bool,
     install: Install<C>,
 }
@@ -132,6 +148,7 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
             flows: &[],
             histories: &[],
             check: |_| Vec::new(),
+            fit: |_, _| Vec::new(),
             asks_for_address: false,
             install: Arc::new(|_, _| Box::new(|_| Box::pin(std::future::pending()))),
         }
@@ -186,6 +203,13 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
         self.check = check;
         self
     }
+
+    /// What a configuration must satisfy where its node stands.
+    #[must_use]
+    pub fn fit(mut self, fit: fn(&C, &Place<'_>) -> Vec<ConfigProblem>) -> Self {
+        self.fit = fit;
+        self
+    }
 }
 
 impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKind<C> {
@@ -198,13 +222,12 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
     }
 
     fn schema(&self) -> Schema {
-        SchemaSettings::draft2020_12()
-            .with(|settings| {
-                settings.inline_subschemas = true;
-                settings.meta_schema = None;
-            })
-            .into_generator()
-            .into_root_schema_for::<C>()
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+            settings.transforms.push(Box::new(RecursiveTransform(without_null)));
+        });
+        settings.into_generator().into_root_schema_for::<C>()
     }
 
     fn parse(&self, config: &ConfigText<'_>) -> Result<Config, Vec<ConfigProblem>> {
@@ -229,9 +252,36 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
         self.asks_for_address
     }
 
+    fn fit(&self, config: &Config, place: &Place<'_>) -> Vec<ConfigProblem> {
+        config.downcast_ref::<C>().map_or_else(Vec::new, |config| (self.fit)(config, place))
+    }
+
     fn install(&self, config: &Config, site: &mut Site<'_>) -> Program {
         let config = Arc::clone(config).downcast::<C>().expect("a plan keeps what `parse` returned");
         (self.install)(&config, site)
+    }
+}
+
+/// TOML has no null: what may be null may be left out.
+fn without_null(schema: &mut Schema) {
+    let is_null = |value: &Value| value.get("type").is_some_and(|kind| kind == "null");
+    if let Some(Value::Array(kinds)) = schema.get_mut("type") {
+        kinds.retain(|kind| kind != "null");
+        if let [only] = &kinds[..] {
+            let only = only.clone();
+            schema.insert("type".into(), only);
+        }
+    }
+    let Some(Value::Array(any)) = schema.get_mut("anyOf") else { return };
+    any.retain(|value| !is_null(value));
+    if let [Value::Object(only)] = &any[..] {
+        let only = only.clone();
+        schema.remove("anyOf");
+        for (key, value) in only {
+            if schema.get(&key).is_none() {
+                schema.insert(key, value);
+            }
+        }
     }
 }
 
@@ -254,6 +304,9 @@ impl Registry {
         let mut registry = Self::new();
         registry.add(crate::kinds::hub::kind()).add(crate::kinds::thermostat::kind());
         registry.add(crate::kinds::dhcp_server::kind()).add(crate::kinds::dns_server::kind());
+        registry.add(crate::kinds::router::kind()).add(crate::kinds::pinger::kind());
+        registry.add(crate::kinds::bulk::sender()).add(crate::kinds::bulk::receiver());
+        registry.add(crate::kinds::coap_sensor::kind()).add(crate::kinds::coap_watcher::kind());
         registry
     }
 

@@ -1,5 +1,6 @@
 //! The place where a node is put together: what a kind is told of it, and where it registers hardware.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use wavetank_sim::node::Powered;
@@ -36,6 +37,12 @@ impl<'p> Site<'p> {
     #[must_use]
     pub fn addresses(&self) -> &'p [Cidr] {
         self.interfaces().first().map_or(&[], |interface| &interface.addresses)
+    }
+
+    /// The routers that the node hands packets for other networks to.
+    #[must_use]
+    pub fn gateways(&self) -> &'p [IpAddr] {
+        &self.node.gateways
     }
 
     /// The random stream of this name, for the node's hardware and surroundings.

@@ -28,8 +28,15 @@ pub(crate) struct WorldId(pub(crate) u64);
 /// What node code did in a poll. It is seen by others when the poll's debt of time is paid.
 pub(crate) enum Effect {
     Frame(NicId, Box<Frame>),
+    /// A frame that another node sent first.
+    Relay(NicId, Box<Frame>),
     Metric(MetricId, Change),
-    Flow { node: NodeId, kind: Symbol, source: Symbol, sequence: u64 },
+    Flow {
+        node: NodeId,
+        kind: Symbol,
+        source: Symbol,
+        sequence: u64,
+    },
     Operation(Box<Operation>),
     Exit(Exit),
 }
@@ -279,6 +286,7 @@ impl Kernel {
         for effect in effects {
             match effect {
                 Effect::Frame(nic, frame) => self.transmit(nic, frame),
+                Effect::Relay(nic, frame) => self.relay(nic, frame),
                 Effect::Metric(metric, change) => {
                     let mut checks = self.checks.borrow_mut();
                     self.metrics.borrow_mut().apply(metric, change, |expectation| {
@@ -323,7 +331,7 @@ impl Kernel {
         node.open(crate::node::Gate::BUSY);
         let (fresh, held) = (mem::take(&mut *self.effects.borrow_mut()), mem::take(&mut *node.held.borrow_mut()));
         for effect in fresh.into_iter().chain(held) {
-            if let Effect::Frame(_, frame) = effect {
+            if let Effect::Frame(_, frame) | Effect::Relay(_, frame) = effect {
                 self.pool.put(frame);
             }
         }

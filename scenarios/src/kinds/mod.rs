@@ -1,6 +1,11 @@
 //! The kinds of node that wavetank brings along: what a scenario can tell them, and what they report.
 
+pub mod bulk;
+pub mod coap_sensor;
+pub mod coap_watcher;
 pub mod dhcp_server;
 pub mod dns_server;
 pub mod hub;
+pub mod pinger;
+pub mod router;
 pub mod thermostat;

@@ -237,7 +237,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exi
     let Some(address) = network.address_towards(hub.ip()) else {
         panic!("{} has no address to reach the hub at {hub} from: give it one of the same family", node.name());
     };
-    let settings = settings(&config, &node, Fixed { address, route: None, hub });
+    let settings = settings(&config, &node, Fixed { address, route: network.route_towards(hub.ip()), hub });
     runtime::exit(thermostat::run(parts, settings, cause).await)
 }
 

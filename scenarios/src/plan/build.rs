@@ -8,17 +8,18 @@ use super::packets::packets;
 use super::roster::Roster;
 use super::storm::storms;
 use super::timeline::timeline;
-use super::wiring::wire;
+use super::wiring::{Wiring, wire};
 use super::{Clock, Node, Plan};
 use crate::diagnose::{Code, Problem};
-use crate::registry::{Config, Kind, Registry};
-use crate::schema::{self, Scenario};
+use crate::registry::{Config, Kind, Place, Registry};
+use crate::schema::{self, ConfigProblem, Scenario};
 
 /// `None` if anything that a plan needs is missing, which then is among the problems.
 pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut Vec<Problem>) -> Option<Plan> {
     let roster = Roster::new(scenario, registry, problems);
     let configs = configs(&roster, problems);
     let wiring = wire(scenario, &roster, problems);
+    fit(&roster, &configs, &wiring, problems);
     let timeline = timeline(scenario, &roster, &wiring, problems);
     let moments = Moments {
         end_ns: scenario.duration.as_ref().map(|duration| duration.get_ref().as_nanos()),
@@ -33,12 +34,14 @@ pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut
         .zip(configs)
         .zip(wiring.interfaces)
         .map(|((member, config), interfaces)| {
+            let gateways = member.entry.gateways.iter().map(|gateway| *gateway.get_ref()).collect();
             Some(Node {
                 name: member.name.clone(),
                 kind: member.kind.clone()?,
                 config: config?,
                 clock: clock(member.entry),
                 interfaces,
+                gateways,
             })
         })
         .collect();
@@ -80,6 +83,28 @@ fn configs(roster: &Roster<'_, '_>, problems: &mut Vec<Problem>) -> Vec<Option<C
         .collect()
 }
 
+/// Whether configurations fit where their nodes stand. What is wrong with one of many is wrong with all of them.
+fn fit(roster: &Roster<'_, '_>, configs: &[Option<Config>], wiring: &Wiring, problems: &mut Vec<Problem>) {
+    let mut told: Vec<*const schema::Node<'_>> = Vec::new();
+    for ((member, config), interfaces) in roster.members.iter().zip(configs).zip(&wiring.interfaces) {
+        let (Some(kind), Some(config), entry) = (&member.kind, config, member.entry) else { continue };
+        if !wiring.complete || told.contains(&std::ptr::from_ref(entry)) {
+            continue;
+        }
+        let refused = kind.fit(config, &Place { interfaces });
+        if !refused.is_empty() {
+            told.push(entry);
+            problems.extend(refused.into_iter().map(|refused| misfit(kind, entry, refused)));
+        }
+    }
+}
+
+fn misfit(kind: &Arc<dyn Kind>, entry: &schema::Node<'_>, refused: ConfigProblem) -> Problem {
+    let span = entry.config.place(&refused);
+    let label = format!("in the config of a \"{}\"", kind.name());
+    Problem::new(Code::Config, span, refused.what, label).maybe_help(refused.help)
+}
+
 /// A node that is to ask for its address, and does not know how.
 fn no_address(kind: &Arc<dyn Kind>, entry: &schema::Node<'_>) -> Option<Problem> {
     let span = entry.dhcp.clone().filter(|_| !kind.asks_for_address())?;
@@ -91,11 +116,7 @@ fn config(kind: &Arc<dyn Kind>, entry: &schema::Node<'_>, problems: &mut Vec<Pro
     match kind.parse(&entry.config) {
         Ok(config) => Some(config),
         Err(refused) => {
-            problems.extend(refused.into_iter().map(|refused| {
-                let span = entry.config.place(&refused);
-                let label = format!("in the config of a \"{}\"", kind.name());
-                Problem::new(Code::Config, span, refused.what, label).maybe_help(refused.help)
-            }));
+            problems.extend(refused.into_iter().map(|refused| misfit(kind, entry, refused)));
             None
         }
     }

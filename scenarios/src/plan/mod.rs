@@ -14,6 +14,7 @@ mod storm;
 mod timeline;
 mod wiring;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::diagnose::Problems;
@@ -75,6 +76,8 @@ pub struct Node {
     pub clock: Clock,
     /// Its interfaces, in the order of the networks.
     pub interfaces: Vec<Interface>,
+    /// The routers that it hands packets for other networks to, at most one of each address family.
+    pub gateways: Vec<IpAddr>,
 }
 
 /// How a node's clock differs from true time.
@@ -91,8 +94,12 @@ pub struct Clock {
 pub struct Interface {
     /// Which network.
     pub network: usize,
+    /// That network's name.
+    pub network_name: Arc<str>,
     /// Over which link.
     pub link: usize,
+    /// The longest packet that the link carries from here, in bytes.
+    pub mtu: u32,
     /// Unique in the plan, and the same as long as the node and network keep their names.
     pub mac: [u8; 6],
     /// At least one.

@@ -9,6 +9,9 @@ use super::{Direction, End, Impair, Impairments, Interface, Link, Network, Netwo
 use crate::diagnose::{Code, Problem, Span, did_you_mean, list};
 use crate::schema::{self, Cidr, LinkProfile, Scenario, Spanned, Text};
 
+/// The longest packet on Ethernet, in bytes (IEEE 802.3, clause 3.2.7).
+const MTU: u32 = 1500;
+
 /// All that is plugged together.
 #[derive(Default)]
 pub(super) struct Wiring {
@@ -52,11 +55,13 @@ fn plug(
     };
     let index = wiring.networks.len();
     let name = network.name.as_str();
-    let mut join = |node: usize, link: usize| {
+    let mut join = |node: usize, link: usize, out: &Impairments| {
         let interface = wiring.interfaces[node].len();
         wiring.interfaces[node].push(Interface {
             network: index,
+            network_name: name.into(),
             link,
+            mtu: out.more.as_ref().and_then(|more| more.mtu).map_or(MTU, |mtu| mtu.min(MTU)),
             mac: macs.assign(name, &roster.members[node].name),
             addresses: Vec::new(),
         });
@@ -70,7 +75,7 @@ fn plug(
                 wiring.links.push(Link {
                     name: format!("{name}/{}", roster.members[*node].name).into(),
                     network: index,
-                    ends: [join(*node, link), End::Switch { network: index }],
+                    ends: [join(*node, link, &pipe[0]), End::Switch { network: index }],
                     pipes: pipe,
                 });
             }
@@ -78,7 +83,7 @@ fn plug(
         (NetworkKind::PointToPoint, [one, other]) => wiring.links.push(Link {
             name: name.into(),
             network: index,
-            ends: [join(*one, first), join(*other, first)],
+            ends: [join(*one, first, &pipes[0][0]), join(*other, first, &pipes[1][1])],
             // Each member's own link says what it sends.
             pipes: [pipes[0][0].clone(), pipes[1][1].clone()],
         }),
@@ -238,6 +243,49 @@ fn assign(scenario: &Scenario<'_>, roster: &Roster<'_, '_>, wiring: &mut Wiring,
             problems.push(problem);
         }
         refuse_unaddressed(member, interfaces, &wiring.networks, problems);
+    }
+    for (member, interfaces) in roster.members.iter().zip(&wiring.interfaces) {
+        refuse_gateways(member, interfaces, &owners, problems);
+    }
+}
+
+/// A gateway is somebody else, and in reach; there is one of each family.
+fn refuse_gateways(
+    member: &Member<'_, '_>,
+    interfaces: &[Interface],
+    owners: &BTreeMap<(usize, IpAddr), (usize, Span)>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut refuse = |span, what: String, label: &str, help: &str| {
+        problems.push(Problem::new(Code::Address, span, what, label).help(help));
+    };
+    let name = &member.name;
+    for (index, gateway) in member.entry.gateways.iter().enumerate() {
+        let (span, address) = (gateway.span(), *gateway.get_ref());
+        let is_same_family = |other: &&Spanned<IpAddr>| other.get_ref().is_ipv4() == address.is_ipv4();
+        if member.entry.gateways[..index].iter().any(|other| is_same_family(&other)) {
+            let what = format!("\"{name}\" has two gateways of one address family");
+            refuse(span, what, "the second", "leave one out; a \"router\" can have `routes` besides");
+            continue;
+        }
+        if member.entry.dhcp.is_some() {
+            let what = format!("\"{name}\" asks for its address, and is told its gateway with it");
+            refuse(span, what, "leave this out", "write `router = \"…\"` in the config of the \"dhcp-server\"");
+            continue;
+        }
+        let holds = |interface: &&Interface| interface.addresses.iter().any(|own| own.contains(address));
+        let Some(interface) = interfaces.iter().find(holds) else {
+            let what = format!("{address} is in none of the networks of \"{name}\"");
+            refuse(span, what, "not in reach", "a gateway is a neighbour: give its address on the same subnet");
+            continue;
+        };
+        if interface.addresses.iter().any(|own| own.ip == address) {
+            let what = format!("\"{name}\" is its own gateway");
+            refuse(span, what, "its own address", "give the address of a router");
+        } else if !owners.contains_key(&(interface.network, address)) {
+            let what = format!("nobody on \"{}\" has the address {address}", interface.network_name);
+            refuse(span, what, "nobody", "give the address of a node whose kind is \"router\"");
+        }
     }
 }
 

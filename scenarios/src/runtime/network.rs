@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rand_core::Rng;
 use wavetank_sim::node::Node;
-use wavetank_stack::{Cidr, Config};
+use wavetank_stack::{Cidr, Config, Route};
 
 use crate::schema;
 use crate::site::Site;
@@ -13,6 +13,7 @@ use crate::site::Site;
 #[derive(Clone, Debug)]
 pub struct Network {
     addresses: Box<[Cidr]>,
+    routes: Box<[Route]>,
 }
 
 impl Network {
@@ -20,13 +21,21 @@ impl Network {
     #[must_use]
     pub fn of(site: &Site<'_>) -> Self {
         let addresses = site.addresses().iter().map(|&schema::Cidr { ip, prefix }| Cidr::new(ip, prefix));
-        Self { addresses: addresses.collect() }
+        let routes = site.gateways().iter().map(|gateway| Route::default_via(*gateway));
+        Self { addresses: addresses.collect(), routes: routes.collect() }
     }
 
-    /// The stack's settings: these addresses and nothing beyond their networks.
+    /// The stack's settings: these addresses, and what lies beyond their networks by way of the gateways.
     #[must_use]
     pub fn config(&self) -> Config<'_> {
-        Config::new(&self.addresses, &[])
+        Config::new(&self.addresses, &self.routes)
+    }
+
+    /// The way to `peer`, if it is in none of these networks and there is one.
+    #[must_use]
+    pub fn route_towards(&self, peer: IpAddr) -> Option<Route> {
+        let is_neighbour = self.addresses.iter().any(|own| own.contains(peer));
+        self.routes.iter().find(|route| !is_neighbour && route.to.contains(peer)).copied()
     }
 
     /// The first IPv4 address, and the length of its network's prefix.

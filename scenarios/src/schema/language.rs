@@ -308,6 +308,12 @@ pub(crate) static NODE: Table = Table {
             "address = \"10.0.0.10/24\"",
         ),
         optional(
+            "gateway",
+            Shape::Subnets,
+            "The router, a neighbour, that packets for other networks are handed to; one of each address family.",
+            "gateway = \"10.0.0.1\"",
+        ),
+        optional(
             "clock",
             Shape::Table(&CLOCK),
             "How the node's own clock differs from true time.",

@@ -124,6 +124,7 @@ fn nodes<'i>(root: &Reader<'_, 'i>) -> Vec<Node<'i>> {
                     name: None,
                     addresses: Vec::new(),
                     dhcp: None,
+                    gateways: Vec::new(),
                     clock_offset: None,
                     clock_drift: None,
                     config: ConfigText::nothing(span),
@@ -138,6 +139,7 @@ fn nodes<'i>(root: &Reader<'_, 'i>) -> Vec<Node<'i>> {
                 name: reader.filled("name"),
                 addresses: if dhcp.is_some() { Vec::new() } else { addresses(&reader) },
                 dhcp,
+                gateways: reader.hosts("gateway").unwrap_or_default(),
                 clock_offset: clock.as_ref().and_then(|clock| clock.signed_time("offset")),
                 clock_drift: clock.as_ref().and_then(|clock| clock.drift("drift_ppm")),
                 config: match reader.raw("config") {

@@ -1,5 +1,7 @@
 //! Reads one table of the language key by key, and notes every mistake on the way.
 
+use std::net::IpAddr;
+
 use toml::Spanned;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
@@ -375,6 +377,23 @@ impl<'r, 'i> Reader<'r, 'i> {
                 None
             }
         }
+    }
+
+    /// One address without a prefix length, or several in a list; with each, its place.
+    pub(super) fn hosts(&self, key: &str) -> Option<Vec<Spanned<IpAddr>>> {
+        let texts = self.names(key)?;
+        let read = texts.iter().filter_map(|text| {
+            let Ok(address) = text.as_str().parse() else {
+                let what = format!("\"{}\" is not an address", text.as_str());
+                let example = self.entry(key)?.0.example;
+                let problem = Problem::new(Code::Address, text.span(), what, "here");
+                self.sink().push(problem.help(format!("without a prefix length; for example: {example}")));
+                return None;
+            };
+            Some(Spanned::new(text.span(), address))
+        });
+        let read: Vec<_> = read.collect();
+        (read.len() == texts.len()).then_some(read)
     }
 
     /// Addresses by network, where the key holds a table of them.

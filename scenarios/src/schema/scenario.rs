@@ -2,6 +2,8 @@
 //!
 //! Whatever could not be read is `None` (or left out), and then its problem has been noted.
 
+use std::net::IpAddr;
+
 use toml::Spanned;
 
 use super::address::Cidr;
@@ -238,6 +240,8 @@ pub struct Node<'i> {
     pub addresses: Vec<Address>,
     /// Where it says that the node asks for its address.
     pub dhcp: Option<Span>,
+    /// The routers that lead to other networks.
+    pub gateways: Vec<Spanned<IpAddr>>,
     /// How its clock differs.
     pub clock_offset: Option<Spanned<SignedTime>>,
     /// How its clock drifts.

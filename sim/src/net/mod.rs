@@ -19,7 +19,7 @@ mod transit;
 
 pub use frame::FRAME_BYTES_MAX;
 pub use link::{DropReason, LinkConfig, LinkCounters};
-pub use nic::{Mac, Nic, NicRxToken, NicTxToken};
+pub use nic::{Mac, Nic, NicRxToken, NicTxToken, Origin};
 pub use switch::SwitchId;
 pub use tap::{Direction, Tap};
 

@@ -110,7 +110,24 @@ impl Nic {
     pub fn mac(&self) -> Mac {
         self.core.mac
     }
+
+    /// Sends what another node sent first: what lies between that node and others lies between this frame and them, too.
+    /// A frame that no link carries is counted as [`DropReason::TooLong`].
+    pub fn relay(&self, origin: Origin, bytes: &[u8]) {
+        let Some(mut frame) = self.kernel.pool.take(bytes.len()) else {
+            self.kernel.net.borrow_mut().dropped[DropReason::TooLong as usize] += 1;
+            return;
+        };
+        frame.bytes_mut().copy_from_slice(bytes);
+        frame.origin = origin.0;
+        frame.seal();
+        self.kernel.effect(Effect::Relay(self.core.id, frame));
+    }
 }
+
+/// The node that sent a frame first, however often it was passed on by others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin(u32);
 
 impl Driver for Nic {
     type RxToken<'a> = NicRxToken<'a>;
@@ -158,6 +175,14 @@ impl Driver for Nic {
 pub struct NicRxToken<'a> {
     frame: Box<Frame>,
     kernel: &'a Kernel,
+}
+
+impl NicRxToken<'_> {
+    /// Who sent it first.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin(self.frame.origin)
+    }
 }
 
 impl RxToken for NicRxToken<'_> {

@@ -183,9 +183,20 @@ impl Kernel {
     /// Sends a sealed frame out of an interface.
     pub(crate) fn transmit(&self, nic: NicId, mut frame: Box<Frame>) {
         let net = &mut *self.net.borrow_mut();
+        frame.origin = net.nics[nic.0 as usize].node.id.bits();
+        self.emit(net, nic, frame);
+    }
+
+    /// Sends a sealed frame that keeps its origin.
+    #[cold]
+    pub(crate) fn relay(&self, nic: NicId, frame: Box<Frame>) {
+        self.emit(&mut self.net.borrow_mut(), nic, frame);
+    }
+
+    #[inline(always)]
+    fn emit(&self, net: &mut Net, nic: NicId, frame: Box<Frame>) {
         let now = self.now.get();
         let nic = &net.nics[nic.0 as usize];
-        frame.origin = nic.node.id.bits();
         if let Some(tap) = nic.tap.get() {
             net.taps[tap as usize].frame(Instant::from_nanos(now), Direction::Tx, frame.bytes(), None);
         }

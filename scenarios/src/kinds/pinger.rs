@@ -1,0 +1,128 @@
+//! `kind = "pinger"`: asks a station again and again whether it is there, and measures how long the answer takes.
+
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use wavetank_sim::node::{Exit, Node};
+use wavetank_stack::Stack;
+use wavetank_stack::icmp::{Error, PAYLOAD_MAX, Pinger};
+
+use crate::registry::{Metric, TypedKind};
+use crate::runtime::{Network, TankClock};
+use crate::schema::ConfigProblem;
+use crate::site::Site;
+use crate::units::Time;
+
+/// What a scenario tells a pinger.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Whom it asks: an address.
+    pub to: IpAddr,
+    /// From one question to the next.
+    #[serde(default = "defaults::period")]
+    pub period: Time,
+    /// How long an answer may take.
+    #[serde(default = "defaults::patience")]
+    pub patience: Time,
+    /// How many bytes a question carries; at most 64.
+    #[serde(default = "defaults::bytes")]
+    pub bytes: usize,
+    /// How many routers a question may pass.
+    #[serde(default = "defaults::hops")]
+    pub hops: u8,
+}
+
+mod defaults {
+    use crate::units::Time;
+
+    pub(super) fn period() -> Time {
+        Time::from_secs(1)
+    }
+
+    pub(super) fn patience() -> Time {
+        Time::from_secs(1)
+    }
+
+    pub(super) fn bytes() -> usize {
+        56
+    }
+
+    pub(super) fn hops() -> u8 {
+        64
+    }
+}
+
+/// What a pinger counts and measures.
+pub static METRICS: &[Metric] = &[
+    Metric { name: "pings.sent", doc: "questions that were sent" },
+    Metric { name: "pings.answered", doc: "questions that were answered in time" },
+    Metric { name: "pings.lost", doc: "questions without an answer in time" },
+    Metric { name: "pings.refused", doc: "questions that somebody on the way said to be undeliverable" },
+    Metric { name: "round-trip.us", doc: "from the last question to its answer, in microseconds" },
+    Metric { name: "round-trip.worst.us", doc: "the longest of them" },
+];
+
+/// The kind.
+#[must_use]
+pub fn kind() -> TypedKind<Config> {
+    TypedKind::new("pinger", "Asks a station whether it is there (ICMP echo), and measures how long the answer takes.")
+        .metrics(METRICS)
+        .check(check)
+        .program(install)
+}
+
+fn check(config: &Config) -> Vec<ConfigProblem> {
+    let mut problems = Vec::new();
+    let mut refuse = |key, what: &str, help: &str| problems.push(ConfigProblem::at(key, what).help(help));
+    if config.period.as_nanos() == 0 {
+        refuse("period", "`period` cannot be 0", "write \"1s\", for example");
+    }
+    if config.bytes > PAYLOAD_MAX {
+        refuse("bytes", "a question carries at most 64 bytes", "write 56, for example");
+    }
+    if config.hops == 0 {
+        refuse("hops", "a question with no hops goes nowhere", "write 64, for example");
+    }
+    problems
+}
+
+type PingerFuture = Pin<Box<dyn Future<Output = Exit>>>;
+
+fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> PingerFuture + use<> {
+    let (network, config) = (Network::of(site), Arc::clone(config));
+    move |node| Box::pin(run(node, Arc::clone(&config), network.clone()))
+}
+
+async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
+    let clock = TankClock(node.clock());
+    let nic = node.nic(0).expect("a plan's nodes are plugged in");
+    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+    let asking = pin!(async {
+        let mut pinger = Pinger::new(&stack).expect("nobody else has sockets");
+        pinger.set_hop_limit(config.hops);
+        let (mut worst_us, mut next) = (0, node.clock().now());
+        loop {
+            node.count("pings.sent", 1);
+            match pinger.ping(&clock, config.to, config.bytes, config.patience.as_duration()).await {
+                Ok(reply) => {
+                    let round_trip_us = i64::try_from(reply.round_trip.as_micros()).unwrap_or(i64::MAX);
+                    node.count("pings.answered", 1);
+                    node.gauge("round-trip.us", round_trip_us);
+                    if round_trip_us > worst_us {
+                        worst_us = round_trip_us;
+                        node.gauge("round-trip.worst.us", worst_us);
+                    }
+                }
+                Err(Error::Unreachable { .. }) => node.count("pings.refused", 1),
+                Err(_) => node.count("pings.lost", 1),
+            }
+            next = next.max(node.clock().now()) + config.period.as_duration();
+            node.clock().timer(next).await;
+        }
+    });
+    runner.run_with(asking).await
+}

@@ -1,0 +1,247 @@
+//! A router for IPv4 and IPv6 (RFC 1812, RFC 8200), without IO: it is handed frames and told the time, and gives frames.
+//!
+//! It forwards by longest prefix, resolves its neighbours by ARP and neighbour discovery, lets packets expire, tells
+//! senders what became of theirs by ICMP, and cuts IPv4 packets into fragments where they may be. Besides, it can
+//! translate addresses ([`nat`]) and let nobody in who was not asked ([`Firewall`]).
+//!
+//! Deliberately not here: routing protocols, router advertisements, multicast forwarding, IP options, VLANs. Checksums of
+//! what comes are not looked at: links that damage frames look at what they have touched.
+
+mod addresses;
+mod checksum;
+mod firewall;
+mod forward;
+mod icmp;
+mod local;
+mod nat;
+mod neighbours;
+mod packet;
+mod routes;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use wavetank_sim::net::Origin;
+use wavetank_sim::time::{Duration, Instant};
+
+pub use addresses::Cidr;
+pub use firewall::{Firewall, Opening};
+pub use nat::{Behaviour, Forward, Nat, NatConfig, Ports};
+pub use session::{Protocol, Timeouts};
+
+use neighbours::Neighbours;
+use routes::Routes;
+
+/// A network interface, as the router is told it.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Its Ethernet address.
+    pub mac: [u8; 6],
+    /// Its addresses, each with the network that it is in.
+    pub addresses: Vec<Cidr>,
+    /// The longest packet that it sends, without the Ethernet header.
+    pub mtu: usize,
+}
+
+/// Where packets for other networks go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Which packets.
+    pub to: Cidr,
+    /// The next router, a neighbour on one of our networks.
+    pub via: IpAddr,
+}
+
+/// What a router counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Count {
+    /// Packets that were sent on.
+    Forwarded,
+    /// IPv4 packets that were cut into fragments.
+    Fragmented,
+    /// Packets whose hops were used up.
+    Expired,
+    /// Packets that no route leads for, or whose next neighbour does not answer.
+    Unreachable,
+    /// Packets that were too long for the next link and could not be cut.
+    TooBig,
+    /// What was no packet, or came from where none can come from.
+    Malformed,
+    /// Packets that a firewall or NAT did not let in.
+    Refused,
+    /// New mappings of the NAT.
+    Mapped,
+    /// Packets without a mapping because all ports were taken.
+    Exhausted,
+}
+
+impl Count {
+    /// All of them, in the order of their discriminants.
+    pub const ALL: [Self; 9] = [
+        Self::Forwarded,
+        Self::Fragmented,
+        Self::Expired,
+        Self::Unreachable,
+        Self::TooBig,
+        Self::Malformed,
+        Self::Refused,
+        Self::Mapped,
+        Self::Exhausted,
+    ];
+}
+
+/// A frame to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// By which interface.
+    pub interface: usize,
+    /// Who sent it first, if it was not the router itself.
+    pub origin: Option<Origin>,
+    /// From the destination's Ethernet address on.
+    pub frame: Vec<u8>,
+}
+
+/// What a router is made of.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// Its interfaces.
+    pub interfaces: Vec<Interface>,
+    /// Its routes, besides those to its own networks.
+    pub routes: Vec<Route>,
+    /// Whose addresses it translates.
+    pub nat: Option<Nat>,
+    /// Whom it does not let in.
+    pub firewall: Option<Firewall>,
+    /// Whether it says nothing of packets that it does not forward.
+    pub silent: bool,
+}
+
+/// The router.
+#[derive(Debug)]
+pub struct Router {
+    interfaces: Vec<Interface>,
+    routes: Routes,
+    neighbours: Neighbours,
+    nat: Option<Nat>,
+    firewall: Option<Firewall>,
+    silent: bool,
+    /// The next packet's identification, for those that the router itself sends.
+    identification: u16,
+    errors: Budget,
+    counts: [u64; Count::ALL.len()],
+    outbox: VecDeque<Outgoing>,
+}
+
+impl Router {
+    /// A router that has just been switched on.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let Settings { interfaces, routes, nat, firewall, silent } = settings;
+        Self {
+            routes: Routes::new(&interfaces, &routes),
+            interfaces,
+            neighbours: Neighbours::default(),
+            nat,
+            firewall,
+            silent,
+            identification: 0,
+            errors: Budget::default(),
+            counts: [0; Count::ALL.len()],
+            outbox: VecDeque::new(),
+        }
+    }
+
+    /// What it has counted.
+    #[must_use]
+    pub fn count(&self, count: Count) -> u64 {
+        self.counts[count as usize]
+    }
+
+    /// How many mappings its NAT holds.
+    #[must_use]
+    pub fn mappings(&self) -> usize {
+        self.nat.as_ref().map_or(0, Nat::len)
+    }
+
+    /// The next frame to send, if there is one. Ask until there is none after each [`handle`](Self::handle) and
+    /// [`poll`](Self::poll).
+    pub fn poll_frame(&mut self) -> Option<Outgoing> {
+        self.outbox.pop_front()
+    }
+
+    /// When [`poll`](Self::poll) has something to do.
+    #[must_use]
+    pub fn poll_at(&self) -> Option<Instant> {
+        let nat = self.nat.as_ref().and_then(Nat::poll_at);
+        let firewall = self.firewall.as_ref().and_then(Firewall::poll_at);
+        [self.neighbours.poll_at(), nat, firewall].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub fn poll(&mut self, now: Instant) {
+        self.resolve_again(now);
+        if let Some(nat) = &mut self.nat {
+            nat.expire(now);
+        }
+        if let Some(firewall) = &mut self.firewall {
+            firewall.expire(now);
+        }
+    }
+
+    /// Forgets what a NAT and a firewall know of connections; everything else stays.
+    pub fn forget_sessions(&mut self) {
+        if let Some(nat) = &mut self.nat {
+            nat.clear();
+        }
+        if let Some(firewall) = &mut self.firewall {
+            firewall.clear();
+        }
+    }
+
+    /// Puts a route in the place of the one to the same network, if there is one. Returns what was there.
+    pub fn set_route(&mut self, route: Route) -> Option<IpAddr> {
+        self.routes.set(&self.interfaces, route)
+    }
+
+    /// Takes a route away.
+    pub fn remove_route(&mut self, to: Cidr) {
+        self.routes.remove(to);
+    }
+
+    fn tally(&mut self, count: Count) {
+        self.counts[count as usize] += 1;
+    }
+}
+
+/// How many ICMP errors may be sent (RFC 1812, section 4.3.2.8; RFC 4443, section 2.4): 100 a second, 20 at once.
+#[derive(Debug)]
+struct Budget {
+    left: u64,
+    since: Instant,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { left: Self::BURST, since: Instant::START }
+    }
+}
+
+impl Budget {
+    const BURST: u64 = 20;
+    const EACH: Duration = Duration::from_millis(10);
+
+    fn take(&mut self, now: Instant) -> bool {
+        let earned = (now - self.since).as_nanos() as u64 / Self::EACH.as_nanos() as u64;
+        if earned > 0 {
+            self.left = self.left.saturating_add(earned).min(Self::BURST);
+            self.since = self.since + Duration::from_nanos(earned.saturating_mul(Self::EACH.as_nanos() as u64));
+        }
+        let may = self.left > 0;
+        self.left -= u64::from(may);
+        may
+    }
+}

@@ -1,0 +1,185 @@
+//! Routers in the tank: what they send is as tshark expects it, and what separates nodes separates them across routers.
+
+mod common;
+
+use std::future::poll_fn;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::task::Poll;
+
+use embassy_net_driver::{Driver, RxToken, TxToken};
+use wavetank_scenarios::registry::TypedKind;
+use wavetank_scenarios::site::Site;
+use wavetank_scenarios::{Plan, Registry, RunOptions, start};
+use wavetank_sim::node::{Exit, Node};
+use wavetank_sim::time::{Duration, Instant};
+use wavetank_sim::world::Snapshot;
+
+/// Two networks that a router joins, the second of which carries short packets only, with a NAT or without.
+const NETWORKS: &str = r#"
+version = 1
+name = "two networks"
+duration = "20s"
+
+[profile.short]
+latency = "1ms"
+mtu = "600 B"
+
+[node.pinger]
+kind = "pinger"
+address = "10.0.0.10/24"
+gateway = "10.0.0.1"
+config = { to = "192.0.2.20" }
+
+[node.lost]
+kind = "pinger"
+address = "10.0.0.11/24"
+gateway = "10.0.0.1"
+config = { to = "192.0.2.20", hops = 1 }
+
+[node.thrower]
+kind = "thrower"
+address = "10.0.0.12/24"
+
+[node.station]
+kind = "telemetry-hub"
+address = "192.0.2.20/24"
+gateway = "192.0.2.1"
+
+[node.router]
+kind = "router"
+address = { lan = "10.0.0.1/24", wan = "192.0.2.1/24" }
+
+[network.lan]
+kind = "switch"
+members = ["pinger", "lost", "thrower", "router"]
+
+[network.wan]
+kind = "point-to-point"
+members = ["router", "station"]
+profile = "short"
+"#;
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Nothing {}
+
+/// Asks where the router is, and throws long packets at it: one that may be cut, one that may not.
+fn thrower() -> TypedKind<Nothing> {
+    TypedKind::new("thrower", "Throws long packets.").program(|_: &Arc<Nothing>, site: &mut Site<'_>| {
+        let mac = site.interfaces()[0].mac;
+        move |node: Node| async move {
+            let mut nic = node.nic(0).expect("it is plugged in");
+            let mut arp = [&[0xff; 6][..], &mac, &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1], &mac, &[10, 0, 0, 12]].concat();
+            arp.extend_from_slice(&[0, 0, 0, 0, 0, 0, 10, 0, 0, 1]);
+            throw(&mut nic, &arp).await;
+            let router = poll_fn(|cx| {
+                while let Some((frame, _)) = nic.receive(cx) {
+                    let sender = frame
+                        .consume(|bytes| (bytes[12..14] == [8, 6] && bytes[21] == 2).then(|| bytes[6..12].to_vec()));
+                    if let Some(sender) = sender {
+                        return Poll::Ready(sender);
+                    }
+                }
+                Poll::Pending
+            })
+            .await;
+            for keeps_whole in [0x00, 0x40] {
+                let mut packet = vec![0x45, 0, 0x04, 0xb0, 0x12, 0x34, keeps_whole, 0, 64, 17, 0, 0, 10, 0, 0, 12];
+                packet.extend_from_slice(&[192, 0, 2, 20, 0x13, 0x88, 0x13, 0x89, 0x04, 0x9c, 0, 0]);
+                packet.resize(1200, 7);
+                let sum: u32 = packet[..20].chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1])).sum();
+                let sum = (sum & 0xffff) + (sum >> 16);
+                packet[10..12].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+                throw(&mut nic, &[&router[..], &mac, &[8, 0], &packet].concat()).await;
+            }
+            Exit::Halt
+        }
+    })
+}
+
+async fn throw(nic: &mut wavetank_sim::net::Nic, frame: &[u8]) {
+    poll_fn(|cx| {
+        let token = nic.transmit(cx).expect("there is room");
+        token.consume(frame.len(), |bytes| bytes.copy_from_slice(frame));
+        Poll::Ready(())
+    })
+    .await;
+}
+
+fn ran(text: &str, folder: Option<&Path>) -> Snapshot {
+    let mut registry = Registry::builtin();
+    registry.add(thrower());
+    let plan = Plan::read("test.toml", text, &registry).unwrap_or_else(|problems| {
+        panic!("{}", common::rendered(&problems));
+    });
+    let options = RunOptions { pcap: folder.map(Path::to_owned), ..RunOptions::default() };
+    let session = start(&Arc::new(plan), &options).expect("starts");
+    session.run_until(Instant::START + Duration::from_secs(20)).expect("runs");
+    let snapshot = session.finish().expect("ends");
+    assert!(snapshot.failures.is_empty(), "{:?}", snapshot.failures);
+    snapshot
+}
+
+fn metric(snapshot: &Snapshot, node: &str, name: &str) -> i64 {
+    let is_it =
+        |metric: &&wavetank_sim::world::MetricValue| snapshot.names.node(metric.node) == node && metric.name == name;
+    snapshot.metrics.iter().find(is_it).map_or(0, |metric| metric.value)
+}
+
+fn with_nat() -> String {
+    NETWORKS.replace("wan = \"192.0.2.1/24\" }", "wan = \"192.0.2.1/24\" }\nconfig = { nat = { outside = \"wan\" } }")
+}
+
+#[test]
+fn pings_pass_and_short_sighted_ones_are_told_so() {
+    for text in [NETWORKS.to_owned(), with_nat()] {
+        let snapshot = ran(&text, None);
+        assert!(metric(&snapshot, "pinger", "pings.answered") >= 19, "{text}");
+        assert_eq!(metric(&snapshot, "lost", "pings.answered"), 0);
+        assert!(metric(&snapshot, "lost", "pings.refused") >= 19);
+        assert_eq!(metric(&snapshot, "router", "packets.fragmented"), 1);
+        assert_eq!(metric(&snapshot, "router", "packets.too-big"), 1);
+    }
+}
+
+#[test]
+fn who_is_held_apart_stays_apart_across_a_router() {
+    let fault = "[[fault]]\nat = \"0s\"\nkind = \"partition\"\ntarget = \"pinger\"\nothers = \"station\"\n";
+    for text in [NETWORKS.to_owned(), with_nat()] {
+        let snapshot = ran(&format!("{text}\n{fault}"), None);
+        assert_eq!(metric(&snapshot, "pinger", "pings.answered"), 0);
+        assert!(metric(&snapshot, "lost", "pings.refused") >= 19, "the router is still heard");
+    }
+}
+
+#[test]
+fn tshark_finds_what_the_router_says_it_did() {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        println!("skipped: there is no tshark on this machine");
+        return;
+    }
+    for text in [NETWORKS.to_owned(), with_nat()] {
+        let folder = tempfile::tempdir().expect("a folder");
+        ran(&text, Some(folder.path()));
+        let file = folder.path().join("router.pcapng");
+        let count = |filter: &str| {
+            let output = Command::new("tshark")
+                .arg("-r")
+                .arg(&file)
+                .args(["-Y", filter, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"])
+                .output()
+                .expect("tshark runs");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).expect("text").lines().count()
+        };
+        let bad = "_ws.malformed || ip.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0";
+        assert_eq!(count(bad), 0);
+        assert!(count("icmp.type == 11 && icmp.code == 0") >= 19);
+        assert_eq!(count("icmp.type == 3 && icmp.code == 4 && icmp.mtu == 600"), 1);
+        assert_eq!(count("ip.flags.mf == 1"), 2, "1,200 bytes in three parts");
+        assert_eq!(count("ip.fragments && udp.length == 1180"), 1, "which are one again");
+        let outside = "eth.src contains 02 && icmp.type == 8 && ip.src == 192.0.2.1";
+        assert_eq!(count(outside) > 0, text != NETWORKS);
+    }
+}
