@@ -20,6 +20,8 @@ mod engine;
 pub mod http;
 pub mod icmp;
 mod interface;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 pub mod probe;
 mod resources;
 mod runner;

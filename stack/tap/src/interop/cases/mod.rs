@@ -56,6 +56,10 @@ cases! {
     "coap: our server", "libcoap's client" => coap::server;
     "http: requests on one connection", "nginx" => http::requests;
     "http: ranges, conditions, chunks", "nginx" => http::parts;
-    "mqtt 5: rust-mqtt over our TCP", "mosquitto" => mqtt::qualities;
+    "mqtt 5: QoS 0, 1, 2, both ways", "mosquitto" => mqtt::qualities_v5;
+    "mqtt 3.1.1: QoS 0, 1, 2, both ways", "mosquitto" => mqtt::qualities_v311;
+    "mqtt 5: deaths, and the session", "mosquitto" => mqtt::resumed_v5;
+    "mqtt 3.1.1: deaths, and the session", "mosquitto" => mqtt::resumed_v311;
+    "mqtt: what is kept, and the will", "mosquitto" => mqtt::retained_and_will;
     "ipv6: an address by itself", "dnsmasq" => slaac::address;
 }
