@@ -16,6 +16,7 @@ mod licences;
 mod metadata;
 mod no_std;
 mod outside;
+mod planted;
 mod policy;
 mod shell;
 mod size;
@@ -45,6 +46,7 @@ usage: cargo xtask VERB
   examples               every example outside the workspace builds
   bench [WORK…]          our works beside other programs that do the same; all of them: bench/RESULTS.md
   size                   how large firmware is, beside embassy-net's, and what each part takes: stack/README.md
+  planted [SYSTEM…]      how soon planted bugs are found by seeds; all of them: bench/PLANTED.md
   instructions [--bless] what an item of the works costs, against bench/instructions.toml
   fingerprints [--bless] every gallery scenario, debug and release, against scenarios/fingerprints.toml
 ";
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         ["examples"] => outside::examples(),
         ["bench", ref works @ ..] => bench::run(works),
         ["size"] => size::run(),
+        ["planted", ref names @ ..] => planted::run(names),
         ["instructions"] => instructions::run(instructions::Mode::Compare),
         ["instructions", "--bless"] => instructions::run(instructions::Mode::Bless),
         ["fingerprints"] => fingerprints::run(fingerprints::Mode::Compare),

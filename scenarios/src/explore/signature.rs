@@ -145,13 +145,13 @@ fn trouble<'s>(
     }
 }
 
-/// A broken expectation; a deadlock if it waited for something, and nothing at all moved any more.
+/// A broken expectation; a deadlock if it waited for something, and nothing at all moved any more or was going to.
 fn expectation(plan: &Plan, snapshot: &Snapshot, index: usize, report: &VerdictReport) -> Failure {
     let waited = plan.expectations.get(index).is_some_and(|expectation| {
         matches!(expectation.demand, Demand::Eventually { .. } | Demand::Stable { .. } | Demand::Reaches { .. })
     });
     let detail = report.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
-    if waited && snapshot.stirred_at < report.at {
+    if waited && snapshot.pending == 0 && snapshot.stirred_at < report.at {
         let message = format!(
             "nothing moved after {}, and “{}” had not come true{detail}",
             snapshot.stirred_at.exact(),

@@ -177,6 +177,25 @@ impl Draft {
         plainer.collect()
     }
 
+    /// Drafts without anything that happens to a frame, in which one fault begins a little earlier or later: what frames
+    /// met may have mattered only for being in time for it.
+    pub(super) fn retimed(&self) -> Vec<Self> {
+        let faults: Vec<Mishap> = self.mishaps.iter().filter(|mishap| mishap.list == "fault").cloned().collect();
+        if faults.len() == self.mishaps.len() {
+            return Vec::new();
+        }
+        let mut drafts = Vec::new();
+        for (index, by_ms) in (0..faults.len()).flat_map(|index| MOVES_MS.map(|by_ms| (index, by_ms))) {
+            let at = faults[index].entry.get("at").and_then(Value::as_str).and_then(|at| Time::parse(at).ok());
+            let moved = at.and_then(|at| at.as_nanos().checked_add_signed(by_ms * 1_000_000));
+            let Some(moved) = moved else { continue };
+            let mut faults = faults.clone();
+            faults[index].entry.insert("at".into(), Value::String(Time::from_nanos(moved).to_string()));
+            drafts.push(self.with(faults));
+        }
+        drafts
+    }
+
     /// Drafts in which one mishap lasts half as long.
     pub(super) fn briefer(&self) -> Vec<Self> {
         let mut drafts = Vec::new();
@@ -195,6 +214,9 @@ impl Draft {
         drafts
     }
 }
+
+/// How much a fault is moved, in milliseconds, so that nothing else is needed.
+const MOVES_MS: [i64; 14] = [1, -1, 2, -2, 4, -4, 8, -8, 16, -16, 32, -32, 64, -64];
 
 /// What a network does to frames, and can do without.
 const PARAMETERS: [&str; 12] = [

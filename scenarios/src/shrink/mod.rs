@@ -3,7 +3,8 @@
 //! What chance did in the failing run is written down as data: faults of storms, and what happened to single frames.
 //! From there on nothing is left to chance. The list is reduced by delta debugging, then the scenario around it: what
 //! else is expected, nodes, duration, parameters, how long faults last. A candidate is taken only if it fails with the
-//! same signature. The result does not depend on how many candidates are tried side by side: of a round's candidates the
+//! same signature; where faults matter it must also hold without them, so that what is left is still how they matter.
+//! The result does not depend on how many candidates are tried side by side: of a round's candidates the
 //! first that fails is taken.
 //!
 //! What this cannot do: failures that take the process along.
@@ -118,7 +119,8 @@ pub fn shrink(case: &Case<'_>, each: impl FnMut(Step) -> ControlFlow<()>) -> Res
             return Err(ShrinkError::NotRepeated { seed: case.seed, signature: failure.signature, instead });
         }
     };
-    let mut shrinker = Shrinker { case, signature: failure.signature, at_ns, left: all, runs: 2, each };
+    let mut shrinker =
+        Shrinker { case, signature: failure.signature, at_ns, left: all, runs: 2, mishaps_matter: false, each };
     let draft = shrinker.shrink(&draft, needed.as_deref())?;
     Ok(Shrunk {
         text: draft.text(),
@@ -140,12 +142,15 @@ struct Shrinker<'c, F> {
     /// How many mishaps it has.
     left: usize,
     runs: u64,
+    /// Whether it holds without any mishap.
+    mishaps_matter: bool,
     each: F,
 }
 
 impl<F: FnMut(Step) -> ControlFlow<()>> Shrinker<'_, F> {
     fn shrink(&mut self, draft: &Draft, needed: Option<&str>) -> Result<Draft, ShrinkError> {
         let mut draft = self.fewer_mishaps(draft)?;
+        self.mishaps_matter = !draft.mishaps.is_empty();
         loop {
             let before = draft.clone();
             draft =
@@ -154,6 +159,7 @@ impl<F: FnMut(Step) -> ControlFlow<()>> Shrinker<'_, F> {
             draft = self.repeat("duration", draft, Draft::shorter)?;
             draft = self.repeat("parameters", draft, |draft, _| draft.plainer())?;
             draft = self.repeat("how long faults last", draft, |draft, _| draft.briefer())?;
+            draft = self.repeat("when faults begin", draft, |draft, _| draft.retimed())?;
             draft = self.fewer_mishaps(&draft)?;
             if draft == before {
                 return Ok(draft);
@@ -193,12 +199,18 @@ impl<F: FnMut(Step) -> ControlFlow<()>> Shrinker<'_, F> {
     }
 
     fn first_that_fails(&mut self, what: &'static str, drafts: &[Draft]) -> Result<Option<usize>, ShrinkError> {
-        let (case, signature, left) = (self.case, &self.signature, self.left);
+        let (case, signature, left, matter) = (self.case, &self.signature, self.left, self.mishaps_matter);
         let (runs, each) = (&mut self.runs, &mut self.each);
         let flow = threads::in_order(
             (0, drafts.len() as u64),
             case.jobs,
-            |index| fails(case, signature, &drafts[index as usize]),
+            |index| {
+                let draft = &drafts[index as usize];
+                let at_ns = fails(case, signature, draft)?;
+                // With less around it, it may fail for want of what was left out.
+                let is_own = matter && fails(case, signature, &draft.calm()).is_some();
+                (!is_own).then_some(at_ns)
+            },
             |index, failed| {
                 *runs += 1;
                 match (each(Step { what, left, runs: *runs }), failed) {
