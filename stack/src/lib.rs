@@ -20,6 +20,8 @@ mod engine;
 pub mod http;
 pub mod icmp;
 mod interface;
+#[cfg(feature = "lowpan")]
+pub mod lowpan;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
 pub mod probe;

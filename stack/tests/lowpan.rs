@@ -1,0 +1,233 @@
+//! Two stacks and a radio channel between them: 6LoWPAN over IEEE 802.15.4.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use core::net::{IpAddr, Ipv6Addr};
+use core::task::Context;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
+use embedded_io_async::{Read, Write};
+use futures_util::future::{Either, join, select};
+use support::{Card, Received, Room, Sea};
+use wavetank_stack::lowpan::{Address, Counts, FRAME_MAX, Lowpan, Memory, Options};
+use wavetank_stack::{Config, Duration, Stack, tcp, udp};
+
+/// A card as a radio: what it sends is data to everybody who hears it, so the sea hands it to all.
+struct Radio(Card, [u8; 8]);
+
+impl Driver for Radio {
+    type RxToken<'a> = Received;
+    type TxToken<'a> = Room<'a>;
+
+    fn receive(&mut self, cx: &mut Context<'_>) -> Option<(Received, Room<'_>)> {
+        self.0.receive(cx)
+    }
+
+    fn transmit(&mut self, cx: &mut Context<'_>) -> Option<Room<'_>> {
+        self.0.transmit(cx)
+    }
+
+    fn link_state(&mut self, cx: &mut Context<'_>) -> LinkState {
+        self.0.link_state(cx)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.max_transmission_unit = FRAME_MAX;
+        capabilities
+    }
+
+    fn hardware_address(&self) -> HardwareAddress {
+        HardwareAddress::Ieee802154(self.1)
+    }
+}
+
+const PREFIX: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, 0);
+const EUIS: [[u8; 8]; 2] = [[2, 0, 0, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 0, 0, 2]];
+const BYTES: usize = 8_000;
+
+fn address_of(number: usize, prefix: Ipv6Addr) -> IpAddr {
+    Address::Extended(EUIS[number]).within(prefix).address()
+}
+
+/// Bytes both ways by TCP and a datagram of `datagram` bytes there and back, to the address under that prefix. Answers
+/// with the frames that were sent.
+fn talk(sea: &Sea, prefix: Ipv6Addr, datagram: usize) -> Vec<Vec<u8>> {
+    sea.record();
+    let there = sea.clone();
+    sea.run(async move {
+        let sea = there;
+        let options = Options::new(0xbeef).with_prefix(PREFIX);
+        let (mut memories, counts) = ([Memory::<2>::new(), Memory::<2>::new()], [Counts::new(), Counts::new()]);
+        let [first, second] = &mut memories;
+        let radios = EUIS.map(|eui| Radio(sea.card(), eui));
+        // A radio sends one frame after the other.
+        radios.iter().for_each(|radio| sea.narrow(radio.0.index, 1));
+        let [one, other] = radios;
+        let addresses = [0, 1].map(|number| {
+            let own = Address::Extended(EUIS[number]);
+            [own.link_local(), own.within(PREFIX)]
+        });
+        let one = Lowpan::new(one, sea.clock(), first, &counts[0], options);
+        let other = Lowpan::new(other, sea.clock(), second, &counts[1], options);
+        let (server, mut serving) = Stack::shared(one, sea.clock(), &Config::new(&addresses[0], &[]), 1);
+        let (client, mut calling) = Stack::shared(other, sea.clock(), &Config::new(&addresses[1], &[]), 2);
+        let serve = serving.run_with(async {
+            let listener = tcp::Listener::bind(&server, 80, 1, tcp::Options::default()).unwrap();
+            let echo = udp::Socket::bind(&server, 7, udp::Options::default()).unwrap();
+            let datagrams = async {
+                let mut buffer = [0; 1_500];
+                loop {
+                    let (len, from) = echo.recv_from(&mut buffer).await.unwrap();
+                    echo.send_to(&buffer[..len], from).await.unwrap();
+                }
+            };
+            let streams = async {
+                loop {
+                    let mut stream = listener.accept().await;
+                    let mut buffer = [0; 512];
+                    while let Ok(len @ 1..) = stream.read(&mut buffer).await {
+                        stream.write_all(&buffer[..len]).await.unwrap();
+                    }
+                }
+            };
+            join(datagrams, streams).await;
+        });
+        let call = calling.run_with(async {
+            let hub = address_of(0, prefix);
+            let mut stream =
+                tcp::Stream::connect(&client, SocketAddr::new(hub, 80), tcp::Options::default()).await.unwrap();
+            let sent: Vec<u8> = (0..BYTES).map(|i| (i * 7 % 251) as u8).collect();
+            let mut came = vec![0; BYTES];
+            {
+                let (mut reader, mut writer) = stream.split();
+                let (wrote, read) = join(writer.write_all(&sent), reader.read_exact(&mut came)).await;
+                wrote.unwrap();
+                read.unwrap();
+            }
+            assert!(came == sent, "the bytes came back as they went");
+            let socket = udp::Socket::bind(&client, 0xf0b1, udp::Options::default()).unwrap();
+            let mut buffer = [0; 1_500];
+            for _ in 0..200 {
+                socket.send_to(&sent[..datagram], SocketAddr::new(hub, 7)).await.unwrap();
+                let heard = socket.recv_from(&mut buffer);
+                if let Ok(heard) = wavetank_stack::time::timeout(&sea.clock(), Duration::from_secs(2), heard).await {
+                    assert_eq!(&buffer[..heard.unwrap().0], &sent[..datagram]);
+                    return;
+                }
+            }
+            panic!("no datagram of so many came back");
+        });
+        let Either::Right(_) = select(Box::pin(serve), Box::pin(call)).await else {
+            panic!("the server never ends");
+        };
+        for counts in &counts {
+            assert_eq!((counts.malformed.get(), counts.unsendable.get()), (0, 0));
+        }
+    });
+    sea.recorded()
+}
+
+#[test]
+fn a_stream_and_long_datagrams_in_frames_of_125_bytes() {
+    let frames = talk(&Sea::new(), PREFIX, 1_200);
+    assert!(frames.iter().all(|frame| frame.len() <= FRAME_MAX));
+    assert!(frames.len() > 2 * BYTES / 100, "{} frames", frames.len());
+}
+
+#[test]
+fn a_channel_that_loses_and_reorders() {
+    let link_local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
+    for seed in 0..5 {
+        let sea = Sea::new();
+        sea.storm(seed, 30);
+        talk(&sea, link_local, 300);
+    }
+}
+
+#[test]
+fn a_packet_of_which_a_piece_is_lost_makes_room_for_the_next() {
+    let sea = Sea::new();
+    let there = sea.clone();
+    sea.run(async move {
+        let sea = there;
+        let options = Options::new(0xbeef);
+        let (mut memory, mut other, counts) = (Memory::<1>::new(), Memory::<1>::new(), Counts::new());
+        let radios = EUIS.map(|eui| Radio(sea.card(), eui));
+        let [one, two] = radios;
+        let own = [0, 1].map(|number| [Address::Extended(EUIS[number]).link_local()]);
+        let receiver = Lowpan::new(one, sea.clock(), &mut memory, &counts, options);
+        let unheard = Counts::new();
+        let sender = Lowpan::new(two, sea.clock(), &mut other, &unheard, options);
+        let (receiver, mut receiving) = Stack::shared(receiver, sea.clock(), &Config::new(&own[0], &[]), 1);
+        let (sender, mut sending) = Stack::shared(sender, sea.clock(), &Config::new(&own[1], &[]), 2);
+        let hear = async {
+            let socket = udp::Socket::bind(&receiver, 7, udp::Options::default()).unwrap();
+            socket.recv_from(&mut [0; 600]).await.unwrap().0
+        };
+        let tell = async {
+            let socket = udp::Socket::bind(&sender, 0, udp::Options::default()).unwrap();
+            let to = SocketAddr::new(own[0][0].address(), 7);
+            let mut left = 1;
+            sea.filter(move |_, frame| {
+                // The first later fragment.
+                let lost = frame[21] >> 3 == 0b11100 && left > 0;
+                left -= i32::from(lost);
+                if lost { support::Verdict::Lose } else { support::Verdict::Pass }
+            });
+            socket.send_to(&[1; 500], to).await.unwrap();
+            sea.sleep(Duration::from_secs(1)).await;
+            socket.send_to(&[2; 501], to).await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        let heard = select(Box::pin(receiving.run_with(hear)), Box::pin(sending.run_with(tell))).await;
+        let Either::Left((len, _)) = heard else {
+            panic!("the sender never ends");
+        };
+        assert_eq!(len, 501);
+        assert_eq!((counts.incomplete.get(), counts.no_room.get()), (1, 0));
+    });
+}
+
+#[test]
+fn tshark_reads_every_frame() {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        eprintln!("tshark is not installed: its reading of 6LoWPAN was not checked");
+        return;
+    }
+    let frames = talk(&Sea::new(), PREFIX, 600);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("radio.pcap");
+    // IEEE 802.15.4 without check sequences is link type 230.
+    let mut capture = Vec::new();
+    for word in [0xa1b2_c3d4_u32, 2 | 4 << 16, 0, 0, 65_535, 230] {
+        capture.extend(word.to_le_bytes());
+    }
+    for (number, frame) in (0_u32..).zip(&frames) {
+        for word in [number, 0, frame.len() as u32, frame.len() as u32] {
+            capture.extend(word.to_le_bytes());
+        }
+        capture.extend(frame);
+    }
+    std::fs::write(&path, capture).unwrap();
+    let read = |filter: &str| {
+        let output = Command::new("tshark")
+            .arg("-r")
+            .arg(&path)
+            .args(["-o", "6lowpan.context0:2001:db8:0:1::/64", "-o", "tcp.check_checksum:TRUE"])
+            .args(["-o", "udp.check_checksum:TRUE", "-Y", filter])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(read("_ws.malformed || tcp.checksum.status == \"Bad\" || udp.checksum.status == \"Bad\""), "");
+    assert_eq!(read("6lowpan").lines().count(), frames.len());
+    assert_eq!(read("udp && ipv6.src == 2001:db8:0:1::1 && udp.length == 608").lines().count(), 1);
+    let stream: usize = read("tcp.len > 0").lines().count();
+    assert!(stream > 2 * BYTES / 1_280, "{stream} segments");
+}
