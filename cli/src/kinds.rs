@@ -35,7 +35,12 @@ fn text(kind: &dyn Kind) -> String {
     let flows: Vec<(&str, &str)> = kind.flows().iter().map(|flow| (flow.name, flow.doc)).collect();
     let histories: Vec<(&str, &str)> = kind.histories().iter().map(|history| (history.name, history.doc)).collect();
     let config: Vec<(&str, &str)> = config.iter().map(|(name, doc)| (name.as_str(), doc.as_str())).collect();
-    for (title, rows) in [("config", config), ("metrics", metrics), ("flows", flows), ("histories", histories)] {
+    let parts: Vec<(&str, String)> =
+        kind.parts().iter().map(|part| (part.name, format!("{}: {}", part.sort.name(), part.doc))).collect();
+    let parts = parts.iter().map(|(name, doc)| (*name, doc.as_str())).collect();
+    for (title, rows) in
+        [("config", config), ("parts", parts), ("metrics", metrics), ("flows", flows), ("histories", histories)]
+    {
         if rows.is_empty() {
             continue;
         }
@@ -91,10 +96,16 @@ fn object(kind: &dyn Kind) -> Value {
     let flows: Value = kind.flows().iter().map(|flow| json!({ "name": flow.name, "doc": flow.doc })).collect();
     let histories: Value =
         kind.histories().iter().map(|history| json!({ "name": history.name, "doc": history.doc })).collect();
+    let parts: Value = kind
+        .parts()
+        .iter()
+        .map(|part| json!({ "name": part.name, "sort": part.sort.name(), "doc": part.doc }))
+        .collect();
     json!({
         "name": kind.name(),
         "summary": kind.summary(),
         "config": kind.schema(),
+        "parts": parts,
         "metrics": metrics,
         "flows": flows,
         "histories": histories,
@@ -122,7 +133,12 @@ mod tests {
     fn what_is_required_comes_first_and_nested_tables_are_told_with_their_defaults() {
         let registry = Registry::builtin();
         let text = anstream::adapter::strip_str(&text(&**registry.kind("thermostat").unwrap())).to_string();
-        let rows: Vec<&str> = text.lines().skip(2).take_while(|line| *line != "  metrics").map(str::trim_end).collect();
+        let rows: Vec<&str> = text
+            .lines()
+            .skip(2)
+            .take_while(|line| !matches!(*line, "  parts" | "  metrics"))
+            .map(str::trim_end)
+            .collect();
         assert!(rows[0].starts_with("    hub ") && rows[0].ends_with(" [required]"), "{text}");
         assert!(rows.iter().any(|row| row.starts_with("    period ") && row.ends_with(" [default: \"1s\"]")), "{text}");
         let nested = rows.iter().position(|row| row.starts_with("    sensor ")).unwrap();

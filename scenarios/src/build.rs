@@ -103,7 +103,9 @@ fn add_node(node: &plan::Node, seed: u64, world: &mut World) -> (NodeId, Vec<Nic
     let program = node.kind.install(&node.config, &mut site);
     let clock = ClockSpec { drift_ppb: node.clock.drift_ppb.into(), wall_offset_ns: node.clock.offset_ns };
     let id = world.add_node(NodeSpec { clock, ..NodeSpec::named(&*node.name) }, program);
-    site.into_powered().into_iter().for_each(|hardware| world.add_powered(id, hardware));
+    let Site { powered, parts, .. } = site;
+    powered.into_iter().for_each(|hardware| world.add_powered(id, hardware));
+    parts.into_iter().for_each(|(name, part)| world.add_part(id, name, part));
     let nics = node.interfaces.iter().map(|interface| world.add_nic(id, Mac(interface.mac)));
     (id, nics.collect())
 }
@@ -160,6 +162,10 @@ fn fault(fault: &plan::Fault, plan: &Plan, built: &Built) -> Fault {
         plan::FaultKind::ClockStep { node, by_ns } => FaultKind::ClockStep { node: built.nodes[node], by_ns },
         plan::FaultKind::ClockDrift { node, ppb } => FaultKind::ClockDrift { node: built.nodes[node], ppb: ppb.into() },
         plan::FaultKind::ClockStop { node } => FaultKind::ClockStop(built.nodes[node]),
+        plan::FaultKind::Part { node, part, ailment } => {
+            let part = plan.nodes[node].kind.parts()[part].name.to_owned();
+            FaultKind::Part { node: built.nodes[node], part, ailment }
+        }
     };
     let duration = fault.until_ns.map(|until_ns| Duration::from_nanos(until_ns.saturating_sub(fault.at_ns)));
     Fault { at: Instant::from_nanos(fault.at_ns), duration, kind }

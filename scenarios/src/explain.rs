@@ -179,7 +179,8 @@ impl Causes {
                 | plan::FaultKind::SlowCpu { node, .. }
                 | plan::FaultKind::ClockStep { node, .. }
                 | plan::FaultKind::ClockDrift { node, .. }
-                | plan::FaultKind::ClockStop { node } => self.hits_node(plan, node),
+                | plan::FaultKind::ClockStop { node }
+                | plan::FaultKind::Part { node, .. } => self.hits_node(plan, node),
             }
         }
         for packet in &one.packets {

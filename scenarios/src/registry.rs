@@ -16,6 +16,7 @@ use serde_json::Value;
 use wavetank_sim::node::{Exit, Node};
 
 use crate::plan::Interface;
+pub use crate::schema::PartSort;
 use crate::schema::{ConfigProblem, ConfigText};
 use crate::site::Site;
 
@@ -49,6 +50,17 @@ pub struct History {
     pub doc: &'static str,
 }
 
+/// A part of a node's board that faults can ail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its name on the board, such as `disk`.
+    pub name: &'static str,
+    /// What sort of part it is, which says what can ail it.
+    pub sort: PartSort,
+    /// What it is there for.
+    pub doc: &'static str,
+}
+
 /// One kind of node.
 pub trait Kind: Send + Sync + 'static {
     /// As in `kind = "…"`.
@@ -66,6 +78,10 @@ pub trait Kind: Send + Sync + 'static {
     fn metrics(&self) -> &[Metric];
     /// The flows that its nodes report.
     fn flows(&self) -> &[Flow];
+    /// The parts of its nodes' boards that faults can ail, as its nodes register them at their [`Site`].
+    fn parts(&self) -> &[Part] {
+        &[]
+    }
     /// Puts a node together: makes its hardware, and returns the program that each boot runs on it.
     ///
     /// It is called once a world, on the world's thread.
@@ -131,6 +147,7 @@ pub struct TypedKind<C> {
     metrics: &'static [Metric],
     flows: &'static [Flow],
     histories: &'static [History],
+    parts: &'static [Part],
     check: fn(&C) -> Vec<ConfigProblem>,
     fit: fn(&C, &Place<'_>) -> Vec<ConfigProblem>,
     asks_for_address: bool,
@@ -147,6 +164,7 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
             metrics: &[],
             flows: &[],
             histories: &[],
+            parts: &[],
             check: |_| Vec::new(),
             fit: |_, _| Vec::new(),
             asks_for_address: false,
@@ -172,6 +190,13 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
     #[must_use]
     pub fn histories(mut self, histories: &'static [History]) -> Self {
         self.histories = histories;
+        self
+    }
+
+    /// The parts of its nodes' boards that faults can ail. Each is registered with [`Site::part`] by its name.
+    #[must_use]
+    pub fn parts(mut self, parts: &'static [Part]) -> Self {
+        self.parts = parts;
         self
     }
 
@@ -246,6 +271,10 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
 
     fn histories(&self) -> &[History] {
         self.histories
+    }
+
+    fn parts(&self) -> &[Part] {
+        self.parts
     }
 
     fn asks_for_address(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use wavetank_sim::hw::Faulty;
 use wavetank_sim::node::Powered;
 use wavetank_sim::random::Stream;
 
@@ -13,12 +14,13 @@ use crate::schema::Cidr;
 pub struct Site<'p> {
     node: &'p plan::Node,
     seed: u64,
-    powered: Vec<Rc<dyn Powered>>,
+    pub(crate) powered: Vec<Rc<dyn Powered>>,
+    pub(crate) parts: Vec<(&'static str, Rc<dyn Faulty>)>,
 }
 
 impl<'p> Site<'p> {
     pub(crate) fn new(node: &'p plan::Node, seed: u64) -> Self {
-        Self { node, seed, powered: Vec::new() }
+        Self { node, seed, powered: Vec::new(), parts: Vec::new() }
     }
 
     /// The node's name.
@@ -56,7 +58,8 @@ impl<'p> Site<'p> {
         self.powered.push(hardware);
     }
 
-    pub(crate) fn into_powered(self) -> Vec<Rc<dyn Powered>> {
-        self.powered
+    /// Lets faults reach a part of the board, by the name that its kind's [`parts`](crate::Kind::parts) give it.
+    pub fn part(&mut self, name: &'static str, part: Rc<dyn Faulty>) {
+        self.parts.push((name, part));
     }
 }

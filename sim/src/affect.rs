@@ -2,11 +2,14 @@
 
 use serde::Serialize;
 
-use crate::fault::FaultKind;
+use crate::fault::{Fault, FaultKind};
+use crate::hw::{Ailment, Case, Onset};
 use crate::kernel::Kernel;
 use crate::net::{CableId, Destination, DropReason, LinkConfig, LinkId, Partition};
 use crate::node::NodeId;
-use crate::time::nanos;
+use crate::random::Stream;
+use crate::time::{Duration, Instant, nanos};
+use crate::trace::Event;
 
 /// How a fault of the timeline fared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -15,7 +18,7 @@ pub struct FaultReport {
     pub name: String,
     /// Whether it has begun.
     pub began: bool,
-    /// How much it hit so far: frames of a network, or the node that was on when it began. A fault that hits nothing
+    /// How much it hit so far: frames of a network, the node that was on when it began, or what an ailing part did. A fault that hits nothing
     /// shows nothing.
     pub hits: u64,
 }
@@ -128,7 +131,39 @@ impl Kernel {
                 let running_ns = self.running_wall_ns(&node);
                 node.wander(|wander| if begins { wander.stop(running_ns) } else { wander.go(running_ns) });
             }
+            FaultKind::Part { node, part, ailment } => self.ail(index, *node, part, *ailment, begins),
             FaultKind::PowerCut(_) | FaultKind::Crash(_) | FaultKind::Reset(_) | FaultKind::Pause(_) => {}
+        }
+    }
+
+    /// A part of a node's board begins to be ailing, or is well again. What chance there is in it is drawn from a stream
+    /// that the ailment, its part and its time name, so that other faults shift nothing.
+    fn ail(&self, fault: u32, node: NodeId, part: &str, ailment: Ailment, begins: bool) {
+        let (node, case, now_ns) = (self.node(node), Case { world: self.id, fault }, self.now.get());
+        let parts = node.parts.borrow();
+        let Some((_, ailing)) = parts.iter().find(|(name, _)| name == part) else { return };
+        if begins {
+            let label = format!("fault/{}/{}/{part}/{now_ns}", ailment.name(), node.spec.name);
+            ailing.begin(ailment, Onset { now_ns, case, stream: Stream::new(self.seed, &label) });
+        } else {
+            ailing.end(case);
+        }
+    }
+
+    /// A fault was felt once more.
+    pub(crate) fn felt(&self, fault: u32, what: u64) {
+        if let Some(hits) = self.hits.borrow_mut().get_mut(fault as usize) {
+            hits.hits += 1;
+        }
+        self.record(Event::FaultFelt { fault, what });
+    }
+
+    /// A fault of a part brings its node's power down.
+    pub(crate) fn trip(&self, fault: u32, at_ns: u64) {
+        let kind = self.faults.borrow()[fault as usize].kind.clone();
+        if let FaultKind::Part { node, ailment: Ailment::DiskCut { off_ns, .. }, .. } = kind {
+            let duration = Some(Duration::from_nanos(off_ns));
+            self.add_fault(Fault { at: Instant::from_nanos(at_ns), duration, kind: FaultKind::PowerCut(node) });
         }
     }
 
@@ -168,6 +203,7 @@ impl Kernel {
             | FaultKind::ClockStep { node: target, .. }
             | FaultKind::ClockDrift { node: target, .. }
             | FaultKind::ClockStop(target) => node(target),
+            FaultKind::Part { node: target, part, .. } => format!("{}/{part}", node(target)),
         };
         format!("{kind} {target}")
     }

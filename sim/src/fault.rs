@@ -4,6 +4,7 @@ use std::fmt;
 
 pub use crate::affect::FaultReport;
 
+use crate::hw::Ailment;
 use crate::net::{CableId, LinkConfig, LinkId};
 use crate::node::NodeId;
 use crate::time::{Duration, Instant};
@@ -81,6 +82,15 @@ pub enum FaultKind {
     },
     /// The node's wall clock stands still, and goes on from there when the fault ends.
     ClockStop(NodeId),
+    /// A part of the node's board is ailing.
+    Part {
+        /// Which node.
+        node: NodeId,
+        /// The part's name.
+        part: String,
+        /// What ails it.
+        ailment: Ailment,
+    },
 }
 
 impl FaultKind {
@@ -102,6 +112,7 @@ impl FaultKind {
             Self::ClockStep { .. } => "clock-step",
             Self::ClockDrift { .. } => "clock-drift",
             Self::ClockStop(_) => "clock-stop",
+            Self::Part { ailment, .. } => ailment.name(),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::affect::FaultReport;
 use crate::check::{Expectation, VerdictReport};
 use crate::current::{self, Entered};
 use crate::fault::Fault;
+use crate::hw::Faulty;
 use crate::kernel::{Kernel, Step};
 use crate::net::impair::{Given, Kinds, Packet};
 use crate::net::{
@@ -220,6 +221,11 @@ impl World {
     /// Lets a piece of hardware know when a node's power goes and comes.
     pub fn add_powered(&mut self, node: NodeId, hardware: Rc<dyn Powered>) {
         self.kernel.node(node).powered.borrow_mut().push(hardware);
+    }
+
+    /// Names a part of a node's board, so that [`FaultKind::Part`](crate::fault::FaultKind::Part) can reach it.
+    pub fn add_part(&mut self, node: NodeId, name: &str, part: Rc<dyn Faulty>) {
+        self.kernel.node(node).parts.borrow_mut().push((name.to_owned(), part));
     }
 
     /// Adds a learning switch.

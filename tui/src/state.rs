@@ -149,8 +149,8 @@ impl State {
     fn concerns(&self, event: &Event, node: NodeId) -> bool {
         let Some(snapshot) = &self.snapshot else { return false };
         match *event {
-            Event::FaultBegan { fault } | Event::FaultEnded { fault } => {
-                snapshot.names.fault(fault).split(' ').any(|word| word == snapshot.names.node(node))
+            Event::FaultBegan { fault } | Event::FaultEnded { fault } | Event::FaultFelt { fault, .. } => {
+                snapshot.names.fault(fault).split([' ', '/', ',']).any(|word| word == snapshot.names.node(node))
             }
             _ => {
                 event.node() == Some(node)

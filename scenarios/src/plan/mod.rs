@@ -2,13 +2,14 @@
 //!
 //! A plan is plain data, made once and shared by many worlds on many threads. It is in the order
 //! of the file throughout, so the same file always makes the same plan. It names no part of the
-//! simulator: times are nanoseconds since the start, and nodes, networks and links are indices into
-//! the plan's own lists.
+//! simulator but what can ail parts of boards, which is data itself: times are nanoseconds since the start,
+//! and nodes, networks and links are indices into the plan's own lists.
 
 mod build;
 mod demands;
 mod mac;
 mod packets;
+mod parts;
 mod roster;
 mod storm;
 mod timeline;
@@ -23,6 +24,7 @@ use crate::registry::{Config, Kind, Registry};
 pub use crate::schema::impair::{self, Impair};
 pub use crate::schema::{Chance, Cidr, Damage, Direction, NetworkKind, Verdict, What};
 pub use storm::{Storm, Strike};
+use wavetank_sim::hw::Ailment;
 
 /// A scenario that is ready to run.
 #[derive(Clone, Debug)]
@@ -300,6 +302,15 @@ pub enum FaultKind {
         /// Which node.
         node: usize,
     },
+    /// A part of the node's board is ailing.
+    Part {
+        /// Which node.
+        node: usize,
+        /// Which of its kind's parts.
+        part: usize,
+        /// What ails it.
+        ailment: Ailment,
+    },
 }
 
 impl FaultKind {
@@ -319,9 +330,16 @@ impl FaultKind {
             | Self::SlowCpu { node, .. }
             | Self::ClockStep { node, .. }
             | Self::ClockDrift { node, .. }
-            | Self::ClockStop { node } => node,
+            | Self::ClockStop { node }
+            | Self::Part { node, .. } => node,
             Self::Partition { sides } => sides,
         }
+    }
+
+    /// Whether it happens in one moment.
+    #[must_use]
+    pub fn is_momentary(&self) -> bool {
+        matches!(self, Self::Restart { .. } | Self::Part { ailment: Ailment::BitRot { .. }, .. })
     }
 }
 

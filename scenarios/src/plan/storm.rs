@@ -62,7 +62,7 @@ impl Storm {
                 continue;
             }
             let until_ns = at_ns.saturating_add(lasts_ns).min(self.until_ns);
-            let lasts = !matches!(strike.kind, FaultKind::Restart { .. });
+            let lasts = !strike.kind.is_momentary();
             suffering.push((strike.victim, if lasts { until_ns } else { at_ns }));
             let until_ns = lasts.then_some(until_ns);
             faults.push(Fault { at_ns, until_ns, kind: strike.kind, entry: usize::MAX });

@@ -1,5 +1,6 @@
 //! Faults with absolute times and single targets.
 
+use super::parts::{ailing, keep_named, refuse_partless, told};
 use super::roster::{Roster, matches};
 use super::wiring::{Wiring, impairments, named_profile, refuse_contradictions as refuse_queue_without_rate};
 use super::{Direction, End, Fault, FaultKind, Plan, Sides, Tuning};
@@ -37,7 +38,7 @@ pub(super) fn timeline(
         };
         for again_ns in repetitions(fault, at_ns, until_ns, jitter_ns, scenario) {
             let until_ns = until_ns.map(|until_ns| until_ns + again_ns);
-            let over_ns = until_ns.unwrap_or(at_ns + again_ns) + jitter_ns;
+            let over_ns = until_ns.unwrap_or(at_ns + again_ns) + jitter_ns + fault.told.off_ns();
             last_ns = last_ns.map(|last: u64| last.max(over_ns));
             for kind in &kinds {
                 if jitter_ns > 0 {
@@ -118,10 +119,15 @@ fn kinds(
                 let drift = fault.drift.as_ref().map(|drift| drift.get_ref().as_ppb());
                 drift.map(|ppb| FaultKind::ClockDrift { node, ppb }).into_iter().collect()
             }
+            schema::FaultKind::Part(ailment) => vec![told(plain, ailment.make(&fault.told))],
             _ => vec![plain],
         }
     });
-    aimed.collect()
+    let mut aimed: Vec<FaultKind> = aimed.collect();
+    if let Some(part) = &fault.told.part {
+        keep_named(&mut aimed, part, roster, problems);
+    }
+    aimed
 }
 
 /// The profile that a fault puts in place, up; the one down is the next.
@@ -224,6 +230,10 @@ impl Fault {
                 (Kind::ClockDrift, node(at), format!("drift_ppm = {sign}{}.{:03}\n", size / 1_000, size % 1_000))
             }
             FaultKind::ClockStop { node: at } => (Kind::ClockStop, node(at), none()),
+            FaultKind::Part { node: at, part, ailment } => {
+                let part = plan.nodes[at].kind.parts()[part].name;
+                (Kind::of(ailment), node(at), format!("part = \"{part}\"\n") + &schema::told(&ailment))
+            }
         };
         let lasts = self.until_ns.map(|until_ns| Time::from_nanos(until_ns.saturating_sub(self.at_ns)));
         let lasts = lasts.map_or_else(String::new, |lasts| format!("for = \"{lasts}\"\n"));
@@ -296,17 +306,22 @@ pub(super) fn targets_of(
             Target::Link => links(glob, roster, wiring, problems),
         };
         for hit in hits {
-            let target = aimed(kind, hit);
-            if !found.contains(&target) {
-                found.push(target);
+            for target in aimed(kind, hit, roster) {
+                if !found.contains(&target) {
+                    found.push(target);
+                }
             }
+        }
+        if let schema::FaultKind::Part(ailment) = kind {
+            refuse_partless(ailment, glob, roster, problems);
         }
     }
     found
 }
 
-fn aimed(kind: schema::FaultKind, index: usize) -> FaultKind {
-    match kind {
+fn aimed(kind: schema::FaultKind, index: usize, roster: &Roster<'_, '_>) -> Vec<FaultKind> {
+    let aimed = match kind {
+        schema::FaultKind::Part(ailment) => return ailing(ailment, index, roster),
         schema::FaultKind::Clog => FaultKind::Clog { link: index, direction: Direction::Up },
         schema::FaultKind::PowerCut => FaultKind::PowerCut { node: index },
         schema::FaultKind::Crash => FaultKind::Crash { node: index },
@@ -314,7 +329,8 @@ fn aimed(kind: schema::FaultKind, index: usize) -> FaultKind {
         schema::FaultKind::ClockStop => FaultKind::ClockStop { node: index },
         _ if kind.shape().target == Target::Node => FaultKind::Pause { node: index },
         _ => FaultKind::CutLink { link: index },
-    }
+    };
+    vec![aimed]
 }
 
 /// The links whose names match, or that end at a node whose name does.

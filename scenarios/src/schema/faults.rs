@@ -40,7 +40,25 @@ pub struct FaultShape {
 }
 
 /// The keys that only some kinds take.
-pub(super) const SPECIAL: [&str; 7] = ["direction", "others", "profile", "mtu", "poll", "by", "drift_ppm"];
+pub(super) const SPECIAL: &[&str] = &[
+    "direction",
+    "others",
+    "profile",
+    "mtu",
+    "poll",
+    "by",
+    "drift_ppm",
+    "part",
+    "operation",
+    "factor",
+    "extra",
+    "count",
+    "probability",
+    "free",
+    "nth",
+    "off",
+    "bits",
+];
 
 /// Every kind of fault. A new kind is a row here, a variant of
 /// [`FaultKind`](super::FaultKind) and, if it has parameters, their keys in the `[[fault]]` table.
@@ -174,5 +192,55 @@ pub static FAULTS: &[FaultShape] = &[
         needs: &[],
         strikes: true,
         example: "[[fault]]\nat = \"20s\"\nfor = \"5s\"\nkind = \"clock-stop\"\ntarget = \"hub\"\n",
+    },
+    FaultShape {
+        name: "disk-slow",
+        doc: "The disk's operations take longer, syncs if nothing else is said: the node can do nothing else meanwhile.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        takes: &["part", "operation", "factor", "extra"],
+        needs: &[],
+        strikes: false,
+        example: "[[fault]]\nat = \"10s\"\nfor = \"10s\"\nkind = \"disk-slow\"\ntarget = \"hub\"\nfactor = 20\nextra = \"30ms\"\n",
+    },
+    FaultShape {
+        name: "disk-error",
+        doc: "The disk's operations fail with an I/O error and change nothing: all, the next `count`, or as the seed draws.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        takes: &["part", "operation", "count", "probability"],
+        needs: &[],
+        strikes: true,
+        example: "[[fault]]\nat = \"10s\"\nfor = \"5s\"\nkind = \"disk-error\"\ntarget = \"hub\"\noperation = \"sync\"\nprobability = \"20 %\"\n",
+    },
+    FaultShape {
+        name: "disk-full",
+        doc: "The disk has no room beyond what its files take when it begins, but for `free`.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        takes: &["part", "free"],
+        needs: &[],
+        strikes: true,
+        example: "[[fault]]\nat = \"1s\"\nfor = \"30s\"\nkind = \"disk-full\"\ntarget = \"hub\"\nfree = \"8 KiB\"\n",
+    },
+    FaultShape {
+        name: "disk-cut",
+        doc: "The node loses its power in the midst of the `nth` operation of its disk from `at` on.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        takes: &["part", "operation", "nth", "off"],
+        needs: &["nth"],
+        strikes: false,
+        example: "[[fault]]\nat = \"10s\"\nfor = \"10s\"\nkind = \"disk-cut\"\ntarget = \"hub\"\noperation = \"sync\"\nnth = 5\noff = \"2s\"\n",
+    },
+    FaultShape {
+        name: "bit-rot",
+        doc: "Bits of what is stored change, each drawn from all that is durable.",
+        target: Target::Node,
+        lasting: Lasting::No,
+        takes: &["part", "bits"],
+        needs: &[],
+        strikes: false,
+        example: "[[fault]]\nat = \"20s\"\nkind = \"bit-rot\"\ntarget = \"hub\"\nbits = 1\n",
     },
 ];

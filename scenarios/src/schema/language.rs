@@ -1,5 +1,6 @@
 //! Every key of the language: its shape, whether it must be there, what it means, an example.
 
+use super::ailments::{BITS, COUNT, EXTRA, FACTOR, FREE, NTH, OFF, OPERATION, PART, PROBABILITY};
 use super::sea::{CORRUPT, DELAY, DUPLICATE, LOSSES, MTU, OVERHEAD, QUEUES, REORDER};
 
 /// The version of the language that this crate reads.
@@ -405,6 +406,16 @@ pub(crate) static FAULT: Table = Table {
             "How much too fast the wall clock runs, in parts in a million.",
             "drift_ppm = 500",
         ),
+        PART,
+        OPERATION,
+        FACTOR,
+        EXTRA,
+        COUNT,
+        PROBABILITY,
+        FREE,
+        NTH,
+        OFF,
+        BITS,
         optional(
             "every",
             Shape::Time,

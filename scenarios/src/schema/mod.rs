@@ -10,6 +10,7 @@
 //! configurations do use it, through [`ConfigText`].
 
 mod address;
+mod ailments;
 mod config;
 mod faults;
 pub mod impair;
@@ -25,6 +26,8 @@ mod storm;
 mod text;
 
 pub use address::Cidr;
+pub(crate) use ailments::told;
+pub use ailments::{AilmentKind, PartSort, Told};
 pub use config::{ConfigProblem, ConfigText};
 pub use json::json_schema;
 pub use language::{FAULTS, FaultShape, Lasting, Target, VERSION};

@@ -3,6 +3,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::ailments::Told;
 use super::config::ConfigText;
 use super::faults::SPECIAL;
 use super::impair::Impair;
@@ -240,7 +241,7 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
     {
         let what = format!("\"{}\" happens in one moment", kind.shape().name);
         let problem = Problem::new(Code::KeyConflict, key, what, "`for` has no meaning here");
-        reader.sink().push(problem.help("leave `for` out, or use \"crash\", which lasts"));
+        reader.sink().push(problem.help("leave `for` out; with `every` it happens again and again"));
     }
     if let Some(kind) = kind {
         special_keys(reader, kind);
@@ -267,13 +268,14 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
         every,
         times: reader.integer("times"),
         jitter: reader.time("jitter"),
+        told: Told::read(reader, kind),
     }
 }
 
 /// Notes keys that this kind of fault does not take, and those that it needs.
 fn special_keys(reader: &Reader<'_, '_>, kind: FaultKind) {
     let shape = kind.shape();
-    for key in SPECIAL {
+    for &key in SPECIAL {
         if let (Some(span), false) = (reader.key_span(key), shape.takes.contains(&key)) {
             let what = format!("`{key}` has no meaning for \"{}\"", shape.name);
             let problem = Problem::new(Code::KeyConflict, span, what, "leave this out");

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use toml::Spanned;
 
 use super::address::Cidr;
+use super::ailments::{AilmentKind, Told};
 use super::config::ConfigText;
 use super::impair::Impair;
 use super::language::{FAULTS, FaultShape};
@@ -327,6 +328,8 @@ pub struct Fault {
     pub every: Option<Spanned<Time>>,
     /// How many times.
     pub times: Option<Spanned<i64>>,
+    /// What it says of an ailing part.
+    pub told: Told,
     /// How much later it may begin.
     pub jitter: Option<Spanned<Time>>,
 }
@@ -388,6 +391,8 @@ pub enum FaultKind {
     ClockDrift,
     /// The node's wall clock stands still.
     ClockStop,
+    /// A part of the node's board is ailing.
+    Part(AilmentKind),
 }
 
 impl FaultKind {
@@ -411,6 +416,7 @@ impl FaultKind {
             Self::ClockStep => "clock-step",
             Self::ClockDrift => "clock-drift",
             Self::ClockStop => "clock-stop",
+            Self::Part(kind) => kind.name(),
         };
         let row = FAULTS.iter().find(|row| row.name == name);
         row.expect("every kind of fault has a row")
@@ -433,7 +439,7 @@ impl FaultKind {
             "clock-step" => Some(Self::ClockStep),
             "clock-drift" => Some(Self::ClockDrift),
             "clock-stop" => Some(Self::ClockStop),
-            _ => None,
+            other => AilmentKind::named(other).map(Self::Part),
         }
     }
 }

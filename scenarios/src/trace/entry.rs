@@ -82,6 +82,9 @@ impl Entry {
             "frame-marked" => format!("frame {} marked: congestion", ordinal()),
             "fault-began" => format!("FAULT begins: {}", text("fault")),
             "fault-ended" => format!("fault ends: {}", text("fault")),
+            "fault-felt" => {
+                format!("fault felt: {}, {}", text("fault"), self.number("what").unwrap_or_default())
+            }
             "flow" => {
                 format!("{} ({} {})", text("kind"), text("source"), self.number("sequence").unwrap_or_default())
             }

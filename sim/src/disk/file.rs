@@ -1,6 +1,7 @@
 //! What node code holds: an open file.
 
 use std::io;
+use std::time::Duration;
 
 use super::page::Stamp;
 use super::{Disk, Operation, State};
@@ -35,7 +36,7 @@ impl File {
     /// `UnexpectedEof` when the file ends before; an I/O error when told to fail; when the program that opened it is dead.
     pub fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
         self.with(|state| {
-            state.fail_if_told(Operation::Read)?;
+            state.meet(Operation::Read, Duration::ZERO)?;
             let image = &state.files[self.index].current;
             let end = offset.checked_add(bytes.len() as u64);
             if end.is_none_or(|end| end > image.len) {
@@ -53,7 +54,7 @@ impl File {
     /// the program that opened it is dead. Nothing is written then.
     pub fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.with(|state| {
-            state.fail_if_told(Operation::Write)?;
+            state.meet(Operation::Write, Duration::ZERO)?;
             check_end(offset.checked_add(bytes.len() as u64))?;
             let holes = state.files[self.index].holes(offset, bytes.len());
             state.take_pages(holes)?;
@@ -69,7 +70,7 @@ impl File {
     /// As [`write_at`](Self::write_at).
     pub fn set_len(&self, len: u64) -> io::Result<()> {
         self.with(|state| {
-            state.fail_if_told(Operation::Write)?;
+            state.meet(Operation::Write, Duration::ZERO)?;
             check_end(Some(len))?;
             let stamp = state.stamp();
             state.used_pages -= state.files[self.index].set_len(stamp, len);
@@ -86,7 +87,7 @@ impl File {
             let pages = state.files[self.index].dirty_pages();
             let duration = state.sync_duration(pages);
             state.cost.busy(duration);
-            state.fail_if_told(Operation::Sync)?;
+            state.meet(Operation::Sync, duration)?;
             state.counts.syncs += 1;
             state.counts.synced_bytes += pages * super::PAGE_SIZE as u64;
             let (now_ns, done_ns) = (state.cost.now_ns(), state.reached_ns());
@@ -115,7 +116,8 @@ impl State {
 
     fn take_pages(&mut self, count: u64) -> io::Result<()> {
         let used_pages = self.used_pages + count;
-        if count > 0 && used_pages > self.spec.capacity_bytes / super::PAGE_SIZE as u64 {
+        let capacity_pages = self.spec.capacity_bytes / super::PAGE_SIZE as u64;
+        if count > 0 && (used_pages > capacity_pages || self.is_full(used_pages)) {
             self.counts.errors += 1;
             return Err(io::ErrorKind::StorageFull.into());
         }

@@ -7,13 +7,17 @@
 //! A sync takes time, and a node's poll runs ahead of the world's clock by its debt. The disk knows at which instant each
 //! write and sync happens; a cut that falls in between takes back what had not happened yet.
 //!
-//! A file's name becomes durable with the file's first sync. Not here: renames and removals, bit rot, the time of reads
-//! that miss the cache.
+//! A file's name becomes durable with the file's first sync. Not here: renames and removals, the time of reads that miss
+//! the cache.
+//!
+//! What a disk can be ailing with ([`Ailment`](crate::hw::Ailment)): slowness, errors, want of space, rot, and a power
+//! that fails in the midst of its nth operation.
 //!
 //! Node code speaks to it through [`File`], or as the storage of a redb database ([`RedbBackend`]).
 
 mod cut;
 mod file;
+mod ills;
 mod page;
 mod redb;
 
@@ -28,6 +32,8 @@ use rand_core::Rng;
 pub use self::file::File;
 pub use self::redb::RedbBackend;
 pub use crate::hw::{Cost, Meter};
+
+use crate::hw::Ills;
 
 use self::page::{Contents, PAGE_SIZE};
 
@@ -50,7 +56,7 @@ impl Default for Spec {
 }
 
 /// What a disk can be told to fail at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// [`File::read_at`].
     Read,
@@ -96,6 +102,7 @@ struct State {
     /// Numbers all writes, so that those of several files have an order.
     sequence: u64,
     failing: Vec<(Operation, u32)>,
+    ills: Ills,
     counts: Counts,
 }
 
@@ -112,6 +119,7 @@ impl Disk {
                 used_pages: 0,
                 sequence: 0,
                 failing: Vec::new(),
+                ills: Ills::default(),
                 counts: Counts::default(),
             })),
         }

@@ -138,6 +138,25 @@ impl Contents {
         self.current.used_pages()
     }
 
+    pub(super) fn durable_pages(&self) -> usize {
+        self.durable.pages.len()
+    }
+
+    /// One bit of the `nth` durable page changes, in the cache too where it holds that very page. Gives the page's number.
+    pub(super) fn rot(&mut self, nth: usize, bit: usize) -> usize {
+        let (number, page) = self.durable.pages.iter().nth(nth).expect("one of the durable pages");
+        let number = *number;
+        let cached = self.current.pages.get(&number).is_some_and(|cached| Arc::ptr_eq(cached, page));
+        let mut rotten = page.to_vec();
+        rotten[bit / 8] ^= 0x80 >> (bit % 8);
+        let rotten: Arc<[u8]> = rotten.into();
+        if cached {
+            self.current.set_page(number, Some(rotten.clone()));
+        }
+        self.durable.set_page(number, Some(rotten));
+        number
+    }
+
     /// How many pages a write would take that are holes now.
     pub(super) fn holes(&self, offset: u64, length: usize) -> u64 {
         if length == 0 {

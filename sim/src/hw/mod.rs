@@ -7,15 +7,18 @@
 //! - [`signal`]: the physical world, as named quantities over virtual time;
 //! - [`i2c`]: a bus, its targets, and what can be wrong with it;
 //! - [`sht4x`]: Sensirion's temperature and humidity sensor;
-//! - [`flash`]: NOR flash that tears and wears.
+//! - [`flash`]: NOR flash that tears and wears;
+//! - [`ailment`]: what faults can do to any of it.
 //!
 //! There is no driver here: those are written against embedded-hal and run on boards too.
 
+pub mod ailment;
 mod bench;
 pub mod flash;
 pub mod i2c;
 pub mod sht4x;
 pub mod signal;
 
+pub use ailment::{Ailment, Case, Faulty, Ills, Odds, Onset};
 pub use bench::{Bench, Cost, Meter};
 pub use flash::Flash;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::wander::Wander;
 use super::{ClockSpec, NodeId};
 use crate::executor::TaskId;
+use crate::hw::Faulty;
 use crate::kernel::Effect;
 use crate::metric::MetricId;
 use crate::net::NicId;
@@ -130,6 +131,8 @@ pub(crate) struct NodeCore {
     pub(crate) tasks: RefCell<Vec<TaskId>>,
     pub(crate) nics: RefCell<Vec<NicId>>,
     pub(crate) powered: RefCell<Vec<Rc<dyn Powered>>>,
+    /// What of its board can be ailing, by name.
+    pub(crate) parts: RefCell<Vec<(String, Rc<dyn Faulty>)>>,
     pub(crate) entropy: RefCell<Option<Box<Stream>>>,
     /// Counts boots and losses of power: what was scheduled for an earlier life does nothing.
     pub(crate) life: Cell<u32>,
@@ -163,6 +166,7 @@ impl NodeCore {
             parked: RefCell::default(),
             held: RefCell::default(),
             powered: RefCell::default(),
+            parts: RefCell::default(),
             metrics: RefCell::default(),
             entropy: RefCell::default(),
         }

@@ -117,6 +117,13 @@ pub enum Event {
         /// Its place in the timeline.
         fault: u32,
     },
+    /// A fault did something: it was drawn, counted, or felt by what it ails.
+    FaultFelt {
+        /// Its place in the timeline.
+        fault: u32,
+        /// What, as a word of the fault's own: nanoseconds, a number, a bit's place.
+        what: u64,
+    },
     /// A node passed a point in the life of something that it counts one by one.
     Flow {
         /// The node.
@@ -207,6 +214,7 @@ impl Event {
             Self::Verdict { expectation, verdict } => (12, expectation, verdict as u64),
             Self::Input { what } => (13, what.0, 0),
             Self::Crash { node } => (14, node.bits(), 0),
+            Self::FaultFelt { fault, what } => (24, fault, what),
             Self::FrameDuplicated { link, ordinal } => (15, link.bits(), ordinal),
             Self::FrameDamaged { link, ordinal, digest } => {
                 fingerprint.mix(digest);
@@ -277,6 +285,7 @@ impl Event {
             Self::FrameMarked { .. } => "frame-marked",
             Self::FaultBegan { .. } => "fault-began",
             Self::FaultEnded { .. } => "fault-ended",
+            Self::FaultFelt { .. } => "fault-felt",
             Self::Flow { .. } => "flow",
             Self::Called { .. } => "called",
             Self::Answered { .. } => "answered",

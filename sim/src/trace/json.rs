@@ -103,6 +103,10 @@ impl NamedRecord<'_> {
             Event::FaultBegan { fault } | Event::FaultEnded { fault } => {
                 map.serialize_entry("fault", names.fault(fault))
             }
+            Event::FaultFelt { fault, what } => {
+                map.serialize_entry("fault", names.fault(fault))?;
+                map.serialize_entry("what", &what)
+            }
             Event::Flow { kind, source, sequence, .. } => {
                 map.serialize_entry("kind", names.symbol(kind))?;
                 map.serialize_entry("source", names.symbol(source))?;

@@ -93,6 +93,7 @@ fn words(event: &Event, names: &Names, palette: Palette) -> (String, Style) {
         Event::Refusal { what, .. } => (format!("is refused {}", names.symbol(what)), palette.bad()),
         Event::FaultBegan { fault } => (format!("fault begins: {}", names.fault(fault)), palette.caution()),
         Event::FaultEnded { fault } => (format!("fault ends: {}", names.fault(fault)), palette.caution()),
+        Event::FaultFelt { fault, what } => (format!("fault felt: {}, {what}", names.fault(fault)), palette.caution()),
         Event::Flow { kind, source, sequence, .. } => {
             (format!("{} {} {sequence}", names.symbol(kind), names.symbol(source)), plain)
         }

@@ -166,7 +166,11 @@ impl Hub {
     /// Stores a batch, and tells of it. When this returns the batch is durable.
     pub(crate) fn record(&self, batch: &[Reading]) -> Result<Vec<Recorded>, RecordError> {
         let now_ms = self.now_ms();
-        let recorded = self.inner.store.record(batch, now_ms)?;
+        let recorded = self.inner.store.record(batch, now_ms).inspect_err(|error| {
+            if let RecordError::Store(error) = error {
+                self.inner.observer.store_failed(error);
+            }
+        })?;
         for (reading, recorded) in batch.iter().zip(&recorded) {
             self.inner.presence.borrow_mut().hear(&reading.device, now_ms);
             match recorded {
@@ -184,20 +188,25 @@ impl Hub {
     }
 
     pub(crate) fn devices(&self) -> Result<Vec<(Device, bool)>, StoreError> {
-        let devices = self.inner.store.devices()?;
+        let devices = self.told(self.inner.store.devices())?;
         Ok(devices.into_iter().map(|device| self.with_presence(device)).collect())
     }
 
     pub(crate) fn device(&self, name: &str) -> Result<Option<(Device, bool)>, StoreError> {
-        Ok(self.inner.store.device(name)?.map(|device| self.with_presence(device)))
+        Ok(self.told(self.inner.store.device(name))?.map(|device| self.with_presence(device)))
     }
 
     pub(crate) fn reading(&self, device: &str, sequence: u64) -> Result<Option<StoredReading>, StoreError> {
-        self.inner.store.reading(device, sequence)
+        self.told(self.inner.store.reading(device, sequence))
     }
 
     pub(crate) fn readings(&self, device: &str, from: u64, limit: usize) -> Result<Vec<StoredReading>, StoreError> {
-        self.inner.store.readings(device, from, limit)
+        self.told(self.inner.store.readings(device, from, limit))
+    }
+
+    /// What the store answered, and the observer told of it if it failed.
+    fn told<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        answer.inspect_err(|error| self.inner.observer.store_failed(error))
     }
 
     /// A device that only repeats itself is heard, though nothing of it is stored.

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use crate::StoreError;
+
 /// Learns of what happens at the hub, as it happens: to count it, to show it, or to check it. It is called in the midst
 /// of a request and so should be quick.
 pub trait Observer: 'static {
@@ -24,6 +26,12 @@ pub trait Observer: 'static {
     fn online(&self, devices: usize) {
         let _ = devices;
     }
+
+    /// The store failed, and whoever asked was told so. A database that has seen an I/O error may refuse everything until
+    /// it is opened anew: then stop serving, and begin again.
+    fn store_failed(&self, error: &StoreError) {
+        let _ = error;
+    }
 }
 
 /// Nobody is told.
@@ -44,5 +52,9 @@ impl<O: Observer + ?Sized> Observer for Rc<O> {
 
     fn online(&self, devices: usize) {
         O::online(self, devices);
+    }
+
+    fn store_failed(&self, error: &StoreError) {
+        O::store_failed(self, error);
     }
 }

@@ -1,0 +1,293 @@
+//! Faults of parts of boards: their keys, what they ail, and what is made of what a file says.
+//!
+//! Such a fault is a row of [`FAULTS`](super::FAULTS) like any other, and a row here.
+
+use std::fmt::Write as _;
+
+use toml::Spanned;
+use wavetank_sim::disk::Operation;
+use wavetank_sim::hw::{Ailment, Odds};
+
+use super::language::{Field, Shape, optional};
+use super::reader::Reader;
+use super::scenario::FaultKind;
+use super::text::Text;
+use crate::diagnose::{Code, Problem};
+use crate::units::{Probability, Size, Time};
+
+/// What sort of part of a board something is, which says what can ail it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PartSort {
+    /// A disk.
+    Disk,
+}
+
+impl PartSort {
+    /// In words.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+        }
+    }
+}
+
+pub(super) const PART: Field = optional(
+    "part",
+    Shape::Text,
+    "Which part of the node, by name or glob; all that can be ailing so if left out. `wavetank kinds` lists them.",
+    "part = \"disk\"",
+);
+pub(super) const OPERATION: Field = optional(
+    "operation",
+    Shape::Word(&[
+        ("read", "Reads."),
+        ("write", "Writes to the cache, and changes of a file's length."),
+        ("sync", "Syncs, which make durable what was written."),
+    ]),
+    "Which operations.",
+    "operation = \"sync\"",
+);
+pub(super) const FACTOR: Field =
+    optional("factor", Shape::Integer { min: 1, max: 1_000_000 }, "How many times as long it takes.", "factor = 20");
+pub(super) const EXTRA: Field = optional("extra", Shape::Time, "How much longer it takes on top.", "extra = \"30ms\"");
+pub(super) const COUNT: Field = optional(
+    "count",
+    Shape::Integer { min: 1, max: 4_294_967_295 },
+    "How many occasions it takes, from the next on; all while it lasts if neither this nor `probability` is said.",
+    "count = 3",
+);
+pub(super) const PROBABILITY: Field =
+    optional("probability", Shape::Probability, "How many of the occasions it takes.", "probability = \"20 %\"");
+pub(super) const FREE: Field =
+    optional("free", Shape::Size, "How much may still be written, in whole pages of 4 KiB.", "free = \"64 KiB\"");
+pub(super) const NTH: Field = optional(
+    "nth",
+    Shape::Integer { min: 1, max: i64::MAX },
+    "Which occasion from `at` on, counted from 1.",
+    "nth = 5",
+);
+pub(super) const OFF: Field =
+    optional("off", Shape::Time, "How long the power stays away; 1s if left out.", "off = \"2s\"");
+pub(super) const BITS: Field =
+    optional("bits", Shape::Integer { min: 1, max: 1_000_000 }, "How many bits change; 1 if left out.", "bits = 3");
+
+/// What a file says of an ailment.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Which part of the node.
+    pub part: Option<Text>,
+    operation: Option<Operation>,
+    factor: Option<u32>,
+    extra: Option<Time>,
+    count: Option<u32>,
+    probability: Option<Spanned<Probability>>,
+    free: Option<Size>,
+    nth: Option<u64>,
+    off: Option<Time>,
+    bits: Option<u32>,
+}
+
+impl Told {
+    pub(super) fn read(reader: &Reader<'_, '_>, kind: Option<FaultKind>) -> Self {
+        let small = |key| reader.integer(key).and_then(|read| u32::try_from(read.into_inner()).ok());
+        let time = |key| reader.time(key).map(Spanned::into_inner);
+        if let (Some(_), Some(second)) = (reader.key_span("count"), reader.key_span("probability")) {
+            let problem =
+                Problem::new(Code::KeyConflict, second, "`count` and `probability` exclude each other", "here");
+            reader.sink().push(problem.help("leave one of them out"));
+        }
+        if let Some(FaultKind::Part(kind)) = kind
+            && kind.row().one_of.iter().all(|key| !reader.has(key))
+            && let Some(example) = kind.row().one_of.first()
+        {
+            let keys: Vec<String> = kind.row().one_of.iter().map(|key| format!("`{key}`")).collect();
+            let what = format!("\"{}\" needs {}", kind.name(), keys.join(" or "));
+            let problem = Problem::new(Code::MissingKey, reader.span(), what, "here");
+            reader.sink().push(problem.help(format!("for example: {}", reader.example(example))));
+        }
+        Self {
+            part: reader.filled("part"),
+            operation: reader.word("operation").map(|word| [Operation::Read, Operation::Write, Operation::Sync][word]),
+            factor: small("factor"),
+            extra: time("extra"),
+            count: small("count"),
+            probability: reader.probability("probability"),
+            free: reader.size("free").map(Spanned::into_inner),
+            nth: reader.integer("nth").map(|nth| nth.into_inner().unsigned_abs()),
+            off: time("off"),
+            bits: small("bits"),
+        }
+    }
+
+    fn odds(&self) -> Odds {
+        match (self.count, &self.probability) {
+            (Some(count), _) => Odds::Next(count),
+            (None, Some(share)) => Odds::PartsPerBillion(share.get_ref().as_ppb()),
+            (None, None) => Odds::Always,
+        }
+    }
+
+    /// How long the node may still be without power when the fault is over.
+    pub(crate) fn off_ns(&self) -> u64 {
+        if self.nth.is_some() { self.off.unwrap_or(OFF_DEFAULT).as_nanos() } else { 0 }
+    }
+}
+
+const OFF_DEFAULT: Time = Time::from_secs(1);
+
+/// A kind of ailment: its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AilmentKind(u8);
+
+/// What the language knows of a kind of ailment.
+pub(crate) struct Row {
+    /// The name of its row in [`FAULTS`](super::FAULTS).
+    name: &'static str,
+    /// What parts can have it.
+    pub(crate) sorts: &'static [PartSort],
+    /// Keys of which one must be there.
+    one_of: &'static [&'static str],
+    make: fn(&Told) -> Ailment,
+}
+
+static ROWS: &[Row] = &[
+    Row {
+        name: "disk-slow",
+        sorts: &[PartSort::Disk],
+        one_of: &["factor", "extra"],
+        make: |told| {
+            let operation = told.operation.unwrap_or(Operation::Sync);
+            let extra_ns = told.extra.map_or(0, Time::as_nanos);
+            Ailment::DiskSlow { operation, factor: told.factor.unwrap_or(1), extra_ns }
+        },
+    },
+    Row {
+        name: "disk-error",
+        sorts: &[PartSort::Disk],
+        one_of: &[],
+        make: |told| Ailment::DiskError { operation: told.operation, odds: told.odds() },
+    },
+    Row {
+        name: "disk-full",
+        sorts: &[PartSort::Disk],
+        one_of: &[],
+        make: |told| Ailment::DiskFull { free_bytes: told.free.map_or(0, Size::as_bytes) },
+    },
+    Row {
+        name: "disk-cut",
+        sorts: &[PartSort::Disk],
+        one_of: &[],
+        make: |told| {
+            let nth = told.nth.unwrap_or(1);
+            Ailment::DiskCut { operation: told.operation, nth, off_ns: told.off_ns() }
+        },
+    },
+    Row {
+        name: "bit-rot",
+        sorts: &[PartSort::Disk],
+        one_of: &[],
+        make: |told| Ailment::BitRot { bits: told.bits.unwrap_or(1) },
+    },
+];
+
+impl AilmentKind {
+    /// The kind of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let row = ROWS.iter().position(|row| row.name == name)?;
+        u8::try_from(row).ok().map(Self)
+    }
+
+    pub(crate) fn row(self) -> &'static Row {
+        &ROWS[usize::from(self.0)]
+    }
+
+    /// As the language names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// What ails a part of which a file says this.
+    pub(crate) fn make(self, told: &Told) -> Ailment {
+        (self.row().make)(told)
+    }
+
+    /// What it is when nothing more is said.
+    pub(crate) fn plain(self) -> Ailment {
+        self.make(&Told::default())
+    }
+}
+
+impl FaultKind {
+    /// The kind of an ailment.
+    ///
+    /// # Panics
+    /// Never: every ailment has a row, which a test proves.
+    pub(crate) fn of(ailment: Ailment) -> Self {
+        Self::Part(AilmentKind::named(ailment.name()).expect("every ailment has a row"))
+    }
+}
+
+/// The keys that say what an ailment is.
+pub(crate) fn told(ailment: &Ailment) -> String {
+    let mut text = String::new();
+    let mut key = |name: &str, value: &dyn std::fmt::Display| {
+        writeln!(text, "{name} = {value}").expect("a string takes all");
+    };
+    let word = |operation: Operation| match operation {
+        Operation::Read => "\"read\"",
+        Operation::Write => "\"write\"",
+        Operation::Sync => "\"sync\"",
+    };
+    let quoted = |time_ns: u64| format!("\"{}\"", Time::from_nanos(time_ns));
+    let mut odds = None;
+    match *ailment {
+        Ailment::DiskSlow { operation, factor, extra_ns } => {
+            key("operation", &word(operation));
+            key("factor", &factor);
+            key("extra", &quoted(extra_ns));
+        }
+        Ailment::DiskError { operation, odds: told } => {
+            odds = Some(told);
+            if let Some(operation) = operation {
+                key("operation", &word(operation));
+            }
+        }
+        Ailment::DiskFull { free_bytes } => key("free", &format_args!("\"{free_bytes} B\"")),
+        Ailment::DiskCut { operation, nth, off_ns } => {
+            if let Some(operation) = operation {
+                key("operation", &word(operation));
+            }
+            key("nth", &nth);
+            key("off", &quoted(off_ns));
+        }
+        Ailment::BitRot { bits } => key("bits", &bits),
+        _ => {}
+    }
+    match odds {
+        Some(Odds::Next(count)) => key("count", &count),
+        Some(Odds::PartsPerBillion(parts)) => key("probability", &format_args!("\"{parts} ppb\"")),
+        Some(Odds::Always) | None => {}
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::faults::FAULTS;
+    use super::*;
+
+    #[test]
+    fn every_row_is_listed_among_the_faults() {
+        for row in ROWS {
+            let shape = FAULTS.iter().find(|shape| shape.name == row.name).expect("a fault");
+            assert!(row.one_of.iter().all(|key| shape.takes.contains(key)), "{}", row.name);
+            let kind = AilmentKind::named(row.name).expect("its own kind");
+            assert_eq!(kind.plain().name(), row.name);
+            assert!(!shape.strikes || shape.needs.is_empty() && row.one_of.is_empty(), "{}", row.name);
+        }
+    }
+}
