@@ -40,6 +40,34 @@ fn what_sometimes_should_hold_and_never_does_is_told() {
 }
 
 #[test]
+fn a_guided_search_writes_down_what_fails_and_it_fails_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = folder.path().join("found");
+    let explore = |jobs| {
+        let found = found.to_str().unwrap();
+        wavetank(&[
+            "explore",
+            "scenarios/tests/guided/rough.toml",
+            "--guided",
+            found,
+            "--seeds",
+            "40",
+            "--jobs",
+            jobs,
+            "--json",
+        ])
+    };
+    let [one, two] = ["1", "2"].map(explore);
+    assert_eq!(one.status.code(), Some(1), "{}", err(&one));
+    let [one, two] = [json(&one), json(&two)];
+    assert_eq!((&one["groups"], &one["seeds"]), (&two["groups"], &40.into()), "whatever the number of workers");
+    let written = found.join("rough-1.toml");
+    let run = wavetank(&["run", written.to_str().unwrap(), "--json"]);
+    let report = json(&run);
+    assert!(out(&run).contains("\"broken\""), "{report}");
+}
+
+#[test]
 fn what_breaks_is_grouped_and_can_be_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let results = folder.path().join("found.jsonl");

@@ -11,6 +11,7 @@ use wavetank_sim::random::Probability;
 use wavetank_sim::time::{Duration, Instant, nanos};
 use wavetank_sim::world::World;
 
+use crate::explore::guided::Watch;
 use crate::expr::{self, Program};
 use crate::impairments::impairments;
 use crate::plan::{self, Chance, Damage, Demand, Direction, End, Impairments, NetworkKind, Plan, What};
@@ -26,12 +27,15 @@ pub(crate) struct Built {
 }
 
 /// Fills an empty world.
-pub(crate) fn build(plan: &Plan, seed: u64, given: &Given, world: &mut World) -> Built {
+pub(crate) fn build(plan: &Plan, seed: u64, given: &Given, watch: Option<&Watch>, world: &mut World) -> Built {
     let (nodes, nics) = plan.nodes.iter().map(|node| add_node(node, seed, world)).unzip();
     let mut built = Built { nodes, nics, cables: Vec::new() };
     add_cables(plan, &mut built, world);
-    for expectation in &plan.expectations {
-        let rule = rule(&expectation.demand, &built.nodes);
+    for (index, expectation) in plan.expectations.iter().enumerate() {
+        let mut rule = rule(&expectation.demand, &built.nodes);
+        if let (Some(watch), Rule::Metrics { predicate, .. }) = (watch, &mut rule) {
+            *predicate = watched(watch.clone(), index, Arc::clone(predicate));
+        }
         world.expect(check::Expectation { name: expectation.name.to_string(), rule });
     }
     for fault in &given.decisions.faults {
@@ -42,6 +46,14 @@ pub(crate) fn build(plan: &Plan, seed: u64, given: &Given, world: &mut World) ->
         packets: given.decisions.packets.iter().map(|packet| self::packet(packet, &built)).collect(),
     });
     built
+}
+
+/// The same predicate, but `watch` sees what it looks at.
+fn watched(watch: Watch, index: usize, predicate: check::Predicate) -> check::Predicate {
+    Arc::new(move |cells| {
+        watch.look(index, cells);
+        predicate(cells)
+    })
 }
 
 /// `None` if it is no chance of links.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wavetank_scenarios::Plan;
-use wavetank_scenarios::explore::{Heart, Limits, Outcome, Ran, run_seed, threads};
+use wavetank_scenarios::explore::{Heart, Limits, Outcome, Ran, guided, run_seed, threads};
 use wavetank_scenarios::run::RunError;
 use wavetank_scenarios::shrink::{self, Case, Shrunk};
 
@@ -45,12 +45,22 @@ pub fn plan(system: &System, build: Build) -> Arc<Plan> {
 ///
 /// If a world cannot be had.
 pub fn find(system: &System, build: Build, seeds_max: u64, jobs: usize) -> Result<Option<Found>, RunError> {
-    let (plan, began) = (plan(system, build), Instant::now());
+    let plan = plan(system, build);
+    plainly(&plan, plan.seed, seeds_max, jobs)
+}
+
+/// As [`find`], from another seed on.
+///
+/// # Errors
+///
+/// If a world cannot be had.
+pub fn plainly(plan: &Arc<Plan>, first: u64, seeds_max: u64, jobs: usize) -> Result<Option<Found>, RunError> {
+    let began = Instant::now();
     let mut seeds = 0;
     let flow = threads::in_order(
-        (plan.seed, seeds_max),
+        (first, seeds_max),
         jobs,
-        |seed| run_seed(&plan, seed, &LIMITS, &Heart::default()),
+        |seed| run_seed(plan, seed, &LIMITS, &Heart::default()),
         |_, ran| {
             seeds += 1;
             match ran {
@@ -64,6 +74,27 @@ pub fn find(system: &System, build: Build, seeds_max: u64, jobs: usize) -> Resul
         ControlFlow::Continue(()) => Ok(None),
         ControlFlow::Break(outcome) => Ok(Some(Found { seeds, took: began.elapsed(), outcome: outcome? })),
     }
+}
+
+/// As [`plainly`], with the guided search.
+///
+/// # Errors
+///
+/// If a world cannot be had.
+pub fn guidedly(plan: &Arc<Plan>, first: u64, runs_max: u64, jobs: usize) -> Result<Option<Found>, RunError> {
+    let began = Instant::now();
+    let mut seeds = 0;
+    let flow = guided::explore(plan, (first, runs_max), jobs, &LIMITS, |varied| {
+        seeds += 1;
+        match varied.outcome.failure {
+            None => ControlFlow::Continue(()),
+            Some(_) => ControlFlow::Break(varied.outcome),
+        }
+    })?;
+    Ok(match flow {
+        ControlFlow::Continue(()) => None,
+        ControlFlow::Break(outcome) => Some(Found { seeds, took: began.elapsed(), outcome }),
+    })
 }
 
 /// Shrinks the failure of a seed.

@@ -15,6 +15,7 @@ Examples:
   wavetank explore storm.toml --for 10min           as many as there is time for
   wavetank explore storm.toml --seeds 100000 --from random --results found.jsonl
   wavetank replay found.jsonl                       the first that failed, event by event
+  wavetank explore storm.toml --guided found        what is new is varied; failures are written to found/
 
 Exit codes: 0 nothing broke, 1 something did, or what is to hold `sometimes` held with no seed, 2 bad input or usage,
 130 ended by Ctrl-C with what was found.")]
@@ -34,6 +35,10 @@ pub(crate) struct Explore {
     /// The first seed: a number, 0x and hex digits, or `random` [default: the scenario's].
     #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
     pub(crate) from: Option<Seed>,
+    /// Varies the faults of runs that showed something new, instead of drawing every run anew. What fails is written as a
+    /// scenario of its own into this folder. Runs share this process.
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, conflicts_with_all = ["results", "stall"])]
+    pub(crate) guided: Option<PathBuf>,
     /// Prints one JSON object instead of the summary.
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,5 +1,6 @@
 //! `wavetank explore`: many seeds of one scenario, and what broke with which of them.
 
+mod guided;
 mod report;
 mod results;
 
@@ -40,6 +41,9 @@ pub(crate) fn run(arguments: &Explore, registry: &Registry, out: &mut impl Write
         jobs: arguments.jobs.map_or_else(threads::jobs, usize::from),
     };
     let limits = Limits { events_max: arguments.events_max, stall_s: arguments.stall, ..Limits::default() };
+    if let Some(folder) = &arguments.guided {
+        return guided::run(arguments, folder, &text, plan, order, &limits, out);
+    }
     let task = Task { name: arguments.file.display().to_string(), text, limits };
     let mut results = arguments.results.as_deref().map(|to| Results::create(to, &arguments.file, &plan)).transpose()?;
 
@@ -72,7 +76,8 @@ pub(crate) fn run(arguments: &Explore, registry: &Registry, out: &mut impl Write
     }
     let interrupted = interrupt.was_pressed();
     let wandering = if interrupted { Vec::new() } else { wandering(&task, &search.groups, &command)? };
-    let report = Report::new(arguments, &plan, &search, &wandering, interrupted);
+    let replay = |group: &Group| replay_line(&arguments.file, group.first_seed);
+    let report = Report::new(arguments, &plan, &search, &wandering, interrupted, replay);
     print(&report, arguments.json, out)?;
     Ok(match (interrupted, search.groups.failures()) {
         (true, _) => Exit::Interrupted,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use wavetank_scenarios::explore::{FailureKind, Group, Signature};
 use wavetank_scenarios::{Plan, plan};
 
-use super::{Search, replay_line, took};
+use super::{Search, took};
 use crate::arguments::Explore;
 use crate::human::{count, exact_seconds, per_second, plural};
 use crate::summary::{BAD, FAINT, GOOD, styled};
@@ -62,6 +62,7 @@ impl<'a> Report<'a> {
         search: &'a Search,
         wandering: &[usize],
         interrupted: bool,
+        replay: impl Fn(&Group) -> String,
     ) -> Self {
         let told = |(index, group): (usize, &'a Group)| Told {
             signature: group.signature.clone(),
@@ -71,7 +72,7 @@ impl<'a> Report<'a> {
             smallest_seed: group.smallest_seed,
             at_ns: group.at_ns,
             message: &group.message,
-            replay: replay_line(&arguments.file, group.first_seed),
+            replay: replay(group),
             wanders: wandering.contains(&index),
         };
         Self {

@@ -10,6 +10,7 @@
 //! No text for people is made here but the words of a failure.
 
 mod groups;
+pub mod guided;
 mod panics;
 pub mod pool;
 mod signature;

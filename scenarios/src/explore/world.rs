@@ -9,11 +9,12 @@ use wavetank_sim::node::PolledNode;
 use wavetank_sim::time::Instant;
 use wavetank_sim::world::{self, Snapshot, Stop, World};
 
+use super::guided::Watch;
 use super::signature::{first, kind_of};
 use super::untested::unseen;
 use super::{Failure, FailureKind, panics};
 use crate::plan::Plan;
-use crate::run::{Given, RunError, RunOptions, start};
+use crate::run::{Given, RunError, RunOptions, start_watched};
 
 /// What a run may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,8 +129,32 @@ pub fn run_given(
     limits: &Limits,
     heart: &Heart,
 ) -> Result<Ran, RunError> {
+    run_with(plan, seed, given, limits, heart, None)
+}
+
+/// As [`run_given`], and `watch` sees what it does.
+pub(super) fn run_watched(
+    plan: &Arc<Plan>,
+    seed: u64,
+    given: Option<Arc<Given>>,
+    limits: &Limits,
+    heart: &Heart,
+    watch: &Watch,
+) -> Result<Ran, RunError> {
+    run_with(plan, seed, given, limits, heart, Some(watch))
+}
+
+fn run_with(
+    plan: &Arc<Plan>,
+    seed: u64,
+    given: Option<Arc<Given>>,
+    limits: &Limits,
+    heart: &Heart,
+    watch: Option<&Watch>,
+) -> Result<Ran, RunError> {
     let polls_per_instant_max = Some(limits.events_per_instant_max);
-    let session = start(plan, &RunOptions { seed: Some(seed), given, polls_per_instant_max, ..RunOptions::default() })?;
+    let options = RunOptions { seed: Some(seed), given, polls_per_instant_max, ..RunOptions::default() };
+    let session = start_watched(plan, &options, watch.cloned(), |_| ())?;
     let (beats, end, bounds) = (heart.clone(), Instant::from_nanos(plan.duration_ns), *limits);
     let polled = session.call(|world| world.polled())?;
     heart.hold(Some((seed, polled.clone())));

@@ -15,6 +15,7 @@ use wavetank_sim::trace::JsonLines;
 use wavetank_sim::world::{World, WorldConfig};
 
 use crate::build::build;
+use crate::explore::guided::Watch;
 use crate::plan::Plan;
 
 /// What a run is asked to be, besides its plan.
@@ -81,6 +82,16 @@ pub fn start_with(
     options: &RunOptions,
     prepare: impl FnOnce(&mut World) + Send + 'static,
 ) -> Result<Session, RunError> {
+    start_watched(plan, options, None, prepare)
+}
+
+/// As [`start_with`], and `watch` sees what the run does.
+pub(crate) fn start_watched(
+    plan: &Arc<Plan>,
+    options: &RunOptions,
+    watch: Option<Watch>,
+    prepare: impl FnOnce(&mut World) + Send + 'static,
+) -> Result<Session, RunError> {
     let (plan, options) = (Arc::clone(plan), options.clone());
     let mut config = WorldConfig { seed: options.seed.unwrap_or(plan.seed), ..WorldConfig::default() };
     if let Some(polls_max) = options.polls_per_instant_max {
@@ -90,7 +101,10 @@ pub fn start_with(
     Session::start(config.clone(), move |world| {
         let own = options.given.is_none().then(|| Given::own(&plan, config.seed));
         let given = own.as_ref().or(options.given.as_deref()).expect("one of them is there");
-        let built = build(&plan, config.seed, given, world);
+        let built = build(&plan, config.seed, given, watch.as_ref(), world);
+        if let Some(watch) = &watch {
+            world.add_sink(watch.sink(&plan));
+        }
         if options.record == Record::On {
             world.record_packets();
         }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use self::draft::Draft;
 use crate::explore::{FailureKind, Heart, Limits, Signature, run_seed, threads};
-use crate::run::{Record, RunError};
+use crate::run::{Given, Record, RunError};
 use crate::{Plan, Registry};
 
 /// What is to be shrunk.
@@ -128,6 +128,18 @@ pub fn shrink(case: &Case<'_>, each: impl FnMut(Step) -> ControlFlow<()>) -> Res
         faults: [all, draft.mishaps.len()],
         runs: shrinker.runs,
     })
+}
+
+/// A run as a scenario of its own in which nothing is left to chance: `text` is the plan's, and `given` what was given to
+/// the run in place of what the seed draws.
+///
+/// # Errors
+///
+/// If the run cannot be had.
+pub fn written_out(text: &str, plan: &Arc<Plan>, seed: u64, given: Option<Arc<Given>>) -> Result<String, ShrinkError> {
+    let decided = crate::run::run(plan, seed, Record::On, given)?.decisions.to_toml(plan);
+    let draft = Draft::new(text, seed, plan, &decided).map_err(|error| ShrinkError::Scenario(error.to_string()))?;
+    Ok(draft.meant_to_fail().text())
 }
 
 fn read(case: &Case<'_>, text: &str) -> Result<Plan, String> {

@@ -2,6 +2,7 @@
 
 mod acknowledged_too_early;
 mod address_twice;
+mod both_slots;
 mod bounded_queues;
 mod cached_address;
 mod cancelled_read;
@@ -51,5 +52,6 @@ pub fn all() -> Vec<System> {
         two_leaders::SYSTEM,
         stale_reads::SYSTEM,
         recovery_cut_short::SYSTEM,
+        both_slots::SYSTEM,
     ]
 }

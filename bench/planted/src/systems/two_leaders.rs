@@ -19,7 +19,6 @@ calm_after = "4s"
 [profile.air]
 latency = "2ms"
 jitter = "1ms"
-loss = "0.5 %"
 [node.member]
 kind = "member"
 count = 3
