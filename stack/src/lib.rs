@@ -38,6 +38,8 @@ pub mod storage;
 mod table;
 pub mod tcp;
 pub mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod udp;
 
 pub use address::{Cidr, ParseCidrError, Route};
