@@ -7,7 +7,7 @@ use crate::shell;
 use crate::{Outcome, metadata, tools};
 
 /// What the cases start, and the package that brings it. A case whose program cannot be had is skipped by name.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("iperf3", "iperf3"),
     ("ping", "iputils-ping"),
     ("dnsmasq", "dnsmasq-base"),
@@ -16,6 +16,8 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("nginx", "nginx-light"),
+    ("curl", "curl"),
+    ("openssl", "openssl"),
 ];
 
 /// Runs the cases whose names hold one of `words`; all if there are none.

@@ -64,6 +64,11 @@ impl<'b, S> Connection<'b, S> {
         self.stream
     }
 
+    /// The buffer, without the stream.
+    pub(super) fn into_buffer(self) -> &'b mut [u8] {
+        self.buffer
+    }
+
     pub(super) fn set_state(&mut self, state: State) {
         self.state = state;
     }
@@ -90,13 +95,19 @@ impl<'b, S: Read + Write> Connection<'b, S> {
     ///
     /// [`SendError`] says which of them leave the connection usable. Dropping the future spends it.
     pub async fn send(&mut self, request: &Request<'_>) -> Result<Response<'_, 'b, S>, SendError<S::Error>> {
+        let (head, filled) = self.exchange(request).await?;
+        Ok(Response::new(self, head, filled, request.range))
+    }
+
+    /// [`Connection::send`], just the facts: the answer's head, and how many bytes of the buffer are filled.
+    pub(super) async fn exchange(&mut self, request: &Request<'_>) -> Result<(Head, usize), SendError<S::Error>> {
         if self.state != State::Ready {
             return Err(SendError::Spent);
         }
         let head_len = request.encode(request.length(), self.buffer).map_err(SendError::Request)?;
         self.state = State::Busy;
         self.write_request(head_len, request.body).await?;
-        self.answer(request).await
+        self.read_answer(request).await
     }
 
     /// Sends a request's head, and has its body written piece by piece: `length` bytes, or in chunks until it is
@@ -125,9 +136,14 @@ impl<'b, S: Read + Write> Connection<'b, S> {
 
     /// Waits for the answer to a request that was written.
     pub(super) async fn answer(&mut self, request: &Request<'_>) -> Result<Response<'_, 'b, S>, SendError<S::Error>> {
+        let (head, filled) = self.read_answer(request).await?;
+        Ok(Response::new(self, head, filled, request.range))
+    }
+
+    async fn read_answer(&mut self, request: &Request<'_>) -> Result<(Head, usize), SendError<S::Error>> {
         let (mut head, filled) = self.read_head(request).await?;
         head.keep_alive &= !request.close;
-        Ok(Response::new(self, head, filled, request.range))
+        Ok((head, filled))
     }
 
     async fn write_request(&mut self, head_len: usize, body: &[u8]) -> Result<(), SendError<S::Error>> {

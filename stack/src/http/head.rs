@@ -77,15 +77,15 @@ pub(super) fn parse(bytes: &[u8], method: Method) -> Result<Head, HeadError> {
 
 /// What the headers say about the connection and the body.
 #[derive(Default)]
-struct Says {
+pub(super) struct Says {
     length: Option<u64>,
     coded: bool,
     chunked: bool,
-    close: bool,
+    pub(super) close: bool,
 }
 
 impl Says {
-    fn collect(headers: &[httparse::Header<'_>]) -> Result<Self, HeadError> {
+    pub(super) fn collect(headers: &[httparse::Header<'_>]) -> Result<Self, HeadError> {
         let mut says = Says::default();
         for header in headers {
             if header.name.eq_ignore_ascii_case("content-length") {
@@ -102,20 +102,31 @@ impl Says {
     }
 
     fn framing(&self, status: u16, minor: u8, method: Method) -> Result<Framing, FramingError> {
+        let framing = self.told(minor)?;
+        if method == Method::Head || status < 200 || status == 204 || status == 304 {
+            return Ok(Framing::Empty);
+        }
+        Ok(framing.unwrap_or(Framing::UntilClose))
+    }
+
+    /// Where a request's body ends: at once, if it does not say.
+    pub(super) fn request_framing(&self, minor: u8) -> Result<Framing, FramingError> {
+        Ok(self.told(minor)?.unwrap_or(Framing::Empty))
+    }
+
+    /// What the headers tell.
+    fn told(&self, minor: u8) -> Result<Option<Framing>, FramingError> {
         if self.coded && self.length.is_some() {
             return Err(FramingError::TwoLengths);
         }
         if self.coded && (!self.chunked || minor == 0) {
             return Err(FramingError::TransferEncoding);
         }
-        if method == Method::Head || status < 200 || status == 204 || status == 304 {
-            return Ok(Framing::Empty);
-        }
         Ok(match self.length {
-            _ if self.coded => Framing::Chunked,
-            Some(0) => Framing::Empty,
-            Some(length) => Framing::Length(length),
-            None => Framing::UntilClose,
+            _ if self.coded => Some(Framing::Chunked),
+            Some(0) => Some(Framing::Empty),
+            Some(length) => Some(Framing::Length(length)),
+            None => None,
         })
     }
 }

@@ -6,7 +6,8 @@
 //! follow RFC 9112; ranges and conditions RFC 9110.
 //!
 //! What a connection deliberately does not do: no timeouts, no retries, no redirects, no pipelining, no content coding.
-//! Those are policy.
+//! Those are policy: an [`Agent`] has it, all but the last two, over connections that it opens where URLs lead.
+//! [`server`] is the other side, for a page about a device.
 //!
 //! # Cancelling
 //!
@@ -20,6 +21,7 @@
 //! A connection stays open for the next request unless either side said `Connection: close`, the server
 //! speaks HTTP/1.0, the body's end is the stream's end, or the server sent bytes that nobody asked for.
 
+mod agent;
 mod body;
 mod chunked;
 mod connection;
@@ -28,15 +30,21 @@ mod head;
 mod range;
 mod request;
 mod response;
+pub mod server;
+mod timed;
 mod upload;
+mod url;
 
 #[cfg(test)]
 mod tests;
 
+pub use agent::{Agent, AgentError, AgentOptions, AgentResponse, Call, CallError, Dial};
 pub use connection::Connection;
 pub use error::{BodyError, FramingError, PartError, RequestError, SendError, UploadError};
 pub use head::Headers;
 pub use range::{Condition, ContentRange, Part, Range};
 pub use request::{Method, Request};
 pub use response::Response;
+pub use timed::{Timed, TimedError};
 pub use upload::Upload;
+pub use url::{URL_MAX, Url, UrlError};

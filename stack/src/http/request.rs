@@ -27,6 +27,10 @@ pub enum Method {
 }
 
 impl Method {
+    /// All of them.
+    pub const ALL: [Method; 7] =
+        [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Options];
+
     /// The method's name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,6 +42,11 @@ impl Method {
             Method::Delete => "DELETE",
             Method::Options => "OPTIONS",
         }
+    }
+
+    /// Whether to do it twice is as good as once (RFC 9110, section 9.2.2).
+    pub const fn is_idempotent(self) -> bool {
+        !matches!(self, Method::Post | Method::Patch)
     }
 
     /// Whether a request without a body still says that its length is zero (RFC 9110, section 8.6).
@@ -65,12 +74,24 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     /// Ask the server to close after its answer.
     pub close: bool,
+    /// Whether it goes to another server than it was written for: then what proves who we are is left out.
+    pub(super) abroad: bool,
 }
 
 impl<'a> Request<'a> {
     /// A request without headers or body that leaves the connection open.
     pub const fn new(method: Method, target: &'a str, host: &'a str) -> Self {
-        Request { method, target, host, headers: &[], range: None, condition: None, body: &[], close: false }
+        Request {
+            method,
+            target,
+            host,
+            headers: &[],
+            range: None,
+            condition: None,
+            body: &[],
+            close: false,
+            abroad: false,
+        }
     }
 
     /// A GET.
@@ -146,6 +167,9 @@ impl<'a> Request<'a> {
     fn encode_into(&self, length: Length, out: &mut Cursor<'_>) -> fmt::Result {
         out.put(&[self.method.as_str(), " ", self.target, " HTTP/1.1\r\nHost: ", self.host, "\r\n"])?;
         for (name, value) in self.headers {
+            if self.abroad && PERSONAL.iter().any(|personal| name.eq_ignore_ascii_case(personal)) {
+                continue;
+            }
             out.put(&[name, ": ", value, "\r\n"])?;
         }
         if let Some(range) = self.range {
@@ -175,6 +199,9 @@ pub(super) enum Length {
     Known(u64),
     Chunked,
 }
+
+/// What is meant for one server alone.
+const PERSONAL: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 pub(super) const RESERVED: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
 

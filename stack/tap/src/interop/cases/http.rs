@@ -2,11 +2,13 @@
 
 use embedded_io_async::Write as _;
 use tokio::process::Child;
+use tokio::task::spawn_local;
 use tokio::time::{Duration, sleep};
+use wavetank_stack::http::server::{Answer, ServeOptions, serve};
 use wavetank_stack::http::{Condition, Connection, ContentRange, Method, Part, Range, Request};
 use wavetank_stack::tcp;
 
-use crate::shore::{KERNEL, Shore, at, start};
+use crate::shore::{KERNEL, OURS, Shore, at, read, start};
 use crate::table::{Failure, Outcome, demand};
 
 const LONG: usize = 100_000;
@@ -110,4 +112,52 @@ pub(crate) async fn parts() -> Outcome {
     let response = connection.send(&changed).await.map_err(|error| told(&error))?;
     demand!(response.part() == Ok(Part::Changed), "{:?} instead of a failed condition", response.part());
     Ok(format!("{FIRST} bytes and the rest by a range; four conditions; {LONG} bytes sent in chunks"))
+}
+
+/// A page about a device, fetched by curl.
+pub(crate) async fn server() -> Outcome {
+    let shore = Shore::new().await?;
+    let (stack, clock) = (shore.stack.clone(), shore.clock);
+    let serving = spawn_local(async move {
+        let Ok(listener) = tcp::Listener::bind(&stack, 80, 4, tcp::Options::default()) else {
+            return;
+        };
+        let mut buffer = [0; 1_024];
+        serve(&listener, &clock, &mut buffer, &ServeOptions::default(), async |mut asked| match asked.path() {
+            "/status" => asked.answer(&Answer::new(200, "application/json", br#"{"celsius":21.5}"#)).await,
+            "/log" => {
+                let (mut scrap, mut len) = ([0; 256], 0);
+                while let Ok(count @ 1..) = asked.read(&mut scrap).await {
+                    len += count;
+                }
+                asked.answer(&Answer::new(200, "text/plain", len.to_string().as_bytes())).await
+            }
+            "/book" => {
+                let mut reply = asked.begin(&Answer::new(200, "text/plain", b"")).await?;
+                for _ in 0..LONG / 100 {
+                    // What goes wrong shows when it is finished.
+                    let _ = reply.write_all(&[b'x'; 100]).await;
+                }
+                reply.finish().await
+            }
+            _ => asked.answer(&Answer::new(404, "text/plain", b"nothing")).await,
+        })
+        .await;
+    });
+    let url = |path: &str| format!("http://{OURS}{path}");
+    let told = read("curl", &["--silent", "--show-error", &url("/status"), &url("/nowhere")]).await?;
+    demand!(told == r#"{"celsius":21.5}nothing"#, "curl was told {told}");
+    let book = read("curl", &["--silent", "--show-error", &url("/book")]).await?;
+    demand!(book.len() == LONG, "{} bytes came", book.len());
+    let file = shore.file("book", &book)?;
+    for how in ["Transfer-Encoding: chunked", "Expect: 100-continue"] {
+        let data = format!("@{file}");
+        let counted =
+            read("curl", &["--silent", "--show-error", "-H", how, "--data-binary", &data, &url("/log")]).await?;
+        demand!(counted == LONG.to_string(), "{how}: {counted} bytes counted");
+    }
+    let headers = read("curl", &["--silent", "--show-error", "--head", &url("/status")]).await?;
+    demand!(headers.contains("Content-Length: 16"), "{headers}");
+    serving.abort();
+    Ok(format!("two requests on one connection, {LONG} bytes each way, HEAD"))
 }

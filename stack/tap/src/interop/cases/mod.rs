@@ -9,6 +9,7 @@ mod mqtt;
 mod slaac;
 mod sntp;
 mod tcp;
+mod tls;
 
 use futures_util::future::LocalBoxFuture;
 
@@ -56,6 +57,9 @@ cases! {
     "coap: our server", "libcoap's client" => coap::server;
     "http: requests on one connection", "nginx" => http::requests;
     "http: ranges, conditions, chunks", "nginx" => http::parts;
+    "http: our server", "curl" => http::server;
+    "tls: certificates", "openssl s_server" => tls::certificates;
+    "tls: a shared key", "openssl s_server" => tls::shared_key;
     "mqtt 5: QoS 0, 1, 2, both ways", "mosquitto" => mqtt::qualities_v5;
     "mqtt 3.1.1: QoS 0, 1, 2, both ways", "mosquitto" => mqtt::qualities_v311;
     "mqtt 5: deaths, and the session", "mosquitto" => mqtt::resumed_v5;
