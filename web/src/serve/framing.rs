@@ -15,7 +15,7 @@ const CONTENT_LENGTH: &[u8] = b"content-length:";
 /// Reads heads as they come, for two header fields only.
 #[derive(Default)]
 pub(super) struct HeadScan {
-    /// The beginning of the line that is being read, in small letters, as far as names are told apart by it.
+    /// The beginning of a line that has not come whole, as far as names are told apart by it.
     line: [u8; TRANSFER_ENCODING.len()],
     line_bytes: usize,
     lines: usize,
@@ -26,34 +26,43 @@ pub(super) struct HeadScan {
 }
 
 impl HeadScan {
-    pub(super) fn read(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            if self.ended {
-                return;
+    pub(super) fn read(&mut self, mut bytes: &[u8]) {
+        while !self.ended
+            && let Some(end) = memchr::memchr(b'\n', bytes)
+        {
+            let (line, rest) = bytes.split_at(end);
+            bytes = &rest[1..];
+            if self.line_bytes == 0 {
+                self.end_line(line);
+            } else {
+                self.keep(line);
+                let line = self.line;
+                self.end_line(&line[..self.line_bytes.min(line.len())]);
             }
-            match byte {
-                b'\n' => self.end_line(),
-                b'\r' => {}
-                _ => {
-                    if let Some(place) = self.line.get_mut(self.line_bytes) {
-                        *place = byte.to_ascii_lowercase();
-                    }
-                    self.line_bytes += 1;
-                }
-            }
+            self.line_bytes = 0;
+        }
+        if !self.ended {
+            self.keep(bytes);
         }
     }
 
-    fn end_line(&mut self) {
-        let line = &self.line[..self.line_bytes.min(self.line.len())];
-        if line.is_empty() {
+    /// Keeps the beginning of a line that comes in pieces.
+    fn keep(&mut self, piece: &[u8]) {
+        let free = self.line.get_mut(self.line_bytes..).unwrap_or_default();
+        let count = piece.len().min(free.len());
+        free[..count].copy_from_slice(&piece[..count]);
+        self.line_bytes += piece.len();
+    }
+
+    fn end_line(&mut self, line: &[u8]) {
+        if matches!(line, b"" | b"\r") {
             // Empty lines before a request mean nothing (RFC 9112, 2.2).
             self.ended = self.lines > 0;
-        } else {
-            self.announced += usize::from(line.starts_with(CONTENT_LENGTH) || line.starts_with(TRANSFER_ENCODING));
-            self.lines += 1;
+            return;
         }
-        self.line_bytes = 0;
+        let is = |name: &[u8]| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+        self.announced += usize::from(is(CONTENT_LENGTH) || is(TRANSFER_ENCODING));
+        self.lines += 1;
     }
 
     /// Whether the head just read announces its body more than once. The next one is read from its beginning.
