@@ -12,7 +12,7 @@ use wavetank_scenarios::units::Time;
 use wavetank_sim::session::Pace;
 
 pub(crate) use self::seeds::{Diff, Explain, Explore, Format, Replay, Shown, Shrink, Trace};
-use crate::values::{self, Seed};
+use crate::values::{self, Forward, Seed};
 
 /// A wave tank for networks: devices, links and servers in virtual time, from one seed.
 #[derive(Debug, Parser)]
@@ -92,6 +92,16 @@ pub(crate) struct Run {
     /// Lets virtual time pass no faster than so many times the wall clock's, such as 1x [default: as fast as it goes].
     #[arg(long, value_name = "RATE", value_parser = values::pace)]
     pub(crate) pace: Option<Pace>,
+    /// Lets connections to this address of the host through to a node's port: 127.0.0.1:8080=hub:80. In real time unless
+    /// --pace says otherwise; may be given several times.
+    #[arg(long, value_name = "ADDR=NODE:PORT", value_parser = values::forward, conflicts_with_all = ["verify", "inputs"])]
+    pub(crate) forward: Vec<Forward>,
+    /// Writes down all that enters by --forward, and when, so that --inputs can have the run again.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "forward")]
+    pub(crate) record_inputs: Option<PathBuf>,
+    /// Has the same enter the run again that --record-inputs wrote down, at the same times; with its seed, to its end.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["verify", "seed", "until"])]
+    pub(crate) inputs: Option<PathBuf>,
 }
 
 /// `wavetank check`.
@@ -205,6 +215,23 @@ mod tests {
         assert_eq!(run.pcap, Some(PathBuf::from("out")));
         assert_eq!(run.trace, Some(PathBuf::from("t.jsonl")));
         assert_eq!(run.pace, Some(Pace::PerMille(1000)));
+    }
+
+    #[test]
+    fn connections_are_let_through_to_a_port() {
+        let run: Run = parse("a.toml --forward 127.0.0.1:8080=hub:80 --forward [::1]:0=hub:81").unwrap();
+        assert_eq!(run.forward[0].address, "127.0.0.1:8080".parse().unwrap());
+        assert_eq!(run.forward[1].target.to_string(), "hub:81");
+        for line in [
+            "a.toml --forward 8080=hub:80",
+            "a.toml --forward 127.0.0.1:8080",
+            "a.toml --forward 127.0.0.1:8080=hub",
+            "a.toml --record-inputs x",
+            "a.toml --inputs x --seed 1",
+            "a.toml --forward 127.0.0.1:8080=hub:80 --verify",
+        ] {
+            assert_eq!(parse::<Run>(line).unwrap_err().exit_code(), 2, "{line}");
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ mod explain;
 mod explore;
 mod faults;
 #[cfg(feature = "cli")]
+mod forward;
+#[cfg(feature = "cli")]
 mod human;
 #[cfg(feature = "cli")]
 mod input;

@@ -106,6 +106,20 @@ pub(crate) struct Asked<'a> {
     pub(crate) seed: u64,
     /// Where the run was ended before its time.
     pub(crate) until: Option<Instant>,
+    /// What entered it from outside, if anything did.
+    pub(crate) inputs: Entered<'a>,
+}
+
+/// What entered a run from outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Entered<'a> {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// What this file has.
+    Written(&'a Path),
+    /// What nobody wrote down.
+    Unwritten,
 }
 
 impl Report {
@@ -179,9 +193,15 @@ impl Asked<'_> {
     /// The command that replays the run.
     pub(crate) fn replay(&self) -> String {
         let (program, file) = (quoted(self.program), quoted(&self.file.display().to_string()));
+        if let Entered::Written(inputs) = self.inputs {
+            return format!("{program} run {file} --inputs {}", quoted(&inputs.display().to_string()));
+        }
         let mut line = format!("{program} run {file} --seed {}", self.seed);
         if let Some(until) = self.until {
             line.push_str(&format!(" --until {}", short_time(until.as_nanos())));
+        }
+        if self.inputs == Entered::Unwritten {
+            line.push_str(" # without what entered: --record-inputs FILE writes that down");
         }
         line
     }
@@ -272,7 +292,13 @@ pub(crate) mod tests {
     #[test]
     fn the_replay_line_can_be_typed() {
         let file = Path::new("my storms/it's.toml");
-        let asked = Asked { program: "target/tank", file, seed: 7, until: Some(Instant::from_nanos(1_500)) };
+        let asked = Asked {
+            program: "target/tank",
+            file,
+            seed: 7,
+            until: Some(Instant::from_nanos(1_500)),
+            inputs: Entered::Nothing,
+        };
         assert_eq!(asked.replay(), r"target/tank run 'my storms/it'\''s.toml' --seed 7 --until 1500ns");
     }
 }

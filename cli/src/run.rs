@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant as WallInstant};
 
+use wavetank_scenarios::forward::Inputs;
 use wavetank_scenarios::{Plan, Registry, RunOptions, start};
 use wavetank_sim::guard;
 use wavetank_sim::session::Pace;
@@ -13,20 +14,31 @@ use wavetank_sim::world::Snapshot;
 use crate::arguments::Run;
 use crate::command::{Trouble, program};
 use crate::exit::Exit;
+use crate::forward::{self, Entrance};
 use crate::human::short_time;
 use crate::interrupt::Interrupt;
 use crate::progress::{self, Point};
-use crate::report::{Asked, Report, Verdict};
+use crate::report::{Asked, Entered, Report, Verdict};
 use crate::values::Seed;
 use crate::verify::{self, Comparison};
 use crate::{input, summary};
 
+/// Somebody waits for answers.
+const REAL_TIME: Pace = Pace::PerMille(1_000);
+
 /// Runs the scenario, prints the summary or the JSON object.
 pub(crate) fn run(arguments: &Run, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
-    let plan = Arc::new(input::plan(&arguments.file, registry)?);
-    let seed = Seed::or_own(arguments.seed, plan.seed)?;
+    let mut plan = input::plan(&arguments.file, registry)?;
+    let entrance = Entrance::prepare(arguments, &mut plan)?;
+    let plan = Arc::new(plan);
+    let again = entrance.again();
+    let seed = match again {
+        Some((seed, _)) => seed,
+        None => Seed::or_own(arguments.seed, plan.seed)?,
+    };
     let duration = Instant::from_nanos(plan.duration_ns);
     let until = arguments.until.map(|until| Instant::from_nanos(until.as_nanos()));
+    let until = again.map(|(_, end)| end).or(until);
     if until.is_some_and(|until| until > duration) {
         return Err(Trouble::Input(format!(
             "--until is later than the end of {}, which is at {}",
@@ -36,17 +48,29 @@ pub(crate) fn run(arguments: &Run, registry: &Registry, out: &mut impl Write) ->
     }
     refuse_wrong_outputs(arguments)?;
     let program = program();
-    let asked = Asked { program: &program, file: &arguments.file, seed, until };
+    let inputs = match arguments.inputs.as_deref().or(arguments.record_inputs.as_deref()) {
+        Some(file) => Entered::Written(file),
+        None if arguments.forward.is_empty() => Entered::Nothing,
+        None => Entered::Unwritten,
+    };
+    let asked = Asked { program: &program, file: &arguments.file, seed, until, inputs };
     announce(arguments, seed);
 
     let scratch = if arguments.verify { Some(verify::scratch()?) } else { None };
     let trace = arguments.trace.clone().or_else(|| scratch.as_ref().map(|scratch| scratch.path().join("first.jsonl")));
     let options =
         RunOptions { seed: Some(seed), pcap: arguments.pcap.clone(), trace: trace.clone(), ..RunOptions::default() };
-    let pace = arguments.pace.unwrap_or_default();
+    let pace = match arguments.pace {
+        Some(pace) => pace,
+        None if arguments.forward.is_empty() => Pace::Free,
+        None => REAL_TIME,
+    };
     let interrupt = Interrupt::heard();
     let limit = until.unwrap_or(duration);
-    let (snapshot, wall) = to_its_end(&plan, &options, limit, pace, &interrupt)?;
+    let (snapshot, wall, entered) = to_its_end(&plan, &options, (limit, pace), &interrupt, entrance)?;
+    if let (Some(inputs), Some(path)) = (entered, &arguments.record_inputs) {
+        forward::record(&Inputs { seed, ..inputs }, path)?;
+    }
     let mut report = Report::new(asked, &plan, &snapshot, wall);
     report.interrupted = interrupt.was_pressed() && snapshot.now < limit;
     if let (Some(scratch), Some(trace), false) = (&scratch, &trace, report.interrupted) {
@@ -91,13 +115,15 @@ fn announce(arguments: &Run, seed: u64) {
 fn to_its_end(
     plan: &Arc<Plan>,
     options: &RunOptions,
-    limit: Instant,
-    pace: Pace,
+    (limit, pace): (Instant, Pace),
     interrupt: &Interrupt,
-) -> Result<(Snapshot, Duration), Trouble> {
+    entrance: Entrance,
+) -> Result<(Snapshot, Duration, Option<Inputs>), Trouble> {
     let started = WallInstant::now();
     let session = start(plan, options)?;
-    session.run(limit, pace)?;
+    if !entrance.replay(&session)? {
+        session.run(limit, pace)?;
+    }
     let point = || {
         let progress = session.progress();
         Point { virtual_ns: progress.now().as_nanos(), events: progress.events() }
@@ -106,9 +132,11 @@ fn to_its_end(
         // If the world has ended, whoever waits for it is told.
         let _ = session.pause();
     };
-    interrupt.during(stop, || progress::shown(limit.as_nanos(), point, || session.wait()))?;
+    let wait = || interrupt.during(stop, || progress::shown(limit.as_nanos(), point, || session.wait()));
+    let (waited, entered) = entrance.during(&session, wait)?;
+    waited?;
     let snapshot = session.finish()?;
-    Ok((snapshot, started.elapsed()))
+    Ok((snapshot, started.elapsed(), entered))
 }
 
 fn print(report: &Report, json: bool, out: &mut impl Write) -> Result<(), Trouble> {

@@ -1,7 +1,9 @@
 //! Values of arguments: seeds, times, paces.
 
+use std::net::SocketAddr;
 use std::str::FromStr;
 
+use wavetank_scenarios::forward::Target;
 use wavetank_scenarios::units::Time;
 use wavetank_sim::session::Pace;
 
@@ -46,6 +48,24 @@ impl Seed {
             Some(Self::Random) => getrandom_04::u64(),
         }
     }
+}
+
+/// What `--forward` asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Forward {
+    /// Where the host listens.
+    pub(crate) address: SocketAddr,
+    /// Where its connections go.
+    pub(crate) target: Target,
+}
+
+/// Reads `127.0.0.1:8080=hub:80`.
+pub(crate) fn forward(text: &str) -> Result<Forward, String> {
+    let (address, target) =
+        text.split_once('=').ok_or("write an address, `=` and a node's port: 127.0.0.1:8080=hub:80")?;
+    let address =
+        address.parse().map_err(|_| format!("`{address}` is not an address and a port, such as 127.0.0.1:8080"))?;
+    Ok(Forward { address, target: target.parse()? })
 }
 
 /// Reads `250ms`.

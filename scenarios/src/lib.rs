@@ -5,6 +5,7 @@ pub mod diagnose;
 pub mod explain;
 pub mod explore;
 pub mod expr;
+pub mod forward;
 mod impairments;
 pub mod kinds;
 pub mod plan;

@@ -335,6 +335,20 @@ impl World {
         trace.record(self.now(), Event::Input { what });
     }
 
+    /// Lets something that comes from outside happen to the world, after all else that happens at this instant, and notes
+    /// in the trace what it is. `enter` may wake tasks. The same inputs at the same times make the same run.
+    pub fn input(&mut self, what: &str, enter: impl FnOnce()) -> Instant {
+        let now = self.now();
+        self.run_until(now);
+        let mut trace = self.kernel.trace.borrow_mut();
+        let what = trace.intern(what);
+        trace.record(now, Event::Input { what });
+        drop(trace);
+        let _entered = Entered::new(&self.kernel);
+        enter();
+        now
+    }
+
     /// Adds something that must hold. Expectations are declared before the world runs.
     pub fn expect(&mut self, expectation: Expectation) {
         self.kernel.expect(expectation);
