@@ -77,6 +77,10 @@ impl Pump {
     ///
     /// # Errors
     /// If the world's thread ends.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "sockets of the host are waited for by the wall clock, outside of the world"
+    )]
     pub fn run(mut self, session: &Session, done: impl Fn() -> bool) -> Result<Vec<Entry>, Ended> {
         while !done() {
             let arrived = self.arrivals();
