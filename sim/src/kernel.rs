@@ -354,6 +354,7 @@ impl Kernel {
         if payload < Action::FaultBegins(0).payload() {
             self.stirred_at.set(at);
         }
+        self.look_ahead();
         match Action::of(payload) {
             Action::Wake(task) => self.make_ready(task),
             Action::Frame(flight) => self.land(flight),
@@ -378,6 +379,17 @@ impl Kernel {
             Action::LineFree(link) => self.line_free(link),
         }
         Step::Done
+    }
+}
+
+impl Kernel {
+    /// While an event is dealt with, the frame of one of the next comes nearer.
+    #[inline]
+    fn look_ahead(&self) {
+        let upcoming = self.queue.borrow().upcoming();
+        if let Some(Action::Frame(flight)) = upcoming.map(Action::of) {
+            self.net.borrow().await_flight(flight);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod hash;
 mod kernel;
 mod lifecycle;
 mod metric;
+mod prefetch;
 mod timer;
 
 pub mod capture;

@@ -187,6 +187,17 @@ impl Queue {
         None
     }
 
+    /// The payload of an entry that is among the next to leave, if one is easily named. Where it is no work it is not the
+    /// very next: that one has hardly any time left to be prepared for.
+    #[inline]
+    pub fn upcoming(&self) -> Option<u64> {
+        let level = self.levels.trailing_zeros() as usize;
+        let slots = *self.occupied.get(level)?;
+        let later = slots & (slots - 1);
+        let slot = if later != 0 { later } else { slots }.trailing_zeros() as usize;
+        Some(self.entries[self.slots[Place { level, slot }.index()].head as usize].payload)
+    }
+
     /// Links a chain of entries anew, now that the last popped time is nearer to theirs.
     fn spread(&mut self, mut index: u32) {
         while index != NIL {
@@ -321,6 +332,9 @@ mod tests {
                     Step::Cancel(_) => {}
                 }
                 prop_assert_eq!(queue.len(), model.len());
+                let upcoming = queue.upcoming();
+                prop_assert_eq!(upcoming.is_some(), !queue.is_empty());
+                prop_assert!(upcoming.is_none_or(|payload| model.keys().any(|key| key.1 == payload)));
             }
         }
     }

@@ -6,6 +6,7 @@ use super::switch::{Forward, Switch};
 use super::{Direction, DropReason, Frame, LinkConfig, LinkId, NicCore, NicId, Partition, Pool, SwitchId, Tap};
 use crate::executor::Wakee;
 use crate::kernel::{Action, Kernel};
+use crate::prefetch::prefetch;
 use crate::queue::Queue;
 use crate::time::Instant;
 use crate::trace::{Event, Trace};
@@ -99,6 +100,14 @@ impl Net {
         }
         self.flights.push(Some(frame));
         u32::try_from(self.flights.len() - 1).expect("fewer than 2^32 frames in flight")
+    }
+
+    /// A flight lands soon: the frame's head and what small packets carry are wanted then.
+    #[inline]
+    pub(crate) fn await_flight(&self, flight: u32) {
+        if let Some(frame) = &self.flights[flight as usize] {
+            prefetch::<6, Frame>(frame);
+        }
     }
 
     #[cold]

@@ -25,7 +25,14 @@ impl Wander {
         true_ns.saturating_add_signed(self.step_ns.saturating_add(self.drifted(now)))
     }
 
+    #[inline]
     fn drifted(&self, now: u64) -> i64 {
+        if self.drift_ppb == 0 { 0 } else { self.gained(now) }
+    }
+
+    /// What the drift has made since it last changed.
+    #[inline(never)]
+    fn gained(&self, now: u64) -> i64 {
         let drifted = i128::from(now.saturating_sub(self.since)) * i128::from(self.drift_ppb) / 1_000_000_000;
         i64::try_from(drifted).unwrap_or(if drifted < 0 { i64::MIN } else { i64::MAX })
     }
