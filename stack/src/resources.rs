@@ -70,7 +70,7 @@ impl<
         Self {
             stream_bytes: [[[0; STREAM_BYTES]; 2]; TCP],
             sockets: [const { [SocketStorage::EMPTY; 1] }; TCP],
-            connections: array::from_fn(|_| Connection::new(SocketSet::new(&mut [][..]), None)),
+            connections: array::from_fn(|_| Connection::new(SocketSet::new(&mut [][..]))),
             connection_deadlines: [HeapEntry::EMPTY; TCP],
             listeners: array::from_fn(|_| Listener::free()),
             datagram_bytes: [[[0; DATAGRAM_BYTES]; 2]; UDP],
@@ -95,8 +95,8 @@ impl<
         for (slot, (storage, [receive, send])) in self.connections.iter_mut().zip(streams) {
             let (receive, send) = (&mut receive[..], &mut send[..]);
             let mut set = SocketSet::new(&mut storage[..]);
-            let socket = set.add(tcp::Socket::new(tcp::SocketBuffer::new(receive), tcp::SocketBuffer::new(send)));
-            *slot = Connection::new(set, Some(socket));
+            set.add(tcp::Socket::new(tcp::SocketBuffer::new(receive), tcp::SocketBuffer::new(send)));
+            *slot = Connection::new(set);
         }
         let rings = self.datagrams.iter_mut().zip(&mut self.datagram_bytes);
         for (slot, ([received, to_send], [receive, send])) in self.udp.iter_mut().zip(rings) {

@@ -23,24 +23,28 @@ use crate::{
 /// What tells connections apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flow {
-    local: u128,
-    remote: u128,
+    /// In halves, for want of a `u128` that is as easily placed.
+    local: [u64; 2],
+    remote: [u64; 2],
     /// Local, then remote.
     ports: u32,
 }
 
 impl Flow {
-    pub(crate) const NONE: Flow = Flow { local: 0, remote: 0, ports: 0 };
+    pub(crate) const NONE: Flow = Flow { local: [0; 2], remote: [0; 2], ports: 0 };
 
     #[inline]
     pub(crate) fn new(local: (IpAddr, u16), remote: (IpAddr, u16)) -> Self {
-        Self { local: key(local.0), remote: key(remote.0), ports: u32::from(local.1) << 16 | u32::from(remote.1) }
+        Self {
+            local: halves(key(local.0)),
+            remote: halves(key(remote.0)),
+            ports: u32::from(local.1) << 16 | u32::from(remote.1),
+        }
     }
 
     #[inline]
     pub(crate) fn hash(&self, seed: u64) -> u64 {
-        let [local_low, local_high] = halves(self.local);
-        let [remote_low, remote_high] = halves(self.remote);
+        let ([local_low, local_high], [remote_low, remote_high]) = (self.local, self.remote);
         let ports = u64::from(self.ports).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         mix(seed, [remote_low, local_low, remote_high ^ ports, local_high])
     }
@@ -69,40 +73,54 @@ pub(crate) enum Role {
 }
 
 /// A slot for a connection.
+///
+/// With thousands of connections it is memory that a packet waits for. So where tables grow, what every packet needs
+/// comes first, a cache line for each thing that is done with it; and what is rarely needed comes last.
+#[cfg_attr(feature = "alloc", repr(C, align(64)))]
 pub(crate) struct Connection<'r> {
-    pub(crate) set: SocketSet<'r>,
-    socket: Option<SocketHandle>,
-    pub(crate) role: Role,
-    /// How many handles hold it: the stream, or its halves.
-    pub(crate) handles: u8,
+    // Finding it, and having it in the lists.
     pub(crate) flow: Flow,
     /// Whether the flow is in the index.
     pub(crate) indexed: bool,
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
-    /// In the list of those that want egress.
-    pub(crate) dirty: Link,
-    /// In the list of those that wait for a neighbour.
-    pub(crate) waiting: Link,
-    pub(crate) waiting_for: u32,
-    /// In the free list, or in one of its listener's.
-    pub(crate) queue: Link,
-    pub(crate) reader: Option<Waiter>,
-    pub(crate) writer: Option<Waiter>,
-    /// The writer waits for everything to be acknowledged, not just for room.
-    pub(crate) drains: bool,
-    pub(crate) error: Option<Error>,
-    pub(crate) frontier: Frontier,
-    /// Where its segments go, for as long as that is known.
-    pub(crate) hop: Option<Hop>,
+    /// Whether `set` holds a socket.
+    has_socket: bool,
     /// It is known to have something to send.
     pub(crate) eager: bool,
+    /// The writer waits for everything to be acknowledged, not just for room.
+    pub(crate) drains: bool,
+    pub(crate) role: Role,
+    /// In the list of those that want egress.
+    pub(crate) dirty: Link,
+
+    // Its socket, and its times.
+    pub(crate) set: SocketSet<'r>,
     /// When a segment last came.
     pub(crate) heard: Instant,
     /// When something was first sent, since the other side was last heard, that it has to answer.
     pub(crate) owed_since: Option<Instant>,
-    pub(crate) timeout: Option<Duration>,
     keep_alive: Option<Duration>,
+
+    // Who waits for it.
+    pub(crate) frontier: Frontier,
+    pub(crate) reader: Option<Waiter>,
+    pub(crate) writer: Option<Waiter>,
+
+    // Sending.
+    /// Where its segments go, for as long as that is known.
+    pub(crate) hop: Option<Hop>,
+    pub(crate) timeout: Option<Duration>,
+    /// In the list of those that wait for a neighbour.
+    pub(crate) waiting: Link,
+
+    // What is seldom looked at.
+    pub(crate) waiting_for: u32,
+    /// How many handles hold it: the stream, or its halves.
+    pub(crate) handles: u8,
+    pub(crate) error: Option<Error>,
+    /// In the free list, or in one of its listener's.
+    pub(crate) queue: Link,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
     /// When an orphan is given up; `None` until egress has told the time.
     pub(crate) linger_until: Option<Instant>,
 }
@@ -114,52 +132,68 @@ const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::UNSP
 
 impl<'r> Connection<'r> {
     /// A free slot over `set`, which holds one socket with its buffers or is to get one.
-    pub(crate) fn new(set: SocketSet<'r>, socket: Option<SocketHandle>) -> Self {
+    pub(crate) fn new(set: SocketSet<'r>) -> Self {
+        let has_socket = set.iter().next().is_some();
         Self {
-            set,
-            socket,
-            role: Role::Free,
-            handles: 0,
             flow: Flow::NONE,
             indexed: false,
-            local: NOWHERE,
-            remote: NOWHERE,
-            dirty: Link::APART,
-            waiting: Link::APART,
-            waiting_for: NONE,
-            queue: Link::APART,
-            reader: None,
-            writer: None,
-            drains: false,
-            error: None,
-            frontier: Frontier::default(),
-            hop: None,
+            has_socket,
             eager: false,
+            drains: false,
+            role: Role::Free,
+            dirty: Link::APART,
+            set,
             heard: Instant::ZERO,
             owed_since: None,
-            timeout: None,
             keep_alive: None,
+            frontier: Frontier::default(),
+            reader: None,
+            writer: None,
+            hop: None,
+            timeout: None,
+            waiting: Link::APART,
+            waiting_for: NONE,
+            handles: 0,
+            error: None,
+            queue: Link::APART,
+            local: NOWHERE,
+            remote: NOWHERE,
             linger_until: None,
         }
     }
 
     #[inline]
     pub(crate) fn socket(&self) -> &Socket<'r> {
-        self.set.get(self.socket.expect("a slot in use has a socket"))
+        self.set.get(only())
     }
 
     #[inline]
     pub(crate) fn socket_mut(&mut self) -> &mut Socket<'r> {
-        self.set.get_mut(self.socket.expect("a slot in use has a socket"))
+        self.set.get_mut(only())
+    }
+
+    /// Reads from every part of it that a segment is about to need, at once: among thousands of connections none is in a
+    /// near cache, and lines that do not depend on each other are fetched side by side.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn touch(&self) {
+        let socket = self.socket();
+        core::hint::black_box((
+            (self.frontier.is_all_sent(), is_waited(&self.reader), self.hop.is_some(), self.heard),
+            (socket.state(), socket.recv_queue(), socket.send_queue(), socket.remote_endpoint().is_some()),
+            (socket.hop_limit(), socket.keep_alive().is_some(), socket.nagle_enabled()),
+        ));
     }
 
     /// Readies a free slot for a new connection: buffers, and the options that smoltcp keeps.
     pub(crate) fn prepare(&mut self, options: &Options) {
         #[cfg(feature = "alloc")]
-        if self.socket.is_none() {
+        if !self.has_socket {
             let buffer = |len: usize| smoltcp::socket::tcp::SocketBuffer::new(alloc::vec![0; len.max(1)]);
             let socket = Socket::new(buffer(options.receive_bytes), buffer(options.send_bytes));
-            self.socket = Some(self.set.add(socket));
+            let handle = self.set.add(socket);
+            debug_assert_eq!(handle, only());
+            self.has_socket = true;
         }
         self.heard = Instant::ZERO;
         self.owed_since = None;
@@ -202,8 +236,8 @@ impl<'r> Connection<'r> {
         self.role = Role::Free;
         self.handles = 0;
         self.drains = false;
-        if owns_buffers && let Some(socket) = self.socket.take() {
-            _ = self.set.remove(socket);
+        if owns_buffers && core::mem::take(&mut self.has_socket) {
+            _ = self.set.remove(only());
         }
     }
 
@@ -282,6 +316,12 @@ impl<'r> Connection<'r> {
             wakes.wake(&mut self.writer);
         }
     }
+}
+
+/// The handle of a set's first socket, as smoltcp numbers them.
+#[inline]
+fn only() -> SocketHandle {
+    SocketHandle::default()
 }
 
 #[inline]

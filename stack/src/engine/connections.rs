@@ -157,5 +157,5 @@ fn vacant<'r>() -> Connection<'r> {
     let set = SocketSet::new(alloc::vec::Vec::with_capacity(1));
     #[cfg(not(feature = "alloc"))]
     let set = SocketSet::new(&mut [][..]);
-    Connection::new(set, None)
+    Connection::new(set)
 }

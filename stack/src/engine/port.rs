@@ -29,23 +29,25 @@ pub(crate) trait Port {
 #[derive(Clone, Copy)]
 pub(crate) struct Header {
     bytes: [u8; ETHERNET_HEADER],
-    len: usize,
+    /// Whether there is one at all: not on an interface that is bare IP.
+    framed: bool,
 }
 
 impl Header {
     #[inline]
     pub(crate) fn new(own: Option<Mac>, to: Mac, ethertype: [u8; 2]) -> Self {
         match own {
-            Some(own) => Self { bytes: ethernet_header(to, own, ethertype), len: ETHERNET_HEADER },
-            None => Self { bytes: [0; ETHERNET_HEADER], len: 0 },
+            Some(own) => Self { bytes: ethernet_header(to, own, ethertype), framed: true },
+            None => Self { bytes: [0; ETHERNET_HEADER], framed: false },
         }
     }
 
     /// Sends a packet of `len` bytes that `write` writes.
     #[inline]
     pub(crate) fn send<R>(self, token: impl TxToken, len: usize, write: impl FnOnce(&mut [u8]) -> R) -> R {
-        token.consume(self.len + len, |frame| match frame.split_first_chunk_mut() {
-            Some((header, packet)) if self.len > 0 => {
+        let header_len = if self.framed { ETHERNET_HEADER } else { 0 };
+        token.consume(header_len + len, |frame| match frame.split_first_chunk_mut() {
+            Some((header, packet)) if self.framed => {
                 *header = self.bytes;
                 write(packet)
             }

@@ -14,6 +14,10 @@ use super::{
 };
 use crate::{stats::Reason, tcp::Error, time::Instant};
 
+/// So many connections stay in a near cache.
+#[cfg(feature = "alloc")]
+const FEW: usize = 64;
+
 impl Core<'_> {
     /// Takes a segment that is for one of our addresses.
     #[inline]
@@ -90,6 +94,10 @@ impl Core<'_> {
     /// Hands a segment to its connection.
     #[inline]
     fn feed(&mut self, at: u32, packet: &Packet<'_>, from: Mac, resets: bool, room: impl TxToken, now: Instant) {
+        #[cfg(feature = "alloc")]
+        if self.tables.connections.slots.len() > FEW {
+            self.tables.connections.slots[at as usize].touch();
+        }
         let header = self.header_back(packet, from);
         let slot = &mut self.tables.connections.slots[at as usize];
         let was_opening = slot.is_opening();
