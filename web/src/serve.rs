@@ -2,6 +2,7 @@
 
 mod closing;
 mod connection;
+mod crowd;
 mod date;
 mod exchange;
 mod framing;
@@ -18,7 +19,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{FuturesUnordered, Stream, StreamExt as _, unfold};
+use futures_util::stream::{Stream, unfold};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use hyper::rt::Timer;
@@ -28,6 +29,7 @@ use tower_service::Service;
 use crate::{BoxError, Listener, Peer, Runtime};
 
 use connection::{Connection, Ended};
+use crowd::Crowd;
 use date::Date;
 
 /// How a server behaves.
@@ -113,7 +115,7 @@ where
     let shared =
         Rc::new(Shared { http: builder(&options), date: Date::default(), runtime, timer: timer.clone(), options });
     let mut served = Served::default();
-    let mut connections = FuturesUnordered::new();
+    let mut connections = Crowd::new();
     {
         let mut accepted = pin!(accepted(listener, timer.clone()));
         let mut stop = pin!(stop);
@@ -129,7 +131,7 @@ where
                     connections.push(Connection::new(io, peer, service.clone(), Rc::clone(&shared)));
                     continue;
                 }
-                match connections.poll_next_unpin(cx) {
+                match connections.poll_next(cx) {
                     Poll::Ready(Some(ended)) => served.count(ended),
                     Poll::Ready(None) | Poll::Pending => return Poll::Pending,
                 }
@@ -137,11 +139,10 @@ where
         })
         .await;
     }
-    // Moved to a new set, every connection is polled once more and so notices that it is to end.
-    let mut ending: FuturesUnordered<_> = connections.into_iter().map(Connection::stopping).collect();
+    connections.change_all(Connection::stop);
     let mut deadline = timer.sleep(stop_timeout);
     std::future::poll_fn(|cx| {
-        while let Poll::Ready(ended) = ending.poll_next_unpin(cx) {
+        while let Poll::Ready(ended) = connections.poll_next(cx) {
             match ended {
                 Some(ended) => served.count(ended),
                 None => return Poll::Ready(()),
@@ -150,7 +151,7 @@ where
         deadline.as_mut().poll(cx)
     })
     .await;
-    served.cut = ending.len() as u64;
+    served.cut = connections.len() as u64;
     served
 }
 

@@ -111,15 +111,14 @@ where
         }
     }
 
-    /// The same connection, told to end after the request that it is at.
-    pub(super) fn stopping(mut self) -> Self {
+    /// Tells it to end after the request that it is at; it notices when it is polled.
+    pub(super) fn stop(&mut self) {
         match &mut self.stage {
             Stage::Http1(http) => Pin::new(http).graceful_shutdown(),
             #[cfg(feature = "http2")]
             Stage::Http2(http) => http.stop(),
             Stage::Upgraded(_) | Stage::Closing(..) | Stage::Over => {}
         }
-        self
     }
 
     /// Ready when the connection has stood still for the time allowed.
