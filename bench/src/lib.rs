@@ -20,6 +20,11 @@ use wavetank_sim::queue::Queue;
 
 pub use measured::{Done, Measured, Tally};
 
+/// The command's own allocator.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// A work to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Work {
