@@ -256,7 +256,7 @@ proptest! {
         let found = check(&Register, &history);
         prop_assert_eq!(found == Linearity::Linearizable, expected);
         if let Linearity::Broken(index) = found {
-            let (_, until) = history[index].answer.clone().expect("it is an answer that breaks it");
+            let (_, until) = history[index].answer.expect("it is an answer that breaks it");
             let up_to = |until: u64| -> Vec<_> {
                 let begun = history.iter().filter(|one| one.called <= until).cloned();
                 begun.map(|one| Operation { answer: one.answer.filter(|(_, at)| *at <= until), ..one }).collect()
