@@ -54,8 +54,11 @@ const CLIENTS: u32 = 5;
 /// node has but two: so a round-robin request takes three frames however many connections are open.
 const HOP: Duration = Duration::from_millis(3);
 const ROUND_TRIP: Duration = Duration::from_millis(12);
-/// When thousands of connections have been opened, one after the other.
-const OPEN: Duration = Duration::from_secs(25);
+
+/// When so many connections of a node have been opened, one after the other.
+fn open(share: u32) -> Duration {
+    Duration::from_secs(25).max(Duration::from_millis(30) * share)
+}
 
 /// `connections` at one server, open all the time, on which `requests` are made. No two frames arrive at an instant, so
 /// that few connections gain nothing by being served together. Counts the requests that were answered.
@@ -73,7 +76,7 @@ pub fn growth(load: Load, connections: u32, requests: u64) -> Measured {
     // Once around before.
     let turns = connections / in_flight + 1;
     let tank = Tank {
-        prepared: OPEN + turns * ROUND_TRIP,
+        prepared: open(share) + turns * ROUND_TRIP,
         measured: ROUND_TRIP * u32::try_from(requests / u64::from(in_flight)).expect("a few"),
     };
     let measured = tank.measure(move |world, tally| {
@@ -99,8 +102,9 @@ async fn call(node: Node, stack: Stack<'static>, load: Load, share: u32, slot: D
     for _ in 0..share {
         callers.push(Caller::connect(&stack).await);
     }
-    assert!(clock.now() < Instant::START + OPEN, "all are open in time");
-    clock.timer(Instant::START + OPEN + slot * client).await;
+    let open = Instant::START + open(share);
+    assert!(clock.now() < open, "all are open in time");
+    clock.timer(open + slot * client).await;
     match load {
         Load::RoundRobin => loop {
             for caller in &mut callers {

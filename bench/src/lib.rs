@@ -4,6 +4,7 @@
 
 pub mod first_light;
 pub mod frames;
+pub mod growth;
 pub mod hosts;
 pub mod http;
 mod measured;

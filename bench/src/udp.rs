@@ -7,6 +7,7 @@ use futures::future::{Either, select};
 use wavetank_sim::node::Node;
 use wavetank_sim::session::{Ended, Session};
 use wavetank_sim::time::{Duration, Instant};
+use wavetank_sim::trace::{Event, Names, Record, Sink};
 use wavetank_sim::world::{World, WorldConfig};
 use wavetank_stack::Stack;
 use wavetank_stack::udp::{Options, Socket};
@@ -67,6 +68,60 @@ pub fn line(pairs: u32, millis: u64) -> Measured {
     measured
 }
 
+/// Hosts, ten to a switch; each sends 64 bytes every millisecond to the next one on its switch.
+#[derive(Clone, Copy, Debug)]
+pub struct Circles {
+    /// How many switches with ten hosts there are.
+    pub switches: u32,
+    /// How many hosts of the first switch wait for a datagram that never comes.
+    pub idle: u32,
+    /// How many sinks see every event of the trace, and count them.
+    pub sinks: u32,
+}
+
+impl Circles {
+    /// Ten hosts, and nothing else.
+    pub const ONE: Self = Self { switches: 1, idle: 0, sinks: 0 };
+}
+
+/// Lets them talk so long. Counts the datagrams that arrived.
+#[must_use]
+pub fn circles(circles: Circles, millis: u64) -> Measured {
+    let Circles { switches, idle, sinks } = circles;
+    let tank = Tank { prepared: Duration::from_micros(10_250), measured: Duration::from_millis(millis) };
+    let measured = tank.measure(move |world, tally| {
+        for switch in 0..switches {
+            let first = switch * 10;
+            let talker = |host| {
+                let tally = tally.clone();
+                let next = move |_| first + (host + 1) % 10;
+                move |node, stack| chat(node, stack, Duration::from_millis(1), tally.clone(), next)
+            };
+            let mut nics: Vec<_> = (0..10).map(|host| hosts::add(world, first + host, talker(host))).collect();
+            if switch == 0 {
+                let places = switches * 10..switches * 10 + idle;
+                nics.extend(places.map(|index| hosts::add(world, index, |_, stack| wait(stack))));
+            }
+            hosts::star(world, &nics, &hosts::wire(Duration::from_micros(500)));
+        }
+        for _ in 0..sinks {
+            world.add_sink(Box::new(Counter::default()));
+        }
+    });
+    assert_eq!(measured.done.items, u64::from(switches) * 10 * millis);
+    measured
+}
+
+/// Counts the frames that were sent.
+#[derive(Default)]
+struct Counter(u64);
+
+impl Sink for Counter {
+    fn record(&mut self, record: &Record, _: &Names) {
+        self.0 += u64::from(matches!(record.event, Event::FrameSent { .. }));
+    }
+}
+
 /// Whole runs, building and ending included: 5 hosts on a switch, each sends 64 bytes to the next one every 10 ms, for
 /// 10 s. Counts the runs.
 #[must_use]
@@ -104,6 +159,13 @@ where
     };
     let nics: Vec<_> = (0..hosts).map(|index| hosts::add(world, index, host(index))).collect();
     hosts::star(world, &nics, &hosts::wire(Duration::from_micros(500)));
+}
+
+/// Waits for datagrams, and counts none.
+async fn wait(stack: Stack<'static>) {
+    let socket = Socket::bind(&stack, 9, Options::default()).expect("the port is free");
+    let mut datagram = [0; 128];
+    while socket.recv_from(&mut datagram).await.is_ok() {}
 }
 
 async fn chat(node: Node, stack: Stack<'static>, period: Duration, tally: Tally, peer: impl Fn(u32) -> u32) {

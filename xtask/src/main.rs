@@ -10,6 +10,7 @@ mod conformance;
 mod deps;
 mod elsewhere;
 mod fingerprints;
+mod growth;
 mod instructions;
 mod interop;
 mod licences;
@@ -18,6 +19,7 @@ mod no_std;
 mod outside;
 mod planted;
 mod policy;
+mod profile;
 mod shell;
 mod size;
 mod tests_run;
@@ -47,6 +49,8 @@ usage: cargo xtask VERB
   bench [WORK…]          our works beside other programs that do the same; all of them: bench/RESULTS.md
   size                   how large firmware is, beside embassy-net's, and what each part takes: stack/README.md
   planted [SYSTEM…]      how soon planted bugs are found by seeds; all of them: bench/PLANTED.md
+  growth [CURVE…]        what things cost as there is more of others; all curves: bench/GROWTH.md
+  profile WORK           where a work's time goes: target/profile/WORK.svg
   instructions [--bless] what an item of the works costs, against bench/instructions.toml
   fingerprints [--bless] every gallery scenario, debug and release, against scenarios/fingerprints.toml
 ";
@@ -70,6 +74,8 @@ fn main() -> ExitCode {
         ["bench", ref works @ ..] => bench::run(works),
         ["size"] => size::run(),
         ["planted", ref names @ ..] => planted::run(names),
+        ["growth", ref curves @ ..] => growth::run(curves),
+        ["profile", work] => profile::run(work),
         ["instructions"] => instructions::run(instructions::Mode::Compare),
         ["instructions", "--bless"] => instructions::run(instructions::Mode::Bless),
         ["fingerprints"] => fingerprints::run(fingerprints::Mode::Compare),

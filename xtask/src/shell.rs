@@ -122,3 +122,12 @@ pub(crate) fn files() -> Outcome<Vec<PathBuf>> {
     files.dedup();
     Ok(files)
 }
+
+/// What it is measured on, and what else that was doing.
+pub(crate) fn machine() -> String {
+    let model = processor();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().unwrap_or("unknown");
+    format!("{cores} cores of {model}; load average at the end {load}.")
+}

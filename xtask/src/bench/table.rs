@@ -13,7 +13,7 @@ pub(super) fn render(rows: &[Row<'_>], peers: &BTreeMap<String, Contestant>) -> 
         "Written by `cargo xtask bench`. {ROUNDS} rounds, in each of which everybody had a turn, on one core; the \
          median of the rates, in items a second of processor time, and between what they lay. \"Ours\" is how many \
          times a rate ours is, as the median of the ratios within a round.\n\n{}\n",
-        machine()
+        shell::machine()
     );
     for contestant in peers.values() {
         _ = writeln!(page, "- {}", contestant.version);
@@ -89,15 +89,6 @@ fn capitalised(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string());
     format!("{}{}.", first.unwrap_or_default(), characters.as_str())
-}
-
-/// What the processor says of itself, and what else it was doing.
-fn machine() -> String {
-    let model = shell::processor();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split_whitespace().next().unwrap_or("unknown");
-    format!("{cores} cores of {model}; load average at the end {load}.")
 }
 
 #[cfg(test)]
