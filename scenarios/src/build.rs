@@ -1,11 +1,12 @@
 //! From a plan to a world.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wavetank_sim::check::{self, Cell, Mode, Overflow, Rule};
 use wavetank_sim::fault::{Fault, FaultKind};
 use wavetank_sim::net::impair;
-use wavetank_sim::net::{CableId, LinkConfig, Mac, NicId, Plug, SwitchId};
+use wavetank_sim::net::{CableId, LinkConfig, Mac, NicId, Plug, SwitchConfig, SwitchId};
 use wavetank_sim::node::{ClockSpec, NodeId, NodeSpec};
 use wavetank_sim::random::Probability;
 use wavetank_sim::time::{Duration, Instant, nanos};
@@ -17,6 +18,7 @@ use crate::impairments::impairments;
 use crate::plan::{self, Chance, Damage, Demand, Direction, End, Impairments, NetworkKind, Plan, What};
 use crate::run::Given;
 use crate::site::Site;
+use crate::stray;
 
 /// The ids that a world gave to what a plan lists.
 pub(crate) struct Built {
@@ -24,13 +26,15 @@ pub(crate) struct Built {
     /// By node, then by interface.
     pub(crate) nics: Vec<Vec<NicId>>,
     pub(crate) cables: Vec<CableId>,
+    /// By network, the cables that lie ready to make loops.
+    loops: BTreeMap<usize, CableId>,
 }
 
 /// Fills an empty world.
 pub(crate) fn build(plan: &Plan, seed: u64, given: &Given, watch: Option<&Watch>, world: &mut World) -> Built {
     let (nodes, nics) = plan.nodes.iter().map(|node| add_node(node, seed, world)).unzip();
-    let mut built = Built { nodes, nics, cables: Vec::new() };
-    add_cables(plan, &mut built, world);
+    let mut built = Built { nodes, nics, cables: Vec::new(), loops: BTreeMap::new() };
+    add_cables(plan, &given.decisions.faults, &mut built, world);
     for (index, expectation) in plan.expectations.iter().enumerate() {
         let mut rule = rule(&expectation.demand, &built.nodes);
         if let (Some(watch), Rule::Metrics { predicate, .. }) = (watch, &mut rule) {
@@ -122,17 +126,38 @@ fn add_node(node: &plan::Node, seed: u64, world: &mut World) -> (NodeId, Vec<Nic
     (id, nics.collect())
 }
 
-fn add_cables(plan: &Plan, built: &mut Built, world: &mut World) {
-    let switches: Vec<Option<SwitchId>> =
-        plan.networks.iter().map(|network| (network.kind == NetworkKind::Switch).then(|| world.add_switch())).collect();
+fn add_cables(plan: &Plan, faults: &[plan::Fault], built: &mut Built, world: &mut World) {
+    let switches: Vec<Vec<SwitchId>> = plan.networks.iter().map(|network| add_switches(network, world)).collect();
     for link in &plan.links {
         let [a, b] = link.ends.map(|end| match end {
             End::Node { node, interface } => Plug::Nic(built.nics[node][interface]),
-            End::Switch { network } => Plug::Switch(switches[network].expect("a plan's switch ends are of switches")),
+            End::Switch { network, part } => Plug::Switch(switches[network][part]),
+            End::Trunk { network, part } => Plug::Trunk(switches[network][part]),
         });
         let [forth, back] = [&link.pipes[0], &link.pipes[1]].map(link_config);
         built.cables.push(world.connect(&link.name, a, b, &forth, &back));
     }
+    for fault in faults {
+        if let plan::FaultKind::Loop { network } = fault.kind
+            && !built.loops.contains_key(&network)
+        {
+            let (port, patch) = (Plug::Switch(switches[network][0]), link_config(&plan.networks[network].patch));
+            let cable = world.connect(&format!("{}/loop", plan.networks[network].name), port, port, &patch, &patch);
+            world.unplug(cable);
+            built.loops.insert(network, cable);
+        }
+    }
+}
+
+/// The switches that join a network's members.
+fn add_switches(network: &plan::Network, world: &mut World) -> Vec<SwitchId> {
+    let config = SwitchConfig { stations_max: network.table, ageing: network.ageing_ns.map(Duration::from_nanos) };
+    let parts = match network.kind {
+        NetworkKind::Switch => 1,
+        NetworkKind::PointToPoint => 0,
+        NetworkKind::Regions => network.regions.len(),
+    };
+    (0..parts).map(|_| world.add_switch_with(&config)).collect()
 }
 
 fn link_config(pipe: &Impairments) -> LinkConfig {
@@ -151,6 +176,7 @@ fn fault(fault: &plan::Fault, plan: &Plan, built: &Built) -> Fault {
         Direction::Up => built.cables[link].tx(),
         Direction::Down => built.cables[link].rx(),
     };
+    let name = fault.kind.shape().name;
     let ids = |nodes: &[usize]| nodes.iter().map(|node| built.nodes[*node]).collect();
     let kind = match fault.kind {
         plan::FaultKind::CutLink { link } => FaultKind::CutCable(built.cables[link]),
@@ -177,6 +203,26 @@ fn fault(fault: &plan::Fault, plan: &Plan, built: &Built) -> Fault {
         plan::FaultKind::Part { node, part, ailment } => {
             let part = plan.nodes[node].kind.parts()[part].name.to_owned();
             FaultKind::Part { node: built.nodes[node], part, ailment }
+        }
+        plan::FaultKind::Loop { network } => FaultKind::Join(built.loops[&network]),
+        plan::FaultKind::ArpPoison { node, interval_ns, .. }
+        | plan::FaultKind::IpConflict { node, interval_ns }
+        | plan::FaultKind::MacDuplicate { node, interval_ns } => {
+            let stray = stray::frames(plan, fault.kind).into_iter();
+            FaultKind::Stray {
+                about: (built.nodes[node], name),
+                frames: stray.map(|(link, direction, bytes)| (way(link, direction), bytes)).collect(),
+                every: if fault.until_ns == Some(fault.at_ns) {
+                    Duration::ZERO
+                } else {
+                    Duration::from_nanos(interval_ns)
+                },
+            }
+        }
+        plan::FaultKind::NatReboot { node } => FaultKind::Tell { node: built.nodes[node], name, what: String::new() },
+        plan::FaultKind::WrongRoute { node, to, via } => {
+            let via = via.map_or_else(|| "nowhere".to_owned(), |via| via.to_string());
+            FaultKind::Tell { node: built.nodes[node], name, what: format!("{to} {via}") }
         }
     };
     let duration = fault.until_ns.map(|until_ns| Duration::from_nanos(until_ns.saturating_sub(fault.at_ns)));

@@ -180,7 +180,15 @@ impl Causes {
                 | plan::FaultKind::ClockStep { node, .. }
                 | plan::FaultKind::ClockDrift { node, .. }
                 | plan::FaultKind::ClockStop { node }
-                | plan::FaultKind::Part { node, .. } => self.hits_node(plan, node),
+                | plan::FaultKind::Part { node, .. }
+                | plan::FaultKind::ArpPoison { node, .. }
+                | plan::FaultKind::IpConflict { node, .. }
+                | plan::FaultKind::MacDuplicate { node, .. }
+                | plan::FaultKind::NatReboot { node }
+                | plan::FaultKind::WrongRoute { node, .. } => self.hits_node(plan, node),
+                plan::FaultKind::Loop { network } => {
+                    plan.networks[network].links.iter().for_each(|link| self.hits_link(plan, *link));
+                }
             }
         }
         for packet in &one.packets {

@@ -16,6 +16,7 @@ pub mod runtime;
 pub mod schema;
 pub mod shrink;
 pub mod site;
+mod stray;
 pub mod testing;
 pub mod trace;
 pub mod units;

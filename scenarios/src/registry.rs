@@ -97,6 +97,11 @@ pub trait Kind: Send + Sync + 'static {
         false
     }
 
+    /// The faults, by name, that its nodes are told of: those that only some kinds can have.
+    fn hears(&self) -> &[&str] {
+        &[]
+    }
+
     /// What is wrong with a configuration where its node stands.
     fn fit(&self, _config: &Config, _place: &Place<'_>) -> Vec<ConfigProblem> {
         Vec::new()
@@ -151,6 +156,7 @@ pub struct TypedKind<C> {
     check: fn(&C) -> Vec<ConfigProblem>,
     fit: fn(&C, &Place<'_>) -> Vec<ConfigProblem>,
     asks_for_address: bool,
+    hears: &'static [&'static str],
     install: Install<C>,
 }
 
@@ -168,6 +174,7 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
             check: |_| Vec::new(),
             fit: |_, _| Vec::new(),
             asks_for_address: false,
+            hears: &[],
             install: Arc::new(|_, _| Box::new(|_| Box::pin(std::future::pending()))),
         }
     }
@@ -219,6 +226,13 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
     #[must_use]
     pub fn asking_for_address(mut self) -> Self {
         self.asks_for_address = true;
+        self
+    }
+
+    /// Its nodes' hardware is [told](wavetank_sim::node::Powered::told) of faults of these names.
+    #[must_use]
+    pub fn hearing(mut self, faults: &'static [&'static str]) -> Self {
+        self.hears = faults;
         self
     }
 
@@ -279,6 +293,10 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
 
     fn asks_for_address(&self) -> bool {
         self.asks_for_address
+    }
+
+    fn hears(&self) -> &[&str] {
+        self.hears
     }
 
     fn fit(&self, config: &Config, place: &Place<'_>) -> Vec<ConfigProblem> {

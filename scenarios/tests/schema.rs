@@ -35,7 +35,7 @@ fn first_light_is_planned_as_it_is_written() {
     assert_eq!(last.addresses[0].to_string(), "10.0.0.13/24");
     let link = &plan.links[last.link];
     assert_eq!(&*link.name, "lan/thermostat-3");
-    assert_eq!(link.ends, [End::Node { node: 3, interface: 0 }, End::Switch { network: 0 }]);
+    assert_eq!(link.ends, [End::Node { node: 3, interface: 0 }, End::Switch { network: 0, part: 0 }]);
     assert_eq!(link.pipes[0], link.pipes[1]);
     let pipe = &link.pipes[0];
     assert_eq!((pipe.latency_ns, pipe.jitter_ns, pipe.loss_ppb), (1_000_000, 200_000, 10_000_000));

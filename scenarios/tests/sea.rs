@@ -34,8 +34,22 @@ config = { hub = "10.0.0.2:8080", backoff_cap = "3s" }
 
 [network.lan]
 kind = "switch"
-members = ["hub", "thermostat-*"]
+members = ["hub", "thermostat-*", "router"]
 profile = "home"
+
+[node.router]
+kind = "router"
+address = { lan = "10.0.0.1/24", wan = "192.0.2.1/24" }
+config = { nat = { outside = "wan" } }
+
+[node.far]
+kind = "pinger"
+address = "192.0.2.2/24"
+config = { to = "192.0.2.1" }
+
+[network.wan]
+kind = "point-to-point"
+members = ["router", "far"]
 
 [profile.home]
 latency = "2ms"

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::fault::{Fault, FaultKind};
 use crate::hw::{Ailment, Case, Onset};
-use crate::kernel::Kernel;
+use crate::kernel::{Action, Kernel};
 use crate::net::{CableId, Destination, DropReason, LinkConfig, LinkId, Partition};
 use crate::node::NodeId;
 use crate::random::Stream;
@@ -77,7 +77,8 @@ impl Kernel {
             | FaultKind::SlowCpu { node, .. }
             | FaultKind::ClockStep { node, .. }
             | FaultKind::ClockDrift { node, .. }
-            | FaultKind::ClockStop(node) => Some(node),
+            | FaultKind::ClockStop(node)
+            | FaultKind::Tell { node, .. } => Some(node),
             _ => None,
         }
     }
@@ -87,7 +88,8 @@ impl Kernel {
         let net = self.net.borrow();
         let sent = |link: LinkId| net.links[link.index()].counters.sent;
         match *kind {
-            FaultKind::CutCable(cable) => cable.links().into_iter().map(sent).sum(),
+            FaultKind::Stray { ref frames, .. } => frames.iter().map(|(link, _)| sent(*link)).sum(),
+            FaultKind::CutCable(cable) | FaultKind::Join(cable) => cable.links().into_iter().map(sent).sum(),
             FaultKind::CutLink(link) | FaultKind::Clog(link) | FaultKind::Retune { link, .. } => sent(link),
             FaultKind::Mtu { .. } => net.dropped[DropReason::TooBig as usize],
             FaultKind::Partition { .. } => net.dropped[DropReason::Partition as usize],
@@ -101,6 +103,16 @@ impl Kernel {
         match kind {
             FaultKind::CutCable(cable) => cable.links().into_iter().for_each(|link| self.cut(link, begins)),
             FaultKind::CutLink(link) => self.cut(*link, begins),
+            FaultKind::Join(cable) => cable.links().into_iter().for_each(|link| self.cut(link, !begins)),
+            FaultKind::Stray { frames, every, .. } => {
+                if begins {
+                    self.send_stray(index, frames, *every);
+                }
+            }
+            FaultKind::Tell { node, name, what } => {
+                let node = self.node(*node);
+                node.powered.borrow().iter().for_each(|part| part.told(name, what, begins, self.world_now()));
+            }
             FaultKind::Clog(link) => self.clog(*link, begins),
             FaultKind::Partition { from, to } => self.net.borrow_mut().partition.change(from, to, begins),
             FaultKind::Retune { link, config } => {
@@ -167,6 +179,23 @@ impl Kernel {
         }
     }
 
+    fn send_stray(&self, index: u32, frames: &[(LinkId, Vec<u8>)], every: Duration) {
+        frames.iter().for_each(|(link, bytes)| self.stray(*link, bytes));
+        if every > Duration::ZERO {
+            let at = self.now.get().saturating_add(nanos(every));
+            self.queue.borrow_mut().push(at, Action::FaultRepeats(index).payload());
+        }
+    }
+
+    /// A fault's frames are due again, if it has not ended.
+    pub(crate) fn repeat_fault(&self, index: u32) {
+        let is_active = self.hits.borrow().get(index as usize).is_some_and(|hits| hits.active);
+        let kind = self.faults.borrow()[index as usize].kind.clone();
+        if let (FaultKind::Stray { frames, every, .. }, true) = (kind, is_active) {
+            self.send_stray(index, &frames, every);
+        }
+    }
+
     /// Changes how many faults hold a link cut, and tells the interfaces at its cable's ends.
     fn cut(&self, link: LinkId, begins: bool) {
         let wakees = {
@@ -188,7 +217,7 @@ impl Kernel {
         let link = |link: &LinkId| self.trace.borrow().names.link(*link).to_owned();
         let cable = |cable: &CableId| self.trace.borrow().names.cable(*cable).to_owned();
         let target = match kind {
-            FaultKind::CutCable(target) => cable(target),
+            FaultKind::CutCable(target) | FaultKind::Join(target) => cable(target),
             FaultKind::CutLink(target) | FaultKind::Clog(target) => link(target),
             FaultKind::Retune { link: target, .. } | FaultKind::Mtu { link: target, .. } => link(target),
             FaultKind::Partition { from, to } => {
@@ -202,8 +231,13 @@ impl Kernel {
             | FaultKind::SlowCpu { node: target, .. }
             | FaultKind::ClockStep { node: target, .. }
             | FaultKind::ClockDrift { node: target, .. }
-            | FaultKind::ClockStop(target) => node(target),
+            | FaultKind::ClockStop(target)
+            | FaultKind::Stray { about: (target, _), .. } => node(target),
             FaultKind::Part { node: target, part, .. } => format!("{}/{part}", node(target)),
+            FaultKind::Tell { node: target, what, .. } => {
+                let words = format!("{} {what}", node(target));
+                words.trim_end().to_owned()
+            }
         };
         format!("{kind} {target}")
     }

@@ -91,6 +91,26 @@ pub enum FaultKind {
         /// What ails it.
         ailment: Ailment,
     },
+    /// A cable that lay ready is plugged in, and pulled out when the fault ends.
+    Join(CableId),
+    /// Links carry frames that no node sent, again and again while it lasts.
+    Stray {
+        /// Whom it is about, in one word, and what it is.
+        about: (NodeId, &'static str),
+        /// Which frames, and on which links.
+        frames: Vec<(LinkId, Vec<u8>)>,
+        /// From one time to the next; zero is once.
+        every: Duration,
+    },
+    /// The node's hardware is told: [`Powered::told`](crate::node::Powered::told).
+    Tell {
+        /// Which node.
+        node: NodeId,
+        /// The kind of fault, in one word.
+        name: &'static str,
+        /// What it is told.
+        what: String,
+    },
 }
 
 impl FaultKind {
@@ -113,6 +133,8 @@ impl FaultKind {
             Self::ClockDrift { .. } => "clock-drift",
             Self::ClockStop(_) => "clock-stop",
             Self::Part { ailment, .. } => ailment.name(),
+            Self::Join(_) => "loop",
+            Self::Stray { about: (_, name), .. } | Self::Tell { name, .. } => name,
         }
     }
 }

@@ -73,6 +73,7 @@ pub(crate) enum Action {
     FlowDue(u32),
     /// A link with a queue of its own has sent a frame.
     LineFree(u32),
+    FaultRepeats(u32),
 }
 
 /// How many bits of a payload tell a node's or a task's life; enough that an event never meets a later one by chance.
@@ -96,6 +97,7 @@ impl Action {
             Self::CheckCloses(check) => (8, 0, check),
             Self::FlowDue(check) => (9, 0, check),
             Self::LineFree(link) => (10, 0, link),
+            Self::FaultRepeats(fault) => (11, 0, fault),
         };
         (kind << LIFE_BITS | (life & LIFE_MASK) as u64) << 32 | index as u64
     }
@@ -114,7 +116,8 @@ impl Action {
             7 => Self::CheckOpens(index),
             8 => Self::CheckCloses(index),
             9 => Self::FlowDue(index),
-            _ => Self::LineFree(index),
+            10 => Self::LineFree(index),
+            _ => Self::FaultRepeats(index),
         }
     }
 }
@@ -377,6 +380,7 @@ impl Kernel {
             Action::CheckCloses(check) => self.close_check(check),
             Action::FlowDue(check) => self.flow_due(check),
             Action::LineFree(link) => self.line_free(link),
+            Action::FaultRepeats(fault) => self.repeat_fault(fault),
         }
         Step::Done
     }
@@ -463,6 +467,7 @@ mod tests {
             Action::CheckCloses(4),
             Action::FlowDue(5),
             Action::LineFree(6),
+            Action::FaultRepeats(7),
         ];
         for action in actions {
             assert_eq!(Action::of(action.payload()), action);

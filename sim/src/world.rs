@@ -15,7 +15,7 @@ use crate::kernel::{Kernel, Step};
 use crate::net::impair::{Given, Kinds, Packet};
 use crate::net::{
     CableId, Destination, DropReason, Link, LinkConfig, LinkCounters, LinkId, Mac, NicCore, NicId, Plug, Port, Switch,
-    SwitchId, Tap,
+    SwitchConfig, SwitchId, Tap,
 };
 use crate::node::{Exit, Node, NodeCore, NodeId, NodeSpec, PolledNode, Powered, ResetCause};
 use crate::time::Instant;
@@ -230,8 +230,13 @@ impl World {
 
     /// Adds a learning switch.
     pub fn add_switch(&mut self) -> SwitchId {
+        self.add_switch_with(&SwitchConfig::default())
+    }
+
+    /// Adds a learning switch whose table has bounds.
+    pub fn add_switch_with(&mut self, config: &SwitchConfig) -> SwitchId {
         let mut net = self.kernel.net.borrow_mut();
-        net.switches.push(Switch::default());
+        net.switches.push(Switch::new(config));
         SwitchId(u32::try_from(net.switches.len() - 1).expect("fewer than 2^32 switches"))
     }
 
@@ -254,6 +259,12 @@ impl World {
         cable
     }
 
+    /// Lets a cable lie ready that carries nothing until a [`FaultKind::Join`](crate::fault::FaultKind::Join) plugs it in.
+    pub fn unplug(&mut self, cable: CableId) {
+        let mut net = self.kernel.net.borrow_mut();
+        cable.links().into_iter().for_each(|link| net.links[link.index()].cuts += 1);
+    }
+
     /// Lets `out` leave by a plug. Returns where the link into that plug leads.
     fn plug(net: &mut crate::net::Net, plug: Plug, out: LinkId) -> Destination {
         match plug {
@@ -262,9 +273,9 @@ impl World {
                 assert!(nic.link.replace(Some(out)).is_none(), "an interface takes one cable");
                 Destination::Nic(nic)
             }
-            Plug::Switch(switch) => {
+            Plug::Switch(switch) | Plug::Trunk(switch) => {
                 let ports = &mut net.switches[switch.0 as usize].ports;
-                ports.push(Port::new(out));
+                ports.push(Port::new(out, matches!(plug, Plug::Trunk(_))));
                 Destination::Port { switch, port: ports.len() as u32 - 1 }
             }
         }

@@ -1,17 +1,19 @@
 //! `kind = "router"`: forwards packets between the networks that it is in; translates addresses, keeps strangers out.
 
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddrV4};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use embassy_net_driver::{Driver, RxToken, TxToken};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use wavetank_sim::net::Nic;
-use wavetank_sim::node::{Exit, Node, Timer};
+use wavetank_sim::node::{Exit, Node, Powered, Timer};
+use wavetank_sim::random::Stream;
 use wavetank_sim::time::Instant;
 
 use crate::plan::Interface;
@@ -221,6 +223,7 @@ pub fn kind() -> TypedKind<Config> {
         .metrics(METRICS)
         .check(check)
         .fit(fit)
+        .hearing(&["nat-reboot", "wrong-route"])
         .program(install)
 }
 
@@ -286,9 +289,51 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Router
     let config = Arc::clone(config);
     let interfaces: Rc<[Interface]> = site.interfaces().into();
     let gateways: Rc<[IpAddr]> = site.gateways().into();
+    let orders = Rc::new(Orders::default());
+    site.powered(Rc::clone(&orders) as Rc<dyn Powered>);
     move |node| {
         let settings = settings(&config, &interfaces, &gateways, &node);
-        Box::pin(run(node, Router::new(settings)))
+        Box::pin(run(node, Router::new(settings), Rc::clone(&orders)))
+    }
+}
+
+/// What faults have a router do.
+#[derive(Default)]
+struct Orders {
+    forgets: Cell<bool>,
+    /// Routes that are wrong, as long as their faults last.
+    wrong: RefCell<Vec<(Cidr, Option<IpAddr>)>>,
+    /// Whether the routes are others than the router was last told.
+    are_new: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Powered for Orders {
+    fn power_cut(&self, _now: Instant, _stream: &mut Stream) {}
+
+    fn boot(&self, _now: Instant) {
+        self.are_new.set(!self.wrong.borrow().is_empty());
+    }
+
+    fn told(&self, fault: &str, what: &str, begins: bool, _now: Instant) {
+        match (fault, what.split_once(' ')) {
+            ("nat-reboot", _) if begins => self.forgets.set(true),
+            ("wrong-route", Some((to, via))) => {
+                let Ok(to) = Cidr::parse(to) else { return };
+                let route = (to, via.parse().ok());
+                let mut wrong = self.wrong.borrow_mut();
+                if begins {
+                    wrong.push(route);
+                } else if let Some(place) = wrong.iter().position(|other| *other == route) {
+                    wrong.remove(place);
+                }
+                self.are_new.set(true);
+            }
+            _ => return,
+        }
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
     }
 }
 
@@ -353,9 +398,9 @@ fn nat_config(nat: &NatTable, outside: usize, address: std::net::Ipv4Addr) -> Na
     }
 }
 
-async fn run(node: Node, router: Router) -> Exit {
+async fn run(node: Node, router: Router, orders: Rc<Orders>) -> Exit {
     let nics = (0..).map_while(|index| node.nic(index)).collect();
-    let mut running = Running { told: [0; Count::ALL.len()], mappings: 0, timer: None, node, nics, router };
+    let mut running = Running { told: [0; Count::ALL.len()], mappings: 0, timer: None, node, nics, router, orders };
     poll_fn(|cx| running.poll(cx)).await
 }
 
@@ -368,12 +413,14 @@ struct Running {
     /// What the node's metrics say.
     told: [u64; Count::ALL.len()],
     mappings: usize,
+    orders: Rc<Orders>,
 }
 
 impl Running {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
         loop {
             let now = self.node.clock().now();
+            self.obey(cx);
             self.router.poll(now);
             self.take_in(cx, now);
             self.tell();
@@ -390,6 +437,19 @@ impl Running {
                 return Poll::Pending;
             }
             self.timer = None;
+        }
+    }
+
+    fn obey(&mut self, cx: &Context<'_>) {
+        let mut waker = self.orders.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        if self.orders.forgets.take() {
+            self.router.forget_sessions();
+        }
+        if self.orders.are_new.take() {
+            self.router.reroute(&self.orders.wrong.borrow());
         }
     }
 

@@ -117,6 +117,14 @@ pub struct Network {
     pub kind: NetworkKind,
     /// Its links: a switch's ports in the order of its members, or the one between two nodes.
     pub links: Vec<usize>,
+    /// The names of its regions, if it has any.
+    pub regions: Vec<Arc<str>>,
+    /// How many addresses a switch keeps, if there is a bound.
+    pub table: Option<usize>,
+    /// When a switch forgets an address that it has not heard.
+    pub ageing_ns: Option<u64>,
+    /// What a cable does that a fault plugs into its switch.
+    pub patch: Impairments,
 }
 
 /// A link: two one-way pipes between two ends.
@@ -142,10 +150,19 @@ pub enum End {
         /// Which of its interfaces.
         interface: usize,
     },
-    /// The switch of a network.
+    /// A switch of a network.
     Switch {
         /// Which network.
         network: usize,
+        /// Which of its switches; a network with regions has one for each.
+        part: usize,
+    },
+    /// A port of such a switch that leads to the switch of another region.
+    Trunk {
+        /// Which network.
+        network: usize,
+        /// Which of its switches.
+        part: usize,
     },
 }
 
@@ -311,10 +328,52 @@ pub enum FaultKind {
         /// What ails it.
         ailment: Ailment,
     },
+    /// A cable makes a switch flood itself.
+    Loop {
+        /// Which network's.
+        network: usize,
+    },
+    /// Forged answers tell the node that an address is where nobody is.
+    ArpPoison {
+        /// Which node.
+        node: usize,
+        /// Which address.
+        address: IpAddr,
+        /// From one answer to the next.
+        interval_ns: u64,
+    },
+    /// A stranger claims the node's addresses.
+    IpConflict {
+        /// Which node.
+        node: usize,
+        /// From one claim to the next.
+        interval_ns: u64,
+    },
+    /// A stranger sends with the node's Ethernet address.
+    MacDuplicate {
+        /// Which node.
+        node: usize,
+        /// From one frame to the next.
+        interval_ns: u64,
+    },
+    /// A router forgets all connections.
+    NatReboot {
+        /// Which node.
+        node: usize,
+    },
+    /// A router hands packets to the wrong neighbour, or to none.
+    WrongRoute {
+        /// Which node.
+        node: usize,
+        /// Packets for which network.
+        to: Cidr,
+        /// To whom.
+        via: Option<IpAddr>,
+    },
 }
 
 impl FaultKind {
-    /// The link or node that it happens to; a partition's sides.
+    /// The link, node or network that it happens to; a partition's sides.
     #[must_use]
     pub fn index(&self) -> usize {
         match *self {
@@ -331,7 +390,13 @@ impl FaultKind {
             | Self::ClockStep { node, .. }
             | Self::ClockDrift { node, .. }
             | Self::ClockStop { node }
-            | Self::Part { node, .. } => node,
+            | Self::Part { node, .. }
+            | Self::ArpPoison { node, .. }
+            | Self::IpConflict { node, .. }
+            | Self::MacDuplicate { node, .. }
+            | Self::NatReboot { node }
+            | Self::WrongRoute { node, .. } => node,
+            Self::Loop { network } => network,
             Self::Partition { sides } => sides,
         }
     }
@@ -339,7 +404,10 @@ impl FaultKind {
     /// Whether it happens in one moment.
     #[must_use]
     pub fn is_momentary(&self) -> bool {
-        matches!(self, Self::Restart { .. } | Self::Part { ailment: Ailment::BitRot { .. }, .. })
+        matches!(
+            self,
+            Self::Restart { .. } | Self::NatReboot { .. } | Self::Part { ailment: Ailment::BitRot { .. }, .. }
+        )
     }
 }
 

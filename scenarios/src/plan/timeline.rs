@@ -1,5 +1,6 @@
 //! Faults with absolute times and single targets.
 
+use super::NetworkKind;
 use super::parts::{ailing, keep_named, refuse_partless, told};
 use super::roster::{Roster, matches};
 use super::wiring::{Wiring, impairments, named_profile, refuse_contradictions as refuse_queue_without_rate};
@@ -75,6 +76,9 @@ fn repetitions(
     (0..times.min(1_000_000)).map(|time| time * every_ns).collect()
 }
 
+/// From one forged frame to the next.
+const INTERVAL_NS: u64 = 1_000_000_000;
+
 /// What happens, to each target.
 fn kinds(
     fault: &schema::Fault,
@@ -91,7 +95,10 @@ fn kinds(
         return partition(fault, globs, roster, timeline, problems);
     }
     let tuning = (kind == schema::FaultKind::Degrade).then(|| tuning(fault, scenario, timeline, problems));
-    let found = targets_of(kind, globs, roster, wiring, problems).into_iter();
+    let found = targets_of(kind, globs, roster, wiring, problems);
+    refuse_out_of_reach(fault, kind, &found, roster, wiring, problems);
+    let found = found.into_iter();
+    let interval_ns = fault.interval.as_ref().map_or(INTERVAL_NS, |interval| interval.get_ref().as_nanos());
     let ways = fault.direction.map_or(vec![Direction::Up, Direction::Down], |direction| vec![direction]);
     let aimed = found.flat_map(|plain| {
         let (node, link) = (plain.index(), plain.index());
@@ -115,6 +122,17 @@ fn kinds(
                 let by = fault.by.as_ref().map(|by| by.get_ref().as_nanos());
                 by.map(|by_ns| FaultKind::ClockStep { node, by_ns }).into_iter().collect()
             }
+            schema::FaultKind::ArpPoison => {
+                let address = fault.address.as_ref().map(|address| *address.get_ref());
+                address.map(|address| FaultKind::ArpPoison { node, address, interval_ns }).into_iter().collect()
+            }
+            schema::FaultKind::IpConflict => vec![FaultKind::IpConflict { node, interval_ns }],
+            schema::FaultKind::MacDuplicate => vec![FaultKind::MacDuplicate { node, interval_ns }],
+            schema::FaultKind::WrongRoute => {
+                let via = fault.via.as_ref().map(|via| *via.get_ref());
+                let to = fault.to.as_ref().map(|to| *to.get_ref());
+                to.map(|to| FaultKind::WrongRoute { node, to, via }).into_iter().collect()
+            }
             schema::FaultKind::ClockDrift => {
                 let drift = fault.drift.as_ref().map(|drift| drift.get_ref().as_ppb());
                 drift.map(|ppb| FaultKind::ClockDrift { node, ppb }).into_iter().collect()
@@ -128,6 +146,32 @@ fn kinds(
         keep_named(&mut aimed, part, roster, problems);
     }
     aimed
+}
+
+/// What is forged, or handed to the wrong neighbour, is on a network of the target's.
+fn refuse_out_of_reach(
+    fault: &schema::Fault,
+    kind: schema::FaultKind,
+    found: &[FaultKind],
+    roster: &Roster<'_, '_>,
+    wiring: &Wiring,
+    problems: &mut Vec<Problem>,
+) {
+    let address = match kind {
+        schema::FaultKind::ArpPoison => &fault.address,
+        schema::FaultKind::WrongRoute => &fault.via,
+        _ => return,
+    };
+    let Some(address) = address.as_ref().filter(|_| wiring.complete) else { return };
+    let reaches = |node: usize| {
+        let mut own = wiring.interfaces[node].iter().flat_map(|interface| &interface.addresses);
+        own.any(|own| own.contains(*address.get_ref()))
+    };
+    if let Some(far) = found.iter().map(FaultKind::index).find(|node| !reaches(*node)) {
+        let what = format!("{} is in none of the networks of \"{}\"", address.get_ref(), roster.members[far].name);
+        let problem = Problem::new(Code::FaultConflict, address.span(), what, "nothing would happen");
+        problems.push(problem.help("name an address of one of its subnets"));
+    }
 }
 
 /// The profile that a fault puts in place, up; the one down is the next.
@@ -184,6 +228,37 @@ fn partition(
     (first..timeline.sides.len()).map(|sides| FaultKind::Partition { sides }).collect()
 }
 
+impl FaultKind {
+    /// The row of the kinds of fault that it belongs to.
+    #[must_use]
+    pub fn shape(&self) -> &'static schema::FaultShape {
+        use schema::FaultKind as Kind;
+        let kind = match self {
+            Self::CutLink { .. } | Self::CutOneWay { .. } => Kind::CutLink,
+            Self::Clog { .. } => Kind::Clog,
+            Self::Degrade { .. } => Kind::Degrade,
+            Self::Mtu { .. } => Kind::Mtu,
+            Self::Partition { .. } => Kind::Partition,
+            Self::PowerCut { .. } => Kind::PowerCut,
+            Self::Crash { .. } => Kind::Crash,
+            Self::Restart { .. } => Kind::Restart,
+            Self::Pause { .. } => Kind::Pause,
+            Self::SlowCpu { .. } => Kind::SlowCpu,
+            Self::ClockStep { .. } => Kind::ClockStep,
+            Self::ClockDrift { .. } => Kind::ClockDrift,
+            Self::ClockStop { .. } => Kind::ClockStop,
+            Self::Part { ailment, .. } => Kind::of(*ailment),
+            Self::Loop { .. } => Kind::Loop,
+            Self::ArpPoison { .. } => Kind::ArpPoison,
+            Self::IpConflict { .. } => Kind::IpConflict,
+            Self::MacDuplicate { .. } => Kind::MacDuplicate,
+            Self::NatReboot { .. } => Kind::NatReboot,
+            Self::WrongRoute { .. } => Kind::WrongRoute,
+        };
+        kind.shape()
+    }
+}
+
 impl Fault {
     /// The entry `[[fault]]` of a scenario file that says the same.
     #[must_use]
@@ -196,6 +271,7 @@ impl Fault {
             Direction::Down => "direction = \"down\"\n".to_owned(),
         };
         let none = String::new;
+        let interval = |ns: u64| format!("interval = \"{}\"\n", Time::from_nanos(ns));
         let (kind, target, more) = match self.kind {
             FaultKind::CutLink { link: at } => (Kind::CutLink, link(at), none()),
             FaultKind::CutOneWay { link: at, direction } => (Kind::CutLink, link(at), way(direction)),
@@ -233,6 +309,17 @@ impl Fault {
             FaultKind::Part { node: at, part, ailment } => {
                 let part = plan.nodes[at].kind.parts()[part].name;
                 (Kind::of(ailment), node(at), format!("part = \"{part}\"\n") + &schema::told(&ailment))
+            }
+            FaultKind::Loop { network } => (Kind::Loop, format!("\"{}\"", plan.networks[network].name), none()),
+            FaultKind::ArpPoison { node: at, address, interval_ns } => {
+                (Kind::ArpPoison, node(at), format!("address = \"{address}\"\n") + &interval(interval_ns))
+            }
+            FaultKind::IpConflict { node: at, interval_ns } => (Kind::IpConflict, node(at), interval(interval_ns)),
+            FaultKind::MacDuplicate { node: at, interval_ns } => (Kind::MacDuplicate, node(at), interval(interval_ns)),
+            FaultKind::NatReboot { node: at } => (Kind::NatReboot, node(at), none()),
+            FaultKind::WrongRoute { node: at, to, via } => {
+                let via = via.map_or_else(none, |via| format!("via = \"{via}\"\n"));
+                (Kind::WrongRoute, node(at), format!("to = \"{to}\"\n") + &via)
             }
         };
         let lasts = self.until_ns.map(|until_ns| Time::from_nanos(until_ns.saturating_sub(self.at_ns)));
@@ -304,7 +391,9 @@ pub(super) fn targets_of(
         let hits = match kind.shape().target {
             Target::Node => roster.select(glob, problems),
             Target::Link => links(glob, roster, wiring, problems),
+            Target::Network => networks(glob, wiring, problems),
         };
+        refuse_deaf(kind, glob, &hits, roster, wiring, problems);
         for hit in hits {
             for target in aimed(kind, hit, roster) {
                 if !found.contains(&target) {
@@ -327,17 +416,69 @@ fn aimed(kind: schema::FaultKind, index: usize, roster: &Roster<'_, '_>) -> Vec<
         schema::FaultKind::Crash => FaultKind::Crash { node: index },
         schema::FaultKind::Restart => FaultKind::Restart { node: index },
         schema::FaultKind::ClockStop => FaultKind::ClockStop { node: index },
+        schema::FaultKind::Loop => FaultKind::Loop { network: index },
+        schema::FaultKind::IpConflict => FaultKind::IpConflict { node: index, interval_ns: INTERVAL_NS },
+        schema::FaultKind::MacDuplicate => FaultKind::MacDuplicate { node: index, interval_ns: INTERVAL_NS },
+        schema::FaultKind::NatReboot => FaultKind::NatReboot { node: index },
         _ if kind.shape().target == Target::Node => FaultKind::Pause { node: index },
         _ => FaultKind::CutLink { link: index },
     };
     vec![aimed]
 }
 
+/// The networks whose names match, which have switches.
+fn networks(glob: &Text, wiring: &Wiring, problems: &mut Vec<Problem>) -> Vec<usize> {
+    let all = wiring.networks.iter().enumerate();
+    let hits: Vec<usize> =
+        all.filter(|(_, network)| matches(glob.as_str(), &network.name)).map(|(index, _)| index).collect();
+    let names = wiring.networks.iter().map(|network| &*network.name);
+    if hits.is_empty() && wiring.complete {
+        let what = format!("no network matches \"{}\"", glob.as_str());
+        let problem = Problem::new(Code::NoMatch, glob.span(), what, "matches nothing");
+        problems.push(problem.help(format!("networks are {}", list(names))));
+    }
+    for hit in hits.iter().filter(|hit| wiring.networks[**hit].kind == NetworkKind::PointToPoint) {
+        let what = format!("\"{}\" has no switch for a cable to be plugged into", wiring.networks[*hit].name);
+        let problem = Problem::new(Code::FaultConflict, glob.span(), what, "two nodes and a link");
+        problems.push(problem.help("a loop needs a network whose kind is \"switch\" or \"regions\""));
+    }
+    hits
+}
+
+/// Nodes to which this kind of fault cannot happen.
+fn refuse_deaf(
+    kind: schema::FaultKind,
+    glob: &Text,
+    hits: &[usize],
+    roster: &Roster<'_, '_>,
+    wiring: &Wiring,
+    problems: &mut Vec<Problem>,
+) {
+    let name = kind.shape().name;
+    let refused = match kind {
+        schema::FaultKind::NatReboot | schema::FaultKind::WrongRoute => hits.iter().find_map(|node| {
+            let kind = roster.members[*node].kind.as_ref()?;
+            let what = format!("\"{name}\" does not happen to a \"{}\"", kind.name());
+            (!kind.hears().contains(&name)).then_some((what, "aim it at a node whose kind is \"router\""))
+        }),
+        schema::FaultKind::MacDuplicate => hits.iter().filter(|_| wiring.complete).find_map(|node| {
+            let lonely = |network: usize| wiring.networks[network].links.len() < 2;
+            let mut interfaces = wiring.interfaces[*node].iter();
+            let what = format!("\"{}\" is at no switch that has another port", roster.members[*node].name);
+            interfaces.all(|interface| lonely(interface.network)).then_some((what, "there is nowhere for a stranger"))
+        }),
+        _ => None,
+    };
+    if let Some((what, help)) = refused {
+        problems.push(Problem::new(Code::FaultConflict, glob.span(), what, "cannot happen here").help(help));
+    }
+}
+
 /// The links whose names match, or that end at a node whose name does.
 fn links(glob: &Text, roster: &Roster<'_, '_>, wiring: &Wiring, problems: &mut Vec<Problem>) -> Vec<usize> {
     let at_node = |end: &End| match end {
         End::Node { node, .. } => matches(glob.as_str(), &roster.members[*node].name),
-        End::Switch { .. } => false,
+        End::Switch { .. } | End::Trunk { .. } => false,
     };
     let all = wiring.links.iter().enumerate();
     let hits = all.filter(|(_, link)| matches(glob.as_str(), &link.name) || link.ends.iter().any(at_node));

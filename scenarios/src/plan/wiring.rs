@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::mac::Macs;
 use super::roster::{Member, Roster, bad_name, matches};
@@ -49,6 +50,8 @@ fn plug(
     let before = problems.len();
     let members = members(network, roster, problems);
     let pipes = pipes(network, &members, scenario, roster, problems);
+    let patch = named_profile(network.profile.as_ref(), scenario, &mut Vec::new()).cloned().unwrap_or_default();
+    let regions = regions(network, &members, scenario, roster, problems);
     let (Some(kind), true) = (network.kind, before == problems.len() && !members.is_empty()) else {
         wiring.complete = false;
         return;
@@ -75,8 +78,27 @@ fn plug(
                 wiring.links.push(Link {
                     name: format!("{name}/{}", roster.members[*node].name).into(),
                     network: index,
-                    ends: [join(*node, link, &pipe[0]), End::Switch { network: index }],
+                    ends: [join(*node, link, &pipe[0]), End::Switch { network: index, part: 0 }],
                     pipes: pipe,
+                });
+            }
+        }
+        (NetworkKind::Regions, _) => {
+            for ((node, pipe), part) in members.iter().zip(pipes).zip(&regions.of_member) {
+                let link = wiring.links.len();
+                wiring.links.push(Link {
+                    name: format!("{name}/{}", roster.members[*node].name).into(),
+                    network: index,
+                    ends: [join(*node, link, &pipe[0]), End::Switch { network: index, part: *part }],
+                    pipes: pipe,
+                });
+            }
+            for ([one, other], pipes) in regions.paths {
+                wiring.links.push(Link {
+                    name: format!("{name}/{}/{}", regions.names[one], regions.names[other]).into(),
+                    network: index,
+                    ends: [one, other].map(|part| End::Trunk { network: index, part }),
+                    pipes,
                 });
             }
         }
@@ -97,7 +119,129 @@ fn plug(
             return;
         }
     }
-    wiring.networks.push(Network { name: name.into(), kind, links: (first..wiring.links.len()).collect() });
+    wiring.networks.push(Network {
+        name: name.into(),
+        kind,
+        links: (first..wiring.links.len()).collect(),
+        regions: regions.names,
+        table: network.table,
+        ageing_ns: network.ageing.as_ref().map(|ageing| ageing.get_ref().as_nanos()),
+        patch: patch_cable(&patch),
+    });
+}
+
+/// What a cable does that somebody plugs into a switch: it is as fast as the others, and no faster than 100 Mbit/s.
+fn patch_cable(profile: &LinkProfile) -> Impairments {
+    let others = impairments(profile);
+    Impairments {
+        latency_ns: others.latency_ns.max(1_000),
+        rate_bits_per_second: others.rate_bits_per_second.or(Some(100_000_000)),
+        queue_bytes: others.queue_bytes.or(Some(65_536)),
+        ..Impairments::default()
+    }
+}
+
+/// The regions of a network.
+#[derive(Default)]
+struct Regions {
+    names: Vec<Arc<str>>,
+    /// The region of each member.
+    of_member: Vec<usize>,
+    /// What lies between any two of them.
+    paths: Vec<([usize; 2], [Impairments; 2])>,
+}
+
+fn regions(
+    network: &schema::Network,
+    members: &[usize],
+    scenario: &Scenario<'_>,
+    roster: &Roster<'_, '_>,
+    problems: &mut Vec<Problem>,
+) -> Regions {
+    let is_of_regions = network.kind == Some(NetworkKind::Regions);
+    if let (Some(span), false, Some(_)) = (network.region_keys.first(), is_of_regions, network.kind) {
+        let problem = Problem::new(Code::KeyConflict, span.clone(), "this network has no regions", "leave this out");
+        problems.push(problem.help("or write: kind = \"regions\""));
+    }
+    if !is_of_regions {
+        return Regions::default();
+    }
+    if network.regions.len() < 2 {
+        let what = "a network of regions has two at least";
+        let problem = Problem::new(Code::MissingKey, network.name.span(), what, "which regions?");
+        problems.push(problem.help("for example: region = { europe = [\"hub\"], asia = \"sensor-*\" }"));
+    }
+    let mut regions = Regions::default();
+    for (name, globs) in &network.regions {
+        problems.extend(bad_name(name.as_str(), name.span()));
+        let is_member = |glob: &str| members.iter().any(|node| matches(glob, &roster.members[*node].name));
+        for glob in globs.iter().filter(|glob| !is_member(glob.as_str())) {
+            let noun = format!("member of [network.{}]", network.name.as_str());
+            problems.push(roster.no_match(glob.as_str(), glob.span(), &noun));
+        }
+        regions.names.push(name.as_str().into());
+    }
+    for node in members {
+        let name = &roster.members[*node].name;
+        let is_here = |(_, globs): &&(Text, Vec<Text>)| globs.iter().any(|glob| matches(glob.as_str(), name));
+        let found: Vec<&(Text, Vec<Text>)> = network.regions.iter().filter(is_here).collect();
+        let what = match found[..] {
+            [one] => {
+                let is_it = |(name, _): &(Text, Vec<Text>)| name.as_str() == one.0.as_str();
+                regions.of_member.extend(network.regions.iter().position(is_it));
+                continue;
+            }
+            [] => format!("\"{name}\" is in no region of [network.{}]", network.name.as_str()),
+            [one, other, ..] => format!("\"{name}\" is in \"{}\" and in \"{}\"", one.0.as_str(), other.0.as_str()),
+        };
+        let span = network.region_keys.first().cloned().unwrap_or(network.name.span());
+        problems.push(Problem::new(Code::Topology, span, what, "here").help("name it in one of the regions"));
+    }
+    paths(network, scenario, &mut regions, problems);
+    regions
+}
+
+/// What lies between any two regions.
+fn paths(network: &schema::Network, scenario: &Scenario<'_>, regions: &mut Regions, problems: &mut Vec<Problem>) {
+    let names = &regions.names;
+    let mut hits = vec![false; network.paths.len()];
+    for one in 0..names.len() {
+        for other in one + 1..names.len() {
+            let (mut link, mut is_said) = (LinkProfile::default(), false);
+            for (path, hit) in network.paths.iter().zip(&mut hits) {
+                let Some((a, b)) = path.members.as_str().split_once('/') else { continue };
+                let forth = matches(a, &names[one]) && matches(b, &names[other]);
+                let back = matches(a, &names[other]) && matches(b, &names[one]);
+                if !forth && !back {
+                    continue;
+                }
+                (*hit, is_said) = (true, true);
+                if let Some(named) = named_profile(path.profile.as_ref(), scenario, problems) {
+                    link = named.clone();
+                }
+                let mut change = path.link.clone();
+                if back && !forth {
+                    std::mem::swap(&mut change.up, &mut change.down);
+                }
+                link.overlay(&change);
+            }
+            if !is_said {
+                let what = format!("nothing is said of the path between \"{}\" and \"{}\"", names[one], names[other]);
+                let problem = Problem::new(Code::MissingKey, network.name.span(), what, "no path");
+                let header = format!("[network.{}.path.\"{}/{}\"]", network.name.as_str(), names[one], names[other]);
+                problems.push(problem.help(format!("add {header} with a `latency`, or \"*/*\" for all others")));
+            }
+            let ways = [Direction::Up, Direction::Down].map(|way| link.way(way));
+            ways.iter().for_each(|way| refuse_contradictions(way, problems));
+            regions.paths.push(([one, other], ways.map(|way| impairments(&way))));
+        }
+    }
+    for (path, _) in network.paths.iter().zip(hits).filter(|(_, hit)| !hit) {
+        let what = format!("no two regions match \"{}\"", path.members.as_str());
+        let problem = Problem::new(Code::NoMatch, path.members.span(), what, "matches nothing");
+        let names = list(names.iter().map(|name| &**name));
+        problems.push(problem.help(format!("name two, such as \"europe/asia\"; regions are {names}")));
+    }
 }
 
 fn members(network: &schema::Network, roster: &Roster<'_, '_>, problems: &mut Vec<Problem>) -> Vec<usize> {

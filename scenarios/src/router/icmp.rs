@@ -86,47 +86,58 @@ impl Router {
     }
 
     /// A packet of the router's own, with all checksums.
-    pub(super) fn made(&mut self, from: IpAddr, to: IpAddr, protocol: u8, hops: u8, mut body: Vec<u8>) -> Packet {
-        let at = match protocol {
-            TCP => Some(16),
-            UDP => Some(6),
-            ICMP | ICMPV6 => Some(2),
-            _ => None,
-        };
-        let pseudo = match (from, to) {
-            _ if protocol == ICMP => 0,
-            (IpAddr::V4(from), IpAddr::V4(to)) => sum(&from.octets()) + sum(&to.octets()),
-            (IpAddr::V6(from), IpAddr::V6(to)) => sum(&from.octets()) + sum(&to.octets()),
-            _ => unreachable!("a packet has one family"),
-        };
-        if let Some(at) = at {
-            put(&mut body, at, 0);
-            let covered = if protocol == ICMP { 0 } else { body.len() as u64 + u64::from(protocol) };
-            let checksum = finish(pseudo + covered + sum(&body));
-            put(&mut body, at, checksum);
-        }
-        let mut bytes = match (from, to) {
-            (IpAddr::V4(from), IpAddr::V4(to)) => {
-                self.identification = self.identification.wrapping_add(1);
-                let mut header = vec![0x45, 0, 0, 0, 0, 0, 0, 0, hops, protocol, 0, 0];
-                put(&mut header, 2, (20 + body.len()) as u16);
-                put(&mut header, 4, self.identification);
-                header.extend_from_slice(&from.octets());
-                header.extend_from_slice(&to.octets());
-                let checksum = finish(sum(&header));
-                put(&mut header, 10, checksum);
-                header
-            }
-            (IpAddr::V6(from), IpAddr::V6(to)) => {
-                let mut header = vec![0x60, 0, 0, 0, 0, 0, protocol, hops];
-                put(&mut header, 4, body.len() as u16);
-                header.extend_from_slice(&from.octets());
-                header.extend_from_slice(&to.octets());
-                header
-            }
-            _ => unreachable!("a packet has one family"),
-        };
-        bytes.append(&mut body);
-        Packet::made(bytes)
+    pub(super) fn made(&mut self, from: IpAddr, to: IpAddr, protocol: u8, hops: u8, body: Vec<u8>) -> Packet {
+        self.identification = self.identification.wrapping_add(1);
+        packet(from, to, (protocol, hops), self.identification, body)
     }
+}
+
+/// A packet with all checksums; `from` and `to` are of one family.
+pub(super) fn packet(
+    from: IpAddr,
+    to: IpAddr,
+    (protocol, hops): (u8, u8),
+    identification: u16,
+    mut body: Vec<u8>,
+) -> Packet {
+    let at = match protocol {
+        TCP => Some(16),
+        UDP => Some(6),
+        ICMP | ICMPV6 => Some(2),
+        _ => None,
+    };
+    let pseudo = match (from, to) {
+        _ if protocol == ICMP => 0,
+        (IpAddr::V4(from), IpAddr::V4(to)) => sum(&from.octets()) + sum(&to.octets()),
+        (IpAddr::V6(from), IpAddr::V6(to)) => sum(&from.octets()) + sum(&to.octets()),
+        _ => unreachable!("a packet has one family"),
+    };
+    if let Some(at) = at {
+        put(&mut body, at, 0);
+        let covered = if protocol == ICMP { 0 } else { body.len() as u64 + u64::from(protocol) };
+        let checksum = finish(pseudo + covered + sum(&body));
+        put(&mut body, at, checksum);
+    }
+    let mut bytes = match (from, to) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => {
+            let mut header = vec![0x45, 0, 0, 0, 0, 0, 0, 0, hops, protocol, 0, 0];
+            put(&mut header, 2, (20 + body.len()) as u16);
+            put(&mut header, 4, identification);
+            header.extend_from_slice(&from.octets());
+            header.extend_from_slice(&to.octets());
+            let checksum = finish(sum(&header));
+            put(&mut header, 10, checksum);
+            header
+        }
+        (IpAddr::V6(from), IpAddr::V6(to)) => {
+            let mut header = vec![0x60, 0, 0, 0, 0, 0, protocol, hops];
+            put(&mut header, 4, body.len() as u16);
+            header.extend_from_slice(&from.octets());
+            header.extend_from_slice(&to.octets());
+            header
+        }
+        _ => unreachable!("a packet has one family"),
+    };
+    bytes.append(&mut body);
+    Packet::made(bytes)
 }

@@ -209,7 +209,7 @@ impl Router {
 }
 
 /// The Ethernet address of a group (RFC 2464, section 7).
-fn group_mac(group: Ipv6Addr) -> [u8; 6] {
+pub(super) fn group_mac(group: Ipv6Addr) -> [u8; 6] {
     let [.., a, b, c, d] = group.octets();
     [0x33, 0x33, a, b, c, d]
 }

@@ -8,6 +8,7 @@
 //! what comes are not looked at: links that damage frames look at what they have touched.
 
 mod addresses;
+mod announce;
 mod checksum;
 mod firewall;
 mod forward;
@@ -28,6 +29,7 @@ use wavetank_sim::net::Origin;
 use wavetank_sim::time::{Duration, Instant};
 
 pub use addresses::Cidr;
+pub(crate) use announce::{advertisement, arp_announcement, arp_reply};
 pub use firewall::{Firewall, Opening};
 pub use nat::{Behaviour, Forward, Nat, NatConfig, Ports};
 pub use session::{Protocol, Timeouts};
@@ -124,6 +126,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Router {
     interfaces: Vec<Interface>,
+    static_routes: Vec<Route>,
     routes: Routes,
     neighbours: Neighbours,
     nat: Option<Nat>,
@@ -144,6 +147,7 @@ impl Router {
         Self {
             routes: Routes::new(&interfaces, &routes),
             interfaces,
+            static_routes: routes,
             neighbours: Neighbours::default(),
             nat,
             firewall,
@@ -202,14 +206,16 @@ impl Router {
         }
     }
 
-    /// Puts a route in the place of the one to the same network, if there is one. Returns what was there.
-    pub fn set_route(&mut self, route: Route) -> Option<IpAddr> {
-        self.routes.set(&self.interfaces, route)
-    }
-
-    /// Takes a route away.
-    pub fn remove_route(&mut self, to: Cidr) {
-        self.routes.remove(to);
+    /// Has other routes than its own for some networks: the next router is another one, or there is none. What was said
+    /// before does not count any more.
+    pub fn reroute(&mut self, wrong: &[(Cidr, Option<IpAddr>)]) {
+        self.routes = Routes::new(&self.interfaces, &self.static_routes);
+        for &(to, via) in wrong {
+            match via {
+                Some(via) => self.routes.set(&self.interfaces, Route { to, via }),
+                None => self.routes.remove(to),
+            }
+        }
     }
 
     fn tally(&mut self, count: Count) {

@@ -7,6 +7,8 @@ pub enum Target {
     Link,
     /// Nodes.
     Node,
+    /// Networks with switches.
+    Network,
 }
 
 /// Whether a fault takes `for`.
@@ -58,6 +60,10 @@ pub(super) const SPECIAL: &[&str] = &[
     "nth",
     "off",
     "bits",
+    "address",
+    "interval",
+    "to",
+    "via",
 ];
 
 /// Every kind of fault. A new kind is a row here, a variant of
@@ -242,5 +248,65 @@ pub static FAULTS: &[FaultShape] = &[
         needs: &[],
         strikes: false,
         example: "[[fault]]\nat = \"20s\"\nkind = \"bit-rot\"\ntarget = \"hub\"\nbits = 1\n",
+    },
+    FaultShape {
+        name: "loop",
+        doc: "Somebody plugs both ends of a cable into the switch: what it floods goes around and around.",
+        target: Target::Network,
+        lasting: Lasting::Yes,
+        takes: &[],
+        needs: &[],
+        strikes: false,
+        example: "[[fault]]\nat = \"0s\"\nfor = \"500ms\"\nkind = \"loop\"\ntarget = \"lan\"\n",
+    },
+    FaultShape {
+        name: "arp-poison",
+        doc: "Forged answers (ARP, or neighbour advertisements) tell the node that an address is where nobody is.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        takes: &["address", "interval"],
+        needs: &["address"],
+        strikes: false,
+        example: "[[fault]]\nat = \"10s\"\nfor = \"5s\"\nkind = \"arp-poison\"\ntarget = \"thermostat-1\"\naddress = \"10.0.0.2\"\n",
+    },
+    FaultShape {
+        name: "ip-conflict",
+        doc: "A stranger announces on the node's networks that the node's addresses are its own.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        takes: &["interval"],
+        needs: &[],
+        strikes: true,
+        example: "[[fault]]\nat = \"10s\"\nfor = \"5s\"\nkind = \"ip-conflict\"\ntarget = \"hub\"\n",
+    },
+    FaultShape {
+        name: "mac-duplicate",
+        doc: "A stranger at another port of the switch sends with the node's Ethernet address, and gets what is for it.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        takes: &["interval"],
+        needs: &[],
+        strikes: true,
+        example: "[[fault]]\nat = \"10s\"\nfor = \"5s\"\nkind = \"mac-duplicate\"\ntarget = \"hub\"\ninterval = \"50ms\"\n",
+    },
+    FaultShape {
+        name: "nat-reboot",
+        doc: "A router's NAT and firewall forget all connections; everything else stays.",
+        target: Target::Node,
+        lasting: Lasting::No,
+        takes: &[],
+        needs: &[],
+        strikes: true,
+        example: "[[fault]]\nat = \"20s\"\nkind = \"nat-reboot\"\ntarget = \"router\"\n",
+    },
+    FaultShape {
+        name: "wrong-route",
+        doc: "A router hands packets for a network to the wrong neighbour, or has no route for them if none is named.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        takes: &["to", "via"],
+        needs: &["to"],
+        strikes: false,
+        example: "[[fault]]\nat = \"20s\"\nfor = \"5s\"\nkind = \"wrong-route\"\ntarget = \"router\"\nto = \"10.0.0.0/24\"\nvia = \"192.0.2.2\"\n",
     },
 ];

@@ -115,6 +115,7 @@ fn value(shape: Shape, registry: &Registry) -> Value {
         Shape::Config => json!({ "type": "object" }),
         Shape::Names => one_or_many(),
         Shape::Subnets => one_or_many(),
+        Shape::NamesByKey => json!({ "type": "object", "additionalProperties": one_or_many() }),
         Shape::Addresses => json!({ "anyOf": [
             one_or_many(),
             { "type": "object", "additionalProperties": one_or_many() },

@@ -42,6 +42,8 @@ pub(crate) enum Shape {
     Addresses,
     /// One subnet or several.
     Subnets,
+    /// A table of names or globs by name.
+    NamesByKey,
     Table(&'static Table),
     /// A probability, or a table that says more.
     ProbabilityOr(&'static Table),
@@ -345,6 +347,7 @@ pub(crate) static NETWORK: Table = Table {
             Shape::Word(&[
                 ("switch", "A learning switch with one link to each member."),
                 ("point-to-point", "One link between two members."),
+                ("regions", "A switch in each `region`, and a `path` between any two of them: a wide-area cloud."),
             ]),
             "What joins the members.",
             "kind = \"switch\"",
@@ -363,6 +366,50 @@ pub(crate) static NETWORK: Table = Table {
             "What is different on the links of some members, by name or glob; later ones win.",
             "[network.lan.link.\"thermostat-2\"]",
         ),
+        optional(
+            "table",
+            Shape::Integer { min: 1, max: 10_000_000 },
+            "How many addresses a switch keeps; what it has no room for it floods. Any number if left out.",
+            "table = 1024",
+        ),
+        optional(
+            "ageing",
+            Shape::Time,
+            "After how long a switch forgets an address that it has not heard; never if left out.",
+            "ageing = \"5min\"",
+        ),
+        optional(
+            "region",
+            Shape::NamesByKey,
+            "The members of each region, by name or glob, where the kind is `regions`.",
+            "region = { europe = [\"hub\"], asia = \"sensor-*\" }",
+        ),
+        optional(
+            "path",
+            Shape::Map(&PATH),
+            "What lies between two regions, both ways; `*` is every region, and later ones win.",
+            "[network.cloud.path.\"europe/asia\"]",
+        ),
+    ],
+};
+
+pub(crate) static PATH: Table = Table {
+    doc: "What lies between two regions.",
+    fields: &[
+        optional("profile", Shape::Text, "The profile of the path.", "profile = \"transatlantic\""),
+        LATENCY,
+        JITTER,
+        DELAY,
+        LOSS,
+        DUPLICATE,
+        CORRUPT,
+        REORDER,
+        RATE,
+        OVERHEAD,
+        QUEUE,
+        MTU,
+        UP,
+        DOWN,
     ],
 };
 
@@ -416,6 +463,15 @@ pub(crate) static FAULT: Table = Table {
         NTH,
         OFF,
         BITS,
+        optional("address", Shape::Text, "Whose place is forged.", "address = \"10.0.0.1\""),
+        optional(
+            "interval",
+            Shape::Time,
+            "From one forged frame to the next while it lasts; 1s if left out.",
+            "interval = \"200ms\"",
+        ),
+        optional("to", Shape::Text, "The network whose packets go astray.", "to = \"10.9.0.0/16\""),
+        optional("via", Shape::Text, "The neighbour that they are handed to.", "via = \"10.0.0.7\""),
         optional(
             "every",
             Shape::Time,

@@ -64,7 +64,11 @@ pub fn listing() -> Vec<Listed> {
             name: row.name,
             sort: Sort::Fault,
             doc: row.doc,
-            target: if row.target == Target::Link { "links" } else { "nodes" },
+            target: match row.target {
+                Target::Link => "links",
+                Target::Node => "nodes",
+                Target::Network => "networks",
+            },
             parameters: FAULT.fields.iter().filter(fits).map(|field| parameter(field, needs(field))).collect(),
             example: row.example.to_owned(),
         }

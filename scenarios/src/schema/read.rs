@@ -184,7 +184,8 @@ fn networks(root: &Reader<'_, '_>) -> Vec<Network> {
     let tables = root.map("network", "network").into_iter();
     tables
         .map(|(name, reader)| {
-            let place = format!("network.{}.link", name.as_str());
+            let network = name.as_str().to_owned();
+            let place = format!("network.{network}.link");
             let Some(reader) = reader else {
                 return Network {
                     name,
@@ -193,25 +194,36 @@ fn networks(root: &Reader<'_, '_>) -> Vec<Network> {
                     profile: None,
                     subnets: Vec::new(),
                     overrides: Vec::new(),
+                    table: None,
+                    ageing: None,
+                    region_keys: Vec::new(),
+                    regions: Vec::new(),
+                    paths: Vec::new(),
                 };
             };
             Network {
                 name,
                 kind: reader.word("kind").map(|word| match word {
                     0 => NetworkKind::Switch,
-                    _ => NetworkKind::PointToPoint,
+                    1 => NetworkKind::PointToPoint,
+                    _ => NetworkKind::Regions,
                 }),
                 members: reader.names("members"),
                 profile: reader.text("profile"),
                 subnets: reader.addresses("subnet").unwrap_or_default(),
-                overrides: overrides(&reader, &place),
+                overrides: overrides(&reader, "link", &place),
+                table: reader.integer("table").and_then(|many| usize::try_from(*many.get_ref()).ok()),
+                ageing: reader.time("ageing"),
+                region_keys: ["region", "path"].into_iter().filter_map(|key| reader.key_span(key)).collect(),
+                regions: reader.names_by_key("region"),
+                paths: overrides(&reader, "path", &format!("network.{network}.path")),
             }
         })
         .collect()
 }
 
-fn overrides(network: &Reader<'_, '_>, place: &str) -> Vec<Override> {
-    let tables = network.map("link", place).into_iter();
+fn overrides(network: &Reader<'_, '_>, key: &str, place: &str) -> Vec<Override> {
+    let tables = network.map(key, place).into_iter();
     let read = tables.filter_map(|(members, reader)| {
         let reader = reader?;
         Some(Override { members, profile: reader.text("profile"), link: link_profile(&reader) })
@@ -265,6 +277,12 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
         poll: reader.time("poll"),
         by: reader.signed_time("by"),
         drift: reader.drift("drift_ppm"),
+        address: reader.host("address"),
+        interval: reader
+            .time("interval")
+            .filter(|time| reader.nonzero("interval", time.get_ref().as_nanos() == 0, time.span()).is_some()),
+        to: reader.subnet("to"),
+        via: reader.host("via"),
         every,
         times: reader.integer("times"),
         jitter: reader.time("jitter"),

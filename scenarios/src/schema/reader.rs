@@ -396,6 +396,36 @@ impl<'r, 'i> Reader<'r, 'i> {
         (read.len() == texts.len()).then_some(read)
     }
 
+    /// One address without a prefix length.
+    pub(super) fn host(&self, key: &str) -> Option<Spanned<IpAddr>> {
+        let mut hosts = self.hosts(key)?.into_iter();
+        hosts.next()
+    }
+
+    /// One subnet.
+    pub(super) fn subnet(&self, key: &str) -> Option<Spanned<Cidr>> {
+        let text = self.text(key)?;
+        self.address(&text)
+    }
+
+    /// Names or globs by name.
+    pub(super) fn names_by_key(&self, key: &str) -> Vec<(Text, Vec<Text>)> {
+        let Some(entry) = self.entry(key) else { return Vec::new() };
+        let DeValue::Table(items) = entry.1.get_ref() else {
+            self.refuse_type::<()>(entry, "a table of names");
+            return Vec::new();
+        };
+        let read = items.iter().map(|(name, value)| {
+            let name = Text::new(name.get_ref(), name.span(), self.file.source);
+            let texts = match value.get_ref() {
+                DeValue::Array(items) => items.iter().filter_map(|item| self.text_of((entry.0, item))).collect(),
+                _ => self.text_of((entry.0, value)).into_iter().collect(),
+            };
+            (name, texts)
+        });
+        read.collect()
+    }
+
     /// Addresses by network, where the key holds a table of them.
     pub(super) fn addresses_by_network(&self, key: &str) -> Option<Vec<(Text, Vec<Spanned<Cidr>>)>> {
         let entry = self.entry(key)?;

@@ -275,6 +275,16 @@ pub struct Network {
     pub subnets: Vec<Spanned<Cidr>>,
     /// What is different for some.
     pub overrides: Vec<Override>,
+    /// How many addresses a switch keeps.
+    pub table: Option<usize>,
+    /// When a switch forgets.
+    pub ageing: Option<Spanned<Time>>,
+    /// Where `region` and `path` stand.
+    pub region_keys: Vec<Span>,
+    /// The members of each region.
+    pub regions: Vec<(Text, Vec<Text>)>,
+    /// What lies between regions; `members` are two of them.
+    pub paths: Vec<Override>,
 }
 
 /// What joins the members of a network.
@@ -284,6 +294,8 @@ pub enum NetworkKind {
     Switch,
     /// One link between two members.
     PointToPoint,
+    /// A switch for each region, and a link between any two of them.
+    Regions,
 }
 
 /// `[network.NAME.link.GLOB]`.
@@ -324,6 +336,14 @@ pub struct Fault {
     pub by: Option<Spanned<SignedTime>>,
     /// How a clock drifts.
     pub drift: Option<Spanned<Drift>>,
+    /// Whose place is forged.
+    pub address: Option<Spanned<IpAddr>>,
+    /// From one forged frame to the next.
+    pub interval: Option<Spanned<Time>>,
+    /// The network whose packets go astray.
+    pub to: Option<Spanned<Cidr>>,
+    /// The neighbour that they are handed to.
+    pub via: Option<Spanned<IpAddr>>,
     /// From one beginning to the next.
     pub every: Option<Spanned<Time>>,
     /// How many times.
@@ -393,6 +413,18 @@ pub enum FaultKind {
     ClockStop,
     /// A part of the node's board is ailing.
     Part(AilmentKind),
+    /// A cable makes a switch flood itself.
+    Loop,
+    /// Forged answers tell the node where an address is not.
+    ArpPoison,
+    /// A stranger claims the node's addresses.
+    IpConflict,
+    /// A stranger sends with the node's Ethernet address.
+    MacDuplicate,
+    /// A router forgets all connections.
+    NatReboot,
+    /// A router has a wrong route.
+    WrongRoute,
 }
 
 impl FaultKind {
@@ -417,6 +449,12 @@ impl FaultKind {
             Self::ClockDrift => "clock-drift",
             Self::ClockStop => "clock-stop",
             Self::Part(kind) => kind.name(),
+            Self::Loop => "loop",
+            Self::ArpPoison => "arp-poison",
+            Self::IpConflict => "ip-conflict",
+            Self::MacDuplicate => "mac-duplicate",
+            Self::NatReboot => "nat-reboot",
+            Self::WrongRoute => "wrong-route",
         };
         let row = FAULTS.iter().find(|row| row.name == name);
         row.expect("every kind of fault has a row")
@@ -439,6 +477,12 @@ impl FaultKind {
             "clock-step" => Some(Self::ClockStep),
             "clock-drift" => Some(Self::ClockDrift),
             "clock-stop" => Some(Self::ClockStop),
+            "loop" => Some(Self::Loop),
+            "arp-poison" => Some(Self::ArpPoison),
+            "ip-conflict" => Some(Self::IpConflict),
+            "mac-duplicate" => Some(Self::MacDuplicate),
+            "nat-reboot" => Some(Self::NatReboot),
+            "wrong-route" => Some(Self::WrongRoute),
             other => AilmentKind::named(other).map(Self::Part),
         }
     }

@@ -20,7 +20,7 @@ mod transit;
 pub use frame::FRAME_BYTES_MAX;
 pub use link::{DropReason, LinkConfig, LinkCounters};
 pub use nic::{Mac, Nic, NicRxToken, NicTxToken, Origin};
-pub use switch::SwitchId;
+pub use switch::{SwitchConfig, SwitchId};
 pub use tap::{Direction, Tap};
 
 pub(crate) use frame::{Frame, Pool};
@@ -101,4 +101,6 @@ pub enum Plug {
     Nic(NicId),
     /// The next free port of a switch.
     Switch(SwitchId),
+    /// The next free port of a switch that leads to another switch of a full mesh: what comes in by one leaves by none.
+    Trunk(SwitchId),
 }

@@ -2,6 +2,16 @@
 
 use super::LinkId;
 use crate::hash::Map;
+use crate::time::{Duration, nanos};
+
+/// What a switch can be told; by default its table has no end and nothing in it grows old.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SwitchConfig {
+    /// How many addresses it can keep; what it has no room for it floods.
+    pub stations_max: Option<usize>,
+    /// After how long it forgets an address that it has not heard.
+    pub ageing: Option<Duration>,
+}
 
 /// A switch of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +22,19 @@ pub(crate) struct Switch {
     pub(crate) ports: Vec<Port>,
     /// The port behind which an address was last seen.
     stations: Map<u64, u32>,
+    /// In the place of `stations`, where the table has bounds.
+    pub(super) bounded: Option<Box<Bounded>>,
+}
+
+/// A table with bounds.
+#[derive(Default)]
+pub(super) struct Bounded {
+    stations_max: usize,
+    ageing_ns: u64,
+    /// The port behind which an address was last seen, and when.
+    stations: Map<u64, (u32, u64)>,
+    /// When the table is next looked through, should it be full.
+    swept_until: u64,
 }
 
 pub(crate) struct Port {
@@ -20,11 +43,14 @@ pub(crate) struct Port {
     /// The last address that was learned here, unless it has been seen elsewhere since. Behind most ports there is but
     /// one: for its frames, `stations` need not be asked.
     station: Option<u64>,
+    /// Whether it leads to another switch of a full mesh: what came in by one such port leaves by none (the split horizon
+    /// of RFC 4762, section 4.4), so that nothing goes around in circles.
+    pub(crate) is_trunk: bool,
 }
 
 impl Port {
-    pub(crate) fn new(link: LinkId) -> Self {
-        Self { link, station: None }
+    pub(crate) fn new(link: LinkId, is_trunk: bool) -> Self {
+        Self { link, station: None, is_trunk }
     }
 }
 
@@ -39,6 +65,10 @@ pub(crate) enum Forward {
 }
 
 impl Switch {
+    pub(crate) fn new(config: &SwitchConfig) -> Self {
+        Self { bounded: Bounded::new(config), ..Self::default() }
+    }
+
     pub(crate) fn forward(&mut self, port: u32, frame: &[u8]) -> Forward {
         let (Some(destination), Some(source)) = (address(frame, 0), address(frame, 6)) else {
             return Forward::Nowhere;
@@ -51,6 +81,49 @@ impl Switch {
             Some(&out) => Forward::To(out),
             None => Forward::Flood,
         }
+    }
+}
+
+impl Bounded {
+    /// The most that a switch forgets in one go is what has grown old, and it looks for that once a second.
+    const SWEEP_NS: u64 = 1_000_000_000;
+
+    fn new(config: &SwitchConfig) -> Option<Box<Self>> {
+        let is_bounded = config.stations_max.is_some() || config.ageing.is_some();
+        is_bounded.then(|| {
+            Box::new(Self {
+                stations_max: config.stations_max.unwrap_or(usize::MAX),
+                ageing_ns: config.ageing.map_or(u64::MAX, nanos),
+                ..Self::default()
+            })
+        })
+    }
+
+    pub(super) fn forward(&mut self, now: u64, port: u32, frame: &[u8]) -> Forward {
+        let (Some(destination), Some(source)) = (address(frame, 0), address(frame, 6)) else {
+            return Forward::Nowhere;
+        };
+        if !is_group(source) && self.has_room(now, source) {
+            self.stations.insert(source, (port, now));
+        }
+        match self.stations.get(&destination) {
+            Some(&(_, seen)) if now - seen > self.ageing_ns => Forward::Flood,
+            Some(&(out, _)) if out == port => Forward::Nowhere,
+            Some(&(out, _)) => Forward::To(out),
+            None => Forward::Flood,
+        }
+    }
+
+    fn has_room(&mut self, now: u64, source: u64) -> bool {
+        if self.stations.len() < self.stations_max || self.stations.contains_key(&source) {
+            return true;
+        }
+        if now >= self.swept_until {
+            self.swept_until = now + Self::SWEEP_NS;
+            let ageing_ns = self.ageing_ns;
+            self.stations.retain(|_, (_, seen)| now - *seen <= ageing_ns);
+        }
+        self.stations.len() < self.stations_max
     }
 }
 
@@ -93,7 +166,7 @@ mod tests {
     #[test]
     fn learns_floods_and_moves() {
         let mut switch = Switch::default();
-        switch.ports.extend((0..3).map(|link| Port::new(LinkId(link))));
+        switch.ports.extend((0..3).map(|link| Port::new(LinkId(link), false)));
         assert_eq!(switch.forward(0, &frame(2, 1)), Forward::Flood);
         assert_eq!(switch.forward(1, &frame(1, 2)), Forward::To(0));
         assert_eq!(switch.forward(0, &frame(2, 1)), Forward::To(1));
@@ -102,5 +175,20 @@ mod tests {
         assert_eq!(switch.forward(1, &frame(1, 2)), Forward::To(2), "the station moved");
         assert_eq!(switch.forward(2, &frame(1, 3)), Forward::Nowhere);
         assert_eq!(switch.forward(0, &[0; 5]), Forward::Nowhere, "too short for an address");
+    }
+
+    #[test]
+    fn a_table_with_bounds_forgets_and_floods() {
+        let config = SwitchConfig { stations_max: Some(2), ageing: Some(Duration::from_secs(300)) };
+        let mut table = Bounded::new(&config).expect("bounds");
+        let at = |s: u64| s * 1_000_000_000;
+        assert_eq!(table.forward(0, 0, &frame(2, 1)), Forward::Flood);
+        assert_eq!(table.forward(0, 1, &frame(1, 2)), Forward::To(0));
+        assert_eq!(table.forward(at(1), 2, &frame(1, 3)), Forward::To(0), "there is no room for a third");
+        assert_eq!(table.forward(at(2), 0, &frame(3, 1)), Forward::Flood);
+        assert_eq!(table.forward(at(301), 0, &frame(2, 1)), Forward::Flood, "it has not been heard for too long");
+        assert_eq!(table.forward(at(302), 2, &frame(1, 3)), Forward::To(0), "which makes room");
+        assert_eq!(table.forward(at(303), 0, &frame(3, 1)), Forward::To(2));
+        assert!(Bounded::new(&SwitchConfig::default()).is_none());
     }
 }

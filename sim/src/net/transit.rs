@@ -159,7 +159,11 @@ impl Net {
     #[inline]
     fn switch(&mut self, port: &mut Port<'_>, id: SwitchId, ingress: u32, frame: Box<Frame>) {
         let switch = &mut self.switches[id.0 as usize];
-        match switch.forward(ingress, frame.bytes()) {
+        let forward = match &mut switch.bounded {
+            None => switch.forward(ingress, frame.bytes()),
+            Some(table) => table.forward(port.now, ingress, frame.bytes()),
+        };
+        match forward {
             Forward::To(out) => {
                 let link = switch.ports[out as usize].link;
                 self.offer(port, link, frame);
@@ -171,9 +175,11 @@ impl Net {
 
     #[cold]
     fn flood(&mut self, port: &mut Port<'_>, id: SwitchId, ingress: u32, frame: Box<Frame>) {
+        let from_trunk = self.switches[id.0 as usize].ports[ingress as usize].is_trunk;
         for out in 0..self.switches[id.0 as usize].ports.len() {
-            if out != ingress as usize {
-                let link = self.switches[id.0 as usize].ports[out].link;
+            let leaving = &self.switches[id.0 as usize].ports[out];
+            if out != ingress as usize && !(from_trunk && leaving.is_trunk) {
+                let link = leaving.link;
                 self.offer(port, link, port.pool.copy(&frame));
             }
         }
@@ -215,6 +221,15 @@ impl Kernel {
         };
         let (queue, trace) = (&mut *self.queue.borrow_mut(), &mut *self.trace.borrow_mut());
         net.offer(&mut Port { now, queue, trace, pool: &self.pool }, link, frame);
+    }
+
+    /// Lets a link carry a frame that no node sent.
+    pub(crate) fn stray(&self, link: LinkId, bytes: &[u8]) {
+        let Some(mut frame) = self.pool.take(bytes.len()) else { return };
+        frame.bytes_mut().copy_from_slice(bytes);
+        frame.origin = u32::MAX;
+        frame.seal();
+        self.with_net(|net, port| net.offer(port, link, frame));
     }
 
     /// A frame comes out of its link.

@@ -74,6 +74,9 @@ pub trait Powered {
 
     /// The power is back, or the program starts again.
     fn boot(&self, _now: Instant) {}
+
+    /// A fault of the timeline of that name begins, or ends; `what` says more.
+    fn told(&self, _fault: &str, _what: &str, _begins: bool, _now: Instant) {}
 }
 
 /// A node to be: its name and what does not change while the world runs.
