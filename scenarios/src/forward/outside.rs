@@ -90,7 +90,7 @@ impl Door {
         plan.links.push(plan::Link {
             name: format!("{}/{called}", interface.network_name).into(),
             network: interface.network,
-            ends: [End::Node { node, interface: 0 }, End::Switch { network: interface.network }],
+            ends: [End::Node { node, interface: 0 }, End::Switch { network: interface.network, part: 0 }],
             pipes: Default::default(),
         });
         plan.networks[interface.network].links.push(link);
