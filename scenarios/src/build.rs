@@ -200,6 +200,12 @@ fn fault(fault: &plan::Fault, plan: &Plan, built: &Built) -> Fault {
         plan::FaultKind::ClockStep { node, by_ns } => FaultKind::ClockStep { node: built.nodes[node], by_ns },
         plan::FaultKind::ClockDrift { node, ppb } => FaultKind::ClockDrift { node: built.nodes[node], ppb: ppb.into() },
         plan::FaultKind::ClockStop { node } => FaultKind::ClockStop(built.nodes[node]),
+        plan::FaultKind::Hang { node } => FaultKind::Hang(built.nodes[node]),
+        plan::FaultKind::SpuriousPolls { node, odds } => FaultKind::SpuriousPolls { node: built.nodes[node], odds },
+        plan::FaultKind::LateWakes { node, odds, by_ns } => {
+            FaultKind::LateWakes { node: built.nodes[node], odds, by: Duration::from_nanos(by_ns) }
+        }
+        plan::FaultKind::Starve { node } => FaultKind::Starve(built.nodes[node]),
         plan::FaultKind::Part { node, part, ailment } => {
             let part = plan.nodes[node].kind.parts()[part].name.to_owned();
             FaultKind::Part { node: built.nodes[node], part, ailment }

@@ -180,6 +180,10 @@ impl Causes {
                 | plan::FaultKind::ClockStep { node, .. }
                 | plan::FaultKind::ClockDrift { node, .. }
                 | plan::FaultKind::ClockStop { node }
+                | plan::FaultKind::Hang { node }
+                | plan::FaultKind::SpuriousPolls { node, .. }
+                | plan::FaultKind::LateWakes { node, .. }
+                | plan::FaultKind::Starve { node }
                 | plan::FaultKind::Part { node, .. }
                 | plan::FaultKind::ArpPoison { node, .. }
                 | plan::FaultKind::IpConflict { node, .. }

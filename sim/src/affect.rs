@@ -7,6 +7,7 @@ use crate::hw::{Ailment, Case, Onset};
 use crate::kernel::{Action, Kernel};
 use crate::net::{CableId, Destination, DropReason, LinkConfig, LinkId, Partition};
 use crate::node::NodeId;
+use crate::quirk::QuirkKind;
 use crate::random::Stream;
 use crate::time::{Duration, Instant, nanos};
 use crate::trace::Event;
@@ -74,6 +75,7 @@ impl Kernel {
             | FaultKind::Crash(node)
             | FaultKind::Reset(node)
             | FaultKind::Pause(node)
+            | FaultKind::Hang(node)
             | FaultKind::SlowCpu { node, .. }
             | FaultKind::ClockStep { node, .. }
             | FaultKind::ClockDrift { node, .. }
@@ -143,8 +145,17 @@ impl Kernel {
                 let running_ns = self.running_wall_ns(&node);
                 node.wander(|wander| if begins { wander.stop(running_ns) } else { wander.go(running_ns) });
             }
+            FaultKind::SpuriousPolls { node, odds } => self.quirk(index, *node, QuirkKind::Spurious(*odds), begins),
+            FaultKind::LateWakes { node, odds, by } => {
+                self.quirk(index, *node, QuirkKind::Late(*odds, nanos(*by)), begins);
+            }
+            FaultKind::Starve(node) => self.quirk(index, *node, QuirkKind::Starve, begins),
             FaultKind::Part { node, part, ailment } => self.ail(index, *node, part, *ailment, begins),
-            FaultKind::PowerCut(_) | FaultKind::Crash(_) | FaultKind::Reset(_) | FaultKind::Pause(_) => {}
+            FaultKind::PowerCut(_)
+            | FaultKind::Crash(_)
+            | FaultKind::Reset(_)
+            | FaultKind::Pause(_)
+            | FaultKind::Hang(_) => {}
         }
     }
 
@@ -159,6 +170,18 @@ impl Kernel {
             ailing.begin(ailment, Onset { now_ns, case, stream: Stream::new(self.seed, &label) });
         } else {
             ailing.end(case);
+        }
+    }
+
+    /// The turns of a node's tasks begin to be odd in some way, or cease to.
+    fn quirk(&self, fault: u32, node: NodeId, kind: QuirkKind, begins: bool) {
+        let node = self.node(node);
+        if begins {
+            let name = self.faults.borrow()[fault as usize].kind.name();
+            let label = format!("fault/{name}/{}/{}", node.spec.name, self.now.get());
+            self.begin_quirk(&node, fault, kind, Stream::new(self.seed, &label));
+        } else {
+            self.end_quirk(&node, fault);
         }
     }
 
@@ -232,6 +255,10 @@ impl Kernel {
             | FaultKind::ClockStep { node: target, .. }
             | FaultKind::ClockDrift { node: target, .. }
             | FaultKind::ClockStop(target)
+            | FaultKind::Hang(target)
+            | FaultKind::SpuriousPolls { node: target, .. }
+            | FaultKind::LateWakes { node: target, .. }
+            | FaultKind::Starve(target)
             | FaultKind::Stray { about: (target, _), .. } => node(target),
             FaultKind::Part { node: target, part, .. } => format!("{}/{part}", node(target)),
             FaultKind::Tell { node: target, what, .. } => {

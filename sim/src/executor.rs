@@ -18,6 +18,9 @@ use std::task::{Context, Poll, RawWakerVTable, Wake, Waker};
 use crate::current;
 use crate::kernel::{Kernel, LIFE_MASK, WorldId};
 use crate::node::{NodeCore, NodeId};
+use crate::quirk::Turn;
+use crate::random::Stream;
+use crate::trace::Event;
 
 pub(crate) type TaskFuture = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -103,6 +106,8 @@ pub(crate) struct Tasks {
     slots: Vec<Slot>,
     free: Vec<u32>,
     ready: VecDeque<TaskId>,
+    /// What draws whose turn it is, where that is not left to the order of wakes.
+    order: Option<Box<Stream>>,
 }
 
 impl Tasks {
@@ -122,18 +127,42 @@ impl Tasks {
 
     /// The next task that is ready and whose node lets it run. Those of other nodes are parked.
     #[inline]
-    fn next(&mut self) -> Option<(TaskId, Rc<Task>)> {
+    fn next(&mut self, kernel: &Kernel) -> Option<(TaskId, Rc<Task>)> {
         loop {
-            let id = self.ready.pop_front()?;
+            let id = if self.order.is_some() { self.drawn(kernel)? } else { self.ready.pop_front()? };
             let slot = &mut self.slots[id.slot as usize];
             let Some(task) = slot.task.as_ref().filter(|_| slot.generation == id.generation) else { continue };
             if task.node.is_open() {
                 slot.queued = false;
                 return Some((id, Rc::clone(task)));
             }
+            if task.node.is_only_odd() {
+                let task = Rc::clone(task);
+                if let Turn::Now(also) = kernel.odd_turn(&task.node, id) {
+                    slot.queued = false;
+                    also.into_iter().for_each(|other| self.make_ready(other));
+                    return Some((id, task));
+                }
+                continue;
+            }
             // It stays marked as queued, so that it is parked once.
             task.node.parked.borrow_mut().push(id);
         }
+    }
+
+    /// One of those that are ready, as the seed draws.
+    #[cold]
+    fn drawn(&mut self, kernel: &Kernel) -> Option<TaskId> {
+        let count = self.ready.len();
+        if let Some(order) = self.order.as_deref_mut().filter(|_| count > 1) {
+            let place = order.below(count as u64) as usize;
+            if place > 0 {
+                kernel.record(Event::OutOfTurn { place: place as u32, of: count as u32 });
+            }
+            let id = self.ready.remove(place)?;
+            self.ready.push_front(id);
+        }
+        self.ready.pop_front()
     }
 
     /// Ends a task. Its future is the caller's to drop, when nothing is borrowed.
@@ -206,12 +235,25 @@ impl Kernel {
         tasks.make_ready(id);
     }
 
+    /// From now on the seed draws whose turn it is.
+    pub(crate) fn draw_order(&self) {
+        self.tasks.borrow_mut().order = Some(Box::new(Stream::new(self.seed, "scheduler/order")));
+    }
+
+    /// A task that is marked as queued comes to its turn, unless it has ended.
+    pub(crate) fn requeue(&self, id: TaskId) {
+        let mut tasks = self.tasks.borrow_mut();
+        if tasks.get(id).is_some() {
+            tasks.ready.push_back(id);
+        }
+    }
+
     /// Polls ready tasks until there are none. False if the poll budget of one instant ran out.
     #[inline]
     pub(crate) fn run_ready(&self) -> bool {
         let mut polls = 0;
         loop {
-            let next = self.tasks.borrow_mut().next();
+            let next = self.tasks.borrow_mut().next(self);
             let Some((id, task)) = next else { return true };
             self.poll_task(id, &task);
             polls += 1;
@@ -305,7 +347,7 @@ impl Kernel {
 
     /// Lets the tasks that waited for the node's gate run.
     pub(crate) fn unpark(&self, node: &NodeCore) {
-        if node.is_open() {
+        if node.lets_run() {
             self.tasks.borrow_mut().ready.extend(node.parked.borrow_mut().drain(..));
         }
     }

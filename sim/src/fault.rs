@@ -4,7 +4,7 @@ use std::fmt;
 
 pub use crate::affect::FaultReport;
 
-use crate::hw::Ailment;
+use crate::hw::{Ailment, Odds};
 use crate::net::{CableId, LinkConfig, LinkId};
 use crate::node::NodeId;
 use crate::time::{Duration, Instant};
@@ -82,6 +82,26 @@ pub enum FaultKind {
     },
     /// The node's wall clock stands still, and goes on from there when the fault ends.
     ClockStop(NodeId),
+    /// The node's code goes round in circles, until its watchdog or anything else ends its life, or the fault ends.
+    Hang(NodeId),
+    /// With a turn of one of the node's tasks, another one of them gets a turn too, which nobody woke.
+    SpuriousPolls {
+        /// Which node.
+        node: NodeId,
+        /// With how many turns.
+        odds: Odds,
+    },
+    /// Turns of the node's tasks come late.
+    LateWakes {
+        /// Which node.
+        node: NodeId,
+        /// How many turns.
+        odds: Odds,
+        /// By how much at most.
+        by: Duration,
+    },
+    /// One of the node's tasks, which the seed draws, gets no turn.
+    Starve(NodeId),
     /// A part of the node's board is ailing.
     Part {
         /// Which node.
@@ -132,6 +152,10 @@ impl FaultKind {
             Self::ClockStep { .. } => "clock-step",
             Self::ClockDrift { .. } => "clock-drift",
             Self::ClockStop(_) => "clock-stop",
+            Self::Hang(_) => "hang",
+            Self::SpuriousPolls { .. } => "spurious-polls",
+            Self::LateWakes { .. } => "late-wakes",
+            Self::Starve(_) => "starve",
             Self::Part { ailment, .. } => ailment.name(),
             Self::Join(_) => "loop",
             Self::Stray { about: (_, name), .. } | Self::Tell { name, .. } => name,

@@ -74,6 +74,13 @@ pub(crate) enum Action {
     /// A link with a queue of its own has sent a frame.
     LineFree(u32),
     FaultRepeats(u32),
+    /// A task that a fault made late comes to its turn.
+    Turn(TaskId),
+    /// A node's watchdog may bite.
+    Bite {
+        node: u32,
+        life: u32,
+    },
 }
 
 /// How many bits of a payload tell a node's or a task's life; enough that an event never meets a later one by chance.
@@ -98,6 +105,8 @@ impl Action {
             Self::FlowDue(check) => (9, 0, check),
             Self::LineFree(link) => (10, 0, link),
             Self::FaultRepeats(fault) => (11, 0, fault),
+            Self::Turn(TaskId { slot, generation }) => (12, generation, slot),
+            Self::Bite { node, life } => (13, life, node),
         };
         (kind << LIFE_BITS | (life & LIFE_MASK) as u64) << 32 | index as u64
     }
@@ -117,7 +126,9 @@ impl Action {
             8 => Self::CheckCloses(index),
             9 => Self::FlowDue(index),
             10 => Self::LineFree(index),
-            _ => Self::FaultRepeats(index),
+            11 => Self::FaultRepeats(index),
+            12 => Self::Turn(TaskId { slot: index, generation: life }),
+            _ => Self::Bite { node: index, life },
         }
     }
 }
@@ -381,6 +392,13 @@ impl Kernel {
             Action::FlowDue(check) => self.flow_due(check),
             Action::LineFree(link) => self.line_free(link),
             Action::FaultRepeats(fault) => self.repeat_fault(fault),
+            Action::Turn(task) => self.requeue(task),
+            Action::Bite { node, life } => {
+                let node = self.node(NodeId(node));
+                if node.life.get() == life {
+                    self.bite(&node);
+                }
+            }
         }
         Step::Done
     }
@@ -468,6 +486,8 @@ mod tests {
             Action::FlowDue(5),
             Action::LineFree(6),
             Action::FaultRepeats(7),
+            Action::Turn(TaskId { slot: 9, generation: 2 }),
+            Action::Bite { node: 4, life: 1 },
         ];
         for action in actions {
             assert_eq!(Action::of(action.payload()), action);

@@ -17,6 +17,7 @@ mod kernel;
 mod lifecycle;
 mod metric;
 mod prefetch;
+mod quirk;
 mod timer;
 
 pub mod capture;

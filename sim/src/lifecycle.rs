@@ -74,7 +74,7 @@ impl Kernel {
     }
 
     /// Ends a node's program while the power stays.
-    fn end_program(&self, node: &Rc<NodeCore>) {
+    pub(crate) fn end_program(&self, node: &Rc<NodeCore>) {
         node.powered.borrow().iter().for_each(|part| part.program_ended(self.world_now()));
         self.forget(node);
     }
@@ -86,6 +86,11 @@ impl Kernel {
         self.end_tasks(node);
         self.discard_effects(node);
         node.refusal.set(None);
+        node.watch.set(None);
+        if !node.hangs.take().is_empty() {
+            node.open(Gate::HUNG);
+        }
+        self.forget_turns(node);
         let nics = node.nics.borrow();
         for &nic in &*nics {
             let nic = Rc::clone(self.net.borrow().nic(nic));
@@ -152,6 +157,7 @@ impl Kernel {
                 node.pauses.set(node.pauses.get() + 1);
                 node.close(Gate::PAUSED);
             }
+            FaultKind::Hang(node) => self.hang(&self.node(node), index, true),
             other => self.affect(index, &other, true),
         }
         if let Some(duration) = duration {
@@ -175,6 +181,7 @@ impl Kernel {
                     self.unpark(&node);
                 }
             }
+            FaultKind::Hang(node) => self.hang(&self.node(node), index, false),
             other => self.affect(index, &other, false),
         }
     }

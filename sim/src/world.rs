@@ -30,12 +30,24 @@ pub struct WorldConfig {
     pub epoch_ns: u64,
     /// How many polls one instant may have before the run is ended as a livelock.
     pub polls_per_instant_max: u64,
+    /// Whose turn it is of the tasks that are ready.
+    pub order: Order,
+}
+
+/// The order in which tasks that are ready at the same instant are polled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// As they were woken.
+    #[default]
+    Fifo,
+    /// As the seed draws: other interleavings with every seed.
+    Seeded,
 }
 
 impl Default for WorldConfig {
     /// Seed 0, 2026-01-01T00:00:00Z, a million polls.
     fn default() -> Self {
-        Self { seed: 0, epoch_ns: 1_767_225_600_000_000_000, polls_per_instant_max: 1_000_000 }
+        Self { seed: 0, epoch_ns: 1_767_225_600_000_000_000, polls_per_instant_max: 1_000_000, order: Order::Fifo }
     }
 }
 
@@ -189,6 +201,9 @@ impl World {
         let kernel = Rc::new_cyclic(|this| {
             Kernel::new(this.clone(), id, config.seed, config.epoch_ns, config.polls_per_instant_max)
         });
+        if config.order == Order::Seeded {
+            kernel.draw_order();
+        }
         Self { kernel }
     }
 

@@ -9,14 +9,17 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use embedded_hal::digital::InputPin as _;
 use embedded_hal::i2c::{I2c as _, NoAcknowledgeSource, Operation};
+use embedded_hal_async::digital::Wait as _;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use sht4x::{Measurement, Precision, Sht4x as Driver, Sht4xAsync as AsyncDriver};
+use wavetank_sim::hw::gpio::{Changes, Input, Line};
 use wavetank_sim::hw::i2c::{Ack, AttachError, Bus, Controller, Direction, Error, Fault, Speed, Target};
 use wavetank_sim::hw::sht4x::{ADDRESS, Sht4x};
 use wavetank_sim::hw::signal::Signal;
-use wavetank_sim::hw::{Bench, Cost, Flash, Meter, flash};
+use wavetank_sim::hw::{Ailment, Bench, Case, Cost, Faulty, Flash, Meter, Odds, Onset, flash};
 
 const MS_NS: u64 = 1_000_000;
 
@@ -325,4 +328,67 @@ fn flash_is_waited_for() {
         ReadNorFlash::read(&mut flash, 8, &mut read).await.unwrap();
         assert_eq!(read, [0xff; 4]);
     });
+}
+
+#[test]
+fn ailments_of_a_bus_and_of_a_chip_show_and_heal() {
+    let (desk, bus) = board(7);
+    let mut controller = Controller::new(bus.clone(), desk.clone());
+    let onset = |number| Onset {
+        now_ns: 0,
+        case: Case::detached(number),
+        stream: wavetank_sim::random::Stream::new(1, "test"),
+    };
+    let mut outcome = || {
+        // The serial number: a command, and its answer once it is there.
+        controller.write(ADDRESS, &[0x89])?;
+        desk.busy(Duration::from_millis(1));
+        let mut answer = [0; 6];
+        controller.read(ADDRESS, &mut answer).map(|()| answer)
+    };
+    let sound = outcome().unwrap();
+    bus.begin(Ailment::I2cArbitration { odds: Odds::Next(1) }, onset(1));
+    assert_eq!(outcome(), Err(Error::Arbitration));
+    assert_eq!(outcome(), Ok(sound));
+    bus.begin(Ailment::I2cStuck, onset(2));
+    assert_eq!(outcome(), Err(Error::Timeout));
+    bus.end(Case::detached(2));
+    bus.chip(ADDRESS).begin(Ailment::SensorGone, onset(3));
+    assert_eq!(outcome(), Err(Error::NoAcknowledge(NoAcknowledgeSource::Address)));
+    bus.chip(ADDRESS).end(Case::detached(3));
+    bus.chip(ADDRESS).begin(Ailment::I2cBitError { odds: Odds::Always }, onset(4));
+    let wrong = outcome().unwrap().iter().zip(sound).map(|(read, sound)| (read ^ sound).count_ones()).sum::<u32>();
+    assert_eq!(wrong, 6, "one bit of each byte");
+    bus.chip(ADDRESS).end(Case::detached(4));
+
+    let before_ns = desk.debt_ns();
+    outcome().unwrap();
+    let plain_ns = desk.debt_ns() - before_ns;
+    bus.begin(Ailment::I2cStretch { odds: Odds::Always, extra_ns: 700_000 }, onset(5));
+    outcome().unwrap();
+    assert_eq!(desk.debt_ns() - before_ns, 2 * plain_ns + 2 * 700_000);
+    bus.end(Case::detached(5));
+    bus.begin(Ailment::I2cStretch { odds: Odds::Always, extra_ns: 30_000_000 }, onset(6));
+    assert_eq!(outcome(), Err(Error::Timeout), "longer than SMBus allows");
+}
+
+#[test]
+fn a_pin_waits_for_its_edges() {
+    let desk = Desk::default();
+    let line = Line::new(Changes::new(false, vec![10, 30, 70]));
+    let mut pin = Input::new(line.clone(), desk.clone());
+    let seen = desk.run(async {
+        pin.wait_for_rising_edge().await.unwrap();
+        let rose = desk.now_ns();
+        pin.wait_for_high().await.unwrap();
+        pin.wait_for_falling_edge().await.unwrap();
+        let fell = desk.now_ns();
+        pin.wait_for_any_edge().await.unwrap();
+        [rose, fell, desk.now_ns()]
+    });
+    assert_eq!(seen, [10, 30, 70]);
+    assert_eq!(pin.is_high(), Ok(true));
+    let stream = wavetank_sim::random::Stream::new(1, "test");
+    line.begin(Ailment::PinStuck { high: false }, Onset { now_ns: 0, case: Case::detached(1), stream });
+    assert_eq!(pin.is_low(), Ok(true));
 }

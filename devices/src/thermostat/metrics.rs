@@ -30,6 +30,8 @@ pub const LEASES_EXPIRED: &str = "leases.expired";
 pub const LEASE: &str = "lease";
 /// Counter: times that the hub's name led to no address.
 pub const NAMES_FAILED: &str = "names.failed";
+/// Gauge: what was measured last, in thousandths of a degree Celsius.
+pub const TEMPERATURE: &str = "temperature";
 /// Gauge: readings that wait for the hub.
 pub const BACKLOG: &str = "backlog";
 

@@ -38,7 +38,10 @@ where
         sleep_until(clock, due).await;
         let measurement = pin!(sensor.measure());
         match timeout(clock, MEASURE_TIMEOUT, measurement).await {
-            Ok(Ok(measurement)) => shared.push(due, measurement.celsius_milli),
+            Ok(Ok(measurement)) => {
+                probe.gauge(metrics::TEMPERATURE, measurement.celsius_milli.into());
+                shared.push(due, measurement.celsius_milli);
+            }
             Ok(Err(_)) | Err(_) => probe.count(metrics::SENSOR_ERRORS, 1),
         }
         due = next(due, clock.now(), period);

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use wavetank_devices::thermostat::{self, Fixed, Hub, Parts};
 use wavetank_devices::{Backoff, DeviceId};
+use wavetank_sim::hw::Sense;
 use wavetank_sim::hw::i2c::{Ack, Bus, Controller, Direction, Speed, Target};
 use wavetank_sim::hw::sht4x::Sht4x;
 use wavetank_sim::hw::signal::{Micro, Seconds, Shape, Signal};
@@ -19,7 +20,7 @@ use wavetank_sim::random::{self, Stream};
 use wavetank_sim::time::Instant;
 use wavetank_stack::dns::Name;
 
-use crate::registry::{Flow, Metric, TypedKind};
+use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
 use crate::runtime::{self, Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
@@ -47,6 +48,9 @@ pub struct Config {
     /// The longest wait of all.
     #[serde(default = "defaults::backoff_cap")]
     pub backoff_cap: Time,
+    /// How long its watchdog waits to be fed before it resets the device; none watches if it is left out.
+    #[serde(default)]
+    pub watchdog: Option<Time>,
     /// The sensor on its I2C bus, and the temperature around it.
     #[serde(default)]
     pub sensor: Sensor,
@@ -145,6 +149,8 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "leases.contested", doc: "addresses that somebody else had, too" },
     Metric { name: "leases.expired", doc: "leases that ran out" },
     Metric { name: "names.failed", doc: "times that the hub's name led to no address" },
+    Metric { name: "boots.watchdog", doc: "times that its watchdog reset it" },
+    Metric { name: "temperature", doc: "what was measured last, in thousandths of a degree Celsius" },
     Metric { name: "backlog", doc: "readings that wait for the hub" },
 ];
 
@@ -154,12 +160,20 @@ pub static FLOWS: &[Flow] = &[
     Flow { name: "reading.acknowledged", doc: "the hub said that it has the reading" },
 ];
 
+/// What of a thermostat's board can be ailing.
+pub static PARTS: &[Part] = &[
+    Part { name: "i2c", sort: PartSort::I2c, doc: "the bus that its sensor is on" },
+    Part { name: "sht4x", sort: PartSort::Chip, doc: "its sensor" },
+    Part { name: "temperature", sort: PartSort::Sense, doc: "what the sensor feels, in °C" },
+];
+
 /// The kind, as far as it is data.
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("thermostat", "Measures the temperature over I2C and reports it over HTTP.")
         .metrics(METRICS)
         .flows(FLOWS)
+        .parts(PARTS)
         .check(check)
         .asking_for_address()
         .program(install)
@@ -176,6 +190,10 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
             let problem = ConfigProblem::at(key, format!("`{key}` cannot be 0"));
             problems.push(problem.help("nothing could ever be reported: write \"5s\", for example"));
         }
+    }
+    if config.watchdog.is_some_and(|timeout| timeout < Time::from_millis(10)) {
+        let problem = ConfigProblem::at("watchdog", "`watchdog` is at least 10ms");
+        problems.push(problem.help("it is fed three times as often: write \"8s\", for example"));
     }
     if config.backoff_cap < config.backoff_base {
         let problem = ConfigProblem::at("backoff_cap", "`backoff_cap` is shorter than `backoff_base`");
@@ -203,7 +221,10 @@ const HUMIDITY: i64 = 45_000_000;
 
 /// Gives the thermostat its sensor, which outlives it, and says what it runs.
 fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> DeviceFuture + use<> {
-    let bus = sensor_bus(&config.sensor, site);
+    let (bus, temperature) = sensor_bus(&config.sensor, site);
+    site.part("i2c", Rc::new(bus.clone()));
+    site.part("sht4x", Rc::new(bus.chip(SENSOR_ADDRESS)));
+    site.part("temperature", Rc::new(temperature));
     site.powered(Rc::new(PoweredBus { bus: bus.clone(), was_cut: Cell::new(false) }));
     let (config, network) = (Arc::clone(config), Network::of(site));
     move |node| Box::pin(run(node, Arc::clone(&config), network.clone(), bus.clone()))
@@ -225,7 +246,10 @@ async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exi
         let settings = settings(&config, &node, config.hub.0.clone());
         // On the heap, so that a thermostat with a fixed place is not as large as one without.
         let device = Box::pin(thermostat::run_by_dhcp(parts, settings, cause));
-        return runtime::exit(device.await);
+        return match config.watchdog {
+            Some(timeout) => runtime::watched(&node, timeout.as_duration(), device).await,
+            None => runtime::exit(device.await),
+        };
     }
     let Hub::At(hub) = config.hub.0 else {
         panic!(
@@ -238,6 +262,10 @@ async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exi
         panic!("{} has no address to reach the hub at {hub} from: give it one of the same family", node.name());
     };
     let settings = settings(&config, &node, Fixed { address, route: network.route_towards(hub.ip()), hub });
+    if let Some(timeout) = config.watchdog {
+        let device = Box::pin(thermostat::run(parts, settings, cause));
+        return runtime::watched(&node, timeout.as_duration(), device).await;
+    }
     runtime::exit(thermostat::run(parts, settings, cause).await)
 }
 
@@ -253,7 +281,7 @@ fn settings<N>(config: &Config, node: &Node, network: N) -> thermostat::Config<N
 }
 
 /// An I2C bus with one sensor in a room whose temperature swings.
-fn sensor_bus(sensor: &Sensor, site: &Site<'_>) -> Bus {
+fn sensor_bus(sensor: &Sensor, site: &Site<'_>) -> (Bus, Sense) {
     let milli = |value: i64| Micro(value * 1_000);
     let noise = Shape::Noise {
         amplitude: milli(sensor.noise_millicelsius.into()),
@@ -268,13 +296,15 @@ fn sensor_bus(sensor: &Sensor, site: &Site<'_>) -> Bus {
     };
     let shape = Shape::Sum { of: vec![swing, noise] };
     let temperature = Signal::new(&shape, &mut site.stream("temperature")).expect("`check` saw to the periods");
+    let temperature = Sense::new(temperature);
     let mut serial = site.stream("sensor/serial-number");
-    let part = Sht4x::new(temperature, Signal::constant(HUMIDITY), serial.next_u32(), site.stream("sensor/noise"));
+    let part =
+        Sht4x::new(temperature.clone(), Signal::constant(HUMIDITY), serial.next_u32(), site.stream("sensor/noise"));
     let bus = Bus::new(Speed::Fast, site.stream("i2c"));
     let refusal = random::Probability::from_parts_per_billion(sensor.nack.as_ppb().into());
     let part = Reluctant { part, refusal, stream: site.stream("sensor/nack") };
     bus.attach(SENSOR_ADDRESS, part).expect("the bus is empty");
-    bus
+    (bus, temperature)
 }
 
 /// A part that now and then does not acknowledge its address.

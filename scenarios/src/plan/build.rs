@@ -52,6 +52,7 @@ pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut
         duration_ns: moments.end_ns?,
         calm_ns: moments.calm_ns?,
         verdict: scenario.verdict,
+        order: scenario.order,
         nodes: nodes?,
         networks: wiring.networks,
         links: wiring.links,

@@ -24,7 +24,8 @@ use crate::registry::{Config, Kind, Registry};
 pub use crate::schema::impair::{self, Impair};
 pub use crate::schema::{Chance, Cidr, Damage, Direction, NetworkKind, Verdict, What};
 pub use storm::{Storm, Strike};
-use wavetank_sim::hw::Ailment;
+use wavetank_sim::hw::{Ailment, Odds};
+pub use wavetank_sim::world::Order;
 
 /// A scenario that is ready to run.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct Plan {
     pub calm_ns: u64,
     /// What a run is meant to come to.
     pub verdict: Verdict,
+    /// In which order tasks run that are ready at the same instant.
+    pub order: Order,
     /// All nodes.
     pub nodes: Vec<Node>,
     /// All networks.
@@ -319,6 +322,32 @@ pub enum FaultKind {
         /// Which node.
         node: usize,
     },
+    /// The node's code goes round in circles.
+    Hang {
+        /// Which node.
+        node: usize,
+    },
+    /// The node's tasks get turns that nobody woke them for.
+    SpuriousPolls {
+        /// Which node.
+        node: usize,
+        /// With how many turns.
+        odds: Odds,
+    },
+    /// Turns of the node's tasks come late.
+    LateWakes {
+        /// Which node.
+        node: usize,
+        /// How many.
+        odds: Odds,
+        /// By how much at most.
+        by_ns: u64,
+    },
+    /// One of the node's tasks gets no turn.
+    Starve {
+        /// Which node.
+        node: usize,
+    },
     /// A part of the node's board is ailing.
     Part {
         /// Which node.
@@ -390,6 +419,10 @@ impl FaultKind {
             | Self::ClockStep { node, .. }
             | Self::ClockDrift { node, .. }
             | Self::ClockStop { node }
+            | Self::Hang { node }
+            | Self::SpuriousPolls { node, .. }
+            | Self::LateWakes { node, .. }
+            | Self::Starve { node }
             | Self::Part { node, .. }
             | Self::ArpPoison { node, .. }
             | Self::IpConflict { node, .. }

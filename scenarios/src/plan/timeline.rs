@@ -9,6 +9,7 @@ use crate::diagnose::{Code, Problem, list};
 use crate::expr::Scope as _;
 use crate::schema::{self, Lasting, Scenario, Target, Text};
 use crate::units::{SignedTime, Time};
+use wavetank_sim::hw::Odds;
 
 /// The faults, and when the last of them is over.
 #[derive(Default)]
@@ -137,6 +138,10 @@ fn kinds(
                 let drift = fault.drift.as_ref().map(|drift| drift.get_ref().as_ppb());
                 drift.map(|ppb| FaultKind::ClockDrift { node, ppb }).into_iter().collect()
             }
+            schema::FaultKind::SpuriousPolls => vec![FaultKind::SpuriousPolls { node, odds: fault.told.odds() }],
+            schema::FaultKind::LateWakes => {
+                vec![FaultKind::LateWakes { node, odds: fault.told.odds(), by_ns: fault.told.extra_ns() }]
+            }
             schema::FaultKind::Part(ailment) => vec![told(plain, ailment.make(&fault.told))],
             _ => vec![plain],
         }
@@ -247,6 +252,10 @@ impl FaultKind {
             Self::ClockStep { .. } => Kind::ClockStep,
             Self::ClockDrift { .. } => Kind::ClockDrift,
             Self::ClockStop { .. } => Kind::ClockStop,
+            Self::Hang { .. } => Kind::Hang,
+            Self::SpuriousPolls { .. } => Kind::SpuriousPolls,
+            Self::LateWakes { .. } => Kind::LateWakes,
+            Self::Starve { .. } => Kind::Starve,
             Self::Part { ailment, .. } => Kind::of(*ailment),
             Self::Loop { .. } => Kind::Loop,
             Self::ArpPoison { .. } => Kind::ArpPoison,
@@ -306,6 +315,13 @@ impl Fault {
                 (Kind::ClockDrift, node(at), format!("drift_ppm = {sign}{}.{:03}\n", size / 1_000, size % 1_000))
             }
             FaultKind::ClockStop { node: at } => (Kind::ClockStop, node(at), none()),
+            FaultKind::Hang { node: at } => (Kind::Hang, node(at), none()),
+            FaultKind::SpuriousPolls { node: at, odds } => (Kind::SpuriousPolls, node(at), schema::odds_told(odds)),
+            FaultKind::LateWakes { node: at, odds, by_ns } => {
+                let extra = format!("extra = \"{}\"\n", Time::from_nanos(by_ns));
+                (Kind::LateWakes, node(at), extra + &schema::odds_told(odds))
+            }
+            FaultKind::Starve { node: at } => (Kind::Starve, node(at), none()),
             FaultKind::Part { node: at, part, ailment } => {
                 let part = plan.nodes[at].kind.parts()[part].name;
                 (Kind::of(ailment), node(at), format!("part = \"{part}\"\n") + &schema::told(&ailment))
@@ -420,6 +436,9 @@ fn aimed(kind: schema::FaultKind, index: usize, roster: &Roster<'_, '_>) -> Vec<
         schema::FaultKind::IpConflict => FaultKind::IpConflict { node: index, interval_ns: INTERVAL_NS },
         schema::FaultKind::MacDuplicate => FaultKind::MacDuplicate { node: index, interval_ns: INTERVAL_NS },
         schema::FaultKind::NatReboot => FaultKind::NatReboot { node: index },
+        schema::FaultKind::Hang => FaultKind::Hang { node: index },
+        schema::FaultKind::SpuriousPolls => FaultKind::SpuriousPolls { node: index, odds: Odds::Always },
+        schema::FaultKind::Starve => FaultKind::Starve { node: index },
         _ if kind.shape().target == Target::Node => FaultKind::Pause { node: index },
         _ => FaultKind::CutLink { link: index },
     };

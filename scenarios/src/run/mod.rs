@@ -93,7 +93,8 @@ pub(crate) fn start_watched(
     prepare: impl FnOnce(&mut World) + Send + 'static,
 ) -> Result<Session, RunError> {
     let (plan, options) = (Arc::clone(plan), options.clone());
-    let mut config = WorldConfig { seed: options.seed.unwrap_or(plan.seed), ..WorldConfig::default() };
+    let mut config =
+        WorldConfig { seed: options.seed.unwrap_or(plan.seed), order: plan.order, ..WorldConfig::default() };
     if let Some(polls_max) = options.polls_per_instant_max {
         config.polls_per_instant_max = polls_max;
     }

@@ -1,7 +1,11 @@
 //! Why a node starts and what it asks for when it ends, in the devices' words and in the sim's.
 
+use std::pin::{Pin, pin};
+
+use futures::future::{Either, select};
 use wavetank_devices as devices;
 use wavetank_sim::node::{Exit, Node, ResetCause};
+use wavetank_sim::time::Duration;
 
 use super::clock::instant;
 
@@ -13,6 +17,8 @@ pub fn reset_cause(node: &Node) -> devices::ResetCause {
         ResetCause::External => devices::ResetCause::Pin,
         ResetCause::Wake => devices::ResetCause::Wake,
         ResetCause::Panic => devices::ResetCause::Panic,
+        ResetCause::Watchdog => devices::ResetCause::Watchdog,
+        ResetCause::BrownOut => devices::ResetCause::BrownOut,
         _ => devices::ResetCause::PowerOn,
     }
 }
@@ -23,5 +29,22 @@ pub fn exit(exit: devices::Exit) -> Exit {
     match exit {
         devices::Exit::SleepUntil(at) => Exit::SleepUntil(instant(at)),
         _ => Exit::Reboot,
+    }
+}
+
+/// Runs a device beside a task that feeds its watchdog three times within its time, as a board's idle loop does: the
+/// watchdog bites when the device's code no longer runs.
+pub async fn watched(node: &Node, timeout: Duration, device: Pin<Box<impl Future<Output = devices::Exit>>>) -> Exit {
+    let mut watchdog = node.watchdog(timeout);
+    let clock = node.clock();
+    let feeding = pin!(async {
+        loop {
+            clock.sleep(timeout / 3).await;
+            watchdog.feed();
+        }
+    });
+    match select(device, feeding).await {
+        Either::Left((asked, _)) => exit(asked),
+        Either::Right((never, _)) => never,
     }
 }

@@ -11,7 +11,7 @@ mod web;
 
 pub use clock::TankClock;
 pub use io::HyperIo;
-pub use life::{exit, reset_cause};
+pub use life::{exit, reset_cause, watched};
 pub use network::Network;
 pub use probe::TankProbe;
 pub use web::{TankListener, TankRuntime, TankTimer};

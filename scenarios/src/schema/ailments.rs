@@ -21,6 +21,12 @@ use crate::units::{Probability, Size, Time};
 pub enum PartSort {
     /// A disk.
     Disk,
+    /// An I2C bus.
+    I2c,
+    /// A chip on a bus.
+    Chip,
+    /// What a sensor feels of a quantity.
+    Sense,
 }
 
 impl PartSort {
@@ -29,6 +35,9 @@ impl PartSort {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Disk => "disk",
+            Self::I2c => "I2C bus",
+            Self::Chip => "chip",
+            Self::Sense => "sense",
         }
     }
 }
@@ -51,7 +60,8 @@ pub(super) const OPERATION: Field = optional(
 );
 pub(super) const FACTOR: Field =
     optional("factor", Shape::Integer { min: 1, max: 1_000_000 }, "How many times as long it takes.", "factor = 20");
-pub(super) const EXTRA: Field = optional("extra", Shape::Time, "How much longer it takes on top.", "extra = \"30ms\"");
+pub(super) const EXTRA: Field =
+    optional("extra", Shape::Time, "How much longer it takes on top; how much later at most.", "extra = \"30ms\"");
 pub(super) const COUNT: Field = optional(
     "count",
     Shape::Integer { min: 1, max: 4_294_967_295 },
@@ -73,6 +83,17 @@ pub(super) const OFF: Field =
 pub(super) const BITS: Field =
     optional("bits", Shape::Integer { min: 1, max: 1_000_000 }, "How many bits change; 1 if left out.", "bits = 3");
 
+pub(super) const VALUE: Field = optional(
+    "value",
+    Shape::Number,
+    "By how much a sensor is off, in its quantity's unit (°C, %RH, …); by how much more every hour.",
+    "value = -7.5",
+);
+pub(super) const LEAST: Field =
+    optional("least", Shape::Number, "What a sensor tells at least, in its quantity's unit.", "least = -10.0");
+pub(super) const MOST: Field =
+    optional("most", Shape::Number, "What a sensor tells at most, in its quantity's unit.", "most = 40.0");
+
 /// What a file says of an ailment.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
@@ -87,6 +108,9 @@ pub struct Told {
     nth: Option<u64>,
     off: Option<Time>,
     bits: Option<u32>,
+    value_micro: Option<i64>,
+    least_micro: Option<i64>,
+    most_micro: Option<i64>,
 }
 
 impl Told {
@@ -118,10 +142,18 @@ impl Told {
             nth: reader.integer("nth").map(|nth| nth.into_inner().unsigned_abs()),
             off: time("off"),
             bits: small("bits"),
+            value_micro: reader.micro("value"),
+            least_micro: reader.micro("least"),
+            most_micro: reader.micro("most"),
         }
     }
 
-    fn odds(&self) -> Odds {
+    /// How much longer, or later.
+    pub(crate) fn extra_ns(&self) -> u64 {
+        self.extra.map_or(0, Time::as_nanos)
+    }
+
+    pub(crate) fn odds(&self) -> Odds {
         match (self.count, &self.probability) {
             (Some(count), _) => Odds::Next(count),
             (None, Some(share)) => Odds::PartsPerBillion(share.get_ref().as_ppb()),
@@ -159,8 +191,7 @@ static ROWS: &[Row] = &[
         one_of: &["factor", "extra"],
         make: |told| {
             let operation = told.operation.unwrap_or(Operation::Sync);
-            let extra_ns = told.extra.map_or(0, Time::as_nanos);
-            Ailment::DiskSlow { operation, factor: told.factor.unwrap_or(1), extra_ns }
+            Ailment::DiskSlow { operation, factor: told.factor.unwrap_or(1), extra_ns: told.extra_ns() }
         },
     },
     Row {
@@ -182,6 +213,60 @@ static ROWS: &[Row] = &[
         make: |told| {
             let nth = told.nth.unwrap_or(1);
             Ailment::DiskCut { operation: told.operation, nth, off_ns: told.off_ns() }
+        },
+    },
+    Row { name: "i2c-stuck", sorts: &[PartSort::I2c], one_of: &[], make: |_| Ailment::I2cStuck },
+    Row {
+        name: "i2c-arbitration",
+        sorts: &[PartSort::I2c],
+        one_of: &[],
+        make: |told| Ailment::I2cArbitration { odds: told.odds() },
+    },
+    Row {
+        name: "i2c-stretch",
+        sorts: &[PartSort::I2c, PartSort::Chip],
+        one_of: &[],
+        make: |told| Ailment::I2cStretch { odds: told.odds(), extra_ns: told.extra_ns() },
+    },
+    Row {
+        name: "i2c-nack",
+        sorts: &[PartSort::I2c, PartSort::Chip],
+        one_of: &[],
+        make: |told| Ailment::I2cNack { odds: told.odds() },
+    },
+    Row {
+        name: "i2c-bit-error",
+        sorts: &[PartSort::I2c, PartSort::Chip],
+        one_of: &[],
+        make: |told| Ailment::I2cBitError { odds: told.odds() },
+    },
+    Row { name: "sensor-gone", sorts: &[PartSort::Chip], one_of: &[], make: |_| Ailment::SensorGone },
+    Row { name: "sensor-stuck", sorts: &[PartSort::Sense], one_of: &[], make: |_| Ailment::SensorStuck },
+    Row {
+        name: "sensor-drift",
+        sorts: &[PartSort::Sense],
+        one_of: &[],
+        make: |told| Ailment::SensorDrift { micro_per_hour: told.value_micro.unwrap_or(0) },
+    },
+    Row {
+        name: "sensor-lie",
+        sorts: &[PartSort::Sense],
+        one_of: &[],
+        make: |told| Ailment::SensorLie { micro: told.value_micro.unwrap_or(0) },
+    },
+    Row {
+        name: "sensor-noise",
+        sorts: &[PartSort::Sense],
+        one_of: &[],
+        make: |told| Ailment::SensorNoise { micro: told.value_micro.unwrap_or(0) },
+    },
+    Row {
+        name: "sensor-clip",
+        sorts: &[PartSort::Sense],
+        one_of: &["least", "most"],
+        make: |told| Ailment::SensorClip {
+            least_micro: told.least_micro.unwrap_or(i64::MIN),
+            most_micro: told.most_micro.unwrap_or(i64::MAX),
         },
     },
     Row {
@@ -243,6 +328,10 @@ pub(crate) fn told(ailment: &Ailment) -> String {
         Operation::Sync => "\"sync\"",
     };
     let quoted = |time_ns: u64| format!("\"{}\"", Time::from_nanos(time_ns));
+    let number = |micro: i64| {
+        let sign = if micro < 0 { "-" } else { "" };
+        format!("{sign}{}.{:06}", micro.unsigned_abs() / 1_000_000, micro.unsigned_abs() % 1_000_000)
+    };
     let mut odds = None;
     match *ailment {
         Ailment::DiskSlow { operation, factor, extra_ns } => {
@@ -265,14 +354,36 @@ pub(crate) fn told(ailment: &Ailment) -> String {
             key("off", &quoted(off_ns));
         }
         Ailment::BitRot { bits } => key("bits", &bits),
+        Ailment::I2cStretch { odds: told, extra_ns } => {
+            odds = Some(told);
+            key("extra", &quoted(extra_ns));
+        }
+        Ailment::I2cArbitration { odds: told }
+        | Ailment::I2cNack { odds: told }
+        | Ailment::I2cBitError { odds: told } => odds = Some(told),
+        Ailment::SensorDrift { micro_per_hour: micro }
+        | Ailment::SensorLie { micro }
+        | Ailment::SensorNoise { micro } => key("value", &number(micro)),
+        Ailment::SensorClip { least_micro, most_micro } => {
+            if least_micro != i64::MIN {
+                key("least", &number(least_micro));
+            }
+            if most_micro != i64::MAX {
+                key("most", &number(most_micro));
+            }
+        }
         _ => {}
     }
+    text + &odds.map_or_else(String::new, odds_told)
+}
+
+/// The key that says how many of the occasions are meant.
+pub(crate) fn odds_told(odds: Odds) -> String {
     match odds {
-        Some(Odds::Next(count)) => key("count", &count),
-        Some(Odds::PartsPerBillion(parts)) => key("probability", &format_args!("\"{parts} ppb\"")),
-        Some(Odds::Always) | None => {}
+        Odds::Next(count) => format!("count = {count}\n"),
+        Odds::PartsPerBillion(parts) => format!("probability = \"{parts} ppb\"\n"),
+        Odds::Always => String::new(),
     }
-    text
 }
 
 #[cfg(test)]

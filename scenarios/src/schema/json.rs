@@ -104,6 +104,7 @@ fn value(shape: Shape, registry: &Registry) -> Value {
             unit::<Probability>(),
         ] }),
         Shape::Drift => json!({ "type": "number", "minimum": -100_000, "maximum": 100_000 }),
+        Shape::Number => json!({ "type": "number" }),
         Shape::Moment => json!({ "anyOf": [{ "const": "calm" }, unit::<Time>()] }),
         Shape::Word(words) => words_of(words.iter().copied()),
         Shape::Words(words) => json!({ "type": "array", "items": words_of(words.iter().copied()) }),

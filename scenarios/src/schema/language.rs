@@ -1,6 +1,6 @@
 //! Every key of the language: its shape, whether it must be there, what it means, an example.
 
-use super::ailments::{BITS, COUNT, EXTRA, FACTOR, FREE, NTH, OFF, OPERATION, PART, PROBABILITY};
+use super::ailments::{BITS, COUNT, EXTRA, FACTOR, FREE, LEAST, MOST, NTH, OFF, OPERATION, PART, PROBABILITY, VALUE};
 use super::sea::{CORRUPT, DELAY, DUPLICATE, LOSSES, MTU, OVERHEAD, QUEUES, REORDER};
 
 /// The version of the language that this crate reads.
@@ -21,6 +21,8 @@ pub(crate) enum Shape {
     Size,
     Probability,
     Drift,
+    /// A number of some unit, to six decimals.
+    Number,
     /// One of these words.
     Word(&'static [(&'static str, &'static str)]),
     /// A list of some of these words.
@@ -124,6 +126,12 @@ pub(crate) static SCENARIO: Table = Table {
             "What a run of this scenario is meant to come to; `pass` if left out.",
             "verdict = \"fail\"",
         ),
+        optional(
+            "scheduler",
+            Shape::Table(&SCHEDULER),
+            "In which order tasks run that are ready at the same instant.",
+            "scheduler = { order = \"seeded\" }",
+        ),
         optional("profile", Shape::Map(&PROFILE), "Link profiles by name.", "[profile.home]"),
         required("node", Shape::Map(&NODE), "Nodes by name.", "[node.hub]"),
         optional("network", Shape::Map(&NETWORK), "Networks by name.", "[network.lan]"),
@@ -138,6 +146,19 @@ pub(crate) static SCENARIO: Table = Table {
         ),
         optional("expect", Shape::List(&EXPECT), "What must hold.", "[[expect]]"),
     ],
+};
+
+pub(crate) static SCHEDULER: Table = Table {
+    doc: "In which order tasks run that are ready at the same instant, on all nodes together.",
+    fields: &[required(
+        "order",
+        Shape::Word(&[
+            ("fifo", "As they were woken; so it is if nothing is said."),
+            ("seeded", "As the seed draws: other interleavings with every seed."),
+        ]),
+        "Whose turn it is.",
+        "order = \"seeded\"",
+    )],
 };
 
 /// What chance decides, as `given` names it.
@@ -472,6 +493,9 @@ pub(crate) static FAULT: Table = Table {
         ),
         optional("to", Shape::Text, "The network whose packets go astray.", "to = \"10.9.0.0/16\""),
         optional("via", Shape::Text, "The neighbour that they are handed to.", "via = \"10.0.0.7\""),
+        VALUE,
+        LEAST,
+        MOST,
         optional(
             "every",
             Shape::Time,

@@ -113,6 +113,7 @@ fn value(shape: Shape) -> String {
         Shape::Size | Shape::SizeOr(_) => format!("size ({})", units(&["B", "kB", "KiB", "MB", "MiB"])),
         Shape::Probability | Shape::ProbabilityOr(_) => "probability (0 to 1, %, ppm, ppb)".to_owned(),
         Shape::Drift => "number (ppm)".to_owned(),
+        Shape::Number => "number".to_owned(),
         Shape::Integer { min, max: i64::MAX } => format!("integer from {min}"),
         Shape::Integer { min, max } => format!("integer from {min} to {max}"),
         Shape::Integers { .. } => "list of integers".to_owned(),

@@ -26,8 +26,8 @@ mod storm;
 mod text;
 
 pub use address::Cidr;
-pub(crate) use ailments::told;
 pub use ailments::{AilmentKind, PartSort, Told};
+pub(crate) use ailments::{odds_told, told};
 pub use config::{ConfigProblem, ConfigText};
 pub use json::json_schema;
 pub use language::{FAULTS, FaultShape, Lasting, Target, VERSION};

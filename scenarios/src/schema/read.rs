@@ -2,6 +2,7 @@
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use wavetank_sim::world::Order;
 
 use super::ailments::Told;
 use super::config::ConfigText;
@@ -71,6 +72,10 @@ fn scenario<'i>(root: &Reader<'_, 'i>) -> Scenario<'i> {
         verdict: match root.word("verdict") {
             Some(1) => Verdict::Fail,
             _ => Verdict::Pass,
+        },
+        order: match root.table("scheduler").and_then(|scheduler| scheduler.word("order")) {
+            Some(1) => Order::Seeded,
+            _ => Order::Fifo,
         },
         profiles: profiles(root),
         nodes: nodes(root),

@@ -10,7 +10,7 @@ use super::language::{Field, Shape, Table};
 use super::scenario::Moment;
 use super::text::Text;
 use crate::diagnose::{Code, Problem, Sink, Span, did_you_mean, list};
-use crate::units::{Drift, Malformed, Probability, Rate, SignedTime, Size, Time};
+use crate::units::{Drift, Malformed, Probability, Rate, SignedTime, Size, Time, micro};
 
 /// What all readers of one file share.
 pub(super) struct File<'i> {
@@ -206,6 +206,17 @@ impl<'r, 'i> Reader<'r, 'i> {
             _ => return self.refuse_type(entry, "a number of ppm"),
         };
         self.malformed(entry, Drift::parse_number(text))
+    }
+
+    /// A number in millionths.
+    pub(super) fn micro(&self, key: &str) -> Option<i64> {
+        let entry = self.entry(key)?;
+        let text = match entry.1.get_ref() {
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
+            DeValue::Float(number) => number.as_str(),
+            _ => return self.refuse_type(entry, "a number"),
+        };
+        self.malformed(entry, micro(text)).map(Spanned::into_inner)
     }
 
     /// An integer within the bounds that the language gives the key.

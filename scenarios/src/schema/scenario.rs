@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use toml::Spanned;
+use wavetank_sim::world::Order;
 
 use super::address::Cidr;
 use super::ailments::{AilmentKind, Told};
@@ -30,6 +31,8 @@ pub struct Scenario<'i> {
     pub calm_after: Option<Spanned<Time>>,
     /// What a run is meant to come to.
     pub verdict: Verdict,
+    /// In which order tasks run.
+    pub order: Order,
     /// Link profiles.
     pub profiles: Vec<Profile>,
     /// Nodes, each standing for one or several.
@@ -411,6 +414,14 @@ pub enum FaultKind {
     ClockDrift,
     /// The node's wall clock stands still.
     ClockStop,
+    /// The node's code goes round in circles.
+    Hang,
+    /// The node's tasks get turns that nobody woke them for.
+    SpuriousPolls,
+    /// Turns of the node's tasks come late.
+    LateWakes,
+    /// One of the node's tasks gets no turn.
+    Starve,
     /// A part of the node's board is ailing.
     Part(AilmentKind),
     /// A cable makes a switch flood itself.
@@ -448,6 +459,10 @@ impl FaultKind {
             Self::ClockStep => "clock-step",
             Self::ClockDrift => "clock-drift",
             Self::ClockStop => "clock-stop",
+            Self::Hang => "hang",
+            Self::SpuriousPolls => "spurious-polls",
+            Self::LateWakes => "late-wakes",
+            Self::Starve => "starve",
             Self::Part(kind) => kind.name(),
             Self::Loop => "loop",
             Self::ArpPoison => "arp-poison",
@@ -483,6 +498,10 @@ impl FaultKind {
             "mac-duplicate" => Some(Self::MacDuplicate),
             "nat-reboot" => Some(Self::NatReboot),
             "wrong-route" => Some(Self::WrongRoute),
+            "hang" => Some(Self::Hang),
+            "spurious-polls" => Some(Self::SpuriousPolls),
+            "late-wakes" => Some(Self::LateWakes),
+            "starve" => Some(Self::Starve),
             other => AilmentKind::named(other).map(Self::Part),
         }
     }

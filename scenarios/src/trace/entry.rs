@@ -72,6 +72,7 @@ impl Entry {
             "exit" => format!("ends: {}", plain(self.rest.get("exit"))),
             "power-cut" => "loses its power".to_owned(),
             "crash" => "crashes".to_owned(),
+            "watchdog" => "is reset by its watchdog".to_owned(),
             "panic" => format!("panics: {}", text("message")),
             "refusal" => format!("asks for {}, which cannot be had", text("what")),
             "frame-sent" => format!("frame {} sent, {} bytes", ordinal(), self.number("bytes").unwrap_or_default()),

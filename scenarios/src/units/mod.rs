@@ -9,4 +9,5 @@ mod quantity;
 mod types;
 
 pub use quantity::{Dimension, Malformed};
+pub(crate) use types::micro;
 pub use types::{Drift, Probability, Rate, SignedTime, Size, Time};

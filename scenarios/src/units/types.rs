@@ -273,6 +273,14 @@ impl Drift {
     }
 }
 
+static NUMBER: Dimension =
+    Dimension { name: "a number", units: &[], slips: &[], smallest: "a millionth", examples: "-7.5 or 120" };
+
+/// Reads a number as it is spelled, in millionths: `-7.5`.
+pub(crate) fn micro(text: &str) -> Result<i64, Malformed> {
+    decimal(text, 1_000_000, &NUMBER)
+}
+
 /// A number as TOML spells it, times `factor`, exactly.
 fn decimal(text: &str, factor: i64, dimension: &Dimension) -> Result<i64, Malformed> {
     let plain = text.replace('_', "");

@@ -18,6 +18,7 @@ impl Faulty for Disk {
                 i64::try_from(pages).unwrap_or(i64::MAX)
             }
             Ailment::BitRot { bits } => return state.rot(bits, onset),
+            _ => return,
         };
         state.ills.begin(ailment, onset, note);
     }

@@ -47,6 +47,61 @@ pub enum Ailment {
         /// When the power is back, in nanoseconds after that.
         off_ns: u64,
     },
+    /// A line of an I2C bus is held low: every transaction ends in a timeout.
+    I2cStuck,
+    /// Another controller wins the bus while this one sends the address.
+    I2cArbitration {
+        /// In how many transactions.
+        odds: Odds,
+    },
+    /// A target stretches the clock; one that does so for longer than SMBus allows ends the transaction in a timeout.
+    I2cStretch {
+        /// In how many transactions.
+        odds: Odds,
+        /// How long, in nanoseconds.
+        extra_ns: u64,
+    },
+    /// The address is not acknowledged.
+    I2cNack {
+        /// In how many transactions.
+        odds: Odds,
+    },
+    /// A byte that is read has one bit wrong.
+    I2cBitError {
+        /// How many of the bytes.
+        odds: Odds,
+    },
+    /// A chip does not answer, as if it were not there.
+    SensorGone,
+    /// A sensor goes on telling what it felt when this began.
+    SensorStuck,
+    /// What a sensor tells moves away from what is so.
+    SensorDrift {
+        /// How fast, in millionths of the unit an hour.
+        micro_per_hour: i64,
+    },
+    /// A sensor tells more than what is so, or less.
+    SensorLie {
+        /// By how much, in millionths of the unit.
+        micro: i64,
+    },
+    /// What a sensor tells is noisy.
+    SensorNoise {
+        /// How far it is off at most, in millionths of the unit.
+        micro: i64,
+    },
+    /// A sensor saturates.
+    SensorClip {
+        /// It tells no less than this, in millionths of the unit.
+        least_micro: i64,
+        /// It tells no more than this.
+        most_micro: i64,
+    },
+    /// A pin stays at a level.
+    PinStuck {
+        /// At which.
+        high: bool,
+    },
     /// Bits of what is stored change.
     BitRot {
         /// How many.
@@ -63,6 +118,18 @@ impl Ailment {
             Self::DiskError { .. } => "disk-error",
             Self::DiskFull { .. } => "disk-full",
             Self::DiskCut { .. } => "disk-cut",
+            Self::I2cStuck => "i2c-stuck",
+            Self::I2cArbitration { .. } => "i2c-arbitration",
+            Self::I2cStretch { .. } => "i2c-stretch",
+            Self::I2cNack { .. } => "i2c-nack",
+            Self::I2cBitError { .. } => "i2c-bit-error",
+            Self::SensorGone => "sensor-gone",
+            Self::SensorStuck => "sensor-stuck",
+            Self::SensorDrift { .. } => "sensor-drift",
+            Self::SensorLie { .. } => "sensor-lie",
+            Self::SensorNoise { .. } => "sensor-noise",
+            Self::SensorClip { .. } => "sensor-clip",
+            Self::PinStuck { .. } => "pin-stuck",
             Self::BitRot { .. } => "bit-rot",
         }
     }
@@ -181,13 +248,16 @@ impl Ill {
     /// One more occasion: whether it is felt on this one. Every occasion draws alike.
     pub fn strikes(&mut self, odds: Odds) -> bool {
         self.occasions += 1;
-        match odds {
-            Odds::Always => true,
-            Odds::Next(count) => self.occasions <= count.into(),
-            Odds::PartsPerBillion(parts) => {
-                Probability::from_parts_per_billion(parts.into()).decides(self.stream.next_u32())
-            }
-        }
+        decides(odds, self.occasions, &mut self.stream)
+    }
+}
+
+/// Whether it is so on this occasion, counted from 1. Every occasion draws alike.
+pub(crate) fn decides(odds: Odds, occasion: u64, stream: &mut Stream) -> bool {
+    match odds {
+        Odds::Always => true,
+        Odds::Next(count) => occasion <= count.into(),
+        Odds::PartsPerBillion(parts) => Probability::from_parts_per_billion(parts.into()).decides(stream.next_u32()),
     }
 }
 

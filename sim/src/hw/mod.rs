@@ -5,6 +5,7 @@
 //! board: they outlive the node's restarts, and only a power cut resets those that have no memory of their own.
 //!
 //! - [`signal`]: the physical world, as named quantities over virtual time;
+//! - [`gpio`]: pins with edges, and contacts that bounce;
 //! - [`i2c`]: a bus, its targets, and what can be wrong with it;
 //! - [`sht4x`]: Sensirion's temperature and humidity sensor;
 //! - [`flash`]: NOR flash that tears and wears;
@@ -15,10 +16,13 @@
 pub mod ailment;
 mod bench;
 pub mod flash;
+pub mod gpio;
 pub mod i2c;
+mod sense;
 pub mod sht4x;
 pub mod signal;
 
 pub use ailment::{Ailment, Case, Faulty, Ills, Odds, Onset};
 pub use bench::{Bench, Cost, Meter};
 pub use flash::Flash;
+pub use sense::Sense;

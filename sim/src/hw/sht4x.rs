@@ -6,13 +6,13 @@
 //! A conversion takes a time drawn between the datasheet's typical and its longest, so that a driver that waits for
 //! less than the longest fails sooner or later. Read headers are not acknowledged before a result is there. While it
 //! works, the part acknowledges a write header but no command other than the reset. Not modelled: accuracy (the
-//! signal is what the sensor feels; give it a wrong one), the general call reset, and the warmth of the heater: heater
+//! sense is what the sensor feels; give it a wrong one), the general call reset, and the warmth of the heater: heater
 //! commands take their time and then measure as if it had been off.
 
 use rand_core::Rng;
 
 use super::i2c::{Ack, Direction, Target};
-use super::signal::Signal;
+use super::sense::Sense;
 
 /// The address of most parts of the family (SHT40-AD1B).
 pub const ADDRESS: u8 = 0x44;
@@ -103,8 +103,8 @@ enum State {
 /// One SHT4x. `R` is its own stream: three words a measurement, one a power-up.
 #[derive(Debug)]
 pub struct Sht4x<R> {
-    temperature: Signal,
-    humidity: Signal,
+    temperature: Sense,
+    humidity: Sense,
     serial_number: u32,
     stream: R,
     state: State,
@@ -115,7 +115,8 @@ pub struct Sht4x<R> {
 impl<R: Rng> Sht4x<R> {
     /// A part that has been powered for a while. It feels `temperature` in millionths of °C (-40..=125 °C) and
     /// `humidity` in millionths of %RH (0..=100 %RH); what lies outside is felt as the nearest that is inside.
-    pub fn new(temperature: Signal, humidity: Signal, serial_number: u32, stream: R) -> Self {
+    pub fn new(temperature: impl Into<Sense>, humidity: impl Into<Sense>, serial_number: u32, stream: R) -> Self {
+        let (temperature, humidity) = (temperature.into(), humidity.into());
         Sht4x { temperature, humidity, serial_number, stream, state: State::Idle, commanded: false }
     }
 

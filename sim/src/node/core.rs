@@ -8,12 +8,14 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::wander::Wander;
+use super::watchdog::Watch;
 use super::{ClockSpec, NodeId};
 use crate::executor::TaskId;
 use crate::hw::Faulty;
 use crate::kernel::Effect;
 use crate::metric::MetricId;
 use crate::net::NicId;
+use crate::quirk::Quirks;
 use crate::random::Stream;
 use crate::time::{Duration, Instant, nanos};
 
@@ -34,6 +36,10 @@ pub enum ResetCause {
     Wake,
     /// The node's code panicked.
     Panic,
+    /// Its watchdog was not fed in time.
+    Watchdog,
+    /// Its supply sagged, and has recovered.
+    BrownOut,
 }
 
 /// What a node asks for when its main future ends.
@@ -113,6 +119,10 @@ impl Gate {
     pub(crate) const PAUSED: Self = Self(2);
     /// No power, or no program running.
     pub(crate) const OFF: Self = Self(4);
+    /// Its code goes round in circles.
+    pub(crate) const HUNG: Self = Self(8);
+    /// It runs, but its tasks' turns are odd.
+    pub(crate) const ODD: Self = Self(16);
 }
 
 /// What every poll looks at stands first and lies together.
@@ -143,6 +153,10 @@ pub(crate) struct NodeCore {
     pub(crate) cuts: Cell<u32>,
     /// How many faults hold it paused.
     pub(crate) pauses: Cell<u32>,
+    /// The faults that hang this life's code.
+    pub(crate) hangs: RefCell<Vec<u32>>,
+    pub(crate) quirks: RefCell<Option<Box<Quirks>>>,
+    pub(crate) watch: Cell<Option<Watch>>,
     pub(crate) boot: BootFn,
     pub(crate) spec: NodeSpec,
     wander: Cell<Wander>,
@@ -163,6 +177,9 @@ impl NodeCore {
             booted_at: Cell::default(),
             cuts: Cell::default(),
             pauses: Cell::default(),
+            hangs: RefCell::default(),
+            quirks: RefCell::default(),
+            watch: Cell::default(),
             refusal: Cell::default(),
             nics: RefCell::default(),
             tasks: RefCell::default(),
@@ -190,6 +207,15 @@ impl NodeCore {
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
         self.gate.get() == Gate::OPEN
+    }
+
+    /// Tasks may run, be it in odd turns.
+    pub(crate) fn lets_run(&self) -> bool {
+        self.gate.get().0 & !Gate::ODD.0 == 0
+    }
+
+    pub(crate) fn is_only_odd(&self) -> bool {
+        self.gate.get() == Gate::ODD
     }
 
     pub(crate) fn is_off(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::rc::Rc;
 
-use super::{Clock, NodeCore, NodeId, ResetCause, Timer};
+use super::{Clock, NodeCore, NodeId, ResetCause, Timer, Watchdog};
 use crate::check::Told;
 use crate::check::history::{Answer, Call};
 use crate::kernel::{Effect, Kernel, Operation};
@@ -84,6 +84,11 @@ impl Node {
     /// cut before then undoes it.
     pub fn busy(&self, duration: Duration) {
         self.kernel.charge(duration);
+    }
+
+    /// Starts the node's watchdog: unless it is fed, it resets the node after so long, whatever the node's code does.
+    pub fn watchdog(&self, timeout: Duration) -> Watchdog {
+        Watchdog::start(Rc::clone(&self.core), Rc::clone(&self.kernel), timeout)
     }
 
     /// Adds to a counter.

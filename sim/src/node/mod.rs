@@ -6,12 +6,14 @@ mod core;
 mod handle;
 mod polled;
 mod wander;
+mod watchdog;
 
 pub use charge::Charge;
 pub use clock::{Clock, ClockSpec, Timer};
 pub use core::{Exit, NodeSpec, Powered, ResetCause};
 pub use handle::{Called, Node};
 pub use polled::PolledNode;
+pub use watchdog::Watchdog;
 
 pub(crate) use core::{Gate, NodeCore};
 

@@ -117,6 +117,18 @@ pub enum Event {
         /// Its place in the timeline.
         fault: u32,
     },
+    /// A node's watchdog was not fed in time and ended its program.
+    Bitten {
+        /// The node.
+        node: NodeId,
+    },
+    /// Of tasks that were ready, one had its turn before others that were woken earlier, as the seed drew.
+    OutOfTurn {
+        /// Its place among them, counted from 0.
+        place: u32,
+        /// How many there were.
+        of: u32,
+    },
     /// A fault did something: it was drawn, counted, or felt by what it ails.
     FaultFelt {
         /// Its place in the timeline.
@@ -215,6 +227,8 @@ impl Event {
             Self::Input { what } => (13, what.0, 0),
             Self::Crash { node } => (14, node.bits(), 0),
             Self::FaultFelt { fault, what } => (24, fault, what),
+            Self::Bitten { node } => (25, node.bits(), 0),
+            Self::OutOfTurn { place, of } => (26, place, of.into()),
             Self::FrameDuplicated { link, ordinal } => (15, link.bits(), ordinal),
             Self::FrameDamaged { link, ordinal, digest } => {
                 fingerprint.mix(digest);
@@ -244,6 +258,7 @@ impl Event {
             | Self::Exit { node, .. }
             | Self::PowerCut { node }
             | Self::Crash { node }
+            | Self::Bitten { node }
             | Self::Panic { node, .. }
             | Self::Refusal { node, .. }
             | Self::Called { node, .. }
@@ -286,6 +301,8 @@ impl Event {
             Self::FaultBegan { .. } => "fault-began",
             Self::FaultEnded { .. } => "fault-ended",
             Self::FaultFelt { .. } => "fault-felt",
+            Self::Bitten { .. } => "watchdog",
+            Self::OutOfTurn { .. } => "out-of-turn",
             Self::Flow { .. } => "flow",
             Self::Called { .. } => "called",
             Self::Answered { .. } => "answered",

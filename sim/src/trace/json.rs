@@ -81,7 +81,11 @@ impl NamedRecord<'_> {
         match *event {
             Event::Boot { cause, .. } => map.serialize_entry("cause", &cause),
             Event::Exit { exit, .. } => map.serialize_entry("exit", &exit),
-            Event::PowerCut { .. } | Event::Crash { .. } => Ok(()),
+            Event::PowerCut { .. } | Event::Crash { .. } | Event::Bitten { .. } => Ok(()),
+            Event::OutOfTurn { place, of } => {
+                map.serialize_entry("place", &place)?;
+                map.serialize_entry("of", &of)
+            }
             Event::Panic { message, .. } => map.serialize_entry("message", names.symbol(message)),
             Event::Refusal { what, .. } | Event::Input { what } => map.serialize_entry("what", names.symbol(what)),
             Event::FrameSent { ordinal, bytes, digest, .. } => {

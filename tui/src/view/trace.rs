@@ -89,6 +89,7 @@ fn words(event: &Event, names: &Names, palette: Palette) -> (String, Style) {
         Event::Exit { exit, .. } => (exit_words(exit), palette.caution()),
         Event::PowerCut { .. } => ("loses its power".into(), palette.bad()),
         Event::Crash { .. } => ("crashes".into(), palette.bad()),
+        Event::Bitten { .. } => ("is reset by its watchdog".into(), palette.bad()),
         Event::Panic { message, .. } => (format!("panics: {}", names.symbol(message)), palette.bad()),
         Event::Refusal { what, .. } => (format!("is refused {}", names.symbol(what)), palette.bad()),
         Event::FaultBegan { fault } => (format!("fault begins: {}", names.fault(fault)), palette.caution()),
@@ -124,6 +125,8 @@ fn cause_words(cause: ResetCause) -> &'static str {
         ResetCause::External => "reset from outside",
         ResetCause::Wake => "its sleep is over",
         ResetCause::Panic => "after a panic",
+        ResetCause::Watchdog => "bitten by its watchdog",
+        ResetCause::BrownOut => "its supply sagged",
         _ => "reset",
     }
 }

@@ -1,6 +1,6 @@
 //! The wires, what hangs on them, and the walk of one transaction over them.
 
-use std::cell::{Ref, RefCell};
+use std::cell::{Ref, RefCell, RefMut};
 use std::fmt;
 use std::rc::Rc;
 
@@ -9,6 +9,8 @@ use rand_core::Rng;
 
 use super::controller::Error;
 use super::fault::{Fault, Faults};
+use super::ills::{self, Chip};
+use crate::hw::Ills;
 
 /// Whether the ninth bit of a byte was pulled low.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,10 +119,20 @@ pub struct Bus {
     wires: Rc<RefCell<Wires>>,
 }
 
+/// A target on the bus.
+pub(super) struct Soldered {
+    address: u8,
+    target: Box<dyn Target>,
+    /// What ails it.
+    ills: Ills,
+}
+
 pub(super) struct Wires {
     bit_ns: u64,
-    targets: Vec<(u8, Box<dyn Target>)>,
+    targets: Vec<Soldered>,
     faults: Faults,
+    /// What ails the bus.
+    pub(super) ills: Ills,
     stream: Box<dyn Rng>,
     free_at_ns: u64,
 }
@@ -133,6 +145,7 @@ impl Bus {
                 bit_ns: speed.bit_ns(),
                 targets: Vec::new(),
                 faults: Faults::default(),
+                ills: Ills::default(),
                 stream: Box::new(stream),
                 free_at_ns: 0,
             })),
@@ -148,10 +161,10 @@ impl Bus {
             return Err(AttachError::Reserved { address });
         }
         let mut wires = self.wires.borrow_mut();
-        if wires.targets.iter().any(|(taken, _)| *taken == address) {
+        if wires.targets.iter().any(|taken| taken.address == address) {
             return Err(AttachError::Taken { address });
         }
-        wires.targets.push((address, Box::new(target)));
+        wires.targets.push(Soldered { address, target: Box::new(target), ills: Ills::default() });
         Ok(())
     }
 
@@ -170,13 +183,23 @@ impl Bus {
         Ref::map(self.wires.borrow(), |wires| &wires.faults).iter().collect()
     }
 
+    /// The target at an address, as what can be ailing.
+    #[must_use]
+    pub fn chip(&self, address: u8) -> Chip {
+        Chip::new(self.clone(), address)
+    }
+
+    pub(super) fn wires(&self) -> RefMut<'_, Wires> {
+        self.wires.borrow_mut()
+    }
+
     /// The board's supply was gone and is back at `now_ns`: an unfinished transfer is over, every target starts anew.
     /// Faults stay.
     pub fn power_cycle(&self, now_ns: u64) {
         let mut wires = self.wires.borrow_mut();
         wires.free_at_ns = now_ns;
-        for (_, target) in &mut wires.targets {
-            target.power_cycle(now_ns);
+        for soldered in &mut wires.targets {
+            soldered.target.power_cycle(now_ns);
         }
     }
 
@@ -199,7 +222,7 @@ impl Bus {
 impl fmt::Debug for Bus {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let wires = self.wires.borrow();
-        let addresses: Vec<_> = wires.targets.iter().map(|(address, _)| *address).collect();
+        let addresses: Vec<_> = wires.targets.iter().map(|soldered| soldered.address).collect();
         formatter
             .debug_struct("Bus")
             .field("addresses", &addresses)
@@ -209,33 +232,57 @@ impl fmt::Debug for Bus {
 }
 
 /// The instant at which a transfer is.
-struct Walk {
-    now_ns: u64,
+pub(super) struct Walk {
+    pub(super) now_ns: u64,
     bit_ns: u64,
 }
 
 impl Walk {
-    fn bits(&mut self, count: u64) -> u64 {
+    pub(super) fn bits(&mut self, count: u64) -> u64 {
         self.now_ns += count * self.bit_ns;
         self.now_ns
     }
 
     /// Eight bits and the acknowledgement.
-    fn byte(&mut self) -> u64 {
+    pub(super) fn byte(&mut self) -> u64 {
         self.bits(9)
     }
 }
 
 impl Wires {
+    /// What ails the target at an address.
+    pub(super) fn ills_at(&mut self, address: u8) -> Option<&mut Ills> {
+        self.targets.iter_mut().find(|soldered| soldered.address == address).map(|soldered| &mut soldered.ills)
+    }
+
+    /// What ails the bus and the target that is called has its way with a transaction. Says whether nobody answers.
+    fn suffer(&mut self, walk: &mut Walk, called: Option<usize>) -> Result<bool, Error> {
+        let mut silent = false;
+        if !self.ills.is_empty() {
+            silent |= ills::disturb(walk, &mut self.ills)?;
+        }
+        if let Some(ills) = called.map(|called| &mut self.targets[called].ills)
+            && !ills.is_empty()
+        {
+            silent |= ills::disturb(walk, ills)?;
+        }
+        Ok(silent)
+    }
+
     fn run(&mut self, walk: &mut Walk, address: u8, operations: &mut [Operation<'_>]) -> Result<(), Error> {
         if self.faults.stuck() {
             walk.now_ns += Error::TIMEOUT_NS;
             return Err(Error::Timeout);
         }
-        let absent = self.faults.absent(address);
-        let target = self.targets.iter_mut().find(|(at, _)| *at == address && !absent);
-        let mut target = match target {
-            Some((_, target)) => Present { target, faults: &mut self.faults, stream: &mut self.stream, address },
+        let called = self.targets.iter().position(|soldered| soldered.address == address);
+        let silent = self.suffer(walk, called)?;
+        let absent = silent || self.faults.absent(address);
+        let mut target = match called.filter(|_| !absent) {
+            Some(called) => {
+                let Soldered { target, ills, .. } = &mut self.targets[called];
+                let ills = [&mut self.ills, ills];
+                Present { target, faults: &mut self.faults, ills, stream: &mut self.stream, address }
+            }
             None => {
                 walk.bits(1);
                 walk.byte();
@@ -283,6 +330,7 @@ impl Wires {
 struct Present<'a> {
     target: &'a mut Box<dyn Target>,
     faults: &'a mut Faults,
+    ills: [&'a mut Ills; 2],
     stream: &'a mut Box<dyn Rng>,
     address: u8,
 }
@@ -301,7 +349,8 @@ impl Present<'_> {
 
     fn read(&mut self, now_ns: u64) -> u8 {
         let byte = self.target.read(now_ns);
-        byte ^ self.faults.flipped_bits(self.address, self.stream)
+        let byte = byte ^ self.faults.flipped_bits(self.address, self.stream);
+        self.ills.iter_mut().filter(|ills| !ills.is_empty()).fold(byte, |byte, ills| ills::misread(byte, ills))
     }
 
     fn stop(&mut self, now_ns: u64) {

@@ -14,6 +14,9 @@ pub enum Error {
     /// A byte was not acknowledged.
     #[error("no acknowledgement of the {}", byte_name(*.0))]
     NoAcknowledge(NoAcknowledgeSource),
+    /// Another controller won the bus (UM10204 section 3.1.8).
+    #[error("another controller won the bus")]
+    Arbitration,
     /// The bus stayed busy: something holds a line low.
     #[error("the bus was stuck for {} ms", Error::TIMEOUT_NS / 1_000_000)]
     Timeout,
@@ -36,6 +39,7 @@ impl embedded_hal::i2c::Error for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Error::NoAcknowledge(source) => ErrorKind::NoAcknowledge(*source),
+            Error::Arbitration => ErrorKind::ArbitrationLoss,
             Error::Timeout => ErrorKind::Bus,
         }
     }
