@@ -1,0 +1,349 @@
+//! The broker and clients over wires that break, and lives that end.
+
+use std::boxed::Box;
+use std::vec;
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::mqtt::protocol::{Event, Message, Options, Protocol, Receipt, Step, Will};
+use crate::mqtt::session::{STATE_MAX, Session as ClientSession};
+
+const NOW: Instant = Instant::from_secs(1);
+
+/// A broker, and what it had to remember.
+struct Inn {
+    broker: Broker,
+    records: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Inn {
+    fn new() -> Self {
+        Inn { broker: Broker::new(Limits::default()), records: BTreeMap::new() }
+    }
+
+    fn keep(&mut self) {
+        for (key, value) in self.broker.changes() {
+            match value {
+                Some(value) => drop(self.records.insert(key, value)),
+                None => drop(self.records.remove(&key)),
+            }
+        }
+    }
+
+    /// Its power goes and comes back.
+    fn restart(&mut self) {
+        let records = self.records.iter().map(|(key, value)| (&key[..], &value[..]));
+        self.broker = Broker::restored(Limits::default(), records, NOW);
+    }
+}
+
+/// A client, and what it has heard.
+struct Guest {
+    name: &'static str,
+    version: Version,
+    protocol: Protocol<'static, 4>,
+    connection: Option<ConnectionId>,
+    opened: Option<bool>,
+    saved: Vec<u8>,
+    delivered: Vec<u64>,
+    heard: Vec<(u64, QoS)>,
+    others: Vec<(String, Vec<u8>, bool)>,
+}
+
+impl Guest {
+    fn new(name: &'static str, version: Version) -> Self {
+        Guest {
+            name,
+            version,
+            protocol: protocol(),
+            connection: None,
+            opened: None,
+            saved: Vec::new(),
+            delivered: Vec::new(),
+            heard: Vec::new(),
+            others: Vec::new(),
+        }
+    }
+
+    fn options(&self) -> Options<'static> {
+        let mut options = Options::new(self.name);
+        options.version = self.version;
+        options
+    }
+
+    fn come(&mut self, inn: &mut Inn, options: &Options<'_>) {
+        self.go(inn);
+        self.protocol.open(options, NOW).unwrap();
+        self.connection = Some(inn.broker.connected(NOW));
+        self.opened = None;
+    }
+
+    /// The wire breaks; whatever was on it is lost.
+    fn go(&mut self, inn: &mut Inn) {
+        if let Some(connection) = self.connection.take() {
+            inn.broker.disconnected(connection, NOW);
+            inn.keep();
+        }
+    }
+
+    /// Its power goes and comes back.
+    fn restart(&mut self, inn: &mut Inn) {
+        self.go(inn);
+        self.protocol = protocol();
+        if let Some(session) = ClientSession::decode(&self.saved) {
+            self.protocol.session = session;
+        }
+    }
+
+    fn save(&mut self) {
+        if self.protocol.session.changed {
+            let mut state = [0; STATE_MAX];
+            self.saved = self.protocol.session.encode(&mut state).to_vec();
+            self.protocol.session.changed = false;
+        }
+    }
+
+    /// Carries at most so many bytes each way; answers whether there were any.
+    fn carry(&mut self, inn: &mut Inn, most: usize) -> bool {
+        let Some(connection) = self.connection else {
+            return false;
+        };
+        self.save();
+        let there: Vec<u8> = self.protocol.to_send().iter().copied().take(most).collect();
+        self.protocol.sent(there.len(), NOW);
+        inn.broker.received(connection, &there, NOW);
+        inn.keep();
+        let back = inn.broker.to_send(connection);
+        for piece in back.chunks(most.max(1)) {
+            let room = self.protocol.room();
+            room[..piece.len()].copy_from_slice(piece);
+            self.protocol.heard(piece.len(), NOW);
+            self.take_events();
+        }
+        self.take_events();
+        if inn.broker.is_closing(connection) {
+            self.go(inn);
+        }
+        !there.is_empty() || !back.is_empty()
+    }
+
+    fn take_events(&mut self) {
+        while let Some(step) = self.protocol.step(NOW).unwrap() {
+            if let Step::Opened { session_present } = step {
+                self.opened = Some(session_present);
+                continue;
+            }
+            let mut receipt: Option<Receipt> = None;
+            match self.protocol.event(step).unwrap() {
+                Event::Delivered(token) => self.delivered.push(token),
+                Event::Message(message) => {
+                    receipt = message.receipt;
+                    match message.topic.strip_prefix("n/").and_then(|_| message.payload.try_into().ok()) {
+                        Some(number) => self.heard.push((u64::from_be_bytes(number), message.qos)),
+                        None => self.others.push((message.topic.into(), message.payload.into(), message.retain)),
+                    }
+                }
+                Event::Subscribed(codes) => assert!(codes.codes.iter().all(|code| *code < 3)),
+                Event::Refused(..) | Event::Unsubscribed(_) => panic!("nobody asked for that"),
+            }
+            if let Some(receipt) = receipt {
+                assert!(self.protocol.acknowledge(receipt, NOW), "there is room for an answer");
+            }
+        }
+        self.save();
+    }
+
+    fn subscribe(&mut self, filter: &str, qos: QoS) {
+        self.protocol.subscribe(&[Subscription::new(filter, qos)], NOW).unwrap();
+    }
+
+    fn say(&mut self, token: u64, topic: &str, payload: &[u8], qos: QoS, retain: bool) -> bool {
+        self.protocol.publish(token, &Message { topic, payload, qos, retain }, NOW).is_ok()
+    }
+}
+
+fn protocol() -> Protocol<'static, 4> {
+    Protocol::new(Box::leak(vec![0; 8_192].into()), Box::leak(vec![0; 1_024].into()))
+}
+
+fn carry_all(inn: &mut Inn, guests: &mut [&mut Guest]) {
+    while guests.iter_mut().fold(false, |any, guest| guest.carry(inn, usize::MAX) | any) {}
+}
+
+#[test]
+fn what_is_kept_is_heard_by_who_comes_later() {
+    let mut inn = Inn::new();
+    let (mut early, mut late) = (Guest::new("early", Version::V311), Guest::new("late", Version::V5));
+    early.come(&mut inn, &early.options());
+    carry_all(&mut inn, &mut [&mut early]);
+    early.say(1, "a/b", b"kept", QoS::AtLeastOnce, true);
+    early.say(2, "a/c", b"kept, too", QoS::AtMostOnce, true);
+    early.say(3, "a/c", b"", QoS::AtLeastOnce, true);
+    carry_all(&mut inn, &mut [&mut early]);
+    inn.restart();
+    late.come(&mut inn, &late.options());
+    carry_all(&mut inn, &mut [&mut late]);
+    late.subscribe("a/+", QoS::ExactlyOnce);
+    carry_all(&mut inn, &mut [&mut late]);
+    assert_eq!(late.others, [("a/b".into(), b"kept".to_vec(), true)]);
+    assert_eq!(early.delivered, [1, 3]);
+}
+
+#[test]
+fn a_will_is_said_of_who_vanishes_and_not_of_who_leaves() {
+    let mut inn = Inn::new();
+    let (mut witness, mut frail) = (Guest::new("witness", Version::V5), Guest::new("frail", Version::V311));
+    witness.come(&mut inn, &witness.options());
+    carry_all(&mut inn, &mut [&mut witness]);
+    witness.subscribe("#", QoS::AtLeastOnce);
+    let mut options = frail.options();
+    options.will = Some(Will {
+        message: Message { topic: "state", payload: b"gone", qos: QoS::AtLeastOnce, retain: false },
+        delay_s: 0,
+    });
+    for leaves in [true, false] {
+        frail.come(&mut inn, &options);
+        carry_all(&mut inn, &mut [&mut witness, &mut frail]);
+        if leaves {
+            frail.protocol.disconnect(Reason::SUCCESS, NOW).unwrap();
+        } else {
+            inn.broker.overdue(NOW + Duration::from_secs(91));
+            assert!(inn.broker.is_closing(frail.connection.unwrap()), "it was silent for one and a half minutes");
+            assert!(inn.broker.is_closing(witness.connection.unwrap()), "so was the other");
+            witness.come(&mut inn, &witness.options());
+        }
+        carry_all(&mut inn, &mut [&mut witness, &mut frail]);
+        assert_eq!(witness.others.len(), usize::from(!leaves));
+    }
+}
+
+#[test]
+fn who_comes_under_anothers_name_takes_its_place() {
+    let mut inn = Inn::new();
+    let (mut one, mut other) = (Guest::new("same", Version::V311), Guest::new("same", Version::V5));
+    one.come(&mut inn, &one.options());
+    carry_all(&mut inn, &mut [&mut one]);
+    assert_eq!(one.opened, Some(false));
+    one.subscribe("x", QoS::AtLeastOnce);
+    carry_all(&mut inn, &mut [&mut one]);
+    other.come(&mut inn, &other.options());
+    carry_all(&mut inn, &mut [&mut other, &mut one]);
+    assert_eq!((other.opened, one.connection), (Some(true), None));
+    assert_eq!(inn.broker.clients(), 1);
+}
+
+#[test]
+fn sessions_end_when_their_time_has_come_and_leave_nothing_behind() {
+    let mut inn = Inn::new();
+    let mut guest = Guest::new("guest", Version::V5);
+    let mut options = guest.options();
+    options.session_expiry_s = 60;
+    guest.come(&mut inn, &options);
+    carry_all(&mut inn, &mut [&mut guest]);
+    guest.subscribe("n/#", QoS::AtLeastOnce);
+    carry_all(&mut inn, &mut [&mut guest]);
+    guest.go(&mut inn);
+    assert_eq!(inn.records.len(), 2);
+    inn.restart();
+    inn.broker.overdue(NOW + Duration::from_secs(61));
+    inn.keep();
+    assert_eq!(inn.records, BTreeMap::new());
+    guest.come(&mut inn, &options);
+    carry_all(&mut inn, &mut [&mut guest]);
+    assert_eq!(guest.opened, Some(false));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Say(QoS),
+    Carry(bool, usize),
+    Break(bool),
+    RestartClient(bool),
+    RestartBroker,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let qos = prop_oneof![Just(QoS::AtLeastOnce), Just(QoS::ExactlyOnce)];
+    let act = prop_oneof![
+        5 => qos.prop_map(Act::Say),
+        8 => (any::<bool>(), prop_oneof![1..20_usize, Just(usize::MAX)]).prop_map(|(who, most)| Act::Carry(who, most)),
+        2 => any::<bool>().prop_map(Act::Break),
+        1 => any::<bool>().prop_map(Act::RestartClient),
+        1 => Just(Act::RestartBroker),
+    ];
+    prop::collection::vec(act, 0..80)
+}
+
+/// Comes if it has to, and publishes again what is not delivered.
+fn insist(inn: &mut Inn, guest: &mut Guest, said: &[QoS]) {
+    if guest.connection.is_none() {
+        guest.come(inn, &guest.options());
+    }
+    if guest.opened.is_some() {
+        for (number, qos) in (0_u64..).zip(said) {
+            if !guest.delivered.contains(&number) && !guest.say(number, "n/x", &number.to_be_bytes(), *qos, false) {
+                break;
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_message_comes_as_often_as_its_quality_promises(acts in acts(), five: bool) {
+        let version = if five { Version::V5 } else { Version::V311 };
+        let mut inn = Inn::new();
+        let (mut speaker, mut hearer) = (Guest::new("speaker", version), Guest::new("hearer", Version::V5));
+        hearer.come(&mut inn, &hearer.options());
+        carry_all(&mut inn, &mut [&mut hearer]);
+        hearer.subscribe("n/+", QoS::ExactlyOnce);
+        carry_all(&mut inn, &mut [&mut hearer]);
+        let mut said = Vec::new();
+        for act in acts {
+            insist(&mut inn, &mut speaker, &said);
+            insist(&mut inn, &mut hearer, &[]);
+            let who = |speaks| if speaks { 0 } else { 1 };
+            let guests = [&mut speaker, &mut hearer];
+            match act {
+                Act::Say(qos) => said.push(qos),
+                Act::Carry(speaks, most) => drop(guests.into_iter().nth(who(speaks)).unwrap().carry(&mut inn, most)),
+                Act::Break(speaks) => guests.into_iter().nth(who(speaks)).unwrap().go(&mut inn),
+                Act::RestartClient(speaks) => guests.into_iter().nth(who(speaks)).unwrap().restart(&mut inn),
+                Act::RestartBroker => {
+                    inn.restart();
+                    guests.into_iter().for_each(|guest| guest.connection = None);
+                }
+            }
+        }
+        // All is well again.
+        for _ in 0..said.len() + 3 {
+            insist(&mut inn, &mut speaker, &said);
+            insist(&mut inn, &mut hearer, &[]);
+            carry_all(&mut inn, &mut [&mut speaker, &mut hearer]);
+        }
+        for (number, qos) in (0_u64..).zip(&said) {
+            let heard = hearer.heard.iter().filter(|(other, _)| *other == number).count();
+            prop_assert!(heard == 1 || (*qos == QoS::AtLeastOnce && heard > 1), "{} of {:?} came {}", number, qos, heard);
+            prop_assert!(speaker.delivered.contains(&number));
+        }
+        let left = inn.records.keys().filter(|key| !matches!(key[0], b's' | b'f')).count();
+        prop_assert_eq!(left, 0, "what is delivered is not kept");
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..6)) {
+        let mut inn = Inn::new();
+        let connection = inn.broker.connected(NOW);
+        for piece in &pieces {
+            inn.broker.received(connection, piece, NOW);
+        }
+        inn.broker.overdue(NOW + INTRODUCTION);
+        prop_assert!(inn.broker.is_closing(connection));
+        let records = pieces.iter().map(|piece| (&piece[..], &piece[..]));
+        let _ = Broker::restored(Limits::default(), records, NOW);
+    }
+}
