@@ -8,6 +8,7 @@
 //! - [`gpio`]: pins with edges, and contacts that bounce;
 //! - [`i2c`]: a bus, its targets, and what can be wrong with it;
 //! - [`sht4x`]: Sensirion's temperature and humidity sensor;
+//! - [`pcf8583`]: NXP's counter of events, here of the [`pulses`] of a meter's dial;
 //! - [`flash`]: NOR flash that tears and wears;
 //! - [`ailment`]: what faults can do to any of it.
 //!
@@ -18,6 +19,8 @@ mod bench;
 pub mod flash;
 pub mod gpio;
 pub mod i2c;
+pub mod pcf8583;
+pub mod pulses;
 mod sense;
 pub mod sht4x;
 pub mod signal;
