@@ -13,10 +13,13 @@
 #![forbid(unsafe_code)]
 
 pub mod backoff;
+mod dial;
 mod entropy;
 mod id;
 mod lifecycle;
+pub mod pcf8583;
 pub mod sht4x;
+pub mod smart_meter;
 pub mod thermostat;
 
 #[cfg(test)]

@@ -14,10 +14,10 @@ use wavetank_stack::dns::{Family, Name, Options as DnsOptions, Resolver};
 use wavetank_stack::time::Delay;
 use wavetank_stack::{Clock, Probe, Resources, Stack, tcp};
 
-use super::dial::connect;
 use super::shared::Shared;
 use super::uplink::{Dial, Uplink};
 use super::{BACKLOG_MAX, Config, HEAD_BYTES, LINGER, Parts, STREAM_BYTES, metrics, sampler};
+use crate::dial::connect;
 use crate::sht4x::Sht4x;
 use crate::{Exit, ResetCause, SharedRng};
 
