@@ -354,6 +354,8 @@ impl Registry {
         registry.add(crate::kinds::router::kind()).add(crate::kinds::pinger::kind());
         registry.add(crate::kinds::bulk::sender()).add(crate::kinds::bulk::receiver());
         registry.add(crate::kinds::coap_sensor::kind()).add(crate::kinds::coap_watcher::kind());
+        registry.add(crate::kinds::mqtt_broker::kind()).add(crate::kinds::head_end::kind());
+        registry.add(crate::kinds::smart_meter::kind());
         registry
     }
 

@@ -1,24 +1,21 @@
 //! `kind = "telemetry-hub"`: keeps the readings of all devices, and says which of them are alive.
 
 use std::cell::RefCell;
-use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::channel::oneshot;
-use redb::Database;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use wavetank_hub::{Hub, Observer, RedbStore, Store, StoreError};
-use wavetank_sim::disk::{Disk, File, RedbBackend, Spec};
-use wavetank_sim::node::{Charge, Exit, Node, Powered};
-use wavetank_sim::random::Stream;
-use wavetank_sim::time::{Duration, Instant};
+use wavetank_sim::disk::Disk;
+use wavetank_sim::node::{Exit, Node};
 use wavetank_stack::{Stack, tcp};
 
-use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
+use super::ledger;
+use crate::registry::{Flow, Metric, TypedKind};
 use crate::runtime::{Network, TankClock, TankListener, TankRuntime};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
@@ -57,30 +54,10 @@ pub static FLOWS: &[Flow] = &[
     Flow { name: "reading.kept", doc: "a reading that came is on the disk: written now, or found there" },
 ];
 
-/// What of a hub's machine can be ailing.
-pub static PARTS: &[Part] = &[Part { name: "disk", sort: PartSort::Disk, doc: "what its database lies on" }];
-
 /// The kind, with a redb database on the node's disk.
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
-    kind_over(|disk| {
-        let file = disk.open("hub.redb");
-        discard_unfinished(&file).map_err(StoreError::new)?;
-        RedbStore::open(Database::builder().create_with_backend(RedbBackend::new(file))?)
-    })
-}
-
-/// What every finished redb file begins with (redb's docs/design.md, “Super-header”).
-const REDB_MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
-
-/// Empties a database file whose making was cut short. redb writes its magic number last and refuses a file without one;
-/// such a file never held anything.
-fn discard_unfinished(file: &File) -> io::Result<()> {
-    let mut magic = [0; REDB_MAGIC.len()];
-    if file.len()? >= magic.len() as u64 {
-        file.read_at(0, &mut magic)?;
-    }
-    if magic == REDB_MAGIC { Ok(()) } else { file.set_len(0) }
+    kind_over(|disk| RedbStore::open(ledger::database(disk, "hub.redb").map_err(StoreError::new)?))
 }
 
 /// The kind, with another store: `open` opens what the disk keeps, at each boot.
@@ -91,7 +68,7 @@ pub fn kind_over<S: Store>(
     TypedKind::new("telemetry-hub", "Keeps the readings of all devices; a web application over a database.")
         .metrics(METRICS)
         .flows(FLOWS)
-        .parts(PARTS)
+        .parts(ledger::PARTS)
         .check(check)
         .program(move |config, site| install(config, site, open))
 }
@@ -118,10 +95,7 @@ where
     S: Store,
     O: Fn(&Disk) -> Result<S, StoreError> + Copy + 'static,
 {
-    let spec = Spec { flush: config.commit_cost.as_duration(), ..Spec::default() };
-    let disk = Disk::new(spec, Charge);
-    site.powered(Rc::new(PoweredDisk(disk.clone())));
-    site.part("disk", Rc::new(disk.clone()));
+    let disk = ledger::disk(config.commit_cost, site);
     let network = Network::of(site);
     let config = Arc::clone(config);
     move |node| {
@@ -132,14 +106,11 @@ where
 
 type HubFuture = Pin<Box<dyn Future<Output = Exit>>>;
 
-/// How long whoever keeps the hub's program waits before starting it again.
-const RESTART_AFTER: Duration = Duration::from_secs(1);
-
 async fn run(node: Node, config: &Config, network: &Network, store: Result<impl Store, StoreError>) -> Exit {
     let clock = node.clock();
     let (fail, failed) = oneshot::channel();
     let observer = TankObserver { node: node.clone(), fail: RefCell::new(Some(fail)) };
-    let again = || Exit::SleepUntil(clock.now() + RESTART_AFTER);
+    let again = || ledger::start_again(&node);
     let Ok(store) = store.inspect_err(|error| observer.store_failed(error)) else { return again() };
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
     let (stack, mut runner) = Stack::shared(nic, TankClock(clock), &network.config(), network.seed(&node));
@@ -192,18 +163,5 @@ impl Observer for TankObserver {
             // Nobody waits for it yet if the database could not be opened.
             let _ = fail.send(());
         }
-    }
-}
-
-/// A disk as what the node's power does to it.
-struct PoweredDisk(Disk);
-
-impl Powered for PoweredDisk {
-    fn power_cut(&self, now: Instant, stream: &mut Stream) {
-        self.0.cut(now.as_nanos(), stream);
-    }
-
-    fn program_ended(&self, now: Instant) {
-        self.0.crash(now.as_nanos());
     }
 }

@@ -1,0 +1,67 @@
+//! A redb database on a node's disk, as several kinds of server have one.
+
+use std::io;
+use std::rc::Rc;
+
+use redb::Database;
+use wavetank_sim::disk::{Disk, File, RedbBackend, Spec};
+use wavetank_sim::node::{Charge, Exit, Node, Powered};
+use wavetank_sim::random::Stream;
+use wavetank_sim::time::{Duration, Instant};
+
+use crate::registry::{Part, PartSort};
+use crate::site::Site;
+use crate::units::Time;
+
+/// What of such a server's machine can be ailing.
+pub(super) static PARTS: &[Part] = &[Part { name: "disk", sort: PartSort::Disk, doc: "what its database lies on" }];
+
+/// How long whoever keeps the server's program waits before starting it again.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+
+/// What every finished redb file begins with (redb's docs/design.md, “Super-header”).
+const REDB_MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
+
+/// A disk for the node, which outlives it, and takes that long to make something durable.
+pub(super) fn disk(commit_cost: Time, site: &mut Site<'_>) -> Disk {
+    let spec = Spec { flush: commit_cost.as_duration(), ..Spec::default() };
+    let disk = Disk::new(spec, Charge);
+    site.powered(Rc::new(PoweredDisk(disk.clone())));
+    site.part("disk", Rc::new(disk.clone()));
+    disk
+}
+
+/// The database in that file of the disk: as it was left, or a new one.
+pub(super) fn database(disk: &Disk, name: &str) -> Result<Database, redb::Error> {
+    let file = disk.open(name);
+    discard_unfinished(&file)?;
+    Ok(Database::builder().create_with_backend(RedbBackend::new(file))?)
+}
+
+/// The end of a program whose database has failed: it goes on failing until it is opened anew.
+pub(super) fn start_again(node: &Node) -> Exit {
+    Exit::SleepUntil(node.clock().now() + RESTART_AFTER)
+}
+
+/// Empties a database file whose making was cut short. redb writes its magic number last and refuses a file without one;
+/// such a file never held anything.
+fn discard_unfinished(file: &File) -> io::Result<()> {
+    let mut magic = [0; REDB_MAGIC.len()];
+    if file.len()? >= magic.len() as u64 {
+        file.read_at(0, &mut magic)?;
+    }
+    if magic == REDB_MAGIC { Ok(()) } else { file.set_len(0) }
+}
+
+/// A disk as what the node's power does to it.
+struct PoweredDisk(Disk);
+
+impl Powered for PoweredDisk {
+    fn power_cut(&self, now: Instant, stream: &mut Stream) {
+        self.0.cut(now.as_nanos(), stream);
+    }
+
+    fn program_ended(&self, now: Instant) {
+        self.0.crash(now.as_nanos());
+    }
+}
