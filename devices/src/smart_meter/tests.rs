@@ -61,7 +61,7 @@ impl I2c for Dial {
                 Operation::Write(_) => {}
                 Operation::Read(registers) => {
                     let count = self.pulses() - base;
-                    let pair = |unit: u64| (count / unit % 100 / 10 << 4 | count / unit % 10) as u8;
+                    let pair = |unit: u64| (((count / unit % 100 / 10) << 4) | (count / unit % 10)) as u8;
                     registers.copy_from_slice(&[control, pair(1), pair(100), pair(10_000)]);
                 }
             }

@@ -19,7 +19,7 @@ use wavetank_sim::node::{Exit, Node, Powered};
 use wavetank_sim::random::Stream;
 use wavetank_sim::time::Instant;
 
-use crate::registry::{Flow, Metric, TypedKind};
+use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
 use crate::runtime::{self, Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
@@ -111,12 +111,19 @@ pub static FLOWS: &[Flow] = &[
     Flow { name: "pulse.counted", doc: "a pulse is in a record on the meter's flash" },
 ];
 
+/// What of a smart meter's board can be ailing.
+pub static PARTS: &[Part] = &[
+    Part { name: "i2c", sort: PartSort::I2c, doc: "the bus that its counter is on" },
+    Part { name: "pcf8583", sort: PartSort::Chip, doc: "its counter" },
+];
+
 /// The kind, as far as it is data.
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("smart-meter", "Counts pulses, and reports every one of them over MQTT, through power cuts.")
         .metrics(METRICS)
         .flows(FLOWS)
+        .parts(PARTS)
         .check(check)
         .program(install)
 }
@@ -175,6 +182,8 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> MeterF
     let counter = Rc::new(RefCell::new(Pcf8583::new(pulses.clone())));
     let bus = Bus::new(Speed::Fast, site.stream("i2c"));
     bus.attach(ADDRESS, Rc::clone(&counter)).expect("the bus is empty");
+    site.part("i2c", Rc::new(bus.clone()));
+    site.part("pcf8583", Rc::new(bus.chip(ADDRESS)));
     let flash = flash::Memory::new(config.flash_pages.into(), Timing::NRF52840);
     let board = Board { bus, counter, pulses, flash, was_cut: Rc::default(), told: Rc::default() };
     site.powered(Rc::new(board.clone()));
