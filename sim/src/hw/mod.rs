@@ -7,23 +7,28 @@
 //! - [`signal`]: the physical world, as named quantities over virtual time;
 //! - [`gpio`]: pins with edges, and contacts that bounce;
 //! - [`i2c`]: a bus, its targets, and what can be wrong with it;
-//! - [`sht4x`]: Sensirion's temperature and humidity sensor;
-//! - [`pcf8583`]: NXP's counter of events, here of the [`pulses`] of a meter's dial;
+//! - parts on it: [`sht4x`] and [`tmp117`] feel temperature, [`bme280`] the weather, [`lis3dh`] acceleration; [`at24c`]
+//!   keeps bytes; [`pcf8583`] counts events, here the [`pulses`] of a meter's dial. What each [`Sense`] feels can be led
+//!   astray;
 //! - [`flash`]: NOR flash that tears and wears;
 //! - [`ailment`]: what faults can do to any of it.
 //!
 //! There is no driver here: those are written against embedded-hal and run on boards too.
 
 pub mod ailment;
+pub mod at24c;
 mod bench;
+pub mod bme280;
 pub mod flash;
 pub mod gpio;
 pub mod i2c;
+pub mod lis3dh;
 pub mod pcf8583;
 pub mod pulses;
 mod sense;
 pub mod sht4x;
 pub mod signal;
+pub mod tmp117;
 
 pub use ailment::{Ailment, Case, Faulty, Ills, Odds, Onset};
 pub use bench::{Bench, Cost, Meter};

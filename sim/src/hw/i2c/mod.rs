@@ -11,8 +11,10 @@ mod bus;
 mod controller;
 mod fault;
 mod ills;
+mod registers;
 
 pub use bus::{Ack, AttachError, Bus, Direction, Speed, Target};
 pub use controller::{Controller, Error};
 pub use fault::Fault;
 pub use ills::Chip;
+pub use registers::{RegisterFile, Registers};
