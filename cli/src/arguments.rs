@@ -159,7 +159,24 @@ pub(crate) enum Application {
         /// The file that readings are kept in [default: memory].
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         data: Option<PathBuf>,
+        #[command(flatten)]
+        security: Security,
     },
+}
+
+/// Who may do what at a hub.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub(crate) struct Security {
+    /// The file with the token that makes somebody the admin [default: there is no admin].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) admin_token_file: Option<PathBuf>,
+    /// The file with the secret that devices' keys are made from [default: devices need no keys].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) device_secret_file: Option<PathBuf>,
+    /// The Ed25519 key that firmware must be signed with, 64 hex digits [default: it need not be signed].
+    #[arg(long, value_name = "HEX", value_parser = values::public_key)]
+    pub(crate) firmware_key: Option<[u8; 32]>,
 }
 
 /// `wavetank completions`.

@@ -68,6 +68,12 @@ pub(crate) fn forward(text: &str) -> Result<Forward, String> {
     Ok(Forward { address, target: target.parse()? })
 }
 
+/// Reads 64 hex digits.
+#[cfg(feature = "serve")]
+pub(crate) fn public_key(text: &str) -> Result<[u8; 32], &'static str> {
+    wavetank_scenarios::hub::firmware::unhex(text).ok_or("a key is 64 hex digits")
+}
+
 /// Reads `250ms`.
 pub(crate) fn time(text: &str) -> Result<Time, String> {
     Time::parse(text).map_err(|error| error.to_string())

@@ -148,6 +148,40 @@ impl Asset {
     }
 }
 
+/// Bytes at hand that are served whole or in parts: what a database keeps, say.
+#[derive(Debug, Clone)]
+pub struct Content {
+    media_type: &'static str,
+    bytes: Bytes,
+    etag: String,
+}
+
+impl Content {
+    /// Bytes of this type. The entity tag, quotes and all, changes whenever they do; without quotes there is none.
+    #[must_use]
+    pub fn new(media_type: &'static str, bytes: impl Into<Bytes>, etag: impl Into<String>) -> Self {
+        Self { media_type, bytes: bytes.into(), etag: etag.into() }
+    }
+
+    /// Answers a request for it.
+    ///
+    /// # Errors
+    /// 412 and 416, as the request's conditions and its range have it.
+    pub fn respond<State>(&self, request: &Request<State>) -> Result<Response> {
+        let etag = HeaderValue::from_str(&self.etag).ok().filter(|_| self.etag.ends_with('"'));
+        let representation = Representation {
+            media_type: self.media_type,
+            validators: Validators { etag, last_modified: None },
+            length: self.bytes.len() as u64,
+        };
+        representation.respond(request.method(), request.headers(), |first, count| {
+            let first = usize::try_from(first).unwrap_or(usize::MAX);
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            Ok(self.bytes.slice(first..first.saturating_add(count)).into())
+        })
+    }
+}
+
 /// What is served, but for its bytes.
 struct Representation {
     media_type: &'static str,

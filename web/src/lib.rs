@@ -36,7 +36,7 @@ pub use client::ClientSocket;
 pub use client::{Answer, Asking, Client};
 pub use error::{Error, Result};
 pub use extract::{Extension, Form, FromRequest, Params, Query, State};
-pub use files::{Asset, Files};
+pub use files::{Asset, Content, Files};
 pub use handler::{Handler, WithParts, WithPartsAndRequest, WithRequest, WithoutRequest};
 pub use middleware::{Middleware, Next};
 pub use multipart::{FormPart, Multipart};

@@ -2,12 +2,11 @@
 
 use http::header::LOCATION;
 use serde::{Deserialize, Serialize};
-use wavetank_web::middleware::{BodyLimit, Trace};
+use wavetank_web::middleware::{BodyLimit, SameOrigin, Trace};
 use wavetank_web::{App, Error, IntoResponse, Json, Request, Response, Result, StatusCode};
 
-use crate::page;
 use crate::reading::Posted;
-use crate::{Device, Hub, Reading, RecordError, Recorded, StoredReading};
+use crate::{Device, Hub, Reading, RecordError, Recorded, StoredReading, commands, page, security, updates};
 
 const BODY_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -15,10 +14,12 @@ const BODY_BYTES_MAX: u64 = 1024 * 1024;
 #[must_use]
 pub fn app(hub: Hub) -> App<Hub> {
     let mut app = App::with_state(hub);
-    app.with(Trace).with(BodyLimit::new(BODY_BYTES_MAX));
+    app.with(Trace).with(SameOrigin::new());
     page::add_to(&mut app);
+    updates::add_to(&mut app);
+    commands::add_to(&mut app);
     app.at("/health").get(async || "ok");
-    app.at("/readings").post(post_readings);
+    app.at("/readings").with(BodyLimit::new(BODY_BYTES_MAX)).post(post_readings);
     app.at("/devices").get(list_devices);
     app.at("/devices/:id").get(show_device);
     app.at("/devices/:id/readings").get(list_readings);
@@ -36,6 +37,9 @@ async fn post_readings(mut request: Request<Hub>) -> Result<Response> {
     let posted: Posted = request.body_json().await?;
     let readings = posted.readings();
     check(readings, request.state().config().batch_max)?;
+    for reading in readings {
+        security::device(&request, &reading.device)?;
+    }
     let recorded = request.state().record(readings).map_err(|error| match error {
         RecordError::Taken { index } => {
             let Reading { device, sequence, .. } = &readings[index];

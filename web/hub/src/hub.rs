@@ -14,7 +14,7 @@ use wavetank_web::{Listener, Options, Runtime, Served, serve_with};
 
 use crate::listener::Changes;
 use crate::presence::Presence;
-use crate::{Device, Observer, Reading, RecordError, Recorded, Store, StoreError, StoredReading, api};
+use crate::{Device, Observer, Reading, RecordError, Recorded, Security, Store, StoreError, StoredReading, api};
 
 /// How a hub behaves.
 #[derive(Debug, Clone)]
@@ -27,11 +27,19 @@ pub struct Config {
     pub page_max: usize,
     /// How the hub is served.
     pub serve: Options,
+    /// Who may do what. Nobody is the admin, and devices need no keys, unless set.
+    pub security: Security,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { online_window: Duration::from_secs(60), batch_max: 1_000, page_max: 1_000, serve: Options::default() }
+        Self {
+            online_window: Duration::from_secs(60),
+            batch_max: 1_000,
+            page_max: 1_000,
+            serve: Options::default(),
+            security: Security::default(),
+        }
     }
 }
 
@@ -143,6 +151,10 @@ impl Hub {
     /// One who is told of what changes, unless there are so many already.
     pub(crate) fn listen(&self, listeners_max: usize) -> Option<crate::listener::Listener> {
         crate::listener::Listener::new(self.clone(), listeners_max)
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.inner.store
     }
 
     pub(crate) fn changes(&self) -> &Changes {

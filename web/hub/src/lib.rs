@@ -11,7 +11,18 @@
 //! | `GET /devices/:id/readings?from=17&limit=100` | `{"device":…,"readings":[…],"next":…}`, by sequence; `next` is where the next page begins, or null |
 //! | `GET /devices/:id/readings/:sequence` | one reading, or 404 |
 //! | `GET /health` | 200 `ok` |
+//! | `PUT /firmware/:name/:version` with an image, and `Firmware-Signature` where the hub asks for one; admin | 201 with its manifest, 409 if the version is another image, 422 if nobody vouches for it |
+//! | `GET /firmware`, `GET /firmware/:name/:version/manifest`, `GET /firmware/:name/:version` | what there is; what it is; the image, or the range of it that is asked for |
+//! | `PUT /rollouts/:name` with `{"version":"1.2.0","permille":100,"failures_max":3}`, `DELETE`; admin | the roll-out, as `GET /rollouts` has it with how far devices are |
+//! | `GET /devices/:id/update?firmware=thermostat&running=1.1.0` | 200 with the manifest of what it is to run, or 204 |
+//! | `POST /devices/:id/update` with `{"firmware":…,"version":…,"state":"downloading"}`, or `installed`, `failed`, `rolled-back` | 204 |
+//! | `POST /devices/:id/commands` with any JSON; admin | 201 with the command's number |
+//! | `GET /devices/:id/commands`, `POST /devices/:id/commands/:number` with `{"answer":…}` | what the device has yet to do; 204 |
+//! | `POST /devices/:id/key`; admin | 201 with the device's key from now on |
 //! | `GET /` | a page for people, kept up to date by the server-sent events of `GET /events` |
+//!
+//! The admin shows a token as a bearer, or logs in on the page; devices show their keys as bearers, where the hub has a secret
+//! that keys are made from ([`Security`]).
 //!
 //! An array is stored as a whole or not at all. Times of the hub (`last_heard_ms`, `received_ms`) are milliseconds
 //! since 1970; `at_ms` is whatever the device says.
@@ -21,21 +32,26 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod commands;
+pub mod firmware;
 mod hub;
 mod listener;
 mod observer;
 mod page;
 mod presence;
 mod reading;
+mod security;
 mod store;
 #[cfg(feature = "tokio")]
 mod tokio;
+mod updates;
 
 pub use api::app;
 pub use hub::{Config, Hub};
 pub use observer::Observer;
 pub use reading::{Invalid, Reading};
-pub use store::{Device, RecordError, Recorded, RedbStore, Store, StoreError, StoredReading};
+pub use security::{Secret, Security};
+pub use store::{Device, RecordError, Recorded, RedbStore, Shelf, Store, StoreError, StoredReading};
 
 #[cfg(feature = "tokio")]
 pub use tokio::{ServeError, run_tokio, serve_tokio};

@@ -1,5 +1,8 @@
 //! The hub's page: what a person wants to know of the devices, rendered here and kept up to date by server-sent events.
 
+mod steering;
+
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
@@ -9,7 +12,9 @@ use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use wavetank_web::middleware::{CacheControl, SecurityHeaders};
 use wavetank_web::{App, Asset, Error, IntoResponse, Request, Response, Result, Sse, SseEvent};
 
-use crate::{Device, Hub, StoreError, StoredReading};
+use crate::firmware::Update;
+use crate::{Device, Hub, Shelf, StoreError, StoredReading, updates};
+use steering::{Firmware, write_rollouts, write_steering};
 
 static STYLE: Asset = Asset::new(
     "text/css; charset=utf-8",
@@ -36,12 +41,15 @@ const REFRESH: Duration = Duration::from_secs(10);
 pub(crate) fn add_to(app: &mut App<Hub>) {
     app.at("/").with(SecurityHeaders::default()).with(CacheControl::no_store()).get(page);
     app.at("/events").get(events);
+    steering::add_to(app);
     app.at("/page.css").with(CacheControl::no_cache()).get(async |request: Request<Hub>| STYLE.respond(&request));
     app.at("/page.js").with(CacheControl::no_cache()).get(async |request: Request<Hub>| SCRIPT.respond(&request));
 }
 
 async fn page(request: Request<Hub>) -> Result<Response> {
     let overview = render(request.state())?;
+    let mut steering = String::new();
+    write_steering(&mut steering, &request)?;
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -49,7 +57,7 @@ async fn page(request: Request<Hub>) -> Result<Response> {
          <link rel=\"icon\" href=\"data:,\">\n\
          <link rel=\"stylesheet\" href=\"page.css\">\n<script src=\"page.js\" defer></script>\n</head>\n<body>\n\
          <header><h1>Telemetry hub</h1><p id=\"state\" role=\"status\">As of when the page was loaded</p></header>\n\
-         <main id=\"overview\">\n{overview}</main>\n</body>\n</html>\n"
+         <main>\n<div id=\"overview\">\n{overview}</div>\n{steering}</main>\n</body>\n</html>\n"
     );
     let mut response = page.into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -88,8 +96,9 @@ fn render(hub: &Hub) -> Result<String, StoreError> {
     let online = devices.iter().filter(|(_, online)| *online).count();
     let readings: u64 = devices.iter().map(|(device, _)| device.count).sum();
     let mut html = String::new();
-    let written = write_overview(&mut html, hub, &devices, online, readings);
-    written.map(|()| html)
+    write_overview(&mut html, hub, &devices, online, readings)?;
+    write_rollouts(&mut html, hub)?;
+    Ok(html)
 }
 
 fn write_overview(
@@ -118,14 +127,16 @@ fn write_overview(
     html.push_str(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Devices\">\n<table>\n<thead><tr><th scope=\"col\">Device</th>\
          <th scope=\"col\">Health</th><th scope=\"col\" class=\"number\">Temperature</th>\
-         <th scope=\"col\">Lately</th><th scope=\"col\" class=\"number\">Readings</th>\
+         <th scope=\"col\">Lately</th><th scope=\"col\">Firmware</th><th scope=\"col\" class=\"number\">Readings</th>\
          <th scope=\"col\" class=\"number\">Missing</th><th scope=\"col\" class=\"number\">Heard</th></tr></thead>\n<tbody>\n",
     );
     let now_ms = hub.now_ms();
+    let updates: BTreeMap<String, Update> = updates::all(hub, Shelf::Updates)?.into_iter().collect();
     for (device, online) in devices.iter().take(DEVICES_MAX) {
         let from = (device.last_sequence + 1).saturating_sub(READINGS_MAX);
         let lately = hub.readings(&device.device, from, usize::try_from(READINGS_MAX).unwrap_or(usize::MAX))?;
-        write_row(html, device, *online, &lately, now_ms).expect(infallible);
+        let firmware = Firmware(updates.get(&device.device));
+        write_row(html, (device, *online), &lately, &firmware, now_ms).expect(infallible);
     }
     html.push_str("</tbody>\n</table>\n</div>\n");
     if known > DEVICES_MAX {
@@ -134,7 +145,13 @@ fn write_overview(
     Ok(())
 }
 
-fn write_row(html: &mut String, device: &Device, online: bool, lately: &[StoredReading], now_ms: u64) -> fmt::Result {
+fn write_row(
+    html: &mut String,
+    (device, online): (&Device, bool),
+    lately: &[StoredReading],
+    firmware: &Firmware<'_>,
+    now_ms: u64,
+) -> fmt::Result {
     let (class, health) = if online { ("online", "Online") } else { ("offline", "Offline") };
     let missing = device.last_sequence.saturating_sub(device.count);
     write!(html, "<tr><th scope=\"row\">{}</th>", Text(&device.device))?;
@@ -145,7 +162,7 @@ fn write_row(html: &mut String, device: &Device, online: bool, lately: &[StoredR
     }
     html.push_str("</td><td>");
     write_chart(html, lately)?;
-    write!(html, "</td><td class=\"number\">{}</td>", Grouped(device.count))?;
+    write!(html, "</td><td>{firmware}</td><td class=\"number\">{}</td>", Grouped(device.count))?;
     let class = if missing > 0 { "number missing" } else { "number" };
     write!(html, "<td class=\"{class}\">{}</td>", Grouped(missing))?;
     writeln!(html, "<td class=\"number\">{}</td></tr>", Ago(now_ms.saturating_sub(device.last_heard_ms)))

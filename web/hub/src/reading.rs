@@ -40,7 +40,7 @@ impl Reading {
     /// # Errors
     /// The first field that is out of range.
     pub fn check(&self) -> Result<(), Invalid> {
-        if !is_device_name(&self.device) {
+        if !is_plain_name(&self.device) {
             return Err(Invalid::Device);
         }
         if self.sequence == 0 {
@@ -54,7 +54,7 @@ impl Reading {
 }
 
 /// Names that mean the same in a path, on a command line and in a metric.
-fn is_device_name(name: &str) -> bool {
+pub(crate) fn is_plain_name(name: &str) -> bool {
     let bytes = name.as_bytes();
     (1..=64).contains(&bytes.len())
         && bytes[0].is_ascii_alphanumeric()

@@ -40,6 +40,51 @@ pub trait Store: 'static {
     /// # Errors
     /// If the store fails.
     fn readings(&self, device: &str, from: u64, limit: usize) -> Result<Vec<StoredReading>, StoreError>;
+
+    /// Keeps a document under this name on a shelf, or with `None` takes it away; durable on return. A store may keep
+    /// readings alone.
+    ///
+    /// # Errors
+    /// If the store fails, or keeps no documents.
+    fn keep(&self, shelf: Shelf, name: &str, document: Option<&[u8]>) -> Result<(), StoreError> {
+        let _ = (name, document);
+        Err(StoreError::new(format!("this store keeps no documents such as {shelf:?}")))
+    }
+
+    /// The document of this name on a shelf.
+    ///
+    /// # Errors
+    /// If the store fails.
+    fn document(&self, shelf: Shelf, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let _ = (shelf, name);
+        Ok(None)
+    }
+
+    /// All documents on a shelf whose names begin so, by name.
+    ///
+    /// # Errors
+    /// If the store fails.
+    fn documents(&self, shelf: Shelf, beginning: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let _ = (shelf, beginning);
+        Ok(Vec::new())
+    }
+}
+
+/// What a hub keeps besides readings, each by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf {
+    /// Images of firmware: `NAME/VERSION`.
+    Images,
+    /// What they are: `NAME/VERSION`.
+    Manifests,
+    /// Which version is rolled out, how far: `NAME`.
+    Rollouts,
+    /// How far a device is with its update: `DEVICE`.
+    Updates,
+    /// What a device is to do: `DEVICE/NUMBER`.
+    Commands,
+    /// Which of its keys a device has: `DEVICE`.
+    Keys,
 }
 
 /// What became of a reading.

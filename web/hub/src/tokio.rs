@@ -75,7 +75,7 @@ pub async fn serve_tokio(
 ///
 /// # Errors
 /// As [`serve_tokio`].
-pub fn run_tokio(listen: SocketAddr, data: Option<&Path>) -> Result<Served, ServeError> {
+pub fn run_tokio(listen: SocketAddr, data: Option<&Path>, config: Config) -> Result<Served, ServeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Start)?;
     let bound = |address| {
         // Whoever does not read it can be served all the same.
@@ -86,7 +86,7 @@ pub fn run_tokio(listen: SocketAddr, data: Option<&Path>) -> Result<Served, Serv
             tracing::error!(%error, "cannot listen for signals; stopping");
         }
     };
-    runtime.block_on(serve_tokio(listen, data, Config::default(), bound, stop))
+    runtime.block_on(serve_tokio(listen, data, config, bound, stop))
 }
 
 #[cfg(unix)]

@@ -1,8 +1,8 @@
 //! Readings in a redb database: a file, memory, or any `redb::StorageBackend`.
 
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
-use super::{Device, RecordError, Recorded, Store, StoreError, StoredReading};
+use super::{Device, RecordError, Recorded, Shelf, Store, StoreError, StoredReading};
 use crate::Reading;
 
 type Row = (i32, u64, u64);
@@ -12,6 +12,9 @@ type Summary = (u64, u64, u64);
 const READINGS: TableDefinition<'_, (&str, u64), Row> = TableDefinition::new("readings");
 /// device → (last_sequence, last_heard_ms, count)
 const DEVICES: TableDefinition<'_, &str, Summary> = TableDefinition::new("devices");
+
+/// (shelf, name) → document. It is made with the first of them, so that a hub that keeps none has no such table.
+const DOCUMENTS: TableDefinition<'_, (u8, &str), &[u8]> = TableDefinition::new("documents");
 
 /// A store in a redb database. Every batch that holds anything new is one commit, durable when it returns.
 #[derive(Debug)]
@@ -109,6 +112,56 @@ impl Store for RedbStore {
                 Ok(stored(key.value().1, row.value()))
             })
             .collect()
+    }
+
+    fn keep(&self, shelf: Shelf, name: &str, document: Option<&[u8]>) -> Result<(), StoreError> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        {
+            let mut documents = transaction.open_table(DOCUMENTS)?;
+            match document {
+                Some(document) => drop(documents.insert((number(shelf), name), document)?),
+                None => drop(documents.remove((number(shelf), name))?),
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+
+    fn document(&self, shelf: Shelf, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let documents = match self.database.begin_read()?.open_table(DOCUMENTS) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            documents => documents?,
+        };
+        Ok(documents.get((number(shelf), name))?.map(|document| document.value().to_vec()))
+    }
+
+    fn documents(&self, shelf: Shelf, beginning: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let documents = match self.database.begin_read()?.open_table(DOCUMENTS) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            documents => documents?,
+        };
+        let mut found = Vec::new();
+        for row in documents.range((number(shelf), beginning)..(number(shelf) + 1, ""))? {
+            let (key, document) = row?;
+            let (_, name) = key.value();
+            if !name.starts_with(beginning) {
+                break;
+            }
+            found.push((name.to_owned(), document.value().to_vec()));
+        }
+        Ok(found)
+    }
+}
+
+/// As they are numbered in files: never to be changed.
+fn number(shelf: Shelf) -> u8 {
+    match shelf {
+        Shelf::Images => 0,
+        Shelf::Manifests => 1,
+        Shelf::Rollouts => 2,
+        Shelf::Updates => 3,
+        Shelf::Commands => 4,
+        Shelf::Keys => 5,
     }
 }
 

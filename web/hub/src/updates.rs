@@ -1,0 +1,246 @@
+//! Firmware and roll-outs over HTTP: what the admin puts there, and what devices ask for and report.
+
+use http::header::LOCATION;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use wavetank_web::middleware::BodyLimit;
+use wavetank_web::{App, Content, Error, IntoResponse, Json, Request, Response, Result, StatusCode};
+
+use crate::firmware::{Manifest, Rollout, Update, UpdateState};
+use crate::{Hub, Shelf, StoreError, security};
+
+/// What fits on any board that the hub is made for.
+const IMAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How much a device may say of its update.
+const DETAIL_BYTES_MAX: usize = 200;
+
+pub(crate) fn add_to(app: &mut App<Hub>) {
+    app.at("/firmware").get(list_firmware);
+    app.at("/firmware/:name/:version").get(image).with(BodyLimit::new(IMAGE_BYTES_MAX)).put(upload);
+    app.at("/firmware/:name/:version/manifest").get(show_manifest);
+    app.at("/rollouts").get(list_rollouts);
+    app.at("/rollouts/:name").get(show_rollout).put(roll_out).delete(call_off);
+    app.at("/devices/:id/update").get(offer).post(report);
+}
+
+async fn upload(mut request: Request<Hub>) -> Result<Response> {
+    security::admin(&request)?;
+    let (name, version): (String, String) = (request.param("name")?, request.param("version")?);
+    let signature =
+        request.headers().get("firmware-signature").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let image = request.body_bytes().await?;
+    let hub = request.state();
+    let key = hub.config().security.firmware_key.as_ref();
+    let manifest = Manifest::new(&name, &version, &image, signature.as_deref(), key)
+        .map_err(|error| Error::new(StatusCode::UNPROCESSABLE_ENTITY).detail(error.to_string()))?;
+    let place = Manifest::place(&name, &version);
+    match read::<Manifest>(hub, Shelf::Manifests, &place)? {
+        Some(before) if before == manifest => return Ok(Json(manifest).into_response()),
+        // What devices have been told of cannot become something else.
+        Some(_) => return Err(Error::new(StatusCode::CONFLICT).detail("this version is there already, and is another")),
+        None => {}
+    }
+    // The manifest comes last: whoever finds it finds the image.
+    hub.store().keep(Shelf::Images, &place, Some(&image))?;
+    write(hub, Shelf::Manifests, &place, &manifest)?;
+    let location = format!("/firmware/{place}");
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(manifest)).into_response())
+}
+
+async fn list_firmware(request: Request<Hub>) -> Result<Json<Value>> {
+    let manifests = all::<Manifest>(request.state(), Shelf::Manifests)?;
+    let manifests: Vec<Manifest> = manifests.into_iter().map(|(_, manifest)| manifest).collect();
+    Ok(Json(json!({ "firmware": manifests })))
+}
+
+fn manifest(request: &Request<Hub>) -> Result<(String, Manifest)> {
+    let place = Manifest::place(&request.param::<String>("name")?, &request.param::<String>("version")?);
+    let manifest = read(request.state(), Shelf::Manifests, &place)?;
+    Ok((place, manifest.ok_or_else(|| Error::new(StatusCode::NOT_FOUND).detail("there is no such firmware"))?))
+}
+
+async fn show_manifest(request: Request<Hub>) -> Result<Json<Manifest>> {
+    Ok(Json(manifest(&request)?.1))
+}
+
+/// The image, or the part that is asked for: a device goes on where its connection broke.
+async fn image(request: Request<Hub>) -> Result<Response> {
+    let (place, manifest) = manifest(&request)?;
+    let image = request.state().store().document(Shelf::Images, &place)?.unwrap_or_default();
+    let tag = format!("\"{}\"", manifest.sha256);
+    Content::new("application/octet-stream", image, tag).respond(&request)
+}
+
+async fn roll_out(mut request: Request<Hub>) -> Result<Json<Value>> {
+    security::admin(&request)?;
+    let name: String = request.param("name")?;
+    let rollout: Rollout = request.body_json().await?;
+    set_rollout(request.state(), &name, &rollout)?;
+    Ok(Json(view(request.state(), &name, &rollout)?))
+}
+
+/// Rolls a version out so far.
+pub(crate) fn set_rollout(hub: &Hub, name: &str, rollout: &Rollout) -> Result<()> {
+    let refused = |detail: String| Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY).detail(detail));
+    if rollout.permille > 1_000 {
+        return refused("`permille` must be in 0..=1000".into());
+    }
+    if read::<Manifest>(hub, Shelf::Manifests, &Manifest::place(name, &rollout.version))?.is_none() {
+        return refused(format!("there is no firmware {name} {}", rollout.version));
+    }
+    write(hub, Shelf::Rollouts, name, rollout)?;
+    hub.changes().note();
+    Ok(())
+}
+
+async fn call_off(request: Request<Hub>) -> Result<StatusCode> {
+    security::admin(&request)?;
+    request.state().store().keep(Shelf::Rollouts, &request.param::<String>("name")?, None)?;
+    request.state().changes().note();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn list_rollouts(request: Request<Hub>) -> Result<Json<Value>> {
+    let hub = request.state();
+    let rollouts = all::<Rollout>(hub, Shelf::Rollouts)?;
+    let views = rollouts.iter().map(|(name, rollout)| view(hub, name, rollout)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Json(json!({ "rollouts": views })))
+}
+
+async fn show_rollout(request: Request<Hub>) -> Result<Json<Value>> {
+    let name: String = request.param("name")?;
+    let rollout = read::<Rollout>(request.state(), Shelf::Rollouts, &name)?;
+    let rollout =
+        rollout.ok_or_else(|| Error::new(StatusCode::NOT_FOUND).detail("nothing of this name is rolled out"))?;
+    Ok(Json(view(request.state(), &name, &rollout)?))
+}
+
+fn view(hub: &Hub, name: &str, rollout: &Rollout) -> Result<Value, StoreError> {
+    let progress = Progress::of(hub, name, rollout)?;
+    let Rollout { version, permille, failures_max } = rollout;
+    Ok(json!({
+        "name": name, "version": version, "permille": permille, "failures_max": failures_max,
+        "halted": progress.is_halted(rollout), "devices": progress,
+    }))
+}
+
+/// How many devices are how far with a roll-out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Progress {
+    pub(crate) offered: u32,
+    pub(crate) downloading: u32,
+    pub(crate) installed: u32,
+    pub(crate) failed: u32,
+}
+
+impl Progress {
+    pub(crate) fn of(hub: &Hub, name: &str, rollout: &Rollout) -> Result<Self, StoreError> {
+        let mut progress = Self::default();
+        for (_, update) in all::<Update>(hub, Shelf::Updates)? {
+            if update.name == name && update.version == rollout.version {
+                match update.state {
+                    UpdateState::Offered => progress.offered += 1,
+                    UpdateState::Downloading => progress.downloading += 1,
+                    UpdateState::Installed => progress.installed += 1,
+                    UpdateState::Failed | UpdateState::RolledBack => progress.failed += 1,
+                }
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Whether so many have failed that nobody else is to try.
+    pub(crate) fn is_halted(&self, rollout: &Rollout) -> bool {
+        self.failed > rollout.failures_max
+    }
+}
+
+/// What a device says of itself when it asks.
+#[derive(Deserialize)]
+struct Asks {
+    firmware: String,
+    running: String,
+}
+
+/// The manifest of what the device is to run, or 204.
+async fn offer(request: Request<Hub>) -> Result<Response> {
+    let device: String = request.param("id")?;
+    security::device(&request, &device)?;
+    let Asks { firmware, running } = request.query()?;
+    let hub = request.state();
+    let Some(rollout) = read::<Rollout>(hub, Shelf::Rollouts, &firmware)? else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let before = read::<Update>(hub, Shelf::Updates, &device)?
+        .filter(|update| update.name == firmware && update.version == rollout.version);
+    if running == rollout.version {
+        if before.is_some_and(|update| update.state != UpdateState::Installed) {
+            note(hub, &device, &firmware, &running, UpdateState::Installed, String::new())?;
+        }
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let has_failed = before.as_ref().is_some_and(|update| update.state.is_failure());
+    let is_open = !Progress::of(hub, &firmware, &rollout)?.is_halted(&rollout);
+    if has_failed || !is_open || !rollout.is_for(&firmware, &device) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let manifest = read::<Manifest>(hub, Shelf::Manifests, &Manifest::place(&firmware, &rollout.version))?;
+    let manifest = manifest.ok_or_else(|| Error::new(StatusCode::NOT_FOUND).detail("the firmware is gone"))?;
+    if before.is_none() {
+        note(hub, &device, &firmware, &rollout.version, UpdateState::Offered, String::new())?;
+    }
+    Ok(Json(manifest).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Report {
+    firmware: String,
+    version: String,
+    state: UpdateState,
+    #[serde(default)]
+    detail: String,
+}
+
+async fn report(mut request: Request<Hub>) -> Result<StatusCode> {
+    let device: String = request.param("id")?;
+    security::device(&request, &device)?;
+    let Report { firmware, version, state, mut detail } = request.body_json().await?;
+    let end = (0..=DETAIL_BYTES_MAX.min(detail.len())).rev().find(|&at| detail.is_char_boundary(at)).unwrap_or(0);
+    detail.truncate(end);
+    note(request.state(), &device, &firmware, &version, state, detail)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn note(hub: &Hub, device: &str, name: &str, version: &str, state: UpdateState, detail: String) -> Result<()> {
+    if !crate::reading::is_plain_name(device) {
+        return Err(Error::new(StatusCode::NOT_FOUND).detail("no device has such a name"));
+    }
+    let since_ms = hub.now_ms();
+    let update = Update { name: name.to_owned(), version: version.to_owned(), state, detail, since_ms };
+    write(hub, Shelf::Updates, device, &update)?;
+    hub.changes().note();
+    Ok(())
+}
+
+/// A document of a shelf, as what it is.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(
+    hub: &Hub,
+    shelf: Shelf,
+    name: &str,
+) -> Result<Option<T>, StoreError> {
+    let document = hub.store().document(shelf, name)?;
+    document.map(|bytes| serde_json::from_slice(&bytes).map_err(StoreError::new)).transpose()
+}
+
+/// All documents of a shelf, by name.
+pub(crate) fn all<T: serde::de::DeserializeOwned>(hub: &Hub, shelf: Shelf) -> Result<Vec<(String, T)>, StoreError> {
+    let documents = hub.store().documents(shelf, "")?;
+    let parse = |(name, bytes): (String, Vec<u8>)| Ok((name, serde_json::from_slice(&bytes).map_err(StoreError::new)?));
+    documents.into_iter().map(parse).collect()
+}
+
+pub(crate) fn write(hub: &Hub, shelf: Shelf, name: &str, document: &impl Serialize) -> Result<(), StoreError> {
+    let bytes = serde_json::to_vec(document).map_err(StoreError::new)?;
+    hub.store().keep(shelf, name, Some(&bytes))
+}

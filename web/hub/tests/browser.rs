@@ -1,0 +1,207 @@
+//! The hub's page in a real browser, headless Chromium. Where there is none, this test says so and passes.
+//!
+//! `WAVETANK_SCREENSHOTS=FOLDER` keeps pictures of it: light, dark, and on a narrow screen.
+#![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tungstenite::{Message, WebSocket};
+use wavetank_hub::{Config, Secret, Security, serve_tokio};
+
+const TOKEN: &str = "a token that nobody guesses";
+
+/// Sends a request, and returns what comes back.
+fn ask(address: SocketAddr, head: &str, body: &str) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(
+        connection,
+        "{head} HTTP/1.1\r\nhost: hub\r\nconnection: close\r\nauthorization: Bearer {TOKEN}\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 2"), "{head}: {answer}");
+    answer
+}
+
+/// A hub with a few devices: one whose readings have a gap, one that failed to update.
+fn fill(address: SocketAddr) {
+    for device in 1..=6_u32 {
+        let readings: Vec<String> = (1..=40_u32)
+            .filter(|sequence| device != 3 || !(12..=17).contains(sequence))
+            .map(|sequence| {
+                let celsius_milli = 20_000 + device * 500 + (sequence * device * 37) % 1_900;
+                format!(
+                    r#"{{"device":"thermostat-{device}","sequence":{sequence},"celsius_milli":{celsius_milli},"at_ms":1}}"#
+                )
+            })
+            .collect();
+        ask(address, "POST /readings", &format!("[{}]", readings.join(",")));
+    }
+    ask(address, "PUT /firmware/thermostat/1.4.0", "an image");
+    ask(address, "PUT /rollouts/thermostat", r#"{"version":"1.4.0","permille":500}"#);
+    for (device, state) in [(1, "installed"), (2, "installed"), (4, "downloading"), (5, "failed")] {
+        let body = format!(r#"{{"firmware":"thermostat","version":"1.4.0","state":"{state}"}}"#);
+        ask(address, &format!("POST /devices/thermostat-{device}/update"), &body);
+    }
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the hub runs on a thread while the browser looks at it")]
+fn the_page_is_live_in_a_browser() {
+    if Command::new("chromium").arg("--version").output().is_err() {
+        println!("there is no chromium here: nothing was tested");
+        return;
+    }
+    let (tell, told) = mpsc::channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let security = Security { admin_token: Some(Secret::new(TOKEN)), ..Security::default() };
+        let config = Config { security, ..Config::default() };
+        let stopped = async { stopped.await.unwrap_or_default() };
+        let bound = move |address| tell.send(address).unwrap();
+        runtime.block_on(serve_tokio("127.0.0.1:0".parse().unwrap(), None, config, bound, stopped)).unwrap()
+    });
+    let address = told.recv().unwrap();
+    fill(address);
+    let profile = tempfile::tempdir().unwrap();
+    let mut browser = Browser::open(profile.path(), &format!("http://{address}/"));
+    browser.wait_for("document.getElementById('state').textContent === 'Live'");
+    assert_eq!(browser.evaluate("document.querySelectorAll('tbody tr').length"), 6);
+    assert_eq!(browser.evaluate("document.querySelectorAll('tbody svg path').length"), 6);
+    assert_eq!(browser.evaluate("document.querySelector('progress').value"), 2);
+    // What is posted while the page is open comes to be shown.
+    ask(address, "POST /readings", r#"{"device":"visitor","sequence":1,"celsius_milli":-40000,"at_ms":1}"#);
+    browser.wait_for("document.querySelectorAll('tbody tr').length === 7");
+    // Nothing scrolls sideways but the table.
+    for (name, width, scheme) in [("light", 1100, "light"), ("dark", 1100, "dark"), ("narrow", 390, "light")] {
+        browser.look(width, scheme);
+        let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        assert_eq!(browser.evaluate(overflow), 0, "{name}");
+        browser.keep_picture(name);
+    }
+    // Logging in by the form, as a person does.
+    let log_in = format!("document.querySelector('summary').click(); token.value = '{TOKEN}'; token.form.submit()");
+    browser.evaluate(&log_in);
+    browser.wait_for("document.body.textContent.includes('Log out')");
+    browser.look(1100, "light");
+    browser.keep_picture("steering");
+    browser.evaluate("percent.value = 75; percent.form.submit()");
+    browser.wait_for("document.querySelector('.rollouts')?.textContent.includes('to 75 % of the devices')");
+    drop(browser);
+    stop.send(()).unwrap();
+    serving.join().unwrap();
+}
+
+/// A page in a headless Chromium, spoken to by its debugging protocol.
+struct Browser {
+    child: Child,
+    socket: WebSocket<TcpStream>,
+    asked: u64,
+}
+
+/// How long the browser may take for anything, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks again and again until there is an answer.
+#[allow(clippy::disallowed_methods, reason = "another program is waited for, which says nothing of itself")]
+fn patiently<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+impl Browser {
+    fn open(profile: &Path, url: &str) -> Self {
+        let child = Command::new("chromium")
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0"])
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .arg(url)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let port: u16 = patiently("the browser says where it listens", || {
+            let text = std::fs::read_to_string(profile.join("DevToolsActivePort")).ok()?;
+            text.lines().next()?.parse().ok()
+        });
+        let debugged = patiently("the browser has the page", || {
+            let mut connection = TcpStream::connect(("127.0.0.1", port)).ok()?;
+            connection.write_all(b"GET /json/list HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
+            // It keeps the connection all the same.
+            connection.set_read_timeout(Some(Duration::from_millis(500))).ok()?;
+            let mut answer = Vec::new();
+            connection.read_to_end(&mut answer).ok();
+            let answer = String::from_utf8(answer).ok()?;
+            let pages: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
+            let page =
+                pages.as_array()?.iter().find(|page| page["url"].as_str().is_some_and(|at| at.starts_with(url)))?;
+            Some(page["webSocketDebuggerUrl"].as_str()?.to_owned())
+        });
+        let connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (socket, _) = tungstenite::client(debugged, connection).unwrap();
+        Self { child, socket, asked: 0 }
+    }
+
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
+        self.asked += 1;
+        let question = json!({ "id": self.asked, "method": method, "params": params });
+        self.socket.send(Message::text(question.to_string())).unwrap();
+        loop {
+            let Message::Text(text) = self.socket.read().unwrap() else { continue };
+            let mut answer: Value = serde_json::from_str(&text).unwrap();
+            if answer["id"] == self.asked {
+                return answer["result"].take();
+            }
+        }
+    }
+
+    fn evaluate(&mut self, expression: &str) -> Value {
+        let params = json!({ "expression": expression, "returnByValue": true });
+        self.ask("Runtime.evaluate", &params)["result"]["value"].take()
+    }
+
+    fn wait_for(&mut self, condition: &str) {
+        patiently(condition, || (self.evaluate(condition) == true).then_some(()));
+    }
+
+    fn look(&mut self, width: u32, scheme: &str) {
+        let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        self.ask("Emulation.setDeviceMetricsOverride", &size);
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.ask("Emulation.setEmulatedMedia", &media);
+    }
+
+    fn keep_picture(&mut self, name: &str) {
+        if let Some(folder) = std::env::var_os("WAVETANK_SCREENSHOTS") {
+            let answer = self.ask("Page.captureScreenshot", &json!({ "captureBeyondViewport": true }));
+            let picture = STANDARD.decode(answer["data"].as_str().unwrap()).unwrap();
+            std::fs::write(Path::new(&folder).join(name).with_extension("png"), picture).unwrap();
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
