@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use wavetank_scenarios::Registry;
-use wavetank_scenarios::explain::{ExplainError, Explained, explain};
+use wavetank_scenarios::explain::{ExplainError, Explained, Mishap, explain};
 use wavetank_scenarios::explore::{Limits, Panics, listen, threads};
 
 use crate::arguments::Explain;
@@ -39,6 +39,8 @@ pub(crate) fn run(arguments: &Explain, registry: &Registry, out: &mut impl Write
     if arguments.json {
         let object = serde_json::to_string_pretty(&explained).expect("only strings are keys");
         writeln!(out, "{object}")?;
+    } else if arguments.svg {
+        write!(out, "{}", explained.svg(&plan))?;
     } else if arguments.mermaid {
         write!(out, "{}", explained.mermaid(&plan))?;
     } else {
@@ -50,15 +52,26 @@ pub(crate) fn run(arguments: &Explain, registry: &Registry, out: &mut impl Write
 fn print(explained: &Explained, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", styled(BAD, explained.failure.signature.as_str()))?;
     writeln!(out, "{}", explained.failure.message)?;
-    let (causes, others): (Vec<_>, Vec<_>) = explained.mishaps.iter().partition(|mishap| mishap.causal);
+    let is_cause = |mishap: &&Mishap| mishap.causal || mishap.together;
+    let (causes, others): (Vec<_>, Vec<_>) = explained.mishaps.iter().partition(is_cause);
     match (causes.len(), others.len()) {
+        _ if explained.mishaps.iter().any(|mishap| mishap.together) => {
+            let left_out = plural(causes.len() as u64, "fault");
+            writeln!(out, "\nit fails without any single fault, but not without these {left_out} together")?;
+        }
         (0, 0) => writeln!(out, "\nnothing went wrong before: it fails by itself")?,
-        (0, _) => writeln!(out, "\nit fails without any single one of {}", plural(others.len() as u64, "fault"))?,
+        (0, _) => writeln!(
+            out,
+            "\nit fails without all of {}: they have nothing to do with it",
+            plural(others.len() as u64, "fault")
+        )?,
         _ => writeln!(out, "\ncauses")?,
     }
     for mishap in &causes {
         writeln!(out, "  {}", mishap.what)?;
-        writeln!(out, "    {}", styled(FAINT, &format!("without it: {}", mishap.without.as_deref().unwrap_or("?"))))?;
+        if let Some(without) = &mishap.without {
+            writeln!(out, "    {}", styled(FAINT, &format!("without it: {without}")))?;
+        }
     }
     if !causes.is_empty() && !others.is_empty() {
         writeln!(out, "  and {} that can each be left out", plural(others.len() as u64, "fault"))?;

@@ -1,10 +1,11 @@
 //! Explaining: which of a failing run's faults caused the failure, and what lies between them and it.
 //!
 //! Each fault, and each thing that happened to a single frame, is left out in turn, with everything else as it was. If the
-//! run then no longer fails in the same way, it was a cause. Two faults of which either would do are both no cause by this
-//! measure; shrinking leaves one of them.
+//! run then no longer fails in the same way, it was a cause. Where several would each do and none is a cause by itself, the
+//! least of them are looked for without which together it does not fail.
 
 mod mermaid;
+mod svg;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -14,9 +15,10 @@ use serde::Serialize;
 use wavetank_sim::time::Instant;
 
 use crate::Plan;
-use crate::explore::{Failure, Heart, Limits, Signature, run_given, run_seed, threads};
+use crate::explore::{Failure, Limits, Signature, run_guarded, threads};
 use crate::plan::{self, End};
 use crate::run::{Decisions, Given, Record, RunError, RunOptions};
+use crate::shrink::ddmin;
 use crate::trace::{Entry, TraceError, of_run};
 
 /// How many events of the path are kept at its beginning, and as many at its end.
@@ -45,6 +47,10 @@ pub struct Mishap {
     pub what: String,
     /// Whether the run fails in this way only with it.
     pub causal: bool,
+    /// Whether it is one of several without which together the run does not fail in this way; where none is causal by
+    /// itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub together: bool,
     /// What the run comes to without it, if that is something else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub without: Option<String>,
@@ -79,7 +85,7 @@ pub fn explain(
     jobs: usize,
     mut each: impl FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Explained, ExplainError> {
-    let outcome = run_seed(plan, seed, limits, &Heart::default())?.outcome;
+    let outcome = run_guarded(plan, seed, None, limits)?;
     let Some(failure) = outcome.failure else { return Err(ExplainError::NoFailure(seed)) };
     let all = crate::run::run(plan, seed, Record::On, None)?.decisions;
     let count = all.faults.len() + all.packets.len();
@@ -87,7 +93,7 @@ pub fn explain(
     let mut causes = Causes::default();
     let without = |index: u64| {
         let given = Arc::new(Given::all(all_but(&all, index as usize)));
-        run_given(plan, seed, Some(given), limits, &Heart::default()).map(|ran| ran.outcome.failure)
+        run_guarded(plan, seed, Some(given), limits).map(|outcome| outcome.failure)
     };
     let flow = threads::in_order((0, count as u64), jobs, without, |index, instead| {
         let instead = match instead {
@@ -100,7 +106,7 @@ pub fn explain(
         }
         let instead = instead.as_ref().map_or("nothing breaks", Signature::as_str);
         let without = causal.then(|| instead.to_owned());
-        mishaps.push(Mishap { what: described(plan, &all, index as usize), causal, without });
+        mishaps.push(Mishap { what: described(plan, &all, index as usize), causal, together: false, without });
         match each(mishaps.len(), count) {
             ControlFlow::Break(()) => ControlFlow::Break(ExplainError::Interrupted),
             ControlFlow::Continue(()) => ControlFlow::Continue(()),
@@ -109,17 +115,62 @@ pub fn explain(
     if let ControlFlow::Break(error) = flow {
         return Err(error);
     }
+    if count > 1 && mishaps.iter().all(|mishap| !mishap.causal) {
+        let fails = |left: &Decisions| {
+            let given = Arc::new(Given::all(left.clone()));
+            let outcome = run_guarded(plan, seed, Some(given), limits)?;
+            Ok(outcome.failure.is_some_and(|other| other.signature == failure.signature))
+        };
+        for index in together(&all, fails, || each(count, count))? {
+            mishaps[index].together = true;
+            causes.add(plan, &only(&all, index));
+        }
+    }
     let (path, left_out) = path(plan, seed, &failure, &causes)?;
     let gap = if left_out > 0 { PATH_HALF } else { path.len() };
     Ok(Explained { failure, mishaps, path, left_out, gap })
 }
 
 impl Explained {
+    /// The path as a space-time diagram: a column for each node and network, time downwards, a line for each frame.
+    #[must_use]
+    pub fn svg(&self, plan: &Plan) -> String {
+        svg::diagram(self, plan)
+    }
+
     /// The path as a sequence diagram in Mermaid's language.
     #[must_use]
     pub fn mermaid(&self, plan: &Plan) -> String {
         mermaid::diagram(self, plan)
     }
+}
+
+/// The least mishaps without which, all left out together, it no longer `fails`; none if it fails without any.
+fn together(
+    all: &Decisions,
+    fails: impl Fn(&Decisions) -> Result<bool, RunError>,
+    mut goes_on: impl FnMut() -> ControlFlow<()>,
+) -> Result<Vec<usize>, ExplainError> {
+    if fails(&Decisions::default())? {
+        return Ok(Vec::new());
+    }
+    let count = all.faults.len() + all.packets.len();
+    ddmin::least((0..count).collect(), |candidates: &[Vec<usize>]| {
+        for (place, out) in candidates.iter().enumerate() {
+            if goes_on().is_break() {
+                return Err(ExplainError::Interrupted);
+            }
+            let mut left = all.clone();
+            // From the last to the first, so that those before keep their places.
+            for index in out.iter().rev() {
+                left = all_but(&left, *index);
+            }
+            if !fails(&left)? {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    })
 }
 
 /// Faults are counted first, then what happened to frames.

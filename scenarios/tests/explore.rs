@@ -9,8 +9,9 @@ use std::task::Poll;
 
 use wavetank_scenarios::explore::pool::{self, News, Order, PoolError};
 use wavetank_scenarios::explore::wire::Task;
-use wavetank_scenarios::explore::{FailureKind, Limits, Outcome, worker};
+use wavetank_scenarios::explore::{FailureKind, Heart, Limits, Outcome, run_guarded, run_seed, worker};
 use wavetank_scenarios::registry::{Flow, Metric};
+use wavetank_scenarios::shrink::{Case, ShrinkError, shrink};
 use wavetank_scenarios::site::Site;
 use wavetank_scenarios::{Registry, TypedKind};
 use wavetank_sim::node::{Exit, Node};
@@ -243,6 +244,23 @@ fn a_poll_that_never_ends_is_ended() {
     let [a, b] = &outcomes[..] else { panic!("{outcomes:?}") };
     let failures = [a, b].map(|outcome| outcome.failure.clone().expect("it hangs"));
     assert!(failures.iter().all(|failure| failure.signature.as_str() == "hang: a poll of troubled"), "{failures:?}");
+}
+
+#[test]
+fn a_run_with_a_watchdog_comes_to_an_end() {
+    let plan =
+        Arc::new(wavetank_scenarios::Plan::read("t.toml", &scenario("spin", 1), &registry()).expect("it is sound"));
+    let limits = Limits { stall_s: 1, ..Limits::default() };
+    let hung = run_guarded(&plan, 3, None, &limits).expect("a thread can be had").failure.expect("it hangs");
+    assert_eq!(hung.signature.as_str(), "hang: a poll of troubled");
+    let registry = registry();
+    let case = Case { name: "t.toml", text: &scenario("spin", 1), registry: &registry, seed: 3, limits, jobs: 1 };
+    assert!(matches!(shrink(&case, |_| ControlFlow::Continue(())), Err(ShrinkError::Hangs { .. })));
+    let calm =
+        Arc::new(wavetank_scenarios::Plan::read("t.toml", &scenario("panic", 4), &registry).expect("it is sound"));
+    let [guarded, plain] =
+        [run_guarded(&calm, 3, None, &limits), run_seed(&calm, 3, &limits, &Heart::default()).map(|ran| ran.outcome)];
+    assert_eq!(guarded.expect("a thread can be had"), plain.expect("a thread can be had"));
 }
 
 #[test]

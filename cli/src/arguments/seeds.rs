@@ -191,6 +191,7 @@ pub(crate) struct Shrink {
 Examples:
   wavetank explain small.toml                            which faults caused it, and what lies between
   wavetank explain storm.toml --seed 17 --mermaid > a.mmd    as a sequence diagram
+  wavetank explain storm.toml --seed 17 --svg > a.svg        as a space-time diagram, for a browser
   wavetank explain found.jsonl --json                    of the first failure that explore wrote down
 
 Each fault and each lost frame is left out in turn; `wavetank shrink` first makes that quick, and the answer clear.
@@ -209,4 +210,7 @@ pub(crate) struct Explain {
     /// Prints a sequence diagram in Mermaid's language instead of text.
     #[arg(long)]
     pub(crate) mermaid: bool,
+    /// Prints a space-time diagram as SVG instead of text.
+    #[arg(long, conflicts_with_all = ["json", "mermaid"])]
+    pub(crate) svg: bool,
 }

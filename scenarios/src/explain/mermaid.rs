@@ -54,7 +54,7 @@ fn write(explained: &Explained, plan: &Plan, to: &mut String) -> fmt::Result {
 }
 
 /// From whom to whom the event's link leads.
-fn ends<'p>(entry: &Entry, plan: &'p Plan) -> Option<[&'p str; 2]> {
+pub(super) fn ends<'p>(entry: &Entry, plan: &'p Plan) -> Option<[&'p str; 2]> {
     let (name, direction) = entry.link.as_deref()?.rsplit_once('/')?;
     let link = &plan.links[plan.link(name)?];
     let [a, b] = link.ends.map(|end| match end {
@@ -65,7 +65,7 @@ fn ends<'p>(entry: &Entry, plan: &'p Plan) -> Option<[&'p str; 2]> {
 }
 
 /// The node that the event is about.
-fn at<'p>(entry: &Entry, plan: &'p Plan) -> Option<&'p str> {
+pub(super) fn at<'p>(entry: &Entry, plan: &'p Plan) -> Option<&'p str> {
     let place = entry.place()?;
     place.split('/').rev().find_map(|part| plan.node(part)).map(|node| &*plan.nodes[node].name)
 }

@@ -24,4 +24,4 @@ pub use groups::{Group, Groups};
 pub use panics::{Panics, listen};
 pub use signature::{Failure, FailureKind, Signature};
 pub use untested::Untested;
-pub use world::{Heart, Limits, Outcome, Ran, run_given, run_seed};
+pub use world::{Heart, Limits, Outcome, Ran, run_given, run_guarded, run_seed};

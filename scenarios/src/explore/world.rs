@@ -2,7 +2,10 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wavetank_sim::node::PolledNode;
@@ -130,6 +133,52 @@ pub fn run_given(
     heart: &Heart,
 ) -> Result<Ran, RunError> {
     run_with(plan, seed, given, limits, heart, None)
+}
+
+/// How often a watchdog looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// As [`run_given`], with a watchdog: a world whose poll never ends is left to spin on its thread for as long as the
+/// process lives, and its run counts as one that hangs.
+///
+/// # Errors
+///
+/// As for [`run_seed`].
+pub fn run_guarded(
+    plan: &Arc<Plan>,
+    seed: u64,
+    given: Option<Arc<Given>>,
+    limits: &Limits,
+) -> Result<Outcome, RunError> {
+    let heart = Heart::default();
+    let (done, ran) = channel();
+    let whole = {
+        let (plan, given, limits, heart) = (Arc::clone(plan), given.clone(), *limits, heart.clone());
+        // Whoever waited may have given it up.
+        move || drop(done.send(run_given(&plan, seed, given, &limits, &heart).map(|ran| ran.outcome)))
+    };
+    if thread::Builder::new().name("a run".into()).spawn(whole).is_err() {
+        return run_given(plan, seed, given, limits, &heart).map(|ran| ran.outcome);
+    }
+    let (mut seen, mut still) = (0, Duration::ZERO);
+    loop {
+        match ran.recv_timeout(LOOK) {
+            Ok(outcome) => return outcome,
+            Err(RecvTimeoutError::Timeout) => {
+                let beats = heart.beats();
+                (seen, still) = if beats == seen { (seen, still + LOOK) } else { (beats, Duration::ZERO) };
+                if still >= Duration::from_secs(limits.stall_s)
+                    && let Some(hung) = heart.stalled(plan, limits)
+                {
+                    return Ok(hung);
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                let failure = Failure::new(FailureKind::Abort, "the kernel panicked", None, "it did not say why");
+                return Ok(Outcome::lost(seed, failure));
+            }
+        }
+    }
 }
 
 /// As [`run_given`], and `watch` sees what it does.

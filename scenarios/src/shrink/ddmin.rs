@@ -5,7 +5,7 @@
 
 /// A part of `items` of which no single one can be left out. `holds` is given candidates and says which is the first of
 /// them with which it still holds; it held with all items. Gives up, with what is left so far, when `holds` says so.
-pub(super) fn least<T: Clone, E>(
+pub(crate) fn least<T: Clone, E>(
     mut items: Vec<T>,
     mut holds: impl FnMut(&[Vec<T>]) -> Result<Option<usize>, E>,
 ) -> Result<Vec<T>, E> {

@@ -7,16 +7,17 @@
 //! The result does not depend on how many candidates are tried side by side: of a round's candidates the
 //! first that fails is taken.
 //!
-//! What this cannot do: failures that take the process along.
+//! What this cannot do: failures that take the process along, and polls that never end. A candidate whose poll never ends
+//! does not fail as the run did.
 
-mod ddmin;
+pub(crate) mod ddmin;
 mod draft;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use self::draft::Draft;
-use crate::explore::{FailureKind, Heart, Limits, Signature, run_seed, threads};
+use crate::explore::{FailureKind, Limits, Signature, run_guarded, threads};
 use crate::run::{Given, Record, RunError};
 use crate::{Plan, Registry};
 
@@ -71,6 +72,14 @@ pub enum ShrinkError {
         /// The seed.
         seed: u64,
     },
+    /// It never ends: each candidate would take as long as it takes to give it up.
+    #[error("seed {seed} cannot be shrunk: {message}")]
+    Hangs {
+        /// The seed.
+        seed: u64,
+        /// Whose poll does not end.
+        message: String,
+    },
     /// The same decisions do not lead to the same failure.
     #[error("what was written down of the run with seed {seed} does not lead to “{signature}”, but to {instead}")]
     NotRepeated {
@@ -99,10 +108,13 @@ pub enum ShrinkError {
 /// If the seed does not fail, its run cannot be had again from what was written down of it, or `each` breaks.
 pub fn shrink(case: &Case<'_>, each: impl FnMut(Step) -> ControlFlow<()>) -> Result<Shrunk, ShrinkError> {
     let plan = Arc::new(read(case, case.text).map_err(ShrinkError::Scenario)?);
-    let outcome = run_seed(&plan, case.seed, &case.limits, &Heart::default())?.outcome;
+    let outcome = run_guarded(&plan, case.seed, None, &case.limits)?;
     let Some(failure) = outcome.failure else {
         return Err(ShrinkError::NoFailure { name: case.name.to_owned(), seed: case.seed });
     };
+    if failure.kind == FailureKind::Hang {
+        return Err(ShrinkError::Hangs { seed: case.seed, message: failure.message });
+    }
     let decided = crate::run::run(&plan, case.seed, Record::On, None)?.decisions.to_toml(&plan);
     let unreadable = |error: toml::de::Error| ShrinkError::Scenario(error.to_string());
     let draft = Draft::new(case.text, case.seed, &plan, &decided).map_err(unreadable)?.meant_to_fail();
@@ -110,7 +122,7 @@ pub fn shrink(case: &Case<'_>, each: impl FnMut(Step) -> ControlFlow<()>) -> Res
     let needed = needed.then(|| failure.signature.place().to_owned());
     let all = draft.mishaps.len();
     let whole = Arc::new(read(case, &draft.text()).map_err(ShrinkError::Scenario)?);
-    let again = run_seed(&whole, case.seed, &case.limits, &Heart::default())?.outcome.failure;
+    let again = run_guarded(&whole, case.seed, None, &case.limits)?.failure;
     let at_ns = match again {
         Some(again) if again.signature == failure.signature => again.at_ns.unwrap_or(plan.duration_ns),
         other => {
@@ -246,6 +258,6 @@ impl<F: FnMut(Step) -> ControlFlow<()>> Shrinker<'_, F> {
 /// When the draft fails with this signature, if it does. One that is not sound does not.
 fn fails(case: &Case<'_>, signature: &Signature, draft: &Draft) -> Option<u64> {
     let plan = Arc::new(read(case, &draft.text()).ok()?);
-    let failure = run_seed(&plan, case.seed, &case.limits, &Heart::default()).ok()?.outcome.failure?;
+    let failure = run_guarded(&plan, case.seed, None, &case.limits).ok()?.failure?;
     (failure.signature == *signature).then(|| failure.at_ns.unwrap_or(plan.duration_ns))
 }
