@@ -9,6 +9,8 @@ use crate::{
 pub const ADDRESSES_MAX: usize = 8;
 /// How many routes a stack can have.
 pub const ROUTES_MAX: usize = 4;
+/// How many multicast groups a stack can join.
+pub const GROUPS_MAX: usize = 4;
 /// How many name servers a stack remembers.
 pub const DNS_SERVERS_MAX: usize = 3;
 

@@ -6,7 +6,7 @@ use heapless::Vec;
 
 use crate::{
     address::{Cidr, Route},
-    config::{ADDRESSES_MAX, ROUTES_MAX},
+    config::{ADDRESSES_MAX, GROUPS_MAX, ROUTES_MAX},
     stack::Stack,
 };
 
@@ -15,7 +15,27 @@ use crate::{
 #[error("a stack has at most {ADDRESSES_MAX} addresses and {ROUTES_MAX} routes")]
 pub struct TooMany;
 
+/// There is no room for another group, or it is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a multicast group, or one more than {GROUPS_MAX}")]
+pub struct TooManyGroups;
+
 impl Stack<'_> {
+    /// Becomes a member of a multicast group: what is sent to it is received by the sockets of its port. Routers and
+    /// switches are told (RFC 2236, RFC 2710). To join twice is to join once.
+    ///
+    /// # Errors
+    /// [`TooManyGroups`].
+    pub fn join_group(&self, group: IpAddr) -> Result<(), TooManyGroups> {
+        let joined = group.is_multicast() && self.with(|core| core.join(group));
+        if joined { Ok(()) } else { Err(TooManyGroups) }
+    }
+
+    /// Ends a membership, if it is one.
+    pub fn leave_group(&self, group: IpAddr) {
+        self.with(|core| core.leave(group));
+    }
+
     /// Adds an address, or changes the prefix of one that we have.
     ///
     /// # Errors

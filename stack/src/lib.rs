@@ -22,6 +22,8 @@ pub mod icmp;
 mod interface;
 #[cfg(feature = "lowpan")]
 pub mod lowpan;
+#[cfg(feature = "mdns")]
+pub mod mdns;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
 pub mod probe;
@@ -44,8 +46,8 @@ pub mod udp;
 
 pub use address::{Cidr, ParseCidrError, Route};
 pub use claim::{Claim, Claiming};
-pub use config::{ADDRESSES_MAX, Config, DNS_SERVERS_MAX, ROUTES_MAX, Verify};
-pub use interface::TooMany;
+pub use config::{ADDRESSES_MAX, Config, DNS_SERVERS_MAX, GROUPS_MAX, ROUTES_MAX, Verify};
+pub use interface::{TooMany, TooManyGroups};
 pub use probe::{FlowId, Probe};
 pub use resources::Resources;
 pub use runner::{RunWith, Runner};

@@ -23,7 +23,9 @@ use super::{
 #[derive(Default)]
 pub(crate) struct ClaimState {
     claim: Option<Claim>,
-    /// Whether nothing is to be sent for it.
+    /// Whether something is to be sent for it.
+    due: bool,
+    /// Whether something is to be sent, for it or about groups: both are rare, and looked for as one.
     busy: bool,
 }
 
@@ -31,6 +33,11 @@ impl ClaimState {
     #[inline]
     pub(super) fn is_quiet(&self) -> bool {
         !self.busy
+    }
+
+    /// Something is to be sent about groups.
+    pub(super) fn rouse(&mut self) {
+        self.busy = true;
     }
 }
 
@@ -54,14 +61,15 @@ impl Core<'_> {
 
     /// Ends the claim.
     pub(crate) fn unclaim(&mut self) {
-        self.surroundings.claim = ClaimState::default();
+        let busy = !self.surroundings.membership.is_quiet();
+        self.surroundings.claim = ClaimState { claim: None, due: false, busy };
     }
 
     /// Has a question, or an announcement, sent.
     pub(crate) fn voice(&mut self, announces: bool) {
         if let Some(claim) = &mut self.surroundings.claim.claim {
             claim.announces = announces;
-            self.surroundings.claim.busy = true;
+            (self.surroundings.claim.due, self.surroundings.claim.busy) = (true, true);
             self.wakes.rouse();
         }
     }
@@ -98,7 +106,14 @@ impl Core<'_> {
 
     #[cold]
     pub(super) fn send_claim(&mut self, port: &mut impl Port) -> Egress {
-        if let (Some(claim), Some(own)) = (&self.surroundings.claim.claim, self.local.mac) {
+        if !self.surroundings.membership.is_quiet() {
+            let sent = self.send_membership(port);
+            self.surroundings.claim.busy = self.surroundings.claim.due || !self.surroundings.membership.is_quiet();
+            return sent;
+        }
+        if let (true, Some(claim), Some(own)) =
+            (self.surroundings.claim.due, &self.surroundings.claim.claim, self.local.mac)
+        {
             let Some(room) = port.room() else {
                 return Egress::Blocked;
             };
@@ -113,7 +128,7 @@ impl Core<'_> {
                 self.stats.frames_sent += 1;
             }
         }
-        self.surroundings.claim.busy = false;
+        (self.surroundings.claim.due, self.surroundings.claim.busy) = (false, false);
         Egress::Done
     }
 }

@@ -7,6 +7,7 @@ use smoltcp::wire::{Icmpv4Packet, Icmpv6Packet};
 
 use super::{
     Core,
+    groups::{HOP_BY_HOP, IGMP},
     packet::{
         BROADCAST, ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ICMP, ICMPV6, Mac, Packet, TCP, UDP,
         ethertype, version,
@@ -92,6 +93,8 @@ impl Core<'_> {
             (UDP, _) => self.datagram(packet, from, to_us, room),
             (ICMP, IpAddr::V4(_)) => self.icmp_v4(packet, from, room, now),
             (ICMPV6, IpAddr::V6(_)) => self.icmp_v6(packet, from, room, now),
+            (IGMP, _) if self.igmp(packet) => Ok(()),
+            (HOP_BY_HOP, IpAddr::V6(_)) if self.mld(packet) => Ok(()),
             _ => {
                 self.let_nobody_answer(packet, from, room, now);
                 Err(Reason::Unsupported)

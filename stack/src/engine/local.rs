@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     address::{Cidr, Route},
-    config::{ADDRESSES_MAX, ROUTES_MAX},
+    config::{ADDRESSES_MAX, GROUPS_MAX, ROUTES_MAX},
 };
 
 /// Our addresses and routes.
@@ -23,6 +23,8 @@ pub(crate) struct Local {
     first_v4: Option<Ipv4Addr>,
     /// The addresses that mean every host of one of our networks.
     broadcasts: Vec<Ipv4Addr, ADDRESSES_MAX, u8>,
+    /// The groups that were joined, beside those that every station is in.
+    pub(crate) groups: Vec<IpAddr, GROUPS_MAX, u8>,
 }
 
 /// Where a packet goes next.
@@ -39,7 +41,14 @@ pub(crate) enum NextHop {
 impl Local {
     /// Nobody yet.
     pub(crate) fn new(mac: Option<Mac>) -> Self {
-        Self { mac, addresses: Vec::new(), routes: Vec::new(), first_v4: None, broadcasts: Vec::new() }
+        Self {
+            mac,
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            first_v4: None,
+            broadcasts: Vec::new(),
+            groups: Vec::new(),
+        }
     }
 
     /// Takes over addresses and routes.
@@ -99,6 +108,9 @@ impl Local {
 
     /// Whether packets to this group are for us.
     pub(crate) fn is_joined(&self, group: IpAddr) -> bool {
+        if self.groups.contains(&group) {
+            return true;
+        }
         match group {
             IpAddr::V4(group) => group == Ipv4Addr::new(224, 0, 0, 1),
             IpAddr::V6(group) => {

@@ -19,6 +19,7 @@ mod datagrams;
 mod echo;
 mod egress;
 mod frontier;
+mod groups;
 mod handles;
 mod headers;
 mod icmp;

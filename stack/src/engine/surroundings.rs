@@ -7,7 +7,7 @@ use core::{
 
 use heapless::Vec;
 
-use super::{Core, claim::ClaimState, connection::Role, wakes::Waiter};
+use super::{Core, claim::ClaimState, connection::Role, groups::Membership, wakes::Waiter};
 use crate::{config::DNS_SERVERS_MAX, tcp::Error};
 
 /// How many can wait for a change at a time without being woken in vain.
@@ -17,6 +17,7 @@ const WATCHERS: usize = 2;
 pub(crate) struct Surroundings {
     pub(crate) dns: Vec<IpAddr, DNS_SERVERS_MAX, u8>,
     pub(super) claim: ClaimState,
+    pub(super) membership: Membership,
     watchers: [Option<Waiter>; WATCHERS],
     next_watcher: u8,
     /// Grows with each change.

@@ -10,6 +10,7 @@ mod dhcp;
 mod dns;
 mod icmp;
 mod interface;
+mod mdns;
 mod slaac;
 mod sntp;
 

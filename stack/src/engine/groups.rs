@@ -1,0 +1,209 @@
+//! Multicast groups that we are members of, and what is said about it: IGMPv2 (RFC 2236) and MLDv1 (RFC 2710), which
+//! routers and switches of the later versions understand (RFC 3376, section 7; RFC 3810, section 8).
+//!
+//! A report goes out when a group is joined, and at once when a router asks: not after a time that is drawn, so that
+//! on a network with many members of one group a question brings as many reports.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{
+    Core,
+    checksum::Sum,
+    egress::Egress,
+    packet::{ICMPV6, Packet, ethertype, multicast_mac},
+    port::{Header, Port},
+};
+use crate::config::GROUPS_MAX;
+
+pub(super) const IGMP: u8 = 2;
+/// The protocol number of options that every router reads (RFC 8200, section 4.3).
+pub(super) const HOP_BY_HOP: u8 = 0;
+
+const IGMP_QUERY: u8 = 0x11;
+const IGMP_REPORT: u8 = 0x16;
+const IGMP_LEAVE: u8 = 0x17;
+const MLD_QUERY: u8 = 130;
+const MLD_REPORT: u8 = 131;
+const MLD_DONE: u8 = 132;
+
+const ALL_ROUTERS_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 2);
+const ALL_ROUTERS_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+
+/// What is to be said about groups.
+#[derive(Default)]
+pub(crate) struct Membership {
+    /// Which groups are to be reported, a bit each, by their places.
+    reports: u8,
+    /// The group that was left last.
+    left: Option<IpAddr>,
+}
+
+const _: () = assert!(GROUPS_MAX <= 8, "a bit for each group");
+
+impl Membership {
+    pub(super) fn is_quiet(&self) -> bool {
+        self.reports == 0 && self.left.is_none()
+    }
+}
+
+/// The longest message: an IPv6 header, the router alert, the report.
+const MESSAGE_MAX: usize = 40 + 8 + 24;
+
+impl Core<'_> {
+    /// Becomes a member of a group; answers whether there is room for one more. Twice is once.
+    pub(crate) fn join(&mut self, group: IpAddr) -> bool {
+        if self.local.groups.contains(&group) {
+            return true;
+        }
+        if self.local.groups.push(group).is_err() {
+            return false;
+        }
+        self.report(1 << (self.local.groups.len() - 1));
+        true
+    }
+
+    /// Ends a membership, if it is one.
+    pub(crate) fn leave(&mut self, group: IpAddr) {
+        let Some(at) = self.local.groups.iter().position(|own| *own == group) else {
+            return;
+        };
+        self.local.groups.remove(at);
+        let membership = &mut self.surroundings.membership;
+        let before = membership.reports & ((1 << at) - 1);
+        let behind = membership.reports.checked_shr(at as u32 + 1).unwrap_or(0);
+        membership.reports = before | behind << at;
+        membership.left = Some(group);
+        self.report(0);
+    }
+
+    fn report(&mut self, groups: u8) {
+        self.surroundings.membership.reports |= groups;
+        self.surroundings.claim.rouse();
+        self.wakes.rouse();
+    }
+
+    /// A router asks who is a member, of one group or of any. Answers whether this was a question.
+    pub(super) fn igmp(&mut self, packet: &Packet<'_>) -> bool {
+        let (Some(message), IpAddr::V4(_)) = (packet.payload.first_chunk::<8>(), packet.destination) else {
+            return false;
+        };
+        if message[0] != IGMP_QUERY || !Sum::default().add(packet.payload).is_whole() {
+            return false;
+        }
+        let [.., a, b, c, d] = *message;
+        self.asked(IpAddr::V4(Ipv4Addr::new(a, b, c, d)));
+        true
+    }
+
+    /// The same, among the options that every router reads.
+    pub(super) fn mld(&mut self, packet: &Packet<'_>) -> bool {
+        // Options of eight bytes, which is what the router alert takes, and ICMP behind them.
+        let Some((&[ICMPV6, 0, ..], message)) = packet.payload.split_first_chunk::<8>() else {
+            return false;
+        };
+        let (Some(&[MLD_QUERY, ..]), Some(addresses)) = (message.first_chunk::<24>(), packet.bytes.get(8..40)) else {
+            return false;
+        };
+        let sum = Sum::pseudo_header(addresses, ICMPV6, message.len()).add(message);
+        if packet.hop_limit != 1 || !sum.is_whole() {
+            return false;
+        }
+        let mut group = [0; 16];
+        group.copy_from_slice(&message[8..24]);
+        self.asked(IpAddr::V6(Ipv6Addr::from(group)));
+        true
+    }
+
+    fn asked(&mut self, about: IpAddr) {
+        let mut groups = 0;
+        for (at, own) in self.local.groups.iter().enumerate() {
+            let meant = *own == about || (about.is_unspecified() && own.is_ipv4() == about.is_ipv4());
+            groups |= u8::from(meant) << at;
+        }
+        if groups != 0 {
+            self.report(groups);
+        }
+    }
+
+    /// Says the next thing that is to be said about groups.
+    #[cold]
+    pub(super) fn send_membership(&mut self, port: &mut impl Port) -> Egress {
+        let membership = &self.surroundings.membership;
+        let at = membership.reports.trailing_zeros() as usize;
+        let (group, joins) = match (membership.left, self.local.groups.get(at)) {
+            (Some(left), _) => (left, false),
+            (None, Some(group)) => (*group, true),
+            (None, None) => {
+                self.surroundings.membership.reports = 0;
+                return Egress::Done;
+            }
+        };
+        let Some(room) = port.room() else {
+            return Egress::Blocked;
+        };
+        let to = match group {
+            _ if joins => group,
+            IpAddr::V4(_) => IpAddr::V4(ALL_ROUTERS_V4),
+            IpAddr::V6(_) => IpAddr::V6(ALL_ROUTERS_V6),
+        };
+        let mut message = [0; MESSAGE_MAX];
+        let len = match (group, to, self.local.source_for(to)) {
+            (IpAddr::V4(group), IpAddr::V4(to), source) => {
+                let source = match source {
+                    Some(IpAddr::V4(source)) => source,
+                    _ => Ipv4Addr::UNSPECIFIED,
+                };
+                write_igmp(&mut message, if joins { IGMP_REPORT } else { IGMP_LEAVE }, group, source, to)
+            }
+            (IpAddr::V6(group), IpAddr::V6(to), source) => {
+                let source = match source {
+                    Some(IpAddr::V6(source)) => source,
+                    _ => Ipv6Addr::UNSPECIFIED,
+                };
+                write_mld(&mut message, if joins { MLD_REPORT } else { MLD_DONE }, group, source, to)
+            }
+            _ => 0,
+        };
+        let header = Header::new(self.local.mac, multicast_mac(to), ethertype(to));
+        header.send(room, len, |packet| packet.copy_from_slice(&message[..len]));
+        self.stats.frames_sent += 1;
+        let membership = &mut self.surroundings.membership;
+        if joins {
+            membership.reports &= !(1 << at);
+        } else {
+            membership.left = None;
+        }
+        Egress::Done
+    }
+}
+
+fn write_igmp(packet: &mut [u8; MESSAGE_MAX], kind: u8, group: Ipv4Addr, source: Ipv4Addr, to: Ipv4Addr) -> usize {
+    // Six words of header, one of them the router alert (RFC 2113).
+    const HEADER: usize = 24;
+    let (header, message) = packet.split_at_mut(HEADER);
+    header[..10].copy_from_slice(&[0x46, 0xc0, 0, HEADER as u8 + 8, 0, 0, 0, 0, 1, IGMP]);
+    header[12..16].copy_from_slice(&source.octets());
+    header[16..20].copy_from_slice(&to.octets());
+    header[20..].copy_from_slice(&[0x94, 4, 0, 0]);
+    let checksum = Sum::default().add(header).bytes();
+    header[10..12].copy_from_slice(&checksum);
+    message[0] = kind;
+    message[4..8].copy_from_slice(&group.octets());
+    let checksum = Sum::default().add(&message[..8]).bytes();
+    message[2..4].copy_from_slice(&checksum);
+    HEADER + 8
+}
+
+fn write_mld(packet: &mut [u8; MESSAGE_MAX], kind: u8, group: Ipv6Addr, source: Ipv6Addr, to: Ipv6Addr) -> usize {
+    const ICMP: usize = 24;
+    packet[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, 8 + ICMP as u8, HOP_BY_HOP, 1]);
+    packet[8..24].copy_from_slice(&source.octets());
+    packet[24..40].copy_from_slice(&to.octets());
+    // The router alert for MLD (RFC 2711), and two bytes of nothing.
+    packet[40..48].copy_from_slice(&[ICMPV6, 0, 5, 2, 0, 0, 1, 0]);
+    packet[48] = kind;
+    packet[56..72].copy_from_slice(&group.octets());
+    let checksum = Sum::pseudo_header(&packet[8..40], ICMPV6, ICMP).add(&packet[48..72]).bytes();
+    packet[50..52].copy_from_slice(&checksum);
+    MESSAGE_MAX
+}
