@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng, TryRng};
+use rand_core::{Rng, SeedableRng, TryCryptoRng, TryRng};
 use twox_hash::XxHash3_128;
 
 /// Marks the key's last eight bytes, so that a stream's key is no hash of anything else.
@@ -37,6 +37,9 @@ impl Stream {
         ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
     }
 }
+
+/// ChaCha8 is good enough for keys; that its seed is known to whoever has the scenario is what the tank is for.
+impl TryCryptoRng for Stream {}
 
 impl TryRng for Stream {
     type Error = Infallible;

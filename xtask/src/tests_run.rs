@@ -6,7 +6,8 @@ use crate::Outcome;
 use crate::shell;
 
 /// What no room turns on, but is to be tested with the rest.
-pub(crate) const OPTIONAL: [&str; 2] = ["--features", "wavetank-web/full,wavetank-stack/lowpan,wavetank-stack/tls"];
+pub(crate) const OPTIONAL: [&str; 2] =
+    ["--features", "wavetank-web/full,wavetank-stack/lowpan,wavetank-stack/tls,wavetank-scenarios/tls"];
 
 /// How many tests came to what.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

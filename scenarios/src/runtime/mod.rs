@@ -7,6 +7,8 @@ mod io;
 mod life;
 mod network;
 mod probe;
+#[cfg(feature = "tls")]
+mod tls;
 mod web;
 
 pub use clock::TankClock;
@@ -14,4 +16,6 @@ pub use io::HyperIo;
 pub use life::{exit, reset_cause, watched};
 pub use network::Network;
 pub use probe::TankProbe;
+#[cfg(feature = "tls")]
+pub use tls::{TankTlsListener, TlsIo};
 pub use web::{TankListener, TankRuntime, TankTimer};

@@ -5,6 +5,7 @@ mod dhcp;
 mod dns;
 mod http;
 mod icmp;
+mod mdns;
 mod mqtt;
 mod slaac;
 mod sntp;
@@ -53,6 +54,8 @@ cases! {
     "dns: too long for a datagram", "dnsmasq" => dns::long;
     "sntp: sets the clock", "chrony" => sntp::sets;
     "sntp: a server without the time", "chrony" => sntp::unsynchronised;
+    "mdns: our names and services", "avahi" => mdns::found;
+    "mdns: theirs", "avahi" => mdns::finds;
     "coap: our client", "libcoap's server" => coap::client;
     "coap: our server", "libcoap's client" => coap::server;
     "http: requests on one connection", "nginx" => http::requests;
