@@ -38,7 +38,7 @@ impl wavetank_web::Listener for TankTlsListener {
     async fn accept(&mut self) -> io::Result<(Self::Io, Peer)> {
         let stream = self.listener.accept().await;
         let peer = stream.remote_addr();
-        Ok((TlsIo { state: State::Shaking(self.acceptor.accept(stream)) }, peer.into()))
+        Ok((TlsIo { state: State::Shaking(Box::new(self.acceptor.accept(stream))) }, peer.into()))
     }
 }
 
@@ -48,7 +48,7 @@ pub struct TlsIo {
 }
 
 enum State {
-    Shaking(Accept<tcp::Stream<'static>>),
+    Shaking(Box<Accept<tcp::Stream<'static>>>),
     Open(Box<TlsStream<tcp::Stream<'static>>>),
 }
 
@@ -56,7 +56,7 @@ impl TlsIo {
     /// The stream, once hands are shaken.
     fn open(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Pin<&mut TlsStream<tcp::Stream<'static>>>>> {
         if let State::Shaking(accept) = &mut self.state {
-            let stream = ready!(Pin::new(accept).poll(context))?;
+            let stream = ready!(Pin::new(&mut **accept).poll(context))?;
             self.state = State::Open(Box::new(stream));
         }
         match &mut self.state {

@@ -20,6 +20,8 @@ use crate::udp;
 pub const FOUND_TEXT_MAX: usize = 160;
 /// How many addresses of one service are kept.
 const ADDRESSES_MAX: usize = 4;
+/// How long further addresses of a host are waited for.
+const MORE_WAIT: Duration = Duration::from_millis(200);
 
 /// A service that somebody offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,7 +126,14 @@ pub async fn resolve<C: Clock>(
                 }
             }
         };
-        if let Ok(found) = timeout(clock, (patience / 7) * (1 << round), hear).await {
+        if let Ok(mut found) = timeout(clock, (patience / 7) * (1 << round), hear).await {
+            // Addresses of the other kind may come in a message of their own.
+            let more = async {
+                loop {
+                    asking.hear(|bytes| addresses(bytes, &name, &mut found)).await;
+                }
+            };
+            let _: Result<Infallible, _> = timeout(clock, MORE_WAIT, more).await;
             return Ok(found);
         }
     }

@@ -60,7 +60,7 @@ pub(crate) async fn found() -> Outcome {
         let services = [page];
         // avahi has this name already.
         let mut responder = Responder::new(&stack, &clock, entropy(), "shore", &services);
-        let _ = responder.run(|event| drop(told.replace(Some(event)))).await;
+        let _ = responder.run(|event| *told.borrow_mut() = Some(event)).await;
     });
     sleep(Duration::from_secs(6)).await;
     demand!(*ours.borrow() == Some(Event::Ours(2)), "{:?}", ours.borrow());
@@ -86,7 +86,7 @@ pub(crate) async fn finds() -> Outcome {
     sleep(Duration::from_secs(2)).await;
     let mut found: Vec<Found> = Vec::new();
     browse(&shore.stack, &shore.clock, &mut entropy(), "_ipp._tcp", Duration::from_secs(4), |it| {
-        found.push(it.clone())
+        found.push(it.clone());
     })
     .await?;
     let right = |it: &Found| {
