@@ -97,6 +97,7 @@ async fn ask(node: Node, root: Root) -> Exit {
 }
 
 /// A world's fingerprint, on a thread of its own, and how many answers there were.
+#[expect(clippy::disallowed_methods, reason = "each world gets a new thread, as a session would give it")]
 fn run(seed: u64) -> (String, Option<i64>) {
     let world = move || {
         let mut world = World::new(&WorldConfig { seed, ..WorldConfig::default() });
