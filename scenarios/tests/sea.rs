@@ -32,9 +32,18 @@ count = 3
 address = "10.0.0.11/24"
 config = { hub = "10.0.0.2:8080", backoff_cap = "3s" }
 
+[node.broker]
+kind = "mqtt-broker"
+address = "10.0.0.3/24"
+
+[node.meter]
+kind = "smart-meter"
+address = "10.0.0.31/24"
+config = { broker = "10.0.0.3:1883", pulse_interval = "200ms", period = "1s" }
+
 [network.lan]
 kind = "switch"
-members = ["hub", "thermostat-*", "router"]
+members = ["hub", "thermostat-*", "router", "broker", "meter"]
 profile = "home"
 
 [node.router]

@@ -115,6 +115,7 @@ pub static FLOWS: &[Flow] = &[
 pub static PARTS: &[Part] = &[
     Part { name: "i2c", sort: PartSort::I2c, doc: "the bus that its counter is on" },
     Part { name: "pcf8583", sort: PartSort::Chip, doc: "its counter" },
+    Part { name: "flash", sort: PartSort::Flash, doc: "what its records lie on" },
 ];
 
 /// The kind, as far as it is data.
@@ -185,6 +186,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> MeterF
     site.part("i2c", Rc::new(bus.clone()));
     site.part("pcf8583", Rc::new(bus.chip(ADDRESS)));
     let flash = flash::Memory::new(config.flash_pages.into(), Timing::NRF52840);
+    site.part("flash", Rc::new(flash.clone()));
     let board = Board { bus, counter, pulses, flash, was_cut: Rc::default(), told: Rc::default() };
     site.powered(Rc::new(board.clone()));
     let (config, network) = (Arc::clone(config), Network::of(site));

@@ -21,6 +21,8 @@ use crate::units::{Probability, Size, Time};
 pub enum PartSort {
     /// A disk.
     Disk,
+    /// Flash memory.
+    Flash,
     /// An I2C bus.
     I2c,
     /// A chip on a bus.
@@ -35,6 +37,7 @@ impl PartSort {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Disk => "disk",
+            Self::Flash => "flash",
             Self::I2c => "I2C bus",
             Self::Chip => "chip",
             Self::Sense => "sense",
@@ -83,6 +86,12 @@ pub(super) const OFF: Field =
 pub(super) const BITS: Field =
     optional("bits", Shape::Integer { min: 1, max: 1_000_000 }, "How many bits change; 1 if left out.", "bits = 3");
 
+pub(super) const ERASES: Field = optional(
+    "erases",
+    Shape::Integer { min: 1, max: 4_294_967_295 },
+    "How often a page has been erased when it is worn out.",
+    "erases = 1000",
+);
 pub(super) const VALUE: Field = optional(
     "value",
     Shape::Number,
@@ -108,6 +117,7 @@ pub struct Told {
     nth: Option<u64>,
     off: Option<Time>,
     bits: Option<u32>,
+    erases: Option<u32>,
     value_micro: Option<i64>,
     least_micro: Option<i64>,
     most_micro: Option<i64>,
@@ -142,6 +152,7 @@ impl Told {
             nth: reader.integer("nth").map(|nth| nth.into_inner().unsigned_abs()),
             off: time("off"),
             bits: small("bits"),
+            erases: small("erases"),
             value_micro: reader.micro("value"),
             least_micro: reader.micro("least"),
             most_micro: reader.micro("most"),
@@ -215,6 +226,24 @@ static ROWS: &[Row] = &[
             Ailment::DiskCut { operation: told.operation, nth, off_ns: told.off_ns() }
         },
     },
+    Row {
+        name: "flash-slow",
+        sorts: &[PartSort::Flash],
+        one_of: &["factor", "extra"],
+        make: |told| Ailment::FlashSlow { factor: told.factor.unwrap_or(1), extra_ns: told.extra_ns() },
+    },
+    Row {
+        name: "flash-worn",
+        sorts: &[PartSort::Flash],
+        one_of: &[],
+        make: |told| Ailment::FlashWorn { erases: told.erases.unwrap_or(1) },
+    },
+    Row {
+        name: "flash-read-disturb",
+        sorts: &[PartSort::Flash],
+        one_of: &[],
+        make: |told| Ailment::FlashReadDisturb { odds: told.odds() },
+    },
     Row { name: "i2c-stuck", sorts: &[PartSort::I2c], one_of: &[], make: |_| Ailment::I2cStuck },
     Row {
         name: "i2c-arbitration",
@@ -271,7 +300,7 @@ static ROWS: &[Row] = &[
     },
     Row {
         name: "bit-rot",
-        sorts: &[PartSort::Disk],
+        sorts: &[PartSort::Disk, PartSort::Flash],
         one_of: &[],
         make: |told| Ailment::BitRot { bits: told.bits.unwrap_or(1) },
     },
@@ -354,13 +383,19 @@ pub(crate) fn told(ailment: &Ailment) -> String {
             key("off", &quoted(off_ns));
         }
         Ailment::BitRot { bits } => key("bits", &bits),
+        Ailment::FlashSlow { factor, extra_ns } => {
+            key("factor", &factor);
+            key("extra", &quoted(extra_ns));
+        }
+        Ailment::FlashWorn { erases } => key("erases", &erases),
         Ailment::I2cStretch { odds: told, extra_ns } => {
             odds = Some(told);
             key("extra", &quoted(extra_ns));
         }
         Ailment::I2cArbitration { odds: told }
         | Ailment::I2cNack { odds: told }
-        | Ailment::I2cBitError { odds: told } => odds = Some(told),
+        | Ailment::I2cBitError { odds: told }
+        | Ailment::FlashReadDisturb { odds: told } => odds = Some(told),
         Ailment::SensorDrift { micro_per_hour: micro }
         | Ailment::SensorLie { micro }
         | Ailment::SensorNoise { micro } => key("value", &number(micro)),

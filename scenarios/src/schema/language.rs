@@ -1,6 +1,8 @@
 //! Every key of the language: its shape, whether it must be there, what it means, an example.
 
-use super::ailments::{BITS, COUNT, EXTRA, FACTOR, FREE, LEAST, MOST, NTH, OFF, OPERATION, PART, PROBABILITY, VALUE};
+use super::ailments::{
+    BITS, COUNT, ERASES, EXTRA, FACTOR, FREE, LEAST, MOST, NTH, OFF, OPERATION, PART, PROBABILITY, VALUE,
+};
 use super::sea::{CORRUPT, DELAY, DUPLICATE, LOSSES, MTU, OVERHEAD, QUEUES, REORDER};
 
 /// The version of the language that this crate reads.
@@ -493,6 +495,7 @@ pub(crate) static FAULT: Table = Table {
         ),
         optional("to", Shape::Text, "The network whose packets go astray.", "to = \"10.9.0.0/16\""),
         optional("via", Shape::Text, "The neighbour that they are handed to.", "via = \"10.0.0.7\""),
+        ERASES,
         VALUE,
         LEAST,
         MOST,

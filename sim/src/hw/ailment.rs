@@ -102,6 +102,23 @@ pub enum Ailment {
         /// At which.
         high: bool,
     },
+    /// A flash's cells take longer to be written and erased.
+    FlashSlow {
+        /// How many times as long a step takes.
+        factor: u32,
+        /// How much longer on top, in nanoseconds.
+        extra_ns: u64,
+    },
+    /// Pages of a flash that have been erased so often can neither be erased nor written.
+    FlashWorn {
+        /// How often.
+        erases: u32,
+    },
+    /// A read of a flash changes one bit of the page that it looks at.
+    FlashReadDisturb {
+        /// How many of the reads.
+        odds: Odds,
+    },
     /// Bits of what is stored change.
     BitRot {
         /// How many.
@@ -130,6 +147,9 @@ impl Ailment {
             Self::SensorNoise { .. } => "sensor-noise",
             Self::SensorClip { .. } => "sensor-clip",
             Self::PinStuck { .. } => "pin-stuck",
+            Self::FlashSlow { .. } => "flash-slow",
+            Self::FlashWorn { .. } => "flash-worn",
+            Self::FlashReadDisturb { .. } => "flash-read-disturb",
             Self::BitRot { .. } => "bit-rot",
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! [`Memory`] is the chip and outlives its node; node code holds a [`Flash`] on it, which speaks embedded-storage's
 //! `NorFlash`, blocking and async. Reads take no time (the chip is mapped into memory) but wait for a write or erase whose
-//! future was dropped. Not here: bit rot, read disturb, failure of worn pages; [`Memory::wear`] tells how often each page
-//! was erased.
+//! future was dropped. [`Memory::wear`] tells how often each page was erased. Bits that rot, reads that disturb, pages that
+//! are worn out and cells that are slow come as ailments ([`Ailment`]).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -15,6 +15,7 @@ use embedded_storage::nor_flash::{
 };
 use rand_core::Rng;
 
+use super::ailment::{Ailment, Case, Faulty, Ills, Onset};
 use super::bench::{Bench, Cost};
 
 const ERASED: u8 = 0xff;
@@ -50,6 +51,7 @@ struct Cells {
     write_size: usize,
     wear: Vec<u32>,
     lost_bits: u64,
+    ills: Ills,
     /// What may not have happened yet in the world's time, oldest first.
     unfinished: VecDeque<Unfinished>,
     busy_until_ns: u64,
@@ -86,6 +88,7 @@ impl<const WRITE: usize, const ERASE: usize> Memory<WRITE, ERASE> {
                 write_size: WRITE,
                 wear: vec![0; pages],
                 lost_bits: 0,
+                ills: Ills::default(),
                 unfinished: VecDeque::new(),
                 busy_until_ns: 0,
             })),
@@ -116,7 +119,11 @@ impl<const WRITE: usize, const ERASE: usize> Memory<WRITE, ERASE> {
     }
 
     fn copy_to(&self, offset: u32, bytes: &mut [u8]) {
-        bytes.copy_from_slice(&self.cells.borrow().bytes[offset as usize..][..bytes.len()]);
+        let cells = &mut *self.cells.borrow_mut();
+        if !cells.ills.is_empty() {
+            cells.disturb(offset as usize, bytes.len());
+        }
+        bytes.copy_from_slice(&cells.bytes[offset as usize..][..bytes.len()]);
     }
 
     /// The power fails at `now_ns`. What had not begun has not happened; of what was under way, pages and write units
@@ -184,7 +191,8 @@ impl Cells {
     }
 
     fn write(&mut self, time: (u64, u64), at: usize, bytes: &[u8]) -> u64 {
-        let end_ns = self.begin(time, at, bytes.len(), self.write_size, self.timing.write_ns);
+        let step_ns = self.slowed(self.timing.write_ns);
+        let end_ns = self.begin(time, at, bytes.len(), self.write_size, step_ns);
         for (cell, byte) in self.bytes[at..].iter_mut().zip(bytes) {
             self.lost_bits += u64::from((byte & !*cell).count_ones());
             *cell &= byte;
@@ -193,12 +201,74 @@ impl Cells {
     }
 
     fn erase(&mut self, time: (u64, u64), from: usize, to: usize) -> u64 {
-        let end_ns = self.begin(time, from, to - from, self.erase_size, self.timing.erase_ns);
+        let step_ns = self.slowed(self.timing.erase_ns);
+        let end_ns = self.begin(time, from, to - from, self.erase_size, step_ns);
         self.bytes[from..to].fill(ERASED);
         for page in &mut self.wear[from / self.erase_size..to / self.erase_size] {
             *page += 1;
         }
         end_ns
+    }
+}
+
+impl Cells {
+    /// How long a step takes of cells that may be slow.
+    fn slowed(&self, step_ns: u64) -> u64 {
+        let mut slowed_ns = step_ns;
+        for ill in self.ills.iter() {
+            if let Ailment::FlashSlow { factor, extra_ns } = ill.ailment {
+                slowed_ns = slowed_ns.saturating_mul(factor.into()).saturating_add(extra_ns);
+                ill.case.felt(slowed_ns - step_ns);
+            }
+        }
+        slowed_ns
+    }
+
+    /// Pages that were erased too often can neither be erased nor written.
+    fn refuse_worn(&self, from: usize, to: usize) -> Result<(), NorFlashErrorKind> {
+        for ill in self.ills.iter() {
+            let Ailment::FlashWorn { erases } = ill.ailment else { continue };
+            let pages = &self.wear[from / self.erase_size..to.div_ceil(self.erase_size)];
+            if pages.iter().any(|erased| *erased >= erases) {
+                ill.case.felt((from / self.erase_size) as u64);
+                return Err(NorFlashErrorKind::Other);
+            }
+        }
+        Ok(())
+    }
+
+    /// A read may change a bit of the page that it looks at.
+    fn disturb(&mut self, at: usize, length: usize) {
+        let Self { ills, bytes, erase_size, .. } = self;
+        for ill in ills.iter_mut() {
+            let Ailment::FlashReadDisturb { odds } = ill.ailment else { continue };
+            let strikes = ill.strikes(odds) && length > 0;
+            let bit = ill.stream.below(*erase_size as u64 * 8) as usize;
+            if strikes {
+                let bit = at / *erase_size * *erase_size * 8 + bit;
+                bytes[bit / 8] ^= 0x80 >> (bit % 8);
+                ill.case.felt(bit as u64);
+            }
+        }
+    }
+}
+
+impl<const WRITE: usize, const ERASE: usize> Faulty for Memory<WRITE, ERASE> {
+    fn begin(&self, ailment: Ailment, onset: Onset) {
+        let cells = &mut *self.cells.borrow_mut();
+        let Ailment::BitRot { bits } = ailment else {
+            return cells.ills.begin(ailment, onset, 0);
+        };
+        let Onset { case, mut stream, .. } = onset;
+        for _ in 0..bits {
+            let bit = stream.below(cells.bytes.len() as u64 * 8) as usize;
+            cells.bytes[bit / 8] ^= 0x80 >> (bit % 8);
+            case.felt(bit as u64);
+        }
+    }
+
+    fn end(&self, case: Case) {
+        self.cells.borrow_mut().ills.end(case);
     }
 }
 
@@ -223,11 +293,13 @@ impl<B: Cost, const WRITE: usize, const ERASE: usize> Flash<B, WRITE, ERASE> {
 
     fn begin_erase(&self, from: u32, to: u32) -> Result<u64, NorFlashErrorKind> {
         check_erase(self, from, to)?;
+        self.memory.cells.borrow().refuse_worn(from as usize, to as usize)?;
         Ok(self.memory.cells.borrow_mut().erase(self.time(), from as usize, to as usize))
     }
 
     fn begin_write(&self, offset: u32, bytes: &[u8]) -> Result<u64, NorFlashErrorKind> {
         check_write(self, offset, bytes.len())?;
+        self.memory.cells.borrow().refuse_worn(offset as usize, offset as usize + bytes.len())?;
         Ok(self.memory.cells.borrow_mut().write(self.time(), offset as usize, bytes))
     }
 
@@ -381,6 +453,30 @@ mod tests {
         flash.write(0, &[0; 12]).unwrap();
         memory.crash(15);
         assert_eq!(memory.contents()[..12], [0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+    }
+
+    #[test]
+    fn cells_can_be_slow_worn_disturbed_and_rotten() {
+        let (memory, meter, mut flash) = board(2);
+        let onset =
+            |number| Onset { now_ns: 0, case: Case::detached(number), stream: crate::random::Stream::new(1, "test") };
+        let ones = || memory.contents().iter().map(|byte| byte.count_zeros()).sum::<u32>();
+        memory.begin(Ailment::FlashSlow { factor: 3, extra_ns: 5 }, onset(1));
+        flash.erase(0, 64).unwrap();
+        assert_eq!(meter.take_debt(), Duration::from_nanos(3 * 1_000 + 5));
+        memory.end(Case::detached(1));
+        memory.begin(Ailment::FlashWorn { erases: 1 }, onset(2));
+        assert_eq!(flash.write(0, &[0; 4]), Err(NorFlashErrorKind::Other));
+        assert_eq!(flash.erase(0, 128), Err(NorFlashErrorKind::Other));
+        flash.write(64, &[0xff; 4]).unwrap();
+        memory.end(Case::detached(2));
+        memory.begin(Ailment::FlashReadDisturb { odds: super::super::Odds::Next(1) }, onset(3));
+        flash.read(70, &mut [0; 2]).unwrap();
+        flash.read(70, &mut [0; 2]).unwrap();
+        assert_eq!(ones(), 1);
+        assert_eq!(memory.contents()[..64], [0xff; 64], "another page is not touched");
+        memory.begin(Ailment::BitRot { bits: 20 }, onset(4));
+        assert!((15..=21).contains(&ones()), "{}", ones());
     }
 
     #[test]
