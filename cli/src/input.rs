@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use wavetank_scenarios::{Plan, Registry};
@@ -35,6 +36,15 @@ pub(crate) fn text(file: &Path) -> Result<String, String> {
 /// As for [`plan`].
 pub(crate) fn plan_of(file: &Path, text: &str, registry: &Registry) -> Result<Plan, String> {
     Plan::read(&file.display().to_string(), text, registry).map_err(|problems| rendered(&problems))
+}
+
+/// The plan of a run with that seed.
+///
+/// # Errors
+///
+/// If what the scenario leaves to the seed does not go together with this one.
+pub(crate) fn settled(plan: Plan, seed: u64) -> Result<Arc<Plan>, String> {
+    Arc::new(plan).settled(seed).map_err(|problems| rendered(&problems))
 }
 
 /// The scenario files that an argument means: itself, or those in a folder and the folders below it, sorted.

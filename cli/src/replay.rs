@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use wavetank_scenarios::trace::{Ended, Entry, Filter, Window, of_run};
 use wavetank_scenarios::units::Time;
@@ -23,8 +22,9 @@ use crate::values::Seed;
 /// Runs it, and prints every event that is asked for and what it came to.
 pub(crate) fn run(arguments: &Replay, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
     let (file, seed) = meant(&arguments.file, arguments.seed)?;
-    let plan = Arc::new(input::plan(&file, registry)?);
+    let plan = input::plan(&file, registry)?;
     let seed = Seed::or_own(seed, plan.seed)?;
+    let plan = input::settled(plan, seed)?;
     let limit = limit(&plan, arguments.to)?;
     let filter = filter(&arguments.shown);
     let mut window = arguments.around.map(|around| Window::new(around, arguments.context));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use wavetank_scenarios::Plan;
 use wavetank_scenarios::plan;
+use wavetank_scenarios::swarm::Setting;
 use wavetank_sim::check;
 use wavetank_sim::time::{Instant, nanos};
 use wavetank_sim::world::{Failure, NodeState, Snapshot};
@@ -22,6 +23,9 @@ pub(crate) struct Report {
     /// The scenario's name for people.
     pub(crate) name: String,
     pub(crate) seed: u64,
+    /// What the scenario leaves to the seed, as it is in this run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) settled: Vec<Setting>,
     /// 32 hexadecimal digits.
     pub(crate) fingerprint: String,
     pub(crate) verdict: Verdict,
@@ -144,6 +148,7 @@ impl Report {
             scenario: asked.file.display().to_string(),
             name: plan.name.to_string(),
             seed: asked.seed,
+            settled: plan.settings.clone(),
             fingerprint: snapshot.fingerprint.to_string(),
             verdict: if broken || !failures.is_empty() { Verdict::Fail } else { Verdict::Pass },
             meant: match plan.verdict {
@@ -235,6 +240,7 @@ pub(crate) mod tests {
             scenario: "scenarios/gallery/first-light.toml".to_owned(),
             name: "First light".to_owned(),
             seed: 42,
+            settled: Vec::new(),
             fingerprint: "00112233445566778899aabbccddeeff".to_owned(),
             verdict: Verdict::Fail,
             meant: Verdict::Pass,

@@ -28,13 +28,19 @@ const REAL_TIME: Pace = Pace::PerMille(1_000);
 
 /// Runs the scenario, prints the summary or the JSON object.
 pub(crate) fn run(arguments: &Run, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
-    let mut plan = input::plan(&arguments.file, registry)?;
+    let plan = input::plan(&arguments.file, registry)?;
+    let seed = Seed::or_own(arguments.seed, plan.seed)?;
+    let mut plan = Arc::unwrap_or_clone(input::settled(plan, seed)?);
     let entrance = Entrance::prepare(arguments, &mut plan)?;
     let plan = Arc::new(plan);
     let again = entrance.again();
     let seed = match again {
-        Some((seed, _)) => seed,
-        None => Seed::or_own(arguments.seed, plan.seed)?,
+        Some((recorded, _)) if recorded != seed && !plan.settings.is_empty() => {
+            let what = "the scenario leaves something to the seed, and these inputs were recorded with another one";
+            return Err(Trouble::Input(format!("--inputs: {what}: add --seed {recorded}")));
+        }
+        Some((recorded, _)) => recorded,
+        None => seed,
     };
     let duration = Instant::from_nanos(plan.duration_ns);
     let until = arguments.until.map(|until| Instant::from_nanos(until.as_nanos()));

@@ -5,6 +5,7 @@
 use std::fmt::{self, Display, Write};
 
 use anstyle::{AnsiColor, Style};
+use wavetank_scenarios::swarm::Setting;
 use wavetank_sim::check;
 use wavetank_sim::world::NodeState;
 
@@ -42,6 +43,13 @@ fn write(report: &Report, to: &mut String) -> fmt::Result {
     writeln!(to, "{verdict}  {}{meant}", report.name)?;
     writeln!(to, "      {}", styled(FAINT, &format!("{}, seed {}", report.scenario, report.seed)))?;
 
+    if !report.settled.is_empty() {
+        writeln!(to, "\nsettled by the seed")?;
+        let width = report.settled.iter().map(|setting| setting.path.len()).max().unwrap_or(0);
+        for Setting { path, value, of } in &report.settled {
+            writeln!(to, "  {path:width$}  {value}  {}", styled(FAINT, &format!("of {of}")))?;
+        }
+    }
     if !report.expectations.is_empty() {
         writeln!(to, "\nexpectations")?;
         expectations(&report.expectations, to)?;

@@ -19,8 +19,10 @@ use crate::values::Seed;
 
 /// Runs it, and writes what is asked for.
 pub(crate) fn run(arguments: &Trace, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
-    let plan = Arc::new(input::plan(&arguments.file, registry)?);
-    let options = RunOptions { seed: Some(Seed::or_own(arguments.seed, plan.seed)?), ..RunOptions::default() };
+    let plan = input::plan(&arguments.file, registry)?;
+    let seed = Seed::or_own(arguments.seed, plan.seed)?;
+    let plan = input::settled(plan, seed)?;
+    let options = RunOptions { seed: Some(seed), ..RunOptions::default() };
     let limit = limit(&plan, arguments.to)?;
     if arguments.format == Format::Pcapng {
         return pcapng(arguments, &plan, options, limit);

@@ -1,7 +1,6 @@
 //! `wavetank watch`: a scenario's run in the terminal.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use wavetank_scenarios::{Registry, RunOptions, start};
 use wavetank_sim::check;
@@ -17,8 +16,9 @@ use crate::values::Seed;
 
 /// Shows the run until the person quits, then says in a line where it stood.
 pub(crate) fn run(arguments: &Watch, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
-    let plan = Arc::new(input::plan(&arguments.file, registry)?);
+    let plan = input::plan(&arguments.file, registry)?;
     let seed = Seed::or_own(arguments.seed, plan.seed)?;
+    let plan = input::settled(plan, seed)?;
     let options = RunOptions { seed: Some(seed), ..RunOptions::default() };
     let session = start(&plan, &options)?;
     let view = wavetank_tui::Watch {

@@ -85,6 +85,7 @@ pub fn explain(
     jobs: usize,
     mut each: impl FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Explained, ExplainError> {
+    let plan = &plan.settled(seed).map_err(RunError::from)?;
     let outcome = run_guarded(plan, seed, None, limits)?;
     let Some(failure) = outcome.failure else { return Err(ExplainError::NoFailure(seed)) };
     let all = crate::run::run(plan, seed, Record::On, None)?.decisions;

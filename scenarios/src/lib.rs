@@ -17,6 +17,7 @@ pub mod schema;
 pub mod shrink;
 pub mod site;
 mod stray;
+pub mod swarm;
 pub mod testing;
 pub mod trace;
 pub mod units;

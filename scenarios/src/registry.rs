@@ -353,6 +353,7 @@ impl Registry {
         registry.add(crate::kinds::dhcp_server::kind()).add(crate::kinds::dns_server::kind());
         registry.add(crate::kinds::router::kind()).add(crate::kinds::pinger::kind());
         registry.add(crate::kinds::bulk::sender()).add(crate::kinds::bulk::receiver());
+        registry.add(crate::kinds::ntp_server::kind()).add(crate::kinds::sntp_client::kind());
         registry.add(crate::kinds::coap_sensor::kind()).add(crate::kinds::coap_watcher::kind());
         registry.add(crate::kinds::mqtt_broker::kind()).add(crate::kinds::head_end::kind());
         registry.add(crate::kinds::smart_meter::kind());

@@ -243,6 +243,7 @@ impl Drop for Again {
 }
 
 fn run_seed(plan: &Arc<Plan>, seed: u64) -> Result<Snapshot, RunError> {
+    let plan = &plan.settled(seed)?;
     let session = start(plan, &RunOptions { seed: Some(seed), ..RunOptions::default() })?;
     session.run_until(Instant::from_nanos(plan.duration_ns))?;
     Ok(session.finish()?)

@@ -94,7 +94,13 @@ fn like(pattern: &str, text: &str) -> bool {
     if pattern.contains("0x") {
         return text.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, 'x' | '_'));
     }
+    if let Some((least, most)) = text.split_once("..") {
+        return pattern.contains(r"\.\.") && like(pattern, least) && like(pattern, most);
+    }
     let text = text.trim().trim_start_matches(['+', '-']);
+    if pattern.starts_with("^ *-?[0-9]") {
+        return text.chars().all(|c| c.is_ascii_digit());
+    }
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').trim();
     let units =
         ["ns", "us", "µs", "ms", "s", "min", "h", "d", "bit/s", "kbit/s", "Mbit/s", "B", "kB", "KiB", "%", "ppm"];

@@ -193,3 +193,22 @@ fn directions_differ_where_they_are_told_to() {
     assert_eq!((down.latency_ns, down.rate_bits_per_second, down.loss_ppb), (9_000_000, None, 0));
     assert!(up.more.is_none() && down.more.is_some());
 }
+
+/// What a scenario leaves to the seed is settled before the run, told with it, and written out with it.
+#[test]
+fn every_seed_settles_what_is_left_to_it() {
+    let (_, text) = gallery().into_iter().find(|(file, _)| file == "swarm.toml").expect("in the gallery");
+    let plan = plan(&text);
+    let settled: Vec<Arc<Plan>> = (0..20).map(|seed| plan.settled(seed).expect("a plan")).collect();
+    assert!(settled.iter().all(|plan| plan.settings.len() == 11), "{:?}", plan.settings);
+    let counts: std::collections::BTreeSet<usize> = settled.iter().map(|plan| plan.nodes.len()).collect();
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
+    for seed in [3, 4] {
+        let ran = run(&plan, seed, Record::Off, None).expect("runs").snapshot;
+        let written = wavetank_scenarios::shrink::written_out(&text, &plan, seed, None).expect("written");
+        assert!(!written.contains("..") && !written.contains("one_of"), "{written}");
+        let again = self::plan(&written);
+        assert!(again.settings.is_empty());
+        assert_eq!(run(&again, seed, Record::Off, None).expect("runs").snapshot.fingerprint, ran.fingerprint);
+    }
+}

@@ -201,6 +201,7 @@ fn run_with(
     heart: &Heart,
     watch: Option<&Watch>,
 ) -> Result<Ran, RunError> {
+    let plan = &plan.settled(seed)?;
     let polls_per_instant_max = Some(limits.events_per_instant_max);
     let options = RunOptions { seed: Some(seed), given, polls_per_instant_max, ..RunOptions::default() };
     let session = start_watched(plan, &options, watch.cloned(), |_| ())?;

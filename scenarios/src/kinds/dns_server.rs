@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
@@ -27,6 +27,9 @@ pub struct Config {
     /// For how long its answers hold; whole seconds.
     #[serde(default = "defaults::ttl")]
     pub ttl: Time,
+    /// How long it takes to answer one question, one after the other.
+    #[serde(default)]
+    pub delay: Time,
     /// How it answers.
     #[serde(default)]
     pub answers: Answers,
@@ -43,6 +46,14 @@ pub enum Answers {
     Silent,
     /// That it does not want to.
     Refusing,
+    /// That there is no such name (NXDOMAIN), whatever the name.
+    Unknown,
+    /// That it could not find out (SERVFAIL).
+    Failing,
+    /// That the answer is too long for UDP, and without it (TC).
+    Truncated,
+    /// With an address that the name does not have: the next one.
+    Wrong,
     /// With another id than that of the question, as somebody would who guesses it.
     Forged,
 }
@@ -147,6 +158,7 @@ async fn run(node: Node, config: Arc<Config>, known: Arc<Known>, network: Networ
                 })
             });
             if let (Some(len), remote) = heard.await {
+                node.clock().sleep(config.delay.as_duration()).await;
                 // Whoever asked from where no route leads gets no answer.
                 let _ = socket.send_to(&buffer[..len], remote).await;
             }
@@ -158,20 +170,38 @@ async fn run(node: Node, config: Arc<Config>, known: Arc<Known>, network: Networ
 fn answer(node: &Node, config: &Config, known: &Known, bytes: &[u8], buffer: &mut [u8]) -> Option<usize> {
     let question = parse_question(bytes).ok()?;
     node.count("questions", 1);
-    let records = known.records(&question.name);
+    let mut records = known.records(&question.name);
     let rcode = match config.answers {
         Answers::Silent => return None,
         Answers::Refusing => Rcode::Refused,
-        Answers::Honest | Answers::Forged if records.is_empty() => Rcode::NoSuchName,
-        Answers::Honest | Answers::Forged => Rcode::NoError,
+        Answers::Unknown => Rcode::NoSuchName,
+        Answers::Failing => Rcode::ServerFailure,
+        _ if records.is_empty() => Rcode::NoSuchName,
+        Answers::Honest | Answers::Forged | Answers::Truncated | Answers::Wrong => Rcode::NoError,
     };
     if records.is_empty() {
         node.count("questions.unknown", 1);
     }
+    let truncated = config.answers == Answers::Truncated;
+    if truncated {
+        records.clear();
+    }
+    if config.answers == Answers::Wrong {
+        records.iter_mut().for_each(|(_, record)| next_address(record));
+    }
     let ttl = config.ttl.as_duration().as_secs() as u32;
-    let len = respond(bytes, &Reply { rcode, records: &records, ttl, truncated: false }, buffer)?;
+    let len = respond(bytes, &Reply { rcode, records: &records, ttl, truncated }, buffer)?;
     if config.answers == Answers::Forged {
         buffer[1] ^= 0xff;
     }
     Some(len)
+}
+
+/// Somebody else's address.
+fn next_address(record: &mut Record<'_>) {
+    match record {
+        Record::Address(IpAddr::V4(address)) => *address = Ipv4Addr::from_bits(address.to_bits().wrapping_add(1)),
+        Record::Address(IpAddr::V6(address)) => *address = Ipv6Addr::from_bits(address.to_bits().wrapping_add(1)),
+        _ => {}
+    }
 }

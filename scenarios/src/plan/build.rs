@@ -62,6 +62,8 @@ pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut
         tunings: timeline.tunings,
         sides: timeline.sides,
         packets,
+        settings: Vec::new(),
+        unsettled: None,
         given: scenario.given.clone(),
         expectations,
     })

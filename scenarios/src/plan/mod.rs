@@ -23,6 +23,7 @@ use crate::expr::Program;
 use crate::registry::{Config, Kind, Registry};
 pub use crate::schema::impair::{self, Impair};
 pub use crate::schema::{Chance, Cidr, Damage, Direction, NetworkKind, Verdict, What};
+use crate::swarm::{self, Choice, Setting};
 pub use storm::{Storm, Strike};
 use wavetank_sim::hw::{Ailment, Odds};
 pub use wavetank_sim::world::Order;
@@ -66,6 +67,20 @@ pub struct Plan {
     pub given: Vec<Chance>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
+    /// What the seed settled.
+    pub settings: Vec<Setting>,
+    /// What it can be settled from anew.
+    unsettled: Option<Arc<Unsettled>>,
+}
+
+/// A scenario that leaves something to the seed.
+#[derive(Debug)]
+struct Unsettled {
+    name: String,
+    text: String,
+    registry: Registry,
+    /// The seed that its plan is of.
+    seed: u64,
 }
 
 /// A node.
@@ -556,6 +571,46 @@ impl Plan {
     /// # Errors
     /// With everything that is wrong with the file, in its order.
     pub fn read(name: &str, text: &str, registry: &Registry) -> Result<Self, Problems> {
+        let plan = Self::settle(name, text, registry, swarm::own_seed(text))?;
+        if plan.unsettled.is_some() {
+            // What the seed may choose must make a plan, too: the ends of all ranges stand for what lies between.
+            for choice in [Choice::First, Choice::Last] {
+                if let Ok(settled) = swarm::settle(text, choice) {
+                    Self::read_settled(name, &settled.text, registry)?;
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Makes a plan out of a text, with all that is left to the seed as this seed has it.
+    fn settle(name: &str, text: &str, registry: &Registry, seed: u64) -> Result<Self, Problems> {
+        let settled = swarm::settle(text, Choice::Seed(seed));
+        let settled = settled.map_err(|problems| Problems::new(name, text, problems))?;
+        let mut plan = Self::read_settled(name, &settled.text, registry)?;
+        if !settled.settings.is_empty() {
+            let (name, text) = (name.to_owned(), text.to_owned());
+            plan.unsettled = Some(Arc::new(Unsettled { name, text, registry: registry.clone(), seed }));
+            plan.settings = settled.settings;
+        }
+        Ok(plan)
+    }
+
+    /// The plan of a run with this seed. It is this one, unless the scenario leaves something to the seed.
+    ///
+    /// # Errors
+    /// If what the seed chooses does not go together.
+    pub fn settled(self: &Arc<Self>, seed: u64) -> Result<Arc<Self>, Problems> {
+        match &self.unsettled {
+            Some(unsettled) if unsettled.seed != seed => {
+                let Unsettled { name, text, registry, .. } = &**unsettled;
+                Self::settle(name, text, registry, seed).map(Arc::new)
+            }
+            _ => Ok(Arc::clone(self)),
+        }
+    }
+
+    fn read_settled(name: &str, text: &str, registry: &Registry) -> Result<Self, Problems> {
         let (scenario, mut problems) = crate::schema::parse(text);
         // A text that could not be read at all has nothing to be planned.
         let readable = problems.is_empty() || scenario.name.is_some() || !scenario.nodes.is_empty();

@@ -80,6 +80,7 @@ pub struct Ran {
 ///
 /// If no thread can be had, or the world's thread ends.
 pub fn run(plan: &Arc<Plan>, seed: u64, record: Record, given: Option<Arc<Given>>) -> Result<Ran, RunError> {
+    let plan = &plan.settled(seed)?;
     let faults =
         given.as_deref().map_or_else(|| Given::own(plan, seed).decisions.faults, |g| g.decisions.faults.clone());
     let options = RunOptions { seed: Some(seed), record, given, ..RunOptions::default() };

@@ -15,6 +15,7 @@ use wavetank_sim::trace::JsonLines;
 use wavetank_sim::world::{World, WorldConfig};
 
 use crate::build::build;
+use crate::diagnose::Problems;
 use crate::explore::guided::Watch;
 use crate::plan::Plan;
 
@@ -54,6 +55,9 @@ pub enum RunError {
     /// The world's thread ended.
     #[error(transparent)]
     Ended(#[from] Ended),
+    /// What the seed chose of the scenario's ranges does not go together.
+    #[error("{}", crate::testing::narrated(.0))]
+    Unsettled(#[from] Problems),
 }
 
 impl RunError {
@@ -92,9 +96,9 @@ pub(crate) fn start_watched(
     watch: Option<Watch>,
     prepare: impl FnOnce(&mut World) + Send + 'static,
 ) -> Result<Session, RunError> {
-    let (plan, options) = (Arc::clone(plan), options.clone());
-    let mut config =
-        WorldConfig { seed: options.seed.unwrap_or(plan.seed), order: plan.order, ..WorldConfig::default() };
+    let seed = options.seed.unwrap_or(plan.seed);
+    let (plan, options) = (plan.settled(seed)?, options.clone());
+    let mut config = WorldConfig { seed, order: plan.order, ..WorldConfig::default() };
     if let Some(polls_max) = options.polls_per_instant_max {
         config.polls_per_instant_max = polls_max;
     }

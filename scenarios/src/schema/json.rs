@@ -75,11 +75,37 @@ fn kind_rule(kind: &dyn crate::registry::Kind) -> Value {
 }
 
 fn property(field: &Field, registry: &Registry) -> Value {
-    let mut schema = value(field.shape, registry);
+    let mut schema = or_left_open(value(field.shape, registry), field.shape);
     if let Some(object) = schema.as_object_mut() {
         object.insert("description".into(), field.doc.into());
     }
     schema
+}
+
+/// What holds one quantity or word may be left to the seed.
+fn or_left_open(settled: Value, shape: Shape) -> Value {
+    let range = match shape {
+        Shape::Integer { .. } => json!({ "type": "string", "pattern": "^ *-?[0-9]+ *\\.\\. *-?[0-9]+ *$" }),
+        Shape::Time
+        | Shape::SignedTime
+        | Shape::Rate
+        | Shape::Size
+        | Shape::Probability
+        | Shape::ProbabilityOr(_)
+        | Shape::SizeOr(_)
+        | Shape::Fault
+        | Shape::Word(_) => Value::Null,
+        _ => return settled,
+    };
+    let choice = json!({
+        "type": "object",
+        "description": "One of these, as the seed draws.",
+        "properties": { "one_of": { "type": "array", "items": settled, "minItems": 1 } },
+        "required": ["one_of"],
+        "additionalProperties": false,
+    });
+    let any: Vec<Value> = [settled, range, choice].into_iter().filter(|schema| !schema.is_null()).collect();
+    json!({ "anyOf": any })
 }
 
 fn value(shape: Shape, registry: &Registry) -> Value {

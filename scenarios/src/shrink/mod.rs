@@ -13,13 +13,14 @@
 pub(crate) mod ddmin;
 mod draft;
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use self::draft::Draft;
 use crate::explore::{FailureKind, Limits, Signature, run_guarded, threads};
 use crate::run::{Given, Record, RunError};
-use crate::{Plan, Registry};
+use crate::{Plan, Problems, Registry, swarm};
 
 /// What is to be shrunk.
 pub struct Case<'a> {
@@ -107,6 +108,9 @@ pub enum ShrinkError {
 ///
 /// If the seed does not fail, its run cannot be had again from what was written down of it, or `each` breaks.
 pub fn shrink(case: &Case<'_>, each: impl FnMut(Step) -> ControlFlow<()>) -> Result<Shrunk, ShrinkError> {
+    // What was left to the seed is written out: a smaller scenario would draw otherwise.
+    let settled = settled(case.name, case.text, case.seed)?;
+    let case = &Case { text: &settled, ..*case };
     let plan = Arc::new(read(case, case.text).map_err(ShrinkError::Scenario)?);
     let outcome = run_guarded(&plan, case.seed, None, &case.limits)?;
     let Some(failure) = outcome.failure else {
@@ -149,9 +153,16 @@ pub fn shrink(case: &Case<'_>, each: impl FnMut(Step) -> ControlFlow<()>) -> Res
 ///
 /// If the run cannot be had.
 pub fn written_out(text: &str, plan: &Arc<Plan>, seed: u64, given: Option<Arc<Given>>) -> Result<String, ShrinkError> {
+    let (plan, text) = (&plan.settled(seed).map_err(RunError::from)?, settled(&plan.name, text, seed)?);
     let decided = crate::run::run(plan, seed, Record::On, given)?.decisions.to_toml(plan);
-    let draft = Draft::new(text, seed, plan, &decided).map_err(|error| ShrinkError::Scenario(error.to_string()))?;
+    let draft = Draft::new(&text, seed, plan, &decided).map_err(|error| ShrinkError::Scenario(error.to_string()))?;
     Ok(draft.meant_to_fail().text())
+}
+
+/// A scenario with all that it leaves to the seed as this seed has it.
+fn settled<'t>(name: &str, text: &'t str, seed: u64) -> Result<Cow<'t, str>, ShrinkError> {
+    swarm::settled(text, seed)
+        .map_err(|problems| ShrinkError::Scenario(crate::testing::narrated(&Problems::new(name, text, problems))))
 }
 
 fn read(case: &Case<'_>, text: &str) -> Result<Plan, String> {

@@ -374,18 +374,18 @@ macro_rules! in_text {
                 json_schema!({
                     "type": "string",
                     "description": format!("{}: {}", $dimension.name, $dimension.examples),
-                    "pattern": $pattern,
+                    "pattern": format!("^({0})(\\.\\.({0}))?$", $pattern),
                 })
             }
         }
     };
 }
 
-in_text!(Time, TIME, r"^\s*\+?[0-9]+(\.[0-9]+)?\s*(ns|us|µs|ms|s|min|h|d)\s*$");
-in_text!(SignedTime, TIME, r"^\s*[+-]?[0-9]+(\.[0-9]+)?\s*(ns|us|µs|ms|s|min|h|d)\s*$");
-in_text!(Rate, RATE, r"^\s*\+?[0-9]+(\.[0-9]+)?\s*[kMG]?bit/s\s*$");
-in_text!(Size, SIZE, r"^\s*\+?[0-9]+(\.[0-9]+)?\s*(k|M|G|Ki|Mi|Gi)?B\s*$");
-in_text!(Probability, PROBABILITY, r"^\s*\+?[0-9]+(\.[0-9]+)?\s*(%|ppm|ppb)\s*$");
+in_text!(Time, TIME, r"\s*\+?[0-9]+(\.[0-9]+)?\s*(ns|us|µs|ms|s|min|h|d)\s*");
+in_text!(SignedTime, TIME, r"\s*[+-]?[0-9]+(\.[0-9]+)?\s*(ns|us|µs|ms|s|min|h|d)\s*");
+in_text!(Rate, RATE, r"\s*\+?[0-9]+(\.[0-9]+)?\s*[kMG]?bit/s\s*");
+in_text!(Size, SIZE, r"\s*\+?[0-9]+(\.[0-9]+)?\s*(k|M|G|Ki|Mi|Gi)?B\s*");
+in_text!(Probability, PROBABILITY, r"\s*\+?[0-9]+(\.[0-9]+)?\s*(%|ppm|ppb)\s*");
 
 #[cfg(test)]
 mod tests {

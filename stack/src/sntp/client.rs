@@ -171,7 +171,9 @@ impl<'a, 'r, C: Clock + ?Sized, W: WallClock + ?Sized, R: Rng> Client<'a, 'r, C,
                         }
                         Error::Kissed(_) => {
                             shunned |= 1 << at;
-                            self.options.interval_max
+                            // Another one may serve us.
+                            let is_alone = (0..servers.len().min(32)).all(|i| shunned >> i & 1 == 1);
+                            if is_alone { self.options.interval_max } else { self.options.retry }
                         }
                         _ => {
                             let wait = self.options.retry * (1 << failures.min(10));
