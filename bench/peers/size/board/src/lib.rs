@@ -12,7 +12,7 @@ use core::task::{Context, Waker};
 
 use critical_section as _;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
-use rand_core::TryRng;
+use rand_core::{TryCryptoRng, TryRng};
 use static_cell::ConstStaticCell;
 
 #[cfg(target_arch = "arm")]
@@ -106,6 +106,9 @@ impl TryRng for Entropy {
         Ok(())
     }
 }
+
+/// So that firmware with keys links; it never runs.
+impl TryCryptoRng for Entropy {}
 
 /// Wakes whoever waits at once, to look whether it is time.
 struct Hasty;

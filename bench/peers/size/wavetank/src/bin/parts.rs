@@ -48,6 +48,10 @@ async fn main(_spawner: Spawner) {
     let parts = join(parts, slaac(&stack));
     #[cfg(feature = "ping")]
     let parts = join(parts, ping(&stack));
+    #[cfg(feature = "mdns")]
+    let parts = join(parts, mdns(&stack));
+    #[cfg(feature = "tls")]
+    let parts = join(parts, tls(&stack));
     runner.run_with(join(parts, async {})).await;
 }
 
@@ -163,6 +167,36 @@ async fn coap_server(stack: &Stack<'_>) {
 #[cfg(feature = "slaac")]
 async fn slaac(stack: &Stack<'_>) {
     let _ = wavetank_stack::slaac::Client::new(stack, &Time, size_board::Entropy).run(|_| ()).await;
+}
+
+#[cfg(feature = "mdns")]
+async fn mdns(stack: &Stack<'_>) {
+    use wavetank_stack::mdns::{Responder, Service};
+
+    let services = [Service { instance: "Sensor", kind: "_http._tcp", port: 80, text: &["path=/status"] }];
+    let _ = Responder::new(stack, &Time, size_board::Entropy, "sensor", &services).run(|_| ()).await;
+}
+
+#[cfg(feature = "tls")]
+async fn tls(stack: &Stack<'_>) {
+    use wavetank_stack::time::{SetClock, WallClock as _};
+    use wavetank_stack::tls::{Memory, Trust, connect};
+
+    let wall = SetClock::new(Time);
+    wall.set_unix_micros(core::hint::black_box(1));
+    let root = core::hint::black_box([0_u8; 4]);
+    let trust = Trust::Roots { certificates: &[&root], name: "hub.example", clock: &wall };
+    loop {
+        let hub = SocketAddr::new(HUB, 443);
+        if let Ok(stream) = tcp::Stream::connect(stack, hub, tcp::Options::default()).await {
+            let mut memory = Memory::<4_400, 1_024>::new();
+            if let Ok(mut stream) = connect(stream, &mut memory, &trust, size_board::Entropy).await {
+                let _ = stream.write_all(b"21.5").await;
+                let _ = stream.flush().await;
+            }
+        }
+        pause().await;
+    }
 }
 
 #[cfg(feature = "ping")]
