@@ -13,7 +13,7 @@ pub(super) const SYSTEM: System = System {
     scenario: r#"
 version = 1
 name = "Off by one where the sequence wraps"
-duration = "4s"
+duration = "8s"
 [profile.air]
 latency = "1ms"
 jitter = "1ms"
@@ -36,6 +36,9 @@ never = 'metric("sink", "refused.together") > 20'
     seeds_max: 200,
 };
 
+/// No sample.
+const HELLO: u64 = 256;
+
 fn kinds(build: Build) -> Registry {
     const METRICS: &[Metric] =
         &[Metric { name: "refused.together", doc: "samples refused since the last that was not" }];
@@ -49,7 +52,11 @@ async fn sink(host: Host) -> Exit {
     let socket = host.socket(7);
     let mut last = 255_u8;
     loop {
-        let ([sample], _) = socket.receive().await;
+        let ([sample], from) = socket.receive().await;
+        if sample == HELLO {
+            socket.send([HELLO], from).await;
+            continue;
+        }
         let sample = sample as u8;
         let is_newer = match host.build {
             Build::Planted => sample > last || (sample == 0 && last == 255),
@@ -66,6 +73,13 @@ async fn sink(host: Host) -> Exit {
 
 async fn source(host: Host) -> Exit {
     let socket = host.socket(0);
+    // A gap at the beginning, while nobody knows the sink's address, would be too wide for one byte.
+    loop {
+        socket.send([HELLO], at("10.0.0.1:7")).await;
+        if host.within_ms(50, socket.receive::<1>()).await.is_some() {
+            break;
+        }
+    }
     for sample in 0..300_u64 {
         socket.send([sample % 256], at("10.0.0.1:7")).await;
         host.sleep_ms(10).await;
