@@ -40,6 +40,15 @@ fn what_sometimes_should_hold_and_never_does_is_told() {
 }
 
 #[test]
+fn seeds_that_are_run_twice_come_out_the_same() {
+    let output = wavetank(&["explore", FIRST_LIGHT, "--seeds", "5", "--verify", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(json(&output)["failures"], 0);
+    let guided = wavetank(&["explore", FIRST_LIGHT, "--verify", "--guided", "found"]);
+    assert_eq!(guided.status.code(), Some(2));
+}
+
+#[test]
 fn a_guided_search_writes_down_what_fails_and_it_fails_again() {
     let folder = tempfile::tempdir().unwrap();
     let found = folder.path().join("found");

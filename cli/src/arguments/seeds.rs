@@ -39,6 +39,9 @@ pub(crate) struct Explore {
     /// scenario of its own into this folder. Runs share this process.
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, conflicts_with_all = ["results", "stall"])]
     pub(crate) guided: Option<PathBuf>,
+    /// Runs each seed twice, each time in another order of processes; one that comes out differently is a failure.
+    #[arg(long, conflicts_with = "guided")]
+    pub(crate) verify: bool,
     /// Prints one JSON object instead of the summary.
     #[arg(long)]
     pub(crate) json: bool,

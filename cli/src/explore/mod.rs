@@ -3,6 +3,7 @@
 mod guided;
 mod report;
 mod results;
+mod verify;
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -53,6 +54,9 @@ pub(crate) fn run(arguments: &Explore, registry: &Registry, out: &mut impl Write
     let mut line = Line::new();
     let flow = pool::explore(&task, order, &command, |news| {
         if let News::Outcome(outcome) = news {
+            if arguments.verify {
+                search.fingerprints.push(outcome.fingerprint.clone());
+            }
             if let Some(group) = search.take(&outcome) {
                 line.above(&found_line(outcome.seed, group));
             }
@@ -73,6 +77,10 @@ pub(crate) fn run(arguments: &Explore, registry: &Registry, out: &mut impl Write
     }
     if let Some(results) = results {
         results.finish().map_err(Trouble::Input)?;
+    }
+    let interrupted = interrupt.was_pressed();
+    if arguments.verify && !interrupted {
+        verify::run(&task, &mut search, &command, &mut line, &interrupt)?;
     }
     let interrupted = interrupt.was_pressed();
     let wandering = if interrupted { Vec::new() } else { wandering(&task, &search.groups, &command)? };
@@ -96,6 +104,8 @@ struct Search {
     events: u64,
     groups: Groups,
     untested: Untested,
+    /// What each seed came to, in their order.
+    fingerprints: Vec<String>,
 }
 
 impl Search {
@@ -108,6 +118,7 @@ impl Search {
             events: 0,
             groups: Groups::default(),
             untested: Untested::default(),
+            fingerprints: Vec::new(),
         }
     }
 
