@@ -2,7 +2,7 @@
 //!
 //! It forwards by longest prefix, resolves its neighbours by ARP and neighbour discovery, lets packets expire, tells
 //! senders what became of theirs by ICMP, and cuts IPv4 packets into fragments where they may be. Besides, it can
-//! translate addresses ([`nat`]) and let nobody in who was not asked ([`Firewall`]).
+//! translate addresses ([`Nat`]) and let nobody in who was not asked ([`Firewall`]).
 //!
 //! Deliberately not here: routing protocols, router advertisements, multicast forwarding, IP options, VLANs. Checksums of
 //! what comes are not looked at: links that damage frames look at what they have touched.
