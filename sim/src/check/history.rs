@@ -3,7 +3,7 @@
 //!
 //! An object is a register that holds a number or nothing; a key-value store is a register a key. A node says what it
 //! asks when it asks ([`Node::call`](crate::node::Node::call)) and what it was told; an answer that never came leaves the
-//! operation open, and it may have taken effect or not. Objects of other kinds are checked by [`linear`](super::linear)
+//! operation open, and it may have taken effect or not. Objects of other kinds are checked by [`linear`]
 //! with a model of their own, on histories that their users keep.
 
 use std::fmt;
