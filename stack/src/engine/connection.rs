@@ -10,7 +10,7 @@ use smoltcp::{
 use super::{
     frontier::Frontier,
     neighbours::Lease,
-    packet::{halves, key},
+    packet::{address, halves, joined, key},
     port::Header,
     wakes::{Waiter, Wakes, is_waited},
 };
@@ -40,6 +40,16 @@ impl Flow {
             remote: halves(key(remote.0)),
             ports: u32::from(local.1) << 16 | u32::from(remote.1),
         }
+    }
+
+    /// Our end.
+    pub(crate) fn local(&self) -> SocketAddr {
+        SocketAddr::new(address(joined(self.local)), (self.ports >> 16) as u16)
+    }
+
+    /// The other end.
+    pub(crate) fn remote(&self) -> SocketAddr {
+        SocketAddr::new(address(joined(self.remote)), self.ports as u16)
     }
 
     #[inline]
@@ -79,6 +89,7 @@ pub(crate) enum Role {
 #[cfg_attr(feature = "alloc", repr(C, align(64)))]
 pub(crate) struct Connection<'r> {
     // Finding it, and having it in the lists.
+    /// Of a connection that is or was in the index; it keeps it.
     pub(crate) flow: Flow,
     /// Whether the flow is in the index.
     pub(crate) indexed: bool,
@@ -119,16 +130,12 @@ pub(crate) struct Connection<'r> {
     pub(crate) error: Option<Error>,
     /// In the free list, or in one of its listener's.
     pub(crate) queue: Link,
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
     /// When an orphan is given up; `None` until egress has told the time.
     pub(crate) linger_until: Option<Instant>,
 }
 
 /// After how long smoltcp retransmits at the earliest (RFC 6298, section 2.4).
 pub(crate) const RETRANSMISSION_MIN: Duration = Duration::from_secs(1);
-
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0);
 
 impl<'r> Connection<'r> {
     /// A free slot over `set`, which holds one socket with its buffers or is to get one.
@@ -156,8 +163,6 @@ impl<'r> Connection<'r> {
             handles: 0,
             error: None,
             queue: Link::APART,
-            local: NOWHERE,
-            remote: NOWHERE,
             linger_until: None,
         }
     }

@@ -134,7 +134,7 @@ impl Core<'_> {
             let way = match header {
                 Some(header) => header,
                 None => {
-                    let (to, from, heard) = (slot.remote.ip(), slot.local.ip(), slot.heard);
+                    let (to, from, heard) = (slot.flow.remote().ip(), slot.flow.local().ip(), slot.heard);
                     match self.way(to, from, Some(heard), now) {
                         Way::To(found, lease) => {
                             let slot = &mut self.tables.connections.slots[at as usize];

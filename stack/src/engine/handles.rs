@@ -43,8 +43,6 @@ impl Core<'_> {
         let slot = &mut connections.slots[at as usize];
         slot.role = Role::Held;
         slot.handles = 1;
-        slot.local = (from, port).into();
-        slot.remote = remote;
         let (local, peer) = ((smol(from), port), (smol(to), remote.port()));
         let connected = slot.socket_mut().connect(self.iface.context(), peer, local);
         debug_assert!(connected.is_ok(), "a free slot's socket is closed, and the addresses were checked");
@@ -235,7 +233,7 @@ impl Core<'_> {
     /// Our end, and the other.
     pub(crate) fn ends(&self, at: u32) -> (SocketAddr, SocketAddr) {
         let slot = &self.tables.connections.slots[at as usize];
-        (slot.local, slot.remote)
+        (slot.flow.local(), slot.flow.remote())
     }
 
     pub(crate) fn set_options(&mut self, at: u32, options: &Options) {

@@ -170,6 +170,21 @@ pub(crate) fn halves(key: u128) -> [u64; 2] {
     [key as u64, (key >> 64) as u64]
 }
 
+/// What [`halves`] took apart.
+#[inline]
+pub(crate) fn joined([low, high]: [u64; 2]) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
+}
+
+/// The address of a [`key`]. IPv4 within IPv6 is no address of a packet (RFC 4291, section 2.5.5.2).
+#[inline]
+pub(crate) fn address(key: u128) -> IpAddr {
+    match key >> 32 {
+        0xffff => IpAddr::V4((key as u32).into()),
+        _ => IpAddr::V6(key.into()),
+    }
+}
+
 #[inline]
 pub(crate) fn ethertype(address: IpAddr) -> [u8; 2] {
     match address {

@@ -47,7 +47,7 @@ impl Core<'_> {
         }
         match self.tables.listeners.find(local.0, local.1) {
             Some(listener) if opens => {
-                let at = self.open_pending(listener, flow, local, remote).ok_or(Reason::BacklogFull)?;
+                let at = self.open_pending(listener, flow, local).ok_or(Reason::BacklogFull)?;
                 self.feed(at, packet, from, false, room, now);
                 Ok(())
             }
@@ -72,7 +72,7 @@ impl Core<'_> {
     }
 
     /// A connection for a SYN, if the backlog and the table have room.
-    fn open_pending(&mut self, listener: u32, flow: Flow, local: (IpAddr, u16), remote: (IpAddr, u16)) -> Option<u32> {
+    fn open_pending(&mut self, listener: u32, flow: Flow, local: (IpAddr, u16)) -> Option<u32> {
         let connections = &mut self.tables.connections;
         let of = &mut self.tables.listeners.slots[listener as usize];
         if of.children >= of.backlog {
@@ -83,8 +83,6 @@ impl Core<'_> {
         let listened = slot.socket_mut().listen((smol(local.0), local.1));
         debug_assert!(listened.is_ok(), "a free slot's socket is closed, and the port is not zero");
         slot.role = Role::Pending(listener);
-        slot.local = local.into();
-        slot.remote = remote.into();
         of.children += 1;
         of.pending.push_back(&mut connections.slots, |slot| &mut slot.queue, at);
         connections.index(at, flow);

@@ -24,6 +24,10 @@ impl<T> Storage<'_, T> {
             #[cfg(feature = "alloc")]
             Storage::Grown(items) => {
                 let index = u32::try_from(items.len()).ok()?;
+                if items.len() == items.capacity() {
+                    // Doubled, as a vector does by itself, but from one on: most devices have one or two of a kind.
+                    items.reserve_exact(items.len().max(1));
+                }
                 items.push(make());
                 Some(index)
             }
