@@ -4,7 +4,7 @@
 //! the guardian lets pass must be answered; what it calls severe must be refused; and nothing that is ambiguous may have its
 //! connection used on.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
@@ -122,14 +122,24 @@ fn latin1(text: &str) -> Vec<u8> {
         .collect()
 }
 
+/// After how long a server that says nothing is told that nothing more comes. Sooner, and the end would race with what it
+/// still has to answer.
+const SILENCE: Duration = Duration::from_secs(1);
+/// How long it may take then.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The statuses of what came back.
 fn ask(address: &str, bytes: &[u8]) -> Outcome<Vec<u16>> {
     let mut connection = TcpStream::connect(address)?;
-    connection.set_read_timeout(Some(Duration::from_secs(5)))?;
+    connection.set_read_timeout(Some(SILENCE))?;
     // A server that refuses may have stopped listening before all is said.
-    let said = connection.write_all(bytes).and_then(|()| connection.shutdown(Shutdown::Write));
+    let said = connection.write_all(bytes);
     let mut answer = Vec::new();
-    let heard = connection.read_to_end(&mut answer);
+    let mut heard = connection.read_to_end(&mut answer);
+    if heard.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)) {
+        connection.set_read_timeout(Some(PATIENCE))?;
+        heard = connection.shutdown(Shutdown::Write).and_then(|()| connection.read_to_end(&mut answer));
+    }
     if answer.is_empty() {
         said?;
         heard?;
