@@ -15,12 +15,12 @@ pub(super) const SYSTEM: System = System {
     scenario: r#"
 version = 1
 name = "An answer that is cached for ever"
-duration = "6s"
+duration = "7s"
 calm_after = "3s"
 [profile.air]
 latency = "2ms"
 jitter = "1ms"
-loss = "1 %"
+loss = "0.5 %"
 [node.directory]
 kind = "directory"
 address = "10.0.0.1/24"
@@ -44,7 +44,7 @@ jitter = "2s"
 [[expect]]
 name = "clients find the service again"
 stable = 'max("client-*", "unanswered") < 8'
-within = "2s"
+within = "3s"
 "#,
     kinds,
     seeds_max: 20,
