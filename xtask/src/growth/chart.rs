@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::Point;
 
-const WIDTH: f64 = 640.0;
+const WIDTH: f64 = 660.0;
 const HEIGHT: f64 = 320.0;
 /// Left, top, right and bottom of the plot.
 const PLOT: [f64; 4] = [64.0, 24.0, 620.0, 270.0];
