@@ -43,6 +43,8 @@ pub mod time;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod udp;
+#[cfg(feature = "update")]
+pub mod update;
 
 pub use address::{Cidr, ParseCidrError, Route};
 pub use claim::{Claim, Claiming};
