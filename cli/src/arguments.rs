@@ -176,7 +176,7 @@ pub(crate) struct Security {
     pub(crate) device_secret_file: Option<PathBuf>,
     /// The Ed25519 key that firmware must be signed with, 64 hex digits [default: it need not be signed].
     #[arg(long, value_name = "HEX", value_parser = values::public_key)]
-    pub(crate) firmware_key: Option<[u8; 32]>,
+    pub(crate) firmware_key: Option<wavetank_scenarios::hub::firmware::PublicKey>,
 }
 
 /// `wavetank completions`.

@@ -70,8 +70,8 @@ pub(crate) fn forward(text: &str) -> Result<Forward, String> {
 
 /// Reads 64 hex digits.
 #[cfg(feature = "serve")]
-pub(crate) fn public_key(text: &str) -> Result<[u8; 32], &'static str> {
-    wavetank_scenarios::hub::firmware::unhex(text).ok_or("a key is 64 hex digits")
+pub(crate) fn public_key(text: &str) -> Result<wavetank_scenarios::hub::firmware::PublicKey, &'static str> {
+    text.parse().map_err(|_| "a key is 64 hex digits")
 }
 
 /// Reads `250ms`.

@@ -131,9 +131,8 @@ fn any_manifest() -> impl Strategy<Value = Manifest> {
             minimum: one.min(other),
             length,
             sha256: Digest(sha256),
-            signature: signature.map(|(first, second)| {
-                Signature([first, second].concat().try_into().expect("two halves"))
-            }),
+            signature: signature
+                .map(|(first, second)| Signature([first, second].concat().try_into().expect("two halves"))),
         },
     )
 }

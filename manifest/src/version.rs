@@ -40,7 +40,8 @@ impl FromStr for Version {
     type Err = InvalidVersion;
 
     fn from_str(text: &str) -> Result<Self, InvalidVersion> {
-        let mut numbers = text.split('.').map(|digits| decimal(digits, 5).and_then(|number| u16::try_from(number).ok()));
+        let mut numbers =
+            text.split('.').map(|digits| decimal(digits, 5).and_then(|number| u16::try_from(number).ok()));
         match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
             (Some(Some(major)), Some(Some(minor)), Some(Some(patch)), None) => Ok(Self { major, minor, patch }),
             _ => Err(InvalidVersion),

@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn what_overlaps_or_is_too_small_is_refused() {
-        let check = |a: Range<u32>, b: Range<u32>, state: Range<u32>| Layout { a, b, state }.check(&mut Chip::<8>::new(16));
+        let check =
+            |a: Range<u32>, b: Range<u32>, state: Range<u32>| Layout { a, b, state }.check(&mut Chip::<8>::new(16));
         assert_eq!(check(0..2_048, 2_048..4_096, 4_096..5_120), Ok(()));
         assert_eq!(check(0..2_048, 1_536..4_096, 4_096..5_120), Err(LayoutError::Overlap));
         assert_eq!(check(0..2_048, 2_048..4_096, 1_024..2_048), Err(LayoutError::Overlap));

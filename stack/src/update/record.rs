@@ -142,8 +142,7 @@ impl Record {
         let (version, rest) = decode(rest)?;
         let (&sha256, rest) = rest.split_first_chunk::<32>()?;
         let why = *Why::ALL.get(usize::from(why))?;
-        let given_up =
-            flag(given_up)?.then_some(GivenUp { version, sha256: Digest(sha256), why, told: flag(told)? });
+        let given_up = flag(given_up)?.then_some(GivenUp { version, sha256: Digest(sha256), why, told: flag(told)? });
         let good = if flag(good)? { Slot::B } else { Slot::A };
         (format == FORMAT && rest.is_empty()).then_some(Self { good, trial, minimum, given_up })
     }

@@ -254,10 +254,16 @@ fn an_update_is_fetched_tried_and_kept_and_what_is_older_is_not_run_again() {
     assert_eq!((second.slot, second.on_trial, second.manifest.version), (Slot::B, true, Version::new(2, 0, 0)));
     let mut updater = updater(&mut chip, Slot::B);
     let status = run(updater.status()).expect("readable");
-    assert_eq!((status.version, status.on_trial, status.minimum), (Some(Version::new(2, 0, 0)), true, Version::default()));
+    assert_eq!(
+        (status.version, status.on_trial, status.minimum),
+        (Some(Version::new(2, 0, 0)), true, Version::default())
+    );
     assert_eq!(run(updater.start(&manifest(3, 0), &trust())), Err(StartError::OnTrial));
     run(updater.confirm()).expect("kept");
-    assert_eq!(run(updater.status()).map(|status| (status.on_trial, status.minimum)), Ok((false, Version::new(2, 0, 0))));
+    assert_eq!(
+        run(updater.status()).map(|status| (status.on_trial, status.minimum)),
+        Ok((false, Version::new(2, 0, 0)))
+    );
     assert_eq!(run(updater.start(&manifest(1, 0), &trust())), Err(Refusal::Old.into()));
     assert_eq!(run(updater.start(&manifest(2, 2), &trust())), Err(Refusal::Running.into()));
     assert_eq!(booted(&mut chip, Reset::Program).slot, Slot::B);

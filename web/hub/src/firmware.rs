@@ -1,91 +1,69 @@
 //! Firmware that the hub hands out: images, what they are, and who vouches for them.
 
-use std::fmt;
-
-use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// What an image is. Devices are told this before they fetch it, and check it with what they have fetched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// What kind of firmware, such as `thermostat`.
-    pub name: String,
-    /// Which version of it.
-    pub version: String,
-    /// How many bytes.
-    pub length: u64,
-    /// The image's hash, in hex digits.
-    pub sha256: String,
-    /// An Ed25519 signature of [`Manifest::signed_text`], in hex digits; empty if nobody has signed.
-    pub signature: String,
-}
+pub use wavetank_manifest::{
+    ImageError, InvalidName, InvalidVersion, Manifest, Name, PublicKey, Signature, SignatureError, Version,
+};
 
 /// Why an image is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FirmwareError {
-    /// Names and versions stand in paths.
-    #[error("a name or a version is 1 to 64 ASCII letters, digits, `.`, `_` or `-`, and begins with a letter or digit")]
-    Name,
-    /// There is nothing to run.
-    #[error("the image is empty")]
-    Empty,
+    /// Names stand in paths.
+    #[error("{0}")]
+    Name(#[from] InvalidName),
+    /// Devices have to know which of two versions is the older one.
+    #[error("{0}")]
+    Version(#[from] InvalidVersion),
+    /// There is nothing to run, or nobody may.
+    #[error("{0}")]
+    Image(#[from] ImageError),
     /// The hub takes none without.
-    #[error("the image must be signed: `Firmware-Signature`, 128 hex digits")]
+    #[error("the image must be signed: `Firmware-Signature`, 128 lower-case hex digits")]
     Unsigned,
     /// It says something else, or somebody else has made it.
-    #[error("the signature is not one of this image by the hub's key")]
+    #[error(
+        "the signature is not one of this image, its name, its version and its `Firmware-Minimum` by the hub's key"
+    )]
     Signature,
 }
 
-impl Manifest {
-    /// Of this image, if the signature is good.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn new(
-        name: &str,
-        version: &str,
-        image: &[u8],
-        signature: Option<&str>,
-        key: Option<&[u8; 32]>,
-    ) -> Result<Self, FirmwareError> {
-        if !crate::reading::is_plain_name(name) || !crate::reading::is_plain_name(version) {
-            return Err(FirmwareError::Name);
-        }
-        if image.is_empty() {
-            return Err(FirmwareError::Empty);
-        }
-        let manifest = Self {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            length: image.len() as u64,
-            sha256: Hex(&Sha256::digest(image)).to_string(),
-            signature: signature.unwrap_or_default().to_ascii_lowercase(),
-        };
-        if let Some(key) = key {
-            let signature = signature.ok_or(FirmwareError::Unsigned)?;
-            let signature = unhex::<64>(signature).ok_or(FirmwareError::Unsigned)?;
-            let key = VerifyingKey::from_bytes(key).map_err(|_| FirmwareError::Signature)?;
-            let text = manifest.signed_text();
-            key.verify_strict(text.as_bytes(), &Signature::from_bytes(&signature))
-                .map_err(|_| FirmwareError::Signature)?;
-        }
-        Ok(manifest)
+/// The manifest of an image that is put to the hub, if whoever owns `key` vouches for it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn manifest(put: &Put<'_>, image: &[u8], key: Option<&PublicKey>) -> Result<Manifest, FirmwareError> {
+    let minimum = put.minimum.map(str::parse).transpose()?.unwrap_or_default();
+    let mut manifest = Manifest::of(put.name.parse()?, put.version.parse()?, minimum, image)?;
+    if let Some(signature) = put.signature {
+        manifest.signature = Some(signature.to_ascii_lowercase().parse().map_err(|_| FirmwareError::Unsigned)?);
     }
+    let Some(key) = key else { return Ok(manifest) };
+    match manifest.verify(key) {
+        Ok(()) => Ok(manifest),
+        Err(SignatureError::Unsigned) => Err(FirmwareError::Unsigned),
+        Err(_) => Err(FirmwareError::Signature),
+    }
+}
 
-    /// What is signed: a line each for what this is, its name, its version, its length and its hash.
-    #[must_use]
-    pub fn signed_text(&self) -> String {
-        let Self { name, version, length, sha256, .. } = self;
-        format!("wavetank firmware 1\n{name}\n{version}\n{length}\n{sha256}\n")
-    }
+/// What is said of an image that is put to the hub.
+#[derive(Debug, Clone, Copy)]
+pub struct Put<'a> {
+    /// What kind of firmware.
+    pub name: &'a str,
+    /// Which version of it.
+    pub version: &'a str,
+    /// The oldest version that devices run once they have confirmed this one; any, if nothing is said.
+    pub minimum: Option<&'a str>,
+    /// Its signature.
+    pub signature: Option<&'a str>,
+}
 
-    /// Where the hub keeps it.
-    pub(crate) fn place(name: &str, version: &str) -> String {
-        format!("{name}/{version}")
-    }
+/// Where the hub keeps an image and its manifest.
+pub(crate) fn place(name: &str, version: impl std::fmt::Display) -> String {
+    format!("{name}/{version}")
 }
 
 /// How far a version is rolled out.
@@ -93,7 +71,7 @@ impl Manifest {
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
     /// Which version.
-    pub version: String,
+    pub version: Version,
     /// For how many devices in a thousand.
     pub permille: u32,
     /// After so many that failed, nobody else is offered it.
@@ -125,6 +103,8 @@ pub enum UpdateState {
     Offered,
     /// It fetches the image.
     Downloading,
+    /// It runs it, and has yet to prove it.
+    Trying,
     /// It runs it.
     Installed,
     /// It could not fetch or take it.
@@ -139,6 +119,7 @@ impl UpdateState {
         match self {
             Self::Offered => "offered",
             Self::Downloading => "downloading",
+            Self::Trying => "trying",
             Self::Installed => "installed",
             Self::Failed => "failed",
             Self::RolledBack => "rolled back",
@@ -154,9 +135,9 @@ impl UpdateState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
     /// Of what kind of firmware.
-    pub name: String,
+    pub name: Name,
     /// To which version.
-    pub version: String,
+    pub version: Version,
     /// How far it is.
     pub state: UpdateState,
     /// What the device says of it.
@@ -166,57 +147,45 @@ pub struct Update {
     pub since_ms: u64,
 }
 
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// Reads hex digits, two a byte.
-#[must_use]
-pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
-        return None;
-    };
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let bytes: Vec<u8> = pairs.iter().map_while(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect();
-    bytes.try_into().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use ed25519_dalek::{Signer as _, SigningKey};
 
-    use super::{FirmwareError, Hex, Manifest, Rollout, unhex};
+    use super::{
+        FirmwareError, ImageError, InvalidName, InvalidVersion, PublicKey, Put, Rollout, Signature, Version, manifest,
+    };
 
     #[test]
     fn an_image_is_taken_from_those_who_may_sign_it() {
         let key = SigningKey::from_bytes(&[7; 32]);
-        let public = key.verifying_key().to_bytes();
+        let public = PublicKey(key.verifying_key().to_bytes());
         let image = b"code";
-        let plain = Manifest::new("thermostat", "1.2.0", image, None, None).expect("nobody asks for a signature");
-        let signature = Hex(&key.sign(plain.signed_text().as_bytes()).to_bytes()).to_string();
-        let signed = |image: &[u8], version, signature: Option<&str>, key| {
-            Manifest::new("thermostat", version, image, signature, Some(key)).map(|manifest| manifest.length)
-        };
-        assert_eq!(signed(image, "1.2.0", Some(&signature), &public), Ok(4));
-        assert_eq!(signed(image, "1.2.0", None, &public), Err(FirmwareError::Unsigned));
-        assert_eq!(signed(image, "1.2.0", Some("00"), &public), Err(FirmwareError::Unsigned));
-        assert_eq!(signed(b"c0de", "1.2.0", Some(&signature), &public), Err(FirmwareError::Signature));
-        assert_eq!(signed(image, "1.2.1", Some(&signature), &public), Err(FirmwareError::Signature));
-        let other = SigningKey::from_bytes(&[8; 32]).verifying_key().to_bytes();
-        assert_eq!(signed(image, "1.2.0", Some(&signature), &other), Err(FirmwareError::Signature));
-        assert_eq!(signed(image, "../1", Some(&signature), &public), Err(FirmwareError::Name));
-        assert_eq!(signed(b"", "1.2.0", Some(&signature), &public), Err(FirmwareError::Empty));
-        assert_eq!(unhex::<2>("0aF0"), Some([10, 240]));
-        assert_eq!((unhex::<2>("0a"), unhex::<1>("0"), unhex::<1>("+1")), (None, None, None));
+        let put = Put { name: "thermostat", version: "1.2.0", minimum: Some("1.0.0"), signature: None };
+        let plain = manifest(&put, image, None).expect("nobody asks for a signature");
+        let text = plain.signed_text().to_string();
+        let signature = Signature(key.sign(text.as_bytes()).to_bytes()).to_string();
+        let put = Put { signature: Some(&signature), ..put };
+        let signed = |put: Put<'_>, image: &[u8]| manifest(&put, image, Some(&public)).map(|manifest| manifest.length);
+        assert_eq!(signed(put, image), Ok(4));
+        let shouted = signature.to_ascii_uppercase();
+        assert_eq!(signed(Put { signature: Some(&shouted), ..put }, image), Ok(4));
+        assert_eq!(signed(Put { signature: None, ..put }, image), Err(FirmwareError::Unsigned));
+        assert_eq!(signed(Put { signature: Some("00"), ..put }, image), Err(FirmwareError::Unsigned));
+        assert_eq!(signed(put, b"c0de"), Err(FirmwareError::Signature));
+        assert_eq!(signed(Put { version: "1.2.1", ..put }, image), Err(FirmwareError::Signature));
+        assert_eq!(signed(Put { minimum: None, ..put }, image), Err(FirmwareError::Signature));
+        let other = PublicKey(SigningKey::from_bytes(&[8; 32]).verifying_key().to_bytes());
+        assert_eq!(manifest(&put, image, Some(&other)), Err(FirmwareError::Signature));
+        assert_eq!(signed(Put { name: "../1", ..put }, image), Err(FirmwareError::Name(InvalidName)));
+        assert_eq!(signed(Put { version: "1.2", ..put }, image), Err(FirmwareError::Version(InvalidVersion)));
+        assert_eq!(signed(put, b""), Err(FirmwareError::Image(ImageError::Empty)));
+        let forbids_itself = Put { minimum: Some("1.2.1"), ..put };
+        assert_eq!(signed(forbids_itself, image), Err(FirmwareError::Image(ImageError::Minimum)));
     }
 
     #[test]
     fn who_is_among_the_first_stays_so() {
-        let at = |permille| Rollout { version: "2".into(), permille, failures_max: 0 };
+        let at = |permille| Rollout { version: Version::new(2, 0, 0), permille, failures_max: 0 };
         let count = |rollout: &Rollout| (0..1_000).filter(|n| rollout.is_for("t", &format!("d-{n}"))).count();
         assert_eq!((count(&at(0)), count(&at(1_000))), (0, 1_000));
         let few = count(&at(100));

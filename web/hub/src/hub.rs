@@ -12,9 +12,11 @@ use futures_util::future::{Either, select};
 use hyper::rt::{Sleep, Timer};
 use wavetank_web::{Listener, Options, Runtime, Served, serve_with};
 
+use crate::firmware::{Manifest, Name, Rollout};
 use crate::listener::Changes;
 use crate::presence::Presence;
-use crate::{Device, Observer, Reading, RecordError, Recorded, Security, Store, StoreError, StoredReading, api};
+use crate::updates::{self, PutFirmware};
+use crate::{Device, Observer, Reading, RecordError, Recorded, Security, Shelf, Store, StoreError, StoredReading, api};
 
 /// How a hub behaves.
 #[derive(Debug, Clone)]
@@ -146,6 +148,29 @@ impl Hub {
             Poll::Pending
         })
         .await;
+    }
+
+    /// Keeps an image of firmware with its manifest, as `PUT /firmware/:name/:version` does. Nothing is verified: that is
+    /// [`firmware::manifest`](crate::firmware::manifest)'s.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn put_firmware(&self, manifest: &Manifest, image: &[u8]) -> Result<PutFirmware, StoreError> {
+        self.told(updates::put_firmware(self, manifest, image))
+    }
+
+    /// Rolls a version of a firmware out so far, as `PUT /rollouts/:name` does. A device hears of it when it asks.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn roll_out(&self, name: &Name, rollout: &Rollout) -> Result<(), StoreError> {
+        self.told(updates::write(self, Shelf::Rollouts, name, rollout))?;
+        self.inner.changes.note();
+        Ok(())
+    }
+
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        &*self.inner.observer
     }
 
     /// One who is told of what changes, unless there are so many already.

@@ -11,11 +11,11 @@
 //! | `GET /devices/:id/readings?from=17&limit=100` | `{"device":…,"readings":[…],"next":…}`, by sequence; `next` is where the next page begins, or null |
 //! | `GET /devices/:id/readings/:sequence` | one reading, or 404 |
 //! | `GET /health` | 200 `ok` |
-//! | `PUT /firmware/:name/:version` with an image, and `Firmware-Signature` where the hub asks for one; admin | 201 with its manifest, 409 if the version is another image, 422 if nobody vouches for it |
-//! | `GET /firmware`, `GET /firmware/:name/:version/manifest`, `GET /firmware/:name/:version` | what there is; what it is; the image, or the range of it that is asked for |
+//! | `PUT /firmware/:name/:version` with an image, `Firmware-Signature` where the hub asks for one, and `Firmware-Minimum` with the oldest version that may be run once this one is confirmed; admin | 201 with its manifest, 409 if the version is another image, 422 if nobody vouches for it |
+//! | `GET /firmware`, `GET /firmware/:name/:version/manifest`, `GET /firmware/:name/:version` | what there is; what it is, as JSON or with `Accept: text/plain` as the text that is signed; the image, or the range of it that is asked for |
 //! | `PUT /rollouts/:name` with `{"version":"1.2.0","permille":100,"failures_max":3}`, `DELETE`; admin | the roll-out, as `GET /rollouts` has it with how far devices are |
-//! | `GET /devices/:id/update?firmware=thermostat&running=1.1.0` | 200 with the manifest of what it is to run, or 204 |
-//! | `POST /devices/:id/update` with `{"firmware":…,"version":…,"state":"downloading"}`, or `installed`, `failed`, `rolled-back` | 204 |
+//! | `GET /devices/:id/update?firmware=thermostat&running=1.1.0` | 200 with the manifest of what it is to run, as JSON or as text, or 204 |
+//! | `POST /devices/:id/update` with `{"firmware":…,"version":…,"state":"downloading"}`, or `trying`, `installed`, `failed`, `rolled-back` | 204 |
 //! | `POST /devices/:id/commands` with any JSON; admin | 201 with the command's number |
 //! | `GET /devices/:id/commands`, `POST /devices/:id/commands/:number` with `{"answer":…}` | what the device has yet to do; 204 |
 //! | `POST /devices/:id/key`; admin | 201 with the device's key from now on |
@@ -23,6 +23,9 @@
 //!
 //! The admin shows a token as a bearer, or logs in on the page; devices show their keys as bearers, where the hub has a secret
 //! that keys are made from ([`Security`]).
+//!
+//! Versions are three numbers, such as `1.2.0`. What is signed of an image is the text of its [`Manifest`](firmware::Manifest),
+//! by Ed25519; OpenSSL's `pkeyutl -sign -rawin` will do, over the six lines that the manifest begins with.
 //!
 //! An array is stored as a whole or not at all. Times of the hub (`last_heard_ms`, `received_ms`) are milliseconds
 //! since 1970; `at_ms` is whatever the device says.
@@ -55,3 +58,4 @@ pub use store::{Device, RecordError, Recorded, RedbStore, Shelf, Store, StoreErr
 
 #[cfg(feature = "tokio")]
 pub use tokio::{ServeError, run_tokio, serve_tokio};
+pub use updates::PutFirmware;

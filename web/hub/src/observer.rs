@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::StoreError;
+use crate::firmware::Update;
 
 /// Learns of what happens at the hub, as it happens: to count it, to show it, or to check it. It is called in the midst
 /// of a request and so should be quick.
@@ -25,6 +26,11 @@ pub trait Observer: 'static {
     /// So many devices have been heard lately. Told at the start and when it changes.
     fn online(&self, devices: usize) {
         let _ = devices;
+    }
+
+    /// A device is so far with an update, by its own word or by what it asks for.
+    fn updated(&self, device: &str, update: &Update) {
+        let _ = (device, update);
     }
 
     /// The store failed, and whoever asked was told so. A database that has seen an I/O error may refuse everything until
@@ -52,6 +58,10 @@ impl<O: Observer + ?Sized> Observer for Rc<O> {
 
     fn online(&self, devices: usize) {
         O::online(self, devices);
+    }
+
+    fn updated(&self, device: &str, update: &Update) {
+        O::updated(self, device, update);
     }
 
     fn store_failed(&self, error: &StoreError) {

@@ -14,6 +14,7 @@ use sha2::Sha256;
 use wavetank_web::middleware::same_secret;
 use wavetank_web::{Error, Request, Result};
 
+use crate::firmware::PublicKey;
 use crate::{Hub, Shelf};
 
 /// What a hub knows that others do not, and whom it believes.
@@ -24,7 +25,7 @@ pub struct Security {
     /// What the keys of devices are made from. Without, no device needs one.
     pub device_secret: Option<Secret>,
     /// The Ed25519 key that firmware must be signed with. Without, none need be.
-    pub firmware_key: Option<[u8; 32]>,
+    pub firmware_key: Option<PublicKey>,
 }
 
 /// Text that is not shown.

@@ -1,12 +1,12 @@
 //! Firmware and roll-outs over HTTP: what the admin puts there, and what devices ask for and report.
 
-use http::header::LOCATION;
+use http::header::{ACCEPT, LOCATION};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wavetank_web::middleware::BodyLimit;
 use wavetank_web::{App, Content, Error, IntoResponse, Json, Request, Response, Result, StatusCode};
 
-use crate::firmware::{Manifest, Rollout, Update, UpdateState};
+use crate::firmware::{self, Manifest, Name, Put, Rollout, Update, UpdateState, Version};
 use crate::{Hub, Shelf, StoreError, security};
 
 /// What fits on any board that the hub is made for.
@@ -26,25 +26,48 @@ pub(crate) fn add_to(app: &mut App<Hub>) {
 async fn upload(mut request: Request<Hub>) -> Result<Response> {
     security::admin(&request)?;
     let (name, version): (String, String) = (request.param("name")?, request.param("version")?);
-    let signature =
-        request.headers().get("firmware-signature").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (signature, minimum) = (header("firmware-signature"), header("firmware-minimum"));
     let image = request.body_bytes().await?;
+    let put = Put { name: &name, version: &version, minimum: minimum.as_deref(), signature: signature.as_deref() };
     let hub = request.state();
-    let key = hub.config().security.firmware_key.as_ref();
-    let manifest = Manifest::new(&name, &version, &image, signature.as_deref(), key)
+    let manifest = firmware::manifest(&put, &image, hub.config().security.firmware_key.as_ref())
         .map_err(|error| Error::new(StatusCode::UNPROCESSABLE_ENTITY).detail(error.to_string()))?;
-    let place = Manifest::place(&name, &version);
+    match put_firmware(hub, &manifest, &image)? {
+        PutFirmware::New => {
+            let location = format!("/firmware/{}", firmware::place(&manifest.name, manifest.version));
+            Ok((StatusCode::CREATED, [(LOCATION, location)], Json(manifest)).into_response())
+        }
+        PutFirmware::Known => Ok(Json(manifest).into_response()),
+        PutFirmware::Another => {
+            Err(Error::new(StatusCode::CONFLICT).detail("this version is there already, and is another"))
+        }
+    }
+}
+
+/// What became of an image that was put to a hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutFirmware {
+    /// It is there now.
+    New,
+    /// It was there already.
+    Known,
+    /// This version is there already, and is another: what devices have been told of cannot become something else.
+    Another,
+}
+
+/// Keeps an image with its manifest. Nothing is verified.
+pub(crate) fn put_firmware(hub: &Hub, manifest: &Manifest, image: &[u8]) -> Result<PutFirmware, StoreError> {
+    let place = firmware::place(&manifest.name, manifest.version);
     match read::<Manifest>(hub, Shelf::Manifests, &place)? {
-        Some(before) if before == manifest => return Ok(Json(manifest).into_response()),
-        // What devices have been told of cannot become something else.
-        Some(_) => return Err(Error::new(StatusCode::CONFLICT).detail("this version is there already, and is another")),
+        Some(before) if before == *manifest => return Ok(PutFirmware::Known),
+        Some(_) => return Ok(PutFirmware::Another),
         None => {}
     }
     // The manifest comes last: whoever finds it finds the image.
-    hub.store().keep(Shelf::Images, &place, Some(&image))?;
-    write(hub, Shelf::Manifests, &place, &manifest)?;
-    let location = format!("/firmware/{place}");
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(manifest)).into_response())
+    hub.store().keep(Shelf::Images, &place, Some(image))?;
+    write(hub, Shelf::Manifests, &place, manifest)?;
+    Ok(PutFirmware::New)
 }
 
 async fn list_firmware(request: Request<Hub>) -> Result<Json<Value>> {
@@ -54,13 +77,23 @@ async fn list_firmware(request: Request<Hub>) -> Result<Json<Value>> {
 }
 
 fn manifest(request: &Request<Hub>) -> Result<(String, Manifest)> {
-    let place = Manifest::place(&request.param::<String>("name")?, &request.param::<String>("version")?);
+    let place = firmware::place(&request.param::<String>("name")?, request.param::<String>("version")?);
     let manifest = read(request.state(), Shelf::Manifests, &place)?;
     Ok((place, manifest.ok_or_else(|| Error::new(StatusCode::NOT_FOUND).detail("there is no such firmware"))?))
 }
 
-async fn show_manifest(request: Request<Hub>) -> Result<Json<Manifest>> {
-    Ok(Json(manifest(&request)?.1))
+async fn show_manifest(request: Request<Hub>) -> Result<Response> {
+    Ok(answer(&request, manifest(&request)?.1))
+}
+
+/// A manifest, as JSON or as the text that is signed, whichever is asked for.
+fn answer(request: &Request<Hub>, manifest: Manifest) -> Response {
+    let accepted = request.headers().get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    let mut accepted = accepted.flat_map(|value| value.split(','));
+    if accepted.any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == "text/plain")) {
+        return manifest.to_string().into_response();
+    }
+    Json(manifest).into_response()
 }
 
 /// The image, or the part that is asked for: a device goes on where its connection broke.
@@ -85,7 +118,7 @@ pub(crate) fn set_rollout(hub: &Hub, name: &str, rollout: &Rollout) -> Result<()
     if rollout.permille > 1_000 {
         return refused("`permille` must be in 0..=1000".into());
     }
-    if read::<Manifest>(hub, Shelf::Manifests, &Manifest::place(name, &rollout.version))?.is_none() {
+    if read::<Manifest>(hub, Shelf::Manifests, &firmware::place(name, rollout.version))?.is_none() {
         return refused(format!("there is no firmware {name} {}", rollout.version));
     }
     write(hub, Shelf::Rollouts, name, rollout)?;
@@ -129,6 +162,7 @@ fn view(hub: &Hub, name: &str, rollout: &Rollout) -> Result<Value, StoreError> {
 pub(crate) struct Progress {
     pub(crate) offered: u32,
     pub(crate) downloading: u32,
+    pub(crate) trying: u32,
     pub(crate) installed: u32,
     pub(crate) failed: u32,
 }
@@ -137,10 +171,11 @@ impl Progress {
     pub(crate) fn of(hub: &Hub, name: &str, rollout: &Rollout) -> Result<Self, StoreError> {
         let mut progress = Self::default();
         for (_, update) in all::<Update>(hub, Shelf::Updates)? {
-            if update.name == name && update.version == rollout.version {
+            if *update.name == *name && update.version == rollout.version {
                 match update.state {
                     UpdateState::Offered => progress.offered += 1,
                     UpdateState::Downloading => progress.downloading += 1,
+                    UpdateState::Trying => progress.trying += 1,
                     UpdateState::Installed => progress.installed += 1,
                     UpdateState::Failed | UpdateState::RolledBack => progress.failed += 1,
                 }
@@ -158,45 +193,48 @@ impl Progress {
 /// What a device says of itself when it asks.
 #[derive(Deserialize)]
 struct Asks {
-    firmware: String,
-    running: String,
+    firmware: Name,
+    running: Version,
 }
 
 /// The manifest of what the device is to run, or 204.
 async fn offer(request: Request<Hub>) -> Result<Response> {
     let device: String = request.param("id")?;
     security::device(&request, &device)?;
-    let Asks { firmware, running } = request.query()?;
+    let Asks { firmware: name, running } = request.query()?;
     let hub = request.state();
-    let Some(rollout) = read::<Rollout>(hub, Shelf::Rollouts, &firmware)? else {
+    let Some(rollout) = read::<Rollout>(hub, Shelf::Rollouts, &name)? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
     let before = read::<Update>(hub, Shelf::Updates, &device)?
-        .filter(|update| update.name == firmware && update.version == rollout.version);
+        .filter(|update| update.name == name && update.version == rollout.version);
     if running == rollout.version {
         if before.is_some_and(|update| update.state != UpdateState::Installed) {
-            note(hub, &device, &firmware, &running, UpdateState::Installed, String::new())?;
+            note(hub, &device, Said { name, version: running, state: UpdateState::Installed, detail: String::new() })?;
         }
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let has_failed = before.as_ref().is_some_and(|update| update.state.is_failure());
-    let is_open = !Progress::of(hub, &firmware, &rollout)?.is_halted(&rollout);
-    if has_failed || !is_open || !rollout.is_for(&firmware, &device) {
+    let is_open = !Progress::of(hub, &name, &rollout)?.is_halted(&rollout);
+    if has_failed || !is_open || !rollout.is_for(&name, &device) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let manifest = read::<Manifest>(hub, Shelf::Manifests, &Manifest::place(&firmware, &rollout.version))?;
+    let manifest = read::<Manifest>(hub, Shelf::Manifests, &firmware::place(&name, rollout.version))?;
     let manifest = manifest.ok_or_else(|| Error::new(StatusCode::NOT_FOUND).detail("the firmware is gone"))?;
     if before.is_none() {
-        note(hub, &device, &firmware, &rollout.version, UpdateState::Offered, String::new())?;
+        let version = rollout.version;
+        note(hub, &device, Said { name, version, state: UpdateState::Offered, detail: String::new() })?;
     }
-    Ok(Json(manifest).into_response())
+    Ok(answer(&request, manifest))
 }
 
+/// What a device says of its update.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Report {
-    firmware: String,
-    version: String,
+struct Said {
+    #[serde(rename = "firmware")]
+    name: Name,
+    version: Version,
     state: UpdateState,
     #[serde(default)]
     detail: String,
@@ -205,20 +243,22 @@ struct Report {
 async fn report(mut request: Request<Hub>) -> Result<StatusCode> {
     let device: String = request.param("id")?;
     security::device(&request, &device)?;
-    let Report { firmware, version, state, mut detail } = request.body_json().await?;
-    let end = (0..=DETAIL_BYTES_MAX.min(detail.len())).rev().find(|&at| detail.is_char_boundary(at)).unwrap_or(0);
-    detail.truncate(end);
-    note(request.state(), &device, &firmware, &version, state, detail)?;
+    let mut said: Said = request.body_json().await?;
+    let len = said.detail.len();
+    let end = (0..=DETAIL_BYTES_MAX.min(len)).rev().find(|&at| said.detail.is_char_boundary(at)).unwrap_or(0);
+    said.detail.truncate(end);
+    note(request.state(), &device, said)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn note(hub: &Hub, device: &str, name: &str, version: &str, state: UpdateState, detail: String) -> Result<()> {
+fn note(hub: &Hub, device: &str, said: Said) -> Result<()> {
     if !crate::reading::is_plain_name(device) {
         return Err(Error::new(StatusCode::NOT_FOUND).detail("no device has such a name"));
     }
-    let since_ms = hub.now_ms();
-    let update = Update { name: name.to_owned(), version: version.to_owned(), state, detail, since_ms };
+    let Said { name, version, state, detail } = said;
+    let update = Update { name, version, state, detail, since_ms: hub.now_ms() };
     write(hub, Shelf::Updates, device, &update)?;
+    hub.observer().updated(device, &update);
     hub.changes().note();
     Ok(())
 }

@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use support::reading;
 use support::server::Clock;
+use wavetank_hub::firmware::{Manifest, PublicKey};
 use wavetank_hub::{Config, Hub, RedbStore, Secret, Security};
 use wavetank_web::AppService;
 
@@ -111,6 +112,7 @@ fn firmware_is_put_there_once_and_fetched_in_parts() {
     assert_eq!(hub.upload("1.0.0", b"another").status, 409);
     assert_eq!(hub.upload("%2e%2e", b"an image").status, 422);
     assert_eq!(hub.upload("1.0.1", b"").status, 422);
+    assert_eq!(hub.upload("1.0", b"an image").status, 422, "nobody knows which of two such versions is older");
     let whole = hub.get("/firmware/thermostat/1.0.0");
     assert_eq!((whole.status, &whole.bytes[..]), (200, &b"an image"[..]));
     let part =
@@ -126,20 +128,25 @@ fn a_hub_with_a_key_takes_what_is_signed_with_it() {
     let key = SigningKey::from_bytes(&[7; 32]);
     let security = Security {
         admin_token: Some(Secret::new(TOKEN)),
-        firmware_key: Some(key.verifying_key().to_bytes()),
+        firmware_key: Some(PublicKey(key.verifying_key().to_bytes())),
         ..Security::default()
     };
     let hub = Steered::new(security);
     assert_eq!(hub.upload("1.0.0", b"an image").status, 422);
     let unsigned = Steered::open().upload("1.0.0", b"an image").json();
     let hash = unsigned["sha256"].as_str().unwrap();
-    let text = format!("wavetank firmware 1\nthermostat\n1.0.0\n8\n{hash}\n");
+    let text = format!("wavetank firmware 2\nthermostat\n1.0.0\n0.9.0\n8\n{hash}\n");
     let signature: String = key.sign(text.as_bytes()).to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     let bearer = format!("Bearer {TOKEN}");
-    let headers = [("authorization", &*bearer), ("firmware-signature", &*signature)];
+    let headers = [("authorization", &*bearer), ("firmware-signature", &*signature), ("firmware-minimum", "0.9.0")];
     assert_eq!(hub.ask("PUT", "/firmware/thermostat/1.0.0", &headers, "an image").status, 201);
     assert_eq!(hub.ask("PUT", "/firmware/thermostat/1.0.1", &headers, "an image").status, 422);
-    assert_eq!(hub.get("/firmware/thermostat/1.0.0/manifest").json()["signature"], *signature);
+    let manifest = hub.get("/firmware/thermostat/1.0.0/manifest").json();
+    assert_eq!((&manifest["signature"], &manifest["minimum"]), (&json!(signature), &json!("0.9.0")));
+    let text = hub.ask("GET", "/firmware/thermostat/1.0.0/manifest", &[("accept", "text/plain, */*;q=0.1")], "");
+    let manifest = Manifest::parse(&text.bytes).expect("the text that was signed");
+    assert_eq!(manifest.verify(&PublicKey(key.verifying_key().to_bytes())), Ok(()));
+    assert!(text.header("content-type").starts_with("text/plain"));
 }
 
 #[test]
@@ -156,12 +163,14 @@ fn a_roll_out_goes_as_far_as_it_is_told_and_halts_where_it_fails() {
     assert!((15..45).contains(&first.len()), "{} of 100", first.len());
     assert_eq!(hub.offer(first[0], "2.0.0"), None, "it runs it");
     hub.report(first[1], "2.0.0", "downloading");
+    hub.report(first[5], "2.0.0", "trying");
     hub.report(first[2], "2.0.0", "failed");
     assert_eq!(hub.offer(first[2], "1.0.0"), None, "it has tried");
     assert!(hub.offer(first[3], "1.0.0").is_some());
     let view = hub.get("/rollouts/thermostat").json();
     assert_eq!(view["devices"]["installed"], 1);
     assert_eq!((&view["devices"]["downloading"], &view["devices"]["failed"]), (&json!(1), &json!(1)));
+    assert_eq!(view["devices"]["trying"], 1);
     assert_eq!(view["halted"], false);
     hub.report(first[4], "2.0.0", "rolled-back");
     assert_eq!(hub.get("/rollouts").json()["rollouts"][0]["halted"], true);

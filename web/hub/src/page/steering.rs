@@ -47,13 +47,14 @@ struct Steer {
 async fn steer(mut request: Request<Hub>) -> Result<Response> {
     security::admin(&request)?;
     let Steer { firmware, percent } = request.body_form().await?;
-    let Some((name, version)) = firmware.split_once('/') else {
+    let place = firmware.split_once('/').and_then(|(name, version)| Some((name, version.parse().ok()?)));
+    let Some((name, version)) = place else {
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY).detail("no such firmware"));
     };
     let hub = request.state();
     let before = updates::read::<Rollout>(hub, Shelf::Rollouts, name)?;
     let failures_max = before.map_or(3, |before| before.failures_max);
-    let rollout = Rollout { version: version.to_owned(), permille: percent.saturating_mul(10), failures_max };
+    let rollout = Rollout { version, permille: percent.saturating_mul(10), failures_max };
     updates::set_rollout(hub, name, &rollout)?;
     Ok((StatusCode::SEE_OTHER, [(LOCATION, "/")], ()).into_response())
 }
@@ -83,7 +84,7 @@ pub(super) fn write_steering(html: &mut String, request: &Request<Hub>) -> Resul
              <select id=\"firmware\" name=\"firmware\">\n",
         );
         for (place, manifest) in manifests.iter().rev() {
-            let (name, version) = (Text(&manifest.name), Text(&manifest.version));
+            let Manifest { name, version, .. } = manifest;
             write_str(html, format_args!("<option value=\"{}\">{name} {version}</option>\n", Text(place)));
         }
         html.push_str(
@@ -105,19 +106,19 @@ pub(super) fn write_rollouts(html: &mut String, hub: &Hub) -> Result<(), StoreEr
     html.push_str("<h2 id=\"rollouts\">Roll-outs</h2>\n<ul class=\"rollouts\" aria-labelledby=\"rollouts\">\n");
     for (name, rollout) in &rollouts {
         let progress = Progress::of(hub, name, rollout)?;
-        let Progress { offered, downloading, installed, failed } = progress;
+        let Progress { offered, downloading, trying, installed, failed } = progress;
         let (percent, tenths) = (rollout.permille / 10, rollout.permille % 10);
         let tenths = if tenths == 0 { String::new() } else { format!(".{tenths}") };
         let halted = if progress.is_halted(rollout) { "<strong class=\"missing\">Halted</strong> " } else { "" };
-        let all = (offered + downloading + installed + failed).max(1);
+        let all = (offered + downloading + trying + installed + failed).max(1);
         write_str(
             html,
             format_args!(
                 "<li class=\"card\"><p><b>{} {}</b> to {percent}{tenths} % of the devices {halted}</p>\
                  <progress max=\"{all}\" value=\"{installed}\" aria-label=\"installed\"></progress>\
-                 <p class=\"quiet\">{offered} offered, {downloading} downloading, {installed} installed, {failed} failed</p></li>\n",
+                 <p class=\"quiet\">{offered} offered, {downloading} downloading, {trying} trying, {installed} installed, {failed} failed</p></li>\n",
                 Text(name),
-                Text(&rollout.version),
+                rollout.version,
             ),
         );
     }
@@ -134,7 +135,7 @@ impl fmt::Display for Firmware<'_> {
             return f.write_str("–");
         };
         let class = if state.is_failure() { " class=\"missing\"" } else { "" };
-        write!(f, "<span{class} title=\"{} {}\">{} {}</span>", Text(name), Text(detail), Text(version), state.name())
+        write!(f, "<span{class} title=\"{} {}\">{} {}</span>", name, Text(detail), version, state.name())
     }
 }
 
