@@ -4,7 +4,8 @@ use std::future::pending;
 use std::net::SocketAddr;
 
 use embedded_io_async::{Read, Write};
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::stream::StreamExt;
+use futures_buffered::FuturesUnordered;
 use wavetank_scenarios::runtime::{TankListener, TankRuntime};
 use wavetank_sim::net::NicId;
 use wavetank_sim::node::{Clock, Node};

@@ -90,6 +90,12 @@ impl Kernel {
         }
     }
 
+    /// Whether a timer that is armed with this waker keeps a clone of it.
+    #[inline]
+    pub(crate) fn keeps(&self, waker: &Waker) -> bool {
+        self.polled_wakee(waker).is_none()
+    }
+
     #[inline]
     fn timer_action(&self, waker: &Waker) -> Action {
         self.polled_wakee(waker).map_or_else(|| self.call_action(waker), Action::Wake)

@@ -1,9 +1,12 @@
 //! A world's own laws: order, determinism, lives of nodes, work that takes time, faults.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 
 use embassy_net_driver::{Driver, RxToken, TxToken};
 use wavetank_sim::fault::{Fault, FaultKind};
@@ -190,6 +193,71 @@ fn a_dropped_node_drops_its_futures_and_timers() {
     let events = world.events();
     world.run_until(at(10_000_000));
     assert_eq!(world.events(), events, "no timer of a dead node is left");
+}
+
+/// A waker that passes the call on to a task, and says so.
+struct Bell {
+    rung: AtomicU32,
+    task: Mutex<Option<Waker>>,
+}
+
+impl Bell {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { rung: AtomicU32::new(0), task: Mutex::new(None) })
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.rung.fetch_add(1, Ordering::Relaxed);
+        if let Some(task) = self.task.lock().expect("nobody panics").take() {
+            task.wake();
+        }
+    }
+}
+
+#[test]
+fn a_timer_wakes_whom_it_was_polled_with_last() {
+    let mut world = world(1);
+    let done = Rc::new(Cell::new(false));
+    let seen = Rc::clone(&done);
+    world.add_node(NodeSpec::named("sleeper"), move |node: Node| {
+        let seen = Rc::clone(&seen);
+        async move {
+            let bells = [Bell::new(), Bell::new()];
+            let clock = node.clock();
+            // By one bell, twice; the other; the task itself; and with which it ends.
+            for polls in [&[0_usize, 0][..], &[0, 0, 1], &[1, 0, 0], &[0, 2, 0], &[0, 1, 2, 2]] {
+                let mut timer = pin!(clock.sleep(MS));
+                let before = bells.each_ref().map(|bell| bell.rung.load(Ordering::Relaxed));
+                let until = clock.now() + MS;
+                let mut polls_left = polls.iter();
+                poll_fn(|context| {
+                    while let Some(&who) = polls_left.next() {
+                        let polled = match bells.get(who) {
+                            Some(bell) => {
+                                *bell.task.lock().expect("nobody panics") = Some(context.waker().clone());
+                                timer.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(bell))))
+                            }
+                            None => timer.as_mut().poll(context),
+                        };
+                        assert!(polled.is_pending());
+                    }
+                    if clock.now() < until { Poll::Pending } else { timer.as_mut().poll(context) }
+                })
+                .await;
+                let last = *polls.last().expect("each is polled");
+                for (index, bell) in bells.iter().enumerate() {
+                    let rings = bell.rung.load(Ordering::Relaxed) - before[index];
+                    assert_eq!(rings, u32::from(index == last), "polled by {polls:?}: bell {index}");
+                }
+            }
+            seen.set(true);
+            Exit::Halt
+        }
+    });
+    world.run_until(at(100));
+    assert!(done.get());
 }
 
 #[test]

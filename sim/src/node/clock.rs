@@ -2,7 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::ptr;
+use std::task::{Context, Poll, Waker};
 
 use super::{NodeCore, NodeId};
 use crate::current;
@@ -113,11 +114,27 @@ pub struct Timer {
     at: u64,
     world: WorldId,
     key: Option<TimerKey>,
+    /// Which waker the kernel has a clone of, to call then: none, if it is a task's. As long as the clone lives, no other
+    /// waker is where that is.
+    kept: Option<Kept>,
+}
+
+/// Where a waker is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Kept {
+    data: usize,
+    vtable: usize,
+}
+
+impl Kept {
+    fn of(waker: &Waker) -> Self {
+        Self { data: waker.data().addr(), vtable: ptr::from_ref(waker.vtable()).addr() }
+    }
 }
 
 impl Timer {
     pub(crate) fn new(world: WorldId, at: u64) -> Self {
-        Self { at, world, key: None }
+        Self { at, world, key: None, kept: None }
     }
 }
 
@@ -126,7 +143,7 @@ impl Future for Timer {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Self { at, world, key } = *self;
+        let Self { at, world, key, kept } = *self;
         let polled = current::with(world, |kernel| match key {
             _ if kernel.polled_now() >= at => {
                 if let Some(key) = self.key.take() {
@@ -134,12 +151,15 @@ impl Future for Timer {
                 }
                 Poll::Ready(())
             }
+            Some(_) if kept.is_some_and(|kept| kept == Kept::of(context.waker())) => Poll::Pending,
             Some(key) => {
                 kernel.rearm_timer(key, context.waker());
+                self.kept = kernel.keeps(context.waker()).then(|| Kept::of(context.waker()));
                 Poll::Pending
             }
             None => {
                 self.key = Some(kernel.arm_timer(at, context.waker()));
+                self.kept = kernel.keeps(context.waker()).then(|| Kept::of(context.waker()));
                 Poll::Pending
             }
         });
