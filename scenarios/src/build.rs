@@ -118,7 +118,7 @@ fn add_node(node: &plan::Node, seed: u64, world: &mut World) -> (NodeId, Vec<Nic
     let mut site = Site::new(node, seed);
     let program = node.kind.install(&node.config, &mut site);
     let clock = ClockSpec { drift_ppb: node.clock.drift_ppb.into(), wall_offset_ns: node.clock.offset_ns };
-    let id = world.add_node(NodeSpec { clock, ..NodeSpec::named(&*node.name) }, program);
+    let id = world.add_node(NodeSpec { clock, battery: node.battery.clone(), ..NodeSpec::named(&*node.name) }, program);
     let Site { powered, parts, .. } = site;
     powered.into_iter().for_each(|hardware| world.add_powered(id, hardware));
     parts.into_iter().for_each(|(name, part)| world.add_part(id, name, part));
@@ -191,6 +191,8 @@ fn fault(fault: &plan::Fault, plan: &Plan, built: &Built) -> Fault {
             FaultKind::Partition { from: ids(from), to: ids(to) }
         }
         plan::FaultKind::PowerCut { node } => FaultKind::PowerCut(built.nodes[node]),
+        plan::FaultKind::BrownOut { node } => FaultKind::BrownOut(built.nodes[node]),
+        plan::FaultKind::BatteryDrain { node, na } => FaultKind::Drain { node: built.nodes[node], na },
         plan::FaultKind::Crash { node } => FaultKind::Crash(built.nodes[node]),
         plan::FaultKind::Pause { node } => FaultKind::Pause(built.nodes[node]),
         plan::FaultKind::Restart { node } => FaultKind::Reset(built.nodes[node]),

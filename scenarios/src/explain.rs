@@ -225,6 +225,8 @@ impl Causes {
                     from.iter().chain(to).for_each(|node| self.hits_node(plan, *node));
                 }
                 plan::FaultKind::PowerCut { node }
+                | plan::FaultKind::BrownOut { node }
+                | plan::FaultKind::BatteryDrain { node, .. }
                 | plan::FaultKind::Crash { node }
                 | plan::FaultKind::Restart { node }
                 | plan::FaultKind::Pause { node }

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use wavetank_sim::random::Stream;
 
 use crate::diagnose::{Code, Problem};
-use crate::units::{Probability, Rate, SignedTime, Size, Time};
+use crate::units::{Charge, Current, Probability, Rate, Resistance, SignedTime, Size, Time, Voltage};
 
 /// What a value was settled to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -222,6 +222,22 @@ fn range(text: &str) -> Option<Result<Bounds, String>> {
         .or_else(|| {
             let write = |bytes: i128| format!("\"{bytes} B\"");
             both(ends, |text| Size::parse(text).ok(), |size| size.as_bytes().into(), write)
+        })
+        .or_else(|| {
+            let write = |na: i128| format!("\"{na} nA\"");
+            both(ends, |text| Current::parse(text).ok(), |current| current.as_nanoamperes().into(), write)
+        })
+        .or_else(|| {
+            let write = |nc: i128| format!("\"{nc} nC\"");
+            both(ends, |text| Charge::parse(text).ok(), |charge| charge.as_nanocoulombs().into(), write)
+        })
+        .or_else(|| {
+            let write = |uv: i128| format!("\"{uv} uV\"");
+            both(ends, |text| Voltage::parse(text).ok(), |voltage| voltage.as_microvolts().into(), write)
+        })
+        .or_else(|| {
+            let write = |mohm: i128| format!("\"{mohm} mOhm\"");
+            both(ends, |text| Resistance::parse(text).ok(), |resistance| resistance.as_milliohms().into(), write)
         })
         .or_else(|| {
             let read = |text: &str| Probability::parse(text).or_else(|_| Probability::parse_number(text)).ok();

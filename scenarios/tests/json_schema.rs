@@ -102,11 +102,17 @@ fn like(pattern: &str, text: &str) -> bool {
         return text.chars().all(|c| c.is_ascii_digit());
     }
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').trim();
-    let units =
-        ["ns", "us", "µs", "ms", "s", "min", "h", "d", "bit/s", "kbit/s", "Mbit/s", "B", "kB", "KiB", "%", "ppm"];
+    let units = [
+        "ns", "us", "µs", "ms", "s", "min", "h", "d", "bit/s", "kbit/s", "Mbit/s", "B", "kB", "KiB", "%", "ppm", "uA",
+        "mA", "mAh", "V", "Ohm",
+    ];
     let family = |unit: &str| match unit {
         "%" | "ppm" => "%",
         "B" | "kB" | "KiB" => "B",
+        "uA" | "mA" => r")?A\s",
+        "mAh" => "Ah",
+        "V" => "V",
+        "Ohm" => "Ohm",
         _ if unit.ends_with("bit/s") => "bit/s",
         _ => "min",
     };

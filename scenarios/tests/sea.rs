@@ -40,6 +40,7 @@ address = "10.0.0.3/24"
 kind = "smart-meter"
 address = "10.0.0.31/24"
 config = { broker = "10.0.0.3:1883", pulse_interval = "200ms", period = "1s" }
+battery = { capacity = "220 mAh", draw = { idle = "2 mA" }, resistance = "15 Ohm" }
 
 [network.lan]
 kind = "switch"

@@ -72,6 +72,8 @@ impl Kernel {
     fn subject(&self, kind: &FaultKind) -> Option<NodeId> {
         match *kind {
             FaultKind::PowerCut(node)
+            | FaultKind::BrownOut(node)
+            | FaultKind::Drain { node, .. }
             | FaultKind::Crash(node)
             | FaultKind::Reset(node)
             | FaultKind::Pause(node)
@@ -151,7 +153,9 @@ impl Kernel {
             }
             FaultKind::Starve(node) => self.quirk(index, *node, QuirkKind::Starve, begins),
             FaultKind::Part { node, part, ailment } => self.ail(index, *node, part, *ailment, begins),
+            FaultKind::Drain { node, na } => self.drain(&self.node(*node), index, *na, begins),
             FaultKind::PowerCut(_)
+            | FaultKind::BrownOut(_)
             | FaultKind::Crash(_)
             | FaultKind::Reset(_)
             | FaultKind::Pause(_)
@@ -248,6 +252,8 @@ impl Kernel {
                 format!("{} -> {}", names(from), names(to))
             }
             FaultKind::PowerCut(target)
+            | FaultKind::BrownOut(target)
+            | FaultKind::Drain { node: target, .. }
             | FaultKind::Crash(target)
             | FaultKind::Reset(target)
             | FaultKind::Pause(target)

@@ -28,6 +28,9 @@ pub enum FaultKind {
     CutCable(CableId),
     /// The node has no power. When the fault ends, it boots with [`ResetCause::PowerOn`](crate::node::ResetCause).
     PowerCut(NodeId),
+    /// The node's supply sags below what it runs at. When the fault ends, it boots with
+    /// [`ResetCause::BrownOut`](crate::node::ResetCause).
+    BrownOut(NodeId),
     /// The node's program dies; what its hardware holds lives on. When the fault ends, it boots again.
     Crash(NodeId),
     /// The node is reset from outside and boots at once. It has no duration.
@@ -102,6 +105,13 @@ pub enum FaultKind {
     },
     /// One of the node's tasks, which the seed draws, gets no turn.
     Starve(NodeId),
+    /// Something draws from the node's battery.
+    Drain {
+        /// Which node.
+        node: NodeId,
+        /// How much, in nanoamperes.
+        na: u64,
+    },
     /// A part of the node's board is ailing.
     Part {
         /// Which node.
@@ -140,6 +150,8 @@ impl FaultKind {
         match self {
             Self::CutCable(_) => "cut-cable",
             Self::PowerCut(_) => "power-cut",
+            Self::BrownOut(_) => "brown-out",
+            Self::Drain { .. } => "battery-drain",
             Self::Crash(_) => "crash",
             Self::Reset(_) => "reset",
             Self::Pause(_) => "pause",

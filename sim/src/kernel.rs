@@ -38,6 +38,8 @@ pub(crate) enum Effect {
         sequence: u64,
     },
     Operation(Box<Operation>),
+    /// What the node says of its battery is told anew.
+    Supply(NodeId),
     Exit(Exit),
 }
 
@@ -81,6 +83,8 @@ pub(crate) enum Action {
         node: u32,
         life: u32,
     },
+    /// A node's battery may sag.
+    Sag(u32),
 }
 
 /// How many bits of a payload tell a node's or a task's life; enough that an event never meets a later one by chance.
@@ -107,6 +111,7 @@ impl Action {
             Self::FaultRepeats(fault) => (11, 0, fault),
             Self::Turn(TaskId { slot, generation }) => (12, generation, slot),
             Self::Bite { node, life } => (13, life, node),
+            Self::Sag(node) => (14, 0, node),
         };
         (kind << LIFE_BITS | (life & LIFE_MASK) as u64) << 32 | index as u64
     }
@@ -128,7 +133,8 @@ impl Action {
             10 => Self::LineFree(index),
             11 => Self::FaultRepeats(index),
             12 => Self::Turn(TaskId { slot: index, generation: life }),
-            _ => Self::Bite { node: index, life },
+            13 => Self::Bite { node: index, life },
+            _ => Self::Sag(index),
         }
     }
 }
@@ -290,6 +296,7 @@ impl Kernel {
         let mut effects = self.effects.borrow_mut();
         node.held.borrow_mut().append(&mut effects);
         node.close(crate::node::Gate::BUSY);
+        self.draws(node, |battery| battery.compute(debt_ns));
         let resume = Action::Resume { node: node.id.bits(), life: node.life.get() };
         self.queue.borrow_mut().push(self.now.get().saturating_add(debt_ns), resume.payload());
     }
@@ -301,13 +308,8 @@ impl Kernel {
             match effect {
                 Effect::Frame(nic, frame) => self.transmit(nic, frame),
                 Effect::Relay(nic, frame) => self.relay(nic, frame),
-                Effect::Metric(metric, change) => {
-                    let mut checks = self.checks.borrow_mut();
-                    self.metrics.borrow_mut().apply(metric, change, |expectation| {
-                        self.unsettled.set(true);
-                        checks.mark(expectation);
-                    });
-                }
+                Effect::Metric(metric, change) => self.apply_metric(metric, change),
+                Effect::Supply(node) => self.tell_supply(&self.node(node)),
                 Effect::Flow { node, kind, source, sequence } => {
                     self.record(Event::Flow { node, kind, source, sequence });
                     self.flow_passed(kind, source, sequence);
@@ -317,6 +319,15 @@ impl Kernel {
             }
         }
         exit
+    }
+
+    /// A metric changes, and expectations that name it are to be looked at.
+    pub(crate) fn apply_metric(&self, metric: MetricId, change: Change) {
+        let mut checks = self.checks.borrow_mut();
+        self.metrics.borrow_mut().apply(metric, change, |expectation| {
+            self.unsettled.set(true);
+            checks.mark(expectation);
+        });
     }
 
     fn refuse_node(&self, node: &Rc<NodeCore>) {
@@ -399,6 +410,7 @@ impl Kernel {
                     self.bite(&node);
                 }
             }
+            Action::Sag(node) => self.sag(&self.node(NodeId(node))),
         }
         Step::Done
     }
@@ -488,6 +500,7 @@ mod tests {
             Action::FaultRepeats(7),
             Action::Turn(TaskId { slot: 9, generation: 2 }),
             Action::Bite { node: 4, life: 1 },
+            Action::Sag(5),
         ];
         for action in actions {
             assert_eq!(Action::of(action.payload()), action);

@@ -18,6 +18,7 @@ mod lifecycle;
 mod metric;
 mod prefetch;
 mod quirk;
+mod supply;
 mod timer;
 
 pub mod capture;

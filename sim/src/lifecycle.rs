@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::fault::{Fault, FaultKind};
+use crate::hw::battery::Level;
 use crate::kernel::{Action, Effect, Kernel, LIFE_MASK};
 use crate::node::{Exit, Gate, Node, NodeCore, NodeId, ResetCause};
 use crate::random::Stream;
@@ -21,12 +22,14 @@ impl Kernel {
 
     #[inline(never)]
     pub(crate) fn boot(&self, node: &Rc<NodeCore>) {
-        if node.cuts.get() > 0 {
+        if node.cuts.get() > 0 || !self.has_power(node) {
             return;
         }
         node.booted_at.set(self.world_now());
         node.open(Gate::OFF);
         self.record(Event::Boot { node: node.id, cause: node.cause.get() });
+        self.draws(node, |battery| battery.enter(Level::Idle));
+        self.tell_supply(node);
         node.powered.borrow().iter().for_each(|part| part.boot(self.world_now()));
         // The boot closure itself runs inside the first poll, as all node code does.
         let (kernel, core) = (self.handle(), Rc::clone(node));
@@ -76,6 +79,9 @@ impl Kernel {
     /// Ends a node's program while the power stays.
     pub(crate) fn end_program(&self, node: &Rc<NodeCore>) {
         node.powered.borrow().iter().for_each(|part| part.program_ended(self.world_now()));
+        if !node.is_off() {
+            self.draws(node, |battery| battery.enter(Level::Sleep));
+        }
         self.forget(node);
     }
 
@@ -102,6 +108,12 @@ impl Kernel {
         if !node.is_off() {
             self.record(Event::PowerCut { node: node.id });
         }
+        self.lose_power(node);
+    }
+
+    /// What a node has in its RAM is gone, and its hardware learns of it.
+    pub(crate) fn lose_power(&self, node: &Rc<NodeCore>) {
+        self.draws(node, |battery| battery.enter(Level::Off));
         let hardware = node.powered.borrow();
         if !hardware.is_empty() {
             let (name, life) = (&node.spec.name, node.life.get());
@@ -140,6 +152,14 @@ impl Kernel {
                 node.cuts.set(node.cuts.get() + 1);
                 self.cut_power(&node);
             }
+            FaultKind::BrownOut(node) => {
+                let node = self.node(node);
+                node.cuts.set(node.cuts.get() + 1);
+                if !node.is_off() {
+                    self.record(Event::BrownOut { node: node.id });
+                }
+                self.lose_power(&node);
+            }
             FaultKind::Crash(node) => {
                 let node = self.node(node);
                 node.cuts.set(node.cuts.get() + 1);
@@ -171,6 +191,7 @@ impl Kernel {
         self.settle_hits(index, &kind);
         match kind {
             FaultKind::PowerCut(node) => self.end_outage(node, ResetCause::PowerOn),
+            FaultKind::BrownOut(node) => self.end_outage(node, ResetCause::BrownOut),
             FaultKind::Crash(node) => self.end_outage(node, ResetCause::External),
             FaultKind::Reset(_) => {}
             FaultKind::Pause(node) => {

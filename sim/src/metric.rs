@@ -64,6 +64,10 @@ impl Metrics {
         self.cells[index as usize].value
     }
 
+    pub(crate) fn value(&self, MetricId(id): MetricId) -> i64 {
+        self.metrics[id as usize].value
+    }
+
     /// Applies a change and reports each expectation that may be affected.
     pub(crate) fn apply(&mut self, MetricId(id): MetricId, change: Change, mut affected: impl FnMut(u32)) {
         let metric = &mut self.metrics[id as usize];

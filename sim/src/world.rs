@@ -432,6 +432,7 @@ impl World {
     #[must_use]
     pub fn finish(self) -> Snapshot {
         let _entered = Entered::new(&self.kernel);
+        self.kernel.tell_supplies();
         self.kernel.conclude_checks();
         let mut written = self.kernel.trace.borrow_mut().finish();
         for tap in &mut self.kernel.net.borrow_mut().taps {

@@ -99,6 +99,7 @@ impl Door {
         let kind = TypedKind::<()>::new("outside", "Everybody outside the tank.")
             .program(move |_, site| install(&door, forward, remote, site));
         plan.nodes.push(plan::Node {
+            battery: None,
             name: called.into(),
             kind: Arc::new(kind),
             config: Arc::new(()),

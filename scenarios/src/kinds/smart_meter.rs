@@ -196,8 +196,8 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> MeterF
 async fn run(node: Node, config: Arc<Config>, network: Network, board: Board) -> Exit {
     node.spawn(tell(node.clone(), board.clone()));
     let parts = Parts {
-        i2c: Controller::new(board.bus, node.clone()),
-        flash: Flash::new(board.flash, node.clone()),
+        i2c: Controller::new(board.bus, node.part("i2c")),
+        flash: Flash::new(board.flash, node.part("flash")),
         net: node.nic(0).expect("a plan's nodes are plugged in"),
         clock: TankClock(node.clock()),
         rng: node.stream("entropy"),

@@ -235,7 +235,7 @@ type DeviceFuture = Pin<Box<dyn Future<Output = Exit>>>;
 async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exit {
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
     let parts = Parts {
-        i2c: Controller::new(bus, node.clone()),
+        i2c: Controller::new(bus, node.part("i2c")),
         net: nic,
         clock: TankClock(node.clock()),
         rng: node.stream("entropy"),

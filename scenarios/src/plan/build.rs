@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::battery::batteries;
 use super::demands::{Moments, demands};
 use super::packets::packets;
 use super::roster::Roster;
@@ -18,6 +19,7 @@ use crate::schema::{self, ConfigProblem, Scenario};
 pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut Vec<Problem>) -> Option<Plan> {
     let roster = Roster::new(scenario, registry, problems);
     let configs = configs(&roster, problems);
+    let batteries = batteries(&roster, problems);
     let wiring = wire(scenario, &roster, problems);
     fit(&roster, &configs, &wiring, problems);
     let timeline = timeline(scenario, &roster, &wiring, problems);
@@ -33,13 +35,15 @@ pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut
         .iter()
         .zip(configs)
         .zip(wiring.interfaces)
-        .map(|((member, config), interfaces)| {
+        .zip(batteries)
+        .map(|(((member, config), interfaces), battery)| {
             let gateways = member.entry.gateways.iter().map(|gateway| *gateway.get_ref()).collect();
             Some(Node {
                 name: member.name.clone(),
                 kind: member.kind.clone()?,
                 config: config?,
                 clock: clock(member.entry),
+                battery,
                 interfaces,
                 gateways,
             })

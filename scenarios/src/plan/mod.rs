@@ -2,9 +2,10 @@
 //!
 //! A plan is plain data, made once and shared by many worlds on many threads. It is in the order
 //! of the file throughout, so the same file always makes the same plan. It names no part of the
-//! simulator but what can ail parts of boards, which is data itself: times are nanoseconds since the start,
+//! simulator but what can ail parts of boards and what nodes live on, which is data itself: times are nanoseconds since the start,
 //! and nodes, networks and links are indices into the plan's own lists.
 
+mod battery;
 mod build;
 mod demands;
 mod mac;
@@ -25,6 +26,7 @@ pub use crate::schema::impair::{self, Impair};
 pub use crate::schema::{Chance, Cidr, Damage, Direction, NetworkKind, Verdict, What};
 use crate::swarm::{self, Choice, Setting};
 pub use storm::{Storm, Strike};
+use wavetank_sim::hw::battery::BatterySpec;
 use wavetank_sim::hw::{Ailment, Odds};
 pub use wavetank_sim::world::Order;
 
@@ -94,6 +96,8 @@ pub struct Node {
     pub config: Config,
     /// How its clock differs from true time.
     pub clock: Clock,
+    /// What it lives on, if that can end.
+    pub battery: Option<BatterySpec>,
     /// Its interfaces, in the order of the networks.
     pub interfaces: Vec<Interface>,
     /// The routers that it hands packets for other networks to, at most one of each address family.
@@ -258,6 +262,18 @@ pub enum FaultKind {
     PowerCut {
         /// Which node.
         node: usize,
+    },
+    /// The node's supply sags below what it runs at.
+    BrownOut {
+        /// Which node.
+        node: usize,
+    },
+    /// Something draws from the node's battery.
+    BatteryDrain {
+        /// Which node.
+        node: usize,
+        /// How much, in nanoamperes.
+        na: u64,
     },
     /// The node's program dies; its disk lives on.
     Crash {
@@ -427,6 +443,8 @@ impl FaultKind {
             | Self::Degrade { link, .. }
             | Self::Mtu { link, .. } => link,
             Self::PowerCut { node }
+            | Self::BrownOut { node }
+            | Self::BatteryDrain { node, .. }
             | Self::Crash { node }
             | Self::Restart { node }
             | Self::Pause { node }

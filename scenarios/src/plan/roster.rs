@@ -7,6 +7,7 @@ use crate::diagnose::{Code, Problem, Span, did_you_mean, list};
 use crate::expr::Scope;
 use crate::registry::{Kind, Registry};
 use crate::schema::{self, Scenario, Text};
+use wavetank_sim::hw::battery::METRICS;
 
 /// All nodes of a scenario, as far as their names are known.
 pub(super) struct Roster<'s, 'i> {
@@ -84,6 +85,11 @@ impl<'s, 'i> Roster<'s, 'i> {
             problems.push(self.no_match(glob.as_str(), glob.span(), "node"));
         }
         found
+    }
+
+    /// What a node with a battery has beside its kind's metrics.
+    fn of_battery(&self, node: usize) -> &'static [(&'static str, &'static str)] {
+        if self.members[node].entry.battery.is_some() { METRICS } else { &[] }
     }
 
     pub(super) fn no_match(&self, glob: &str, span: Span, noun: &str) -> Problem {
@@ -181,12 +187,14 @@ impl Scope for Roster<'_, '_> {
 
     fn declares(&self, node: usize, metric: &str) -> Option<bool> {
         let kind = self.members[node].kind.as_ref()?;
-        Some(kind.metrics().iter().any(|known| known.name == metric))
+        let of_battery = self.of_battery(node).iter().any(|(name, _)| *name == metric);
+        Some(of_battery || kind.metrics().iter().any(|known| known.name == metric))
     }
 
     fn metrics(&self, node: usize) -> Vec<&str> {
         let kind = self.members[node].kind.as_ref();
-        kind.map_or_else(Vec::new, |kind| kind.metrics().iter().map(|metric| metric.name).collect())
+        let own = kind.map_or(&[][..], |kind| kind.metrics()).iter().map(|metric| metric.name);
+        own.chain(self.of_battery(node).iter().map(|(name, _)| *name)).collect()
     }
 
     fn is_complete(&self) -> bool {

@@ -8,7 +8,7 @@ use super::{Direction, End, Fault, FaultKind, Plan, Sides, Tuning};
 use crate::diagnose::{Code, Problem, list};
 use crate::expr::Scope as _;
 use crate::schema::{self, Lasting, Scenario, Target, Text};
-use crate::units::{SignedTime, Time};
+use crate::units::{Current, SignedTime, Time};
 use wavetank_sim::hw::Odds;
 
 /// The faults, and when the last of them is over.
@@ -118,6 +118,10 @@ fn kinds(
             schema::FaultKind::SlowCpu => {
                 let poll = fault.poll.as_ref().map(|poll| poll.get_ref().as_nanos());
                 poll.map(|poll_ns| FaultKind::SlowCpu { node, poll_ns }).into_iter().collect()
+            }
+            schema::FaultKind::BatteryDrain => {
+                let na = fault.current.map(Current::as_nanoamperes);
+                na.map(|na| FaultKind::BatteryDrain { node, na }).into_iter().collect()
             }
             schema::FaultKind::ClockStep => {
                 let by = fault.by.as_ref().map(|by| by.get_ref().as_nanos());
@@ -245,6 +249,8 @@ impl FaultKind {
             Self::Mtu { .. } => Kind::Mtu,
             Self::Partition { .. } => Kind::Partition,
             Self::PowerCut { .. } => Kind::PowerCut,
+            Self::BrownOut { .. } => Kind::BrownOut,
+            Self::BatteryDrain { .. } => Kind::BatteryDrain,
             Self::Crash { .. } => Kind::Crash,
             Self::Restart { .. } => Kind::Restart,
             Self::Pause { .. } => Kind::Pause,
@@ -301,6 +307,10 @@ impl Fault {
                 (Kind::Partition, names(from), way(Direction::Up) + &format!("others = {}\n", names(to)))
             }
             FaultKind::PowerCut { node: at } => (Kind::PowerCut, node(at), none()),
+            FaultKind::BrownOut { node: at } => (Kind::BrownOut, node(at), none()),
+            FaultKind::BatteryDrain { node: at, na } => {
+                (Kind::BatteryDrain, node(at), format!("current = \"{}\"\n", Current::from_nanoamperes(na)))
+            }
             FaultKind::Crash { node: at } => (Kind::Crash, node(at), none()),
             FaultKind::Restart { node: at } => (Kind::Restart, node(at), none()),
             FaultKind::Pause { node: at } => (Kind::Pause, node(at), none()),
@@ -429,6 +439,8 @@ fn aimed(kind: schema::FaultKind, index: usize, roster: &Roster<'_, '_>) -> Vec<
         schema::FaultKind::Part(ailment) => return ailing(ailment, index, roster),
         schema::FaultKind::Clog => FaultKind::Clog { link: index, direction: Direction::Up },
         schema::FaultKind::PowerCut => FaultKind::PowerCut { node: index },
+        schema::FaultKind::BrownOut => FaultKind::BrownOut { node: index },
+        schema::FaultKind::BatteryDrain => FaultKind::BatteryDrain { node: index, na: 0 },
         schema::FaultKind::Crash => FaultKind::Crash { node: index },
         schema::FaultKind::Restart => FaultKind::Restart { node: index },
         schema::FaultKind::ClockStop => FaultKind::ClockStop { node: index },
@@ -480,6 +492,11 @@ fn refuse_deaf(
             let what = format!("\"{name}\" does not happen to a \"{}\"", kind.name());
             (!kind.hears().contains(&name)).then_some((what, "aim it at a node whose kind is \"router\""))
         }),
+        schema::FaultKind::BatteryDrain => hits.iter().find_map(|node| {
+            let member = &roster.members[*node];
+            let what = format!("\"{}\" has no battery to draw from", member.name);
+            member.entry.battery.is_none().then_some((what, "give it one: battery = { capacity = \"220 mAh\" }"))
+        }),
         schema::FaultKind::MacDuplicate => hits.iter().filter(|_| wiring.complete).find_map(|node| {
             let lonely = |network: usize| wiring.networks[network].links.len() < 2;
             let mut interfaces = wiring.interfaces[*node].iter();
@@ -527,7 +544,10 @@ fn refuse_contradictions(
     problems: &mut Vec<Problem>,
 ) {
     let on_nodes = faults.iter().filter_map(|fault| match fault.kind {
-        FaultKind::PowerCut { node } | FaultKind::Crash { node } | FaultKind::Restart { node } => {
+        FaultKind::PowerCut { node }
+        | FaultKind::BrownOut { node }
+        | FaultKind::Crash { node }
+        | FaultKind::Restart { node } => {
             let over = match (fault.until_ns, fault.kind) {
                 (Some(until), _) => until,
                 (None, FaultKind::Restart { .. }) => fault.at_ns + 1,

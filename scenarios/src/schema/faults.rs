@@ -68,6 +68,7 @@ pub(super) const SPECIAL: &[&str] = &[
     "value",
     "least",
     "most",
+    "current",
 ];
 
 /// Every kind of fault. A new kind is a row here, a variant of
@@ -132,6 +133,26 @@ pub static FAULTS: &[FaultShape] = &[
         needs: &[],
         strikes: true,
         example: "[[fault]]\nat = \"20s\"\nfor = \"3s\"\nkind = \"power-cut\"\ntarget = \"hub\"\n",
+    },
+    FaultShape {
+        name: "brown-out",
+        doc: "The node's supply sags below what it runs at: as a power cut, but it boots knowing that it browned out.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        takes: &[],
+        needs: &[],
+        strikes: true,
+        example: "[[fault]]\nat = \"20s\"\nfor = \"40ms\"\nkind = \"brown-out\"\ntarget = \"meter\"\nevery = \"2s\"\ntimes = 3\n",
+    },
+    FaultShape {
+        name: "battery-drain",
+        doc: "Something draws `current` from the node's battery on top: its charge goes, and its voltage sags.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        takes: &["current"],
+        needs: &["current"],
+        strikes: false,
+        example: "[[fault]]\nat = \"20s\"\nfor = \"5s\"\nkind = \"battery-drain\"\ntarget = \"meter\"\ncurrent = \"30 mA\"\n",
     },
     FaultShape {
         name: "crash",

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::language::{FAULTS, Field, Lasting, SCENARIO, Shape, Table};
 use crate::registry::Registry;
-use crate::units::{Probability, Rate, SignedTime, Size, Time};
+use crate::units::{Charge, Current, Probability, Rate, Resistance, SignedTime, Size, Time, Voltage};
 
 /// The JSON Schema (2020-12) of scenario files, with the registry's kinds.
 ///
@@ -91,6 +91,10 @@ fn or_left_open(settled: Value, shape: Shape) -> Value {
         | Shape::Rate
         | Shape::Size
         | Shape::Probability
+        | Shape::Charge
+        | Shape::Current
+        | Shape::Voltage
+        | Shape::Resistance
         | Shape::ProbabilityOr(_)
         | Shape::SizeOr(_)
         | Shape::Fault
@@ -129,6 +133,12 @@ fn value(shape: Shape, registry: &Registry) -> Value {
             { "type": "number", "minimum": 0, "maximum": 1 },
             unit::<Probability>(),
         ] }),
+        Shape::Charge => unit::<Charge>(),
+        Shape::Current => unit::<Current>(),
+        Shape::Voltage => unit::<Voltage>(),
+        Shape::Resistance => unit::<Resistance>(),
+        Shape::Currents => json!({ "type": "object", "additionalProperties": unit::<Current>() }),
+        Shape::VoltageByCharge => json!({ "type": "object", "additionalProperties": unit::<Voltage>() }),
         Shape::Drift => json!({ "type": "number", "minimum": -100_000, "maximum": 100_000 }),
         Shape::Number => json!({ "type": "number" }),
         Shape::Moment => json!({ "anyOf": [{ "const": "calm" }, unit::<Time>()] }),

@@ -3,6 +3,7 @@
 use super::ailments::{
     BITS, COUNT, ERASES, EXTRA, FACTOR, FREE, LEAST, MOST, NTH, OFF, OPERATION, PART, PROBABILITY, VALUE,
 };
+use super::battery::{BATTERY, CURRENT};
 use super::sea::{CORRUPT, DELAY, DUPLICATE, LOSSES, MTU, OVERHEAD, QUEUES, REORDER};
 
 /// The version of the language that this crate reads.
@@ -23,6 +24,14 @@ pub(crate) enum Shape {
     Size,
     Probability,
     Drift,
+    Charge,
+    Current,
+    Voltage,
+    Resistance,
+    /// A table of currents by name.
+    Currents,
+    /// A table of voltages by charge.
+    VoltageByCharge,
     /// A number of some unit, to six decimals.
     Number,
     /// One of these words.
@@ -345,6 +354,7 @@ pub(crate) static NODE: Table = Table {
             "How the node's own clock differs from true time.",
             "clock = { offset = \"-3s\", drift_ppm = 20 }",
         ),
+        BATTERY,
         optional(
             "config",
             Shape::Config,
@@ -499,6 +509,7 @@ pub(crate) static FAULT: Table = Table {
         VALUE,
         LEAST,
         MOST,
+        CURRENT,
         optional(
             "every",
             Shape::Time,

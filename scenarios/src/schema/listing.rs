@@ -112,6 +112,7 @@ fn value(shape: Shape) -> String {
         Shape::Rate => format!("rate ({})", units(&["bit/s", "kbit/s", "Mbit/s", "Gbit/s"])),
         Shape::Size | Shape::SizeOr(_) => format!("size ({})", units(&["B", "kB", "KiB", "MB", "MiB"])),
         Shape::Probability | Shape::ProbabilityOr(_) => "probability (0 to 1, %, ppm, ppb)".to_owned(),
+        Shape::Current => format!("current ({})", units(&["nA", "uA", "mA", "A"])),
         Shape::Drift => "number (ppm)".to_owned(),
         Shape::Number => "number".to_owned(),
         Shape::Integer { min, max: i64::MAX } => format!("integer from {min}"),

@@ -11,6 +11,7 @@
 
 mod address;
 mod ailments;
+mod battery;
 mod config;
 mod faults;
 pub mod impair;
@@ -28,6 +29,7 @@ mod text;
 pub use address::Cidr;
 pub use ailments::{AilmentKind, PartSort, Told};
 pub(crate) use ailments::{odds_told, told};
+pub use battery::{Battery, Radio};
 pub use config::{ConfigProblem, ConfigText};
 pub use json::json_schema;
 pub use language::{FAULTS, FaultShape, Lasting, Target, VERSION};

@@ -5,6 +5,7 @@ use toml::de::{DeTable, DeValue};
 use wavetank_sim::world::Order;
 
 use super::ailments::Told;
+use super::battery::Battery;
 use super::config::ConfigText;
 use super::faults::SPECIAL;
 use super::impair::Impair;
@@ -133,6 +134,7 @@ fn nodes<'i>(root: &Reader<'_, 'i>) -> Vec<Node<'i>> {
                     gateways: Vec::new(),
                     clock_offset: None,
                     clock_drift: None,
+                    battery: None,
                     config: ConfigText::nothing(span),
                 };
             };
@@ -148,6 +150,7 @@ fn nodes<'i>(root: &Reader<'_, 'i>) -> Vec<Node<'i>> {
                 gateways: reader.hosts("gateway").unwrap_or_default(),
                 clock_offset: clock.as_ref().and_then(|clock| clock.signed_time("offset")),
                 clock_drift: clock.as_ref().and_then(|clock| clock.drift("drift_ppm")),
+                battery: Battery::read(&reader),
                 config: match reader.raw("config") {
                     Some(value) => ConfigText::new(value.clone()),
                     None => ConfigText::nothing(span),
@@ -282,6 +285,12 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
         poll: reader.time("poll"),
         by: reader.signed_time("by"),
         drift: reader.drift("drift_ppm"),
+        current: reader
+            .current("current")
+            .filter(|current| {
+                reader.nonzero("current", current.get_ref().as_nanoamperes() == 0, current.span()).is_some()
+            })
+            .map(Spanned::into_inner),
         address: reader.host("address"),
         interval: reader
             .time("interval")

@@ -10,7 +10,9 @@ use super::language::{Field, Shape, Table};
 use super::scenario::Moment;
 use super::text::Text;
 use crate::diagnose::{Code, Problem, Sink, Span, did_you_mean, list};
-use crate::units::{Drift, Malformed, Probability, Rate, SignedTime, Size, Time, micro};
+use crate::units::{
+    Charge, Current, Drift, Malformed, Probability, Rate, Resistance, SignedTime, Size, Time, Voltage, micro,
+};
 
 /// What all readers of one file share.
 pub(super) struct File<'i> {
@@ -149,7 +151,15 @@ impl<'r, 'i> Reader<'r, 'i> {
 
     /// A quantity from a string; a bare number is told about its missing unit.
     fn quantity<T>(&self, key: &str, wanted: &str, parse: fn(&str) -> Result<T, Malformed>) -> Option<Spanned<T>> {
-        let entry = self.entry(key)?;
+        self.quantity_of(self.entry(key)?, wanted, parse)
+    }
+
+    fn quantity_of<T>(
+        &self,
+        entry: Entry<'_, '_>,
+        wanted: &str,
+        parse: fn(&str) -> Result<T, Malformed>,
+    ) -> Option<Spanned<T>> {
         match entry.1.get_ref() {
             DeValue::String(text) => self.malformed(entry, parse(text)),
             DeValue::Integer(number) => self.malformed(entry, parse(number.as_str())),
@@ -174,6 +184,66 @@ impl<'r, 'i> Reader<'r, 'i> {
 
     pub(super) fn size(&self, key: &str) -> Option<Spanned<Size>> {
         self.quantity(key, "a size with its unit", Size::parse)
+    }
+
+    pub(super) fn charge(&self, key: &str) -> Option<Spanned<Charge>> {
+        self.quantity(key, "a charge with its unit", Charge::parse)
+    }
+
+    pub(super) fn current(&self, key: &str) -> Option<Spanned<Current>> {
+        self.quantity(key, "a current with its unit", Current::parse)
+    }
+
+    pub(super) fn voltage(&self, key: &str) -> Option<Spanned<Voltage>> {
+        self.quantity(key, "a voltage with its unit", Voltage::parse)
+    }
+
+    pub(super) fn resistance(&self, key: &str) -> Option<Spanned<Resistance>> {
+        self.quantity(key, "a resistance with its unit", Resistance::parse)
+    }
+
+    /// Currents by name.
+    pub(super) fn currents(&self, key: &str) -> Vec<(Text, Current)> {
+        let Some((field, items)) = self.items_of(key, "a table of currents") else { return Vec::new() };
+        let read = items.iter().filter_map(|(name, value)| {
+            let current = self.quantity_of((field, value), "a current with its unit", Current::parse)?;
+            Some((Text::new(name.get_ref(), name.span(), self.file.source), current.into_inner()))
+        });
+        read.collect()
+    }
+
+    /// Voltages by charge; none if nothing is said.
+    pub(super) fn voltages_by_charge(&self, key: &str) -> Result<Vec<(Spanned<Probability>, Spanned<Voltage>)>, ()> {
+        if !self.has(key) {
+            return Ok(Vec::new());
+        }
+        let (field, items) = self.items_of(key, "a table of voltages").ok_or(())?;
+        let read = items.iter().map(|(share, value)| {
+            let charge = Probability::parse(share.get_ref()).map(|share_read| Spanned::new(share.span(), share_read));
+            let charge = charge.map_err(|malformed| {
+                let what = format!("`{key}`: {}", malformed.what);
+                let help = format!("a share of the capacity; for example: {}", field.example);
+                self.sink().push(Problem::new(Code::WrongUnit, share.span(), what, "here").help(help));
+            });
+            let voltage = self.quantity_of((field, value), "a voltage with its unit", Voltage::parse).ok_or(());
+            Ok((charge?, voltage?))
+        });
+        // All of them are looked at before it is known whether one is missing.
+        let read: Vec<Result<_, ()>> = read.collect();
+        read.into_iter().collect()
+    }
+
+    /// What a table of values by name holds; one that is empty is noted.
+    fn items_of(&self, key: &str, wanted: &str) -> Option<(&'static Field, &'r DeTable<'i>)> {
+        let entry = self.entry(key)?;
+        let DeValue::Table(items) = entry.1.get_ref() else { return self.refuse_type(entry, wanted) };
+        if items.is_empty() {
+            let what = format!("`{key}` is empty");
+            let problem = Problem::new(Code::OutOfRange, entry.1.span(), what, "nothing in it");
+            self.sink().push(problem.help(format!("for example: {}", entry.0.example)));
+            return None;
+        }
+        Some((entry.0, items))
     }
 
     /// Notes what must not be zero and is.

@@ -9,12 +9,13 @@ use wavetank_sim::world::Order;
 
 use super::address::Cidr;
 use super::ailments::{AilmentKind, Told};
+use super::battery::Battery;
 use super::config::ConfigText;
 use super::impair::Impair;
 use super::language::{FAULTS, FaultShape};
 use super::text::Text;
 use crate::diagnose::Span;
-use crate::units::{Drift, Probability, Rate, SignedTime, Size, Time};
+use crate::units::{Current, Drift, Probability, Rate, SignedTime, Size, Time};
 
 /// A scenario file.
 #[derive(Clone, Debug, Default)]
@@ -250,6 +251,8 @@ pub struct Node<'i> {
     pub clock_offset: Option<Spanned<SignedTime>>,
     /// How its clock drifts.
     pub clock_drift: Option<Spanned<Drift>>,
+    /// What it lives on.
+    pub battery: Option<Battery>,
     /// The kind's own configuration.
     pub config: ConfigText<'i>,
 }
@@ -339,6 +342,8 @@ pub struct Fault {
     pub by: Option<Spanned<SignedTime>>,
     /// How a clock drifts.
     pub drift: Option<Spanned<Drift>>,
+    /// What is drawn from a battery.
+    pub current: Option<Current>,
     /// Whose place is forged.
     pub address: Option<Spanned<IpAddr>>,
     /// From one forged frame to the next.
@@ -400,6 +405,10 @@ pub enum FaultKind {
     Partition,
     /// The node loses power.
     PowerCut,
+    /// The node's supply sags.
+    BrownOut,
+    /// Something draws from the node's battery.
+    BatteryDrain,
     /// The node's program dies.
     Crash,
     /// The node is reset from outside and boots at once.
@@ -452,6 +461,8 @@ impl FaultKind {
             Self::Mtu => "mtu",
             Self::Partition => "partition",
             Self::PowerCut => "power-cut",
+            Self::BrownOut => "brown-out",
+            Self::BatteryDrain => "battery-drain",
             Self::Crash => "crash",
             Self::Restart => "restart",
             Self::Pause => "pause",
@@ -485,6 +496,8 @@ impl FaultKind {
             "mtu" => Some(Self::Mtu),
             "partition" => Some(Self::Partition),
             "power-cut" => Some(Self::PowerCut),
+            "brown-out" => Some(Self::BrownOut),
+            "battery-drain" => Some(Self::BatteryDrain),
             "crash" => Some(Self::Crash),
             "restart" => Some(Self::Restart),
             "pause" => Some(Self::Pause),

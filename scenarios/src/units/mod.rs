@@ -10,4 +10,4 @@ mod types;
 
 pub use quantity::{Dimension, Malformed};
 pub(crate) use types::micro;
-pub use types::{Drift, Probability, Rate, SignedTime, Size, Time};
+pub use types::{Charge, Current, Drift, Probability, Rate, Resistance, SignedTime, Size, Time, Voltage};

@@ -85,6 +85,48 @@ static PROBABILITY: Dimension = Dimension {
     examples: "\"1 %\" or 0.01",
 };
 
+static CHARGE: Dimension = Dimension {
+    name: "a charge",
+    units: &[
+        ("nC", 1),
+        ("uC", 1_000),
+        ("µC", 1_000),
+        ("mC", 1_000_000),
+        ("C", 1_000_000_000),
+        ("uAh", 3_600_000),
+        ("µAh", 3_600_000),
+        ("mAh", 3_600_000_000),
+        ("Ah", 3_600_000_000_000),
+    ],
+    slips: &[("mA", "mAh"), ("A", "Ah")],
+    smallest: "a nanocoulomb",
+    examples: "\"220 mAh\" or \"3.6 C\"",
+};
+
+static CURRENT: Dimension = Dimension {
+    name: "a current",
+    units: &[("nA", 1), ("uA", 1_000), ("µA", 1_000), ("mA", 1_000_000), ("A", 1_000_000_000)],
+    slips: &[("mAh", "mA"), ("uAh", "uA"), ("amps", "A")],
+    smallest: "a nanoampere",
+    examples: "\"3 uA\" or \"17 mA\"",
+};
+
+static VOLTAGE: Dimension = Dimension {
+    name: "a voltage",
+    units: &[("uV", 1), ("µV", 1), ("mV", 1_000), ("V", 1_000_000)],
+    slips: &[("volts", "V"), ("volt", "V")],
+    smallest: "a microvolt",
+    examples: "\"2.4 V\" or \"1800 mV\"",
+};
+
+static RESISTANCE: Dimension = Dimension {
+    name: "a resistance",
+    units: &[("mOhm", 1), ("Ohm", 1_000), ("kOhm", 1_000_000)],
+    slips: &[("Ω", "Ohm"), ("mΩ", "mOhm"), ("kΩ", "kOhm"), ("ohms", "Ohm"), ("Ohms", "Ohm")],
+    smallest: "a milliohm",
+    examples: "\"15 Ohm\" or \"300 mOhm\"",
+};
+
 /// Parts in a billion that are all of it.
 const WHOLE_PPB: u32 = 1_000_000_000;
 
@@ -103,6 +145,22 @@ pub struct Rate(u64);
 /// Bytes: `"64 KiB"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(u64);
+
+/// An electric charge in nanocoulombs: `"220 mAh"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Charge(u64);
+
+/// An electric current in nanoamperes: `"17 mA"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Current(u64);
+
+/// A voltage that is not negative, in microvolts: `"2.4 V"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Voltage(u64);
+
+/// An electric resistance in milliohms: `"15 Ohm"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Resistance(u64);
 
 /// A probability in parts in a billion: `"1 %"`, or the number 0.01.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -209,6 +267,82 @@ impl Size {
     /// If it is not a number with a unit of size, or negative, or no whole number of bytes.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         SIZE.unsigned(text).map(Self)
+    }
+}
+
+impl Charge {
+    /// In nanocoulombs; 1 mAh is 3,600,000,000 of them.
+    #[must_use]
+    pub const fn as_nanocoulombs(self) -> u64 {
+        self.0
+    }
+
+    /// Reads `"220 mAh"`.
+    ///
+    /// # Errors
+    /// If it is not a number with a unit of charge, or negative, or finer than a nanocoulomb.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        CHARGE.unsigned(text).map(Self)
+    }
+}
+
+impl Current {
+    /// So many nanoamperes.
+    #[must_use]
+    pub const fn from_nanoamperes(na: u64) -> Self {
+        Self(na)
+    }
+
+    /// In nanoamperes.
+    #[must_use]
+    pub const fn as_nanoamperes(self) -> u64 {
+        self.0
+    }
+
+    /// Reads `"17 mA"`.
+    ///
+    /// # Errors
+    /// If it is not a number with a unit of current, or negative, or finer than a nanoampere.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        CURRENT.unsigned(text).map(Self)
+    }
+}
+
+impl Voltage {
+    /// So many microvolts.
+    #[must_use]
+    pub const fn from_microvolts(uv: u64) -> Self {
+        Self(uv)
+    }
+
+    /// In microvolts.
+    #[must_use]
+    pub const fn as_microvolts(self) -> u64 {
+        self.0
+    }
+
+    /// Reads `"2.4 V"`.
+    ///
+    /// # Errors
+    /// If it is not a number with a unit of voltage, or negative, or finer than a microvolt.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        VOLTAGE.unsigned(text).map(Self)
+    }
+}
+
+impl Resistance {
+    /// In milliohms.
+    #[must_use]
+    pub const fn as_milliohms(&self) -> u64 {
+        self.0
+    }
+
+    /// Reads `"15 Ohm"`.
+    ///
+    /// # Errors
+    /// If it is not a number with a unit of resistance, or negative, or finer than a milliohm.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        RESISTANCE.unsigned(text).map(Self)
     }
 }
 
@@ -385,6 +519,10 @@ in_text!(Time, TIME, r"\s*\+?[0-9]+(\.[0-9]+)?\s*(ns|us|µs|ms|s|min|h|d)\s*");
 in_text!(SignedTime, TIME, r"\s*[+-]?[0-9]+(\.[0-9]+)?\s*(ns|us|µs|ms|s|min|h|d)\s*");
 in_text!(Rate, RATE, r"\s*\+?[0-9]+(\.[0-9]+)?\s*[kMG]?bit/s\s*");
 in_text!(Size, SIZE, r"\s*\+?[0-9]+(\.[0-9]+)?\s*(k|M|G|Ki|Mi|Gi)?B\s*");
+in_text!(Charge, CHARGE, r"\s*\+?[0-9]+(\.[0-9]+)?\s*((n|u|µ|m)?C|(u|µ|m)?Ah)\s*");
+in_text!(Current, CURRENT, r"\s*\+?[0-9]+(\.[0-9]+)?\s*(n|u|µ|m)?A\s*");
+in_text!(Voltage, VOLTAGE, r"\s*\+?[0-9]+(\.[0-9]+)?\s*(u|µ|m)?V\s*");
+in_text!(Resistance, RESISTANCE, r"\s*\+?[0-9]+(\.[0-9]+)?\s*(m|k)?Ohm\s*");
 in_text!(Probability, PROBABILITY, r"\s*\+?[0-9]+(\.[0-9]+)?\s*(%|ppm|ppb)\s*");
 
 #[cfg(test)]
@@ -399,6 +537,10 @@ mod tests {
         assert_eq!(SignedTime::parse("-2min"), Ok(SignedTime(-120_000_000_000)));
         assert_eq!(Rate::parse("10 Mbit/s"), Ok(Rate(10_000_000)));
         assert_eq!(Size::parse("1.5 KiB"), Ok(Size(1536)));
+        assert_eq!(Charge::parse("1.5 mAh"), Ok(Charge(5_400_000_000)));
+        assert_eq!(Current::parse("0.5uA"), Ok(Current(500)));
+        assert_eq!(Voltage::parse("2.45 V"), Ok(Voltage(2_450_000)));
+        assert_eq!(Resistance::parse("15 Ohm"), Ok(Resistance(15_000)));
         assert_eq!(Probability::parse("1 %"), Ok(Probability(10_000_000)));
         assert_eq!(Probability::parse("0.0001%"), Ok(Probability(1_000)));
         assert_eq!(Probability::parse_number("0.01"), Ok(Probability(10_000_000)));
@@ -418,6 +560,8 @@ mod tests {
         assert!(time("0.5ns").contains("finer than a nanosecond"));
         assert!(time("1..5s").contains("not a decimal number"));
         assert!(time("99999999999d").contains("more than can be held"));
+        assert!(told(Current::parse("5 mAh").expect_err("refused")).contains("did you mean \"5 mA\"?"));
+        assert!(told(Resistance::parse("5 Ω").expect_err("refused")).contains("did you mean \"5 Ohm\"?"));
         assert!(told(Rate::parse("10 Mbps").expect_err("refused")).contains("\"10 Mbit/s\""));
         assert!(told(Probability::parse("120 %").expect_err("refused")).contains("between 0 and 1"));
         assert!(Probability::parse_number("1.2").is_err());
@@ -431,6 +575,7 @@ mod tests {
     fn other_quantities_are_spelled_exactly_too() {
         assert_eq!(Size(65_536).to_string(), "64KiB");
         assert_eq!(Rate(2_500_000).to_string(), "2500kbit/s");
+        assert_eq!(Current(1_500_000).to_string(), "1500uA");
         assert_eq!(Probability(10_000_000).to_string(), "1%");
         assert_eq!(SignedTime(-3_000_000_000).to_string(), "-3s");
     }

@@ -19,6 +19,9 @@ pub trait Cost {
 
     /// Adds to the debt of the running poll.
     fn busy(&self, duration: Duration);
+
+    /// What stands on this is at work from one instant to another, which may draw from a battery.
+    fn works(&self, _from_ns: u64, _until_ns: u64) {}
 }
 
 /// Time for hardware that a node can also wait for asynchronously.
@@ -40,6 +43,10 @@ macro_rules! cost_through {
 
             fn busy(&self, duration: Duration) {
                 (**self).busy(duration);
+            }
+
+            fn works(&self, from_ns: u64, until_ns: u64) {
+                (**self).works(from_ns, until_ns);
             }
         }
     )*};

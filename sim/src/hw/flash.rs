@@ -178,7 +178,7 @@ impl Cells {
         length: usize,
         step_size: usize,
         step_ns: u64,
-    ) -> u64 {
+    ) -> (u64, u64) {
         while self.unfinished.front().is_some_and(|oldest| oldest.end_ns() <= now_ns) {
             self.unfinished.pop_front();
         }
@@ -187,27 +187,29 @@ impl Cells {
         let operation = Unfinished { start_ns, step_ns, step_size, at, before };
         self.busy_until_ns = operation.end_ns();
         self.unfinished.push_back(operation);
-        self.busy_until_ns
+        (start_ns, self.busy_until_ns)
     }
 
-    fn write(&mut self, time: (u64, u64), at: usize, bytes: &[u8]) -> u64 {
+    /// Returns when it begins and ends.
+    fn write(&mut self, time: (u64, u64), at: usize, bytes: &[u8]) -> (u64, u64) {
         let step_ns = self.slowed(self.timing.write_ns);
-        let end_ns = self.begin(time, at, bytes.len(), self.write_size, step_ns);
+        let times_ns = self.begin(time, at, bytes.len(), self.write_size, step_ns);
         for (cell, byte) in self.bytes[at..].iter_mut().zip(bytes) {
             self.lost_bits += u64::from((byte & !*cell).count_ones());
             *cell &= byte;
         }
-        end_ns
+        times_ns
     }
 
-    fn erase(&mut self, time: (u64, u64), from: usize, to: usize) -> u64 {
+    /// Returns when it begins and ends.
+    fn erase(&mut self, time: (u64, u64), from: usize, to: usize) -> (u64, u64) {
         let step_ns = self.slowed(self.timing.erase_ns);
-        let end_ns = self.begin(time, from, to - from, self.erase_size, step_ns);
+        let times_ns = self.begin(time, from, to - from, self.erase_size, step_ns);
         self.bytes[from..to].fill(ERASED);
         for page in &mut self.wear[from / self.erase_size..to / self.erase_size] {
             *page += 1;
         }
-        end_ns
+        times_ns
     }
 }
 
@@ -294,13 +296,17 @@ impl<B: Cost, const WRITE: usize, const ERASE: usize> Flash<B, WRITE, ERASE> {
     fn begin_erase(&self, from: u32, to: u32) -> Result<u64, NorFlashErrorKind> {
         check_erase(self, from, to)?;
         self.memory.cells.borrow().refuse_worn(from as usize, to as usize)?;
-        Ok(self.memory.cells.borrow_mut().erase(self.time(), from as usize, to as usize))
+        let (start_ns, end_ns) = self.memory.cells.borrow_mut().erase(self.time(), from as usize, to as usize);
+        self.bench.works(start_ns, end_ns);
+        Ok(end_ns)
     }
 
     fn begin_write(&self, offset: u32, bytes: &[u8]) -> Result<u64, NorFlashErrorKind> {
         check_write(self, offset, bytes.len())?;
         self.memory.cells.borrow().refuse_worn(offset as usize, offset as usize + bytes.len())?;
-        Ok(self.memory.cells.borrow_mut().write(self.time(), offset as usize, bytes))
+        let (start_ns, end_ns) = self.memory.cells.borrow_mut().write(self.time(), offset as usize, bytes);
+        self.bench.works(start_ns, end_ns);
+        Ok(end_ns)
     }
 
     fn block_until(&self, end_ns: u64) {

@@ -11,12 +11,14 @@
 //!   keeps bytes; [`pcf8583`] counts events, here the [`pulses`] of a meter's dial. What each [`Sense`] feels can be led
 //!   astray;
 //! - [`flash`]: NOR flash that tears and wears;
+//! - [`battery`]: what a node lives on, and what draws from it;
 //! - [`ailment`]: what faults can do to any of it.
 //!
 //! There is no driver here: those are written against embedded-hal and run on boards too.
 
 pub mod ailment;
 pub mod at24c;
+pub mod battery;
 mod bench;
 pub mod bme280;
 pub mod flash;

@@ -146,6 +146,7 @@ impl Net {
                 if let Some(tap) = nic.tap.get() {
                     self.taps[tap as usize].frame(at, Direction::Rx, frame.bytes(), None);
                 }
+                nic.node.draws(port.now, port.queue, |battery| battery.receive(frame.len()));
                 nic.receive(frame);
                 nic.wakee()
             }
@@ -212,6 +213,7 @@ impl Kernel {
     fn emit(&self, net: &mut Net, nic: NicId, frame: Box<Frame>) {
         let now = self.now.get();
         let nic = &net.nics[nic.0 as usize];
+        self.draws(&nic.node, |battery| battery.transmit(frame.len()));
         if let Some(tap) = nic.tap.get() {
             net.taps[tap as usize].frame(Instant::from_nanos(now), Direction::Tx, frame.bytes(), None);
         }

@@ -42,3 +42,42 @@ impl Bench for Node {
         self.world_timer(Instant::from_nanos(at_ns))
     }
 }
+
+/// A node as what one part of its board stands on: what the part does draws from the node's battery.
+#[derive(Clone)]
+pub struct Mounted {
+    node: Node,
+    na: u64,
+}
+
+impl Mounted {
+    pub(super) fn new(node: Node, na: u64) -> Self {
+        Self { node, na }
+    }
+}
+
+impl Cost for Mounted {
+    fn now_ns(&self) -> u64 {
+        self.node.now_ns()
+    }
+
+    fn debt_ns(&self) -> u64 {
+        self.node.debt_ns()
+    }
+
+    fn busy(&self, duration: Duration) {
+        self.node.busy(duration);
+    }
+
+    fn works(&self, from_ns: u64, until_ns: u64) {
+        if self.na > 0 {
+            self.node.work(from_ns, until_ns, self.na);
+        }
+    }
+}
+
+impl Bench for Mounted {
+    fn sleep_until_ns(&self, at_ns: u64) -> impl Future<Output = ()> {
+        self.node.sleep_until_ns(at_ns)
+    }
+}

@@ -12,11 +12,13 @@ use super::watchdog::Watch;
 use super::{ClockSpec, NodeId};
 use crate::executor::TaskId;
 use crate::hw::Faulty;
+use crate::hw::battery::BatterySpec;
 use crate::kernel::Effect;
 use crate::metric::MetricId;
 use crate::net::NicId;
 use crate::quirk::Quirks;
 use crate::random::Stream;
+use crate::supply::Supply;
 use crate::time::{Duration, Instant, nanos};
 
 /// Why a node starts.
@@ -96,6 +98,8 @@ pub struct NodeSpec {
     pub boot_time: Duration,
     /// What every poll costs the node: a slow CPU.
     pub poll_time: Duration,
+    /// What it lives on; one without a battery has power whenever no fault takes it.
+    pub battery: Option<BatterySpec>,
 }
 
 impl NodeSpec {
@@ -134,6 +138,7 @@ pub(crate) struct NodeCore {
     /// What every poll costs, in nanoseconds.
     pub(crate) poll_ns: Cell<u64>,
     pub(crate) refusal: Cell<Option<&'static str>>,
+    pub(crate) supply: Option<Box<Supply>>,
     pub(crate) booted_at: Cell<Instant>,
     pub(crate) clock: ClockSpec,
     /// Ready tasks that wait for the gate.
@@ -163,9 +168,10 @@ pub(crate) struct NodeCore {
 }
 
 impl NodeCore {
-    pub(crate) fn new(id: NodeId, spec: NodeSpec, boot: BootFn) -> Self {
+    pub(crate) fn new(id: NodeId, mut spec: NodeSpec, boot: BootFn) -> Self {
         Self {
             id,
+            supply: spec.battery.take().map(|battery| Box::new(Supply::new(battery))),
             poll_ns: Cell::new(nanos(spec.poll_time)),
             wander: Cell::default(),
             clock: spec.clock,

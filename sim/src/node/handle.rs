@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::rc::Rc;
 
-use super::{Clock, NodeCore, NodeId, ResetCause, Timer, Watchdog};
+use super::{Clock, Mounted, NodeCore, NodeId, ResetCause, Timer, Watchdog};
 use crate::check::Told;
 use crate::check::history::{Answer, Call};
 use crate::kernel::{Effect, Kernel, Operation};
@@ -60,6 +60,17 @@ impl Node {
         Timer::new(self.kernel.id, at.as_nanos())
     }
 
+    /// The node as what a part of its board stands on: what the part does draws from the node's battery, if it has one.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Mounted {
+        Mounted::new(self.clone(), self.core.part_na(name))
+    }
+
+    /// A part of its board works from one instant of the world to another, in nanoseconds, and draws so much.
+    pub(super) fn work(&self, from_ns: u64, until_ns: u64, na: u64) {
+        self.kernel.draws(&self.core, |battery| battery.work(from_ns, until_ns, na));
+    }
+
     /// A driver for its `index`th network interface, if it has one.
     #[must_use]
     pub fn nic(&self, index: usize) -> Option<Nic> {
@@ -104,6 +115,9 @@ impl Node {
     fn change(&self, name: &str, change: Change) {
         let metric = self.kernel.metric(&self.core, name);
         self.kernel.effect(Effect::Metric(metric, change));
+        if self.core.supply.is_some() {
+            self.kernel.effect(Effect::Supply(self.core.id));
+        }
     }
 
     /// Notes that the thing numbered `sequence` by `source` has passed the point `kind`.

@@ -8,7 +8,7 @@ mod polled;
 mod wander;
 mod watchdog;
 
-pub use charge::Charge;
+pub use charge::{Charge, Mounted};
 pub use clock::{Clock, ClockSpec, Timer};
 pub use core::{Exit, NodeSpec, Powered, ResetCause};
 pub use handle::{Called, Node};

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use super::{Gate, NodeCore, ResetCause};
+use crate::hw::battery::Level;
 use crate::kernel::{Action, Kernel};
 use crate::time::{Duration, nanos};
 use crate::trace::Event;
@@ -72,9 +73,13 @@ impl Kernel {
         if hangs.is_empty() {
             node.open(Gate::HUNG);
             drop(hangs);
+            if !node.is_off() {
+                self.draws(node, |battery| battery.enter(Level::Idle));
+            }
             self.unpark(node);
         } else {
             node.close(Gate::HUNG);
+            self.draws(node, |battery| battery.enter(Level::Busy));
         }
     }
 }

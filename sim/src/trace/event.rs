@@ -36,6 +36,11 @@ pub enum Event {
         /// The node.
         node: NodeId,
     },
+    /// A node lost its power because its supply sagged; its tasks are gone.
+    BrownOut {
+        /// The node.
+        node: NodeId,
+    },
     /// A node's program was ended from outside; its tasks are gone.
     Crash {
         /// The node.
@@ -226,6 +231,7 @@ impl Event {
             Self::Verdict { expectation, verdict } => (12, expectation, verdict as u64),
             Self::Input { what } => (13, what.0, 0),
             Self::Crash { node } => (14, node.bits(), 0),
+            Self::BrownOut { node } => (27, node.bits(), 0),
             Self::FaultFelt { fault, what } => (24, fault, what),
             Self::Bitten { node } => (25, node.bits(), 0),
             Self::OutOfTurn { place, of } => (26, place, of.into()),
@@ -258,6 +264,7 @@ impl Event {
             | Self::Exit { node, .. }
             | Self::PowerCut { node }
             | Self::Crash { node }
+            | Self::BrownOut { node }
             | Self::Bitten { node }
             | Self::Panic { node, .. }
             | Self::Refusal { node, .. }
@@ -290,6 +297,7 @@ impl Event {
             Self::Exit { .. } => "exit",
             Self::PowerCut { .. } => "power-cut",
             Self::Crash { .. } => "crash",
+            Self::BrownOut { .. } => "brown-out",
             Self::Panic { .. } => "panic",
             Self::Refusal { .. } => "refusal",
             Self::FrameSent { .. } => "frame-sent",

@@ -81,7 +81,7 @@ impl NamedRecord<'_> {
         match *event {
             Event::Boot { cause, .. } => map.serialize_entry("cause", &cause),
             Event::Exit { exit, .. } => map.serialize_entry("exit", &exit),
-            Event::PowerCut { .. } | Event::Crash { .. } | Event::Bitten { .. } => Ok(()),
+            Event::PowerCut { .. } | Event::BrownOut { .. } | Event::Crash { .. } | Event::Bitten { .. } => Ok(()),
             Event::OutOfTurn { place, of } => {
                 map.serialize_entry("place", &place)?;
                 map.serialize_entry("of", &of)

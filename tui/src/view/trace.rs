@@ -88,6 +88,7 @@ fn words(event: &Event, names: &Names, palette: Palette) -> (String, Style) {
         Event::Boot { cause, .. } => (format!("boots: {}", cause_words(cause)), palette.good()),
         Event::Exit { exit, .. } => (exit_words(exit), palette.caution()),
         Event::PowerCut { .. } => ("loses its power".into(), palette.bad()),
+        Event::BrownOut { .. } => ("browns out".into(), palette.bad()),
         Event::Crash { .. } => ("crashes".into(), palette.bad()),
         Event::Bitten { .. } => ("is reset by its watchdog".into(), palette.bad()),
         Event::Panic { message, .. } => (format!("panics: {}", names.symbol(message)), palette.bad()),

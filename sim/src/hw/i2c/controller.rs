@@ -73,6 +73,7 @@ impl<B: Cost> embedded_hal::i2c::I2c for Controller<B> {
     fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), Error> {
         let start_ns = self.start_ns();
         let (end_ns, outcome) = self.bus.transfer(start_ns, address, operations);
+        self.bench.works(start_ns, end_ns);
         self.bench.busy(Duration::from_nanos(end_ns - start_ns));
         outcome
     }
@@ -80,7 +81,9 @@ impl<B: Cost> embedded_hal::i2c::I2c for Controller<B> {
 
 impl<B: Bench> embedded_hal_async::i2c::I2c for Controller<B> {
     async fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), Error> {
-        let (end_ns, outcome) = self.bus.transfer(self.start_ns(), address, operations);
+        let start_ns = self.start_ns();
+        let (end_ns, outcome) = self.bus.transfer(start_ns, address, operations);
+        self.bench.works(start_ns, end_ns);
         self.bench.sleep_until_ns(end_ns).await;
         outcome
     }
