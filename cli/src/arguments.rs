@@ -2,8 +2,6 @@
 
 mod seeds;
 
-#[cfg(feature = "serve")]
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -153,15 +151,29 @@ pub(crate) struct Serve {
 pub(crate) enum Application {
     /// The hub that thermostats report to, until Ctrl-C.
     TelemetryHub {
-        /// Where to listen.
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-        listen: SocketAddr,
+        #[command(flatten)]
+        sockets: Sockets,
         /// The file that readings are kept in [default: memory].
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         data: Option<PathBuf>,
         #[command(flatten)]
         security: Security,
     },
+}
+
+/// Where an application listens.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub(crate) struct Sockets {
+    /// Where to listen: an address and a port, or unix:PATH; may be given several times [default: 127.0.0.1:8080, or the sockets that systemd hands over].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<wavetank_scenarios::hub::Place>,
+    /// The certificate, and those that vouch for it, in PEM: TCP is then served over TLS alone.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 /// Who may do what at a hub.

@@ -3,23 +3,42 @@
 use std::error::Error;
 use std::fs;
 use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 use wavetank_scenarios::hub;
 
-use crate::arguments::{Application, Security, Serve};
+use crate::arguments::{Application, Security, Serve, Sockets};
 use crate::command::Trouble;
 use crate::exit::Exit;
 use crate::human::plural;
 
+/// Where the hub listens if it is told nothing else.
+const DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8_080));
+
 /// Serves until Ctrl-C, then says in a line what was served.
 pub(crate) fn run(arguments: &Serve, out: &mut impl Write) -> Result<Exit, Trouble> {
-    let Application::TelemetryHub { listen, data, security } = &arguments.application;
-    let config = hub::Config { security: read(security)?, ..hub::Config::default() };
+    let Application::TelemetryHub { sockets, data, security } = &arguments.application;
+    let sockets = open(sockets);
+    let security = hub::Security { over_tls: sockets.tls.is_some(), ..read(security)? };
+    let config = hub::Config { security, ..hub::Config::default() };
     let served =
-        hub::run_tokio(*listen, data.as_deref(), config).map_err(|error| Trouble::Input(with_causes(&error)))?;
+        hub::run_tokio(&sockets, data.as_deref(), config).map_err(|error| Trouble::Input(with_causes(&error)))?;
     writeln!(out, "served {}, {} of them broken off", plural(served.connections, "connection"), served.failed)?;
     Ok(Exit::Pass)
+}
+
+/// The default address counts where nothing else is to be listened at.
+fn open(sockets: &Sockets) -> hub::Sockets {
+    let Sockets { listen, tls_cert, tls_key } = sockets;
+    let inherited = std::env::var_os("LISTEN_FDS").is_some();
+    let default = (listen.is_empty() && !inherited).then_some(hub::Place::Tcp(DEFAULT));
+    let tls = tls_cert.clone().zip(tls_key.clone());
+    hub::Sockets {
+        listen: listen.iter().cloned().chain(default).collect(),
+        inherited,
+        tls: tls.map(|(certificates, key)| hub::TlsFiles { certificates, key }),
+    }
 }
 
 fn read(security: &Security) -> Result<hub::Security, Trouble> {
@@ -28,6 +47,7 @@ fn read(security: &Security) -> Result<hub::Security, Trouble> {
         admin_token: secret(&security.admin_token_file)?,
         device_secret: secret(&security.device_secret_file)?,
         firmware_key: security.firmware_key,
+        over_tls: false,
     })
 }
 

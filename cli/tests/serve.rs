@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
@@ -69,6 +70,100 @@ impl Drop for Hub {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A hub started with these arguments by a shell, and how many lines it says first. The shell puts the socket that is its
+/// standard input where systemd would.
+fn start_activated(
+    socket: impl Into<std::os::fd::OwnedFd>,
+    arguments: &[&str],
+) -> (Child, BufReader<ChildStdout>, String) {
+    let hand_over = r#"export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<&0 0</dev/null"#;
+    let mut child = Command::new("sh")
+        .args(["-c", hand_over, "sh", env!("CARGO_BIN_EXE_wavetank"), "serve", "telemetry-hub"])
+        .args(arguments)
+        .stdin(socket.into())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    (child, out, line.trim().to_owned())
+}
+
+#[test]
+fn sockets_that_it_is_started_with_are_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.sock");
+    let socket = UnixListener::bind(&path).unwrap();
+    // Whoever comes before it is started waits.
+    let mut early = UnixStream::connect(&path).unwrap();
+    early.write_all(b"GET /health HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n").unwrap();
+    let (mut child, mut out, line) = start_activated(socket, &["--listen", "127.0.0.1:0"]);
+    assert_eq!(line, format!("telemetry-hub listening on unix:{}", path.display()));
+    let mut response = String::new();
+    early.read_to_string(&mut response).unwrap();
+    assert!(response.ends_with("\r\n\r\nok"), "{response}");
+    let mut second = String::new();
+    out.read_line(&mut second).unwrap();
+    let address = second.trim().strip_prefix("telemetry-hub listening on http://").unwrap();
+    let hub = Hub { address: address.to_owned(), child, out };
+    assert_eq!(hub.ask("GET", "/health", ""), (200, "ok".to_owned()), "beside an address of its own");
+    assert_eq!(hub.stop("TERM"), (Some(0), "served 2 connections, 0 of them broken off\n".to_owned()));
+    assert!(path.exists(), "the socket is whose who made it");
+
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let line;
+    (child, out, line) = start_activated(socket, &[]);
+    assert_eq!(line, format!("telemetry-hub listening on http://{address}"));
+    let hub = Hub { address, child, out };
+    assert_eq!(hub.ask("GET", "/health", ""), (200, "ok".to_owned()));
+    assert_eq!(hub.stop("TERM").0, Some(0));
+
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (mut child, _, line) = start_activated(udp, &[]);
+    assert_eq!((child.wait().unwrap().code(), &*line), (Some(2), ""));
+}
+
+#[test]
+fn tls_is_served_by_files_and_what_they_lack_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (cert, key) = (file("chain.pem", &cert.pem()), file("key.pem", &signing_key.serialize_pem()));
+    let tls = ["--tls-cert", &cert, "--tls-key", &key];
+    let mut child = telemetry_hub("127.0.0.1:0", None).args(tls).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("telemetry-hub listening on https://").unwrap().to_owned();
+    let hub = Hub { child, out, address };
+    let port = hub.address.rsplit_once(':').unwrap().1;
+    let asked = Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "10", "--noproxy", "*", "--http2", "--cacert", &cert])
+        .args(["--resolve", &format!("localhost:{port}:127.0.0.1"), "--write-out", " %{http_version}"])
+        .arg(format!("https://localhost:{port}/health"))
+        .output();
+    match asked {
+        Ok(answer) => assert_eq!(String::from_utf8_lossy(&answer.stdout), "ok 2"),
+        Err(error) => println!("there is no curl here ({error}): the hub was not asked"),
+    }
+    assert_eq!(hub.stop("TERM").0, Some(0));
+
+    let output = telemetry_hub("127.0.0.1:0", None).args(["--tls-cert", &key, "--tls-key", &key]).output().unwrap();
+    let error = error_of(&output);
+    assert!(error.contains("key.pem holds no certificate in PEM"), "{error}");
+    let output = telemetry_hub("127.0.0.1:0", None).args(["--tls-cert", &cert]).output().unwrap();
+    assert!(error_of(&output).contains("--tls-key"), "{output:?}");
+    let output = telemetry_hub("localhost", None).output().unwrap();
+    assert!(error_of(&output).contains("an address and a port, as in 127.0.0.1:8080"), "{output:?}");
 }
 
 fn error_of(output: &Output) -> &str {

@@ -1,14 +1,17 @@
 //! The server that `cargo xtask conformance` holds other people's test suites against: a bit of everything, at the address
 //! of its argument. It prints where it listens and serves until its standard input ends.
 
-use std::error::Error;
+use std::collections::BTreeMap;
 
 use futures::stream;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use wavetank_web::middleware::{BodyLimit, CacheControl, Compress, Etag, RequestId, SecurityHeaders};
+use wavetank_web::openapi::{About, Asked, Operation};
 use wavetank_web::tokio::{TokioListener, TokioRuntime};
 use wavetank_web::{
-    App, Asset, Body, BoxError, Files, Message, Request, Response, Result, SocketOptions, Sse, SseEvent, StatusCode,
-    serve, websocket_with,
+    App, Asset, Body, BoxError, Error, Files, Message, Request, Response, Result, SocketOptions, Sse, SseEvent, State,
+    StatusCode, serve, websocket_with,
 };
 
 /// Autobahn sends messages of 16 MiB.
@@ -35,8 +38,47 @@ fn app(files: Files) -> App {
         .get(async || Body::from_stream(stream::iter((0..1_000).map(|n| Ok::<_, BoxError>(format!("line {n}\n"))))));
     app.at("/events").get(async || Sse::new(stream::iter((0..3).map(|n| SseEvent::new(&n.to_string())))));
     app.at("/files/*path").get(files.handler());
+    app.answer(&KEEP, async |_: State<()>, asked: Asked<Key, How, Kept>| Ok::<_, Error>(asked.body));
+    app.answer(&FORGET, async |_: State<()>, _: Asked<(String, u8)>| Ok::<_, Error>(()));
+    app.describe("/docs", &About { title: "Conformance", version: "1.0.0", summary: "What may be described" });
     app
 }
+
+/// Types of many kinds, for the description.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Key {
+    /// Whose.
+    owner: String,
+    number: u8,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct How {
+    #[serde(default)]
+    again: bool,
+    after_s: Option<f64>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Kept {
+    kind: Kind,
+    parts: Vec<Kept>,
+    named: BTreeMap<String, i64>,
+    other: serde_json::Value,
+    pair: (u8, String),
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Plain,
+    Sized(u32),
+    Named { name: Option<String> },
+}
+
+const KEEP: Operation<Key, How, Kept, Kept> =
+    Operation::put("/kept/:owner/:number").name("keep").summary("Keeps something").status(201);
+const FORGET: Operation<(String, u8)> = Operation::delete("/kept/:owner/:number").name("forget");
 
 /// Browsers get a page, and those who ask for a socket get one that says everything back.
 async fn front(request: Request) -> Result<Response> {
@@ -75,7 +117,7 @@ async fn read_at_most(mut request: Request) -> Result<(StatusCode, String)> {
     Ok((StatusCode::ACCEPTED, read.to_string()))
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().ok_or("usage: conformance ADDRESS FOLDER")?;
     let files = Files::new(arguments.next().ok_or("usage: conformance ADDRESS FOLDER")?)?;

@@ -48,6 +48,9 @@ pub struct App<State = ()> {
     slash: TrailingSlash,
     surround: Surround<State>,
     first_error: Option<RouteError>,
+    /// What is known of the operations that it answers.
+    #[cfg(feature = "openapi")]
+    pub(crate) operations: Vec<crate::openapi::Described>,
 }
 
 impl App {
@@ -76,6 +79,8 @@ impl<State: 'static> App<State> {
             slash: TrailingSlash::Strict,
             surround: Rc::new(|fixed| Rc::new(fixed)),
             first_error: None,
+            #[cfg(feature = "openapi")]
+            operations: Vec::new(),
         }
     }
 
@@ -142,7 +147,7 @@ impl<State: 'static> App<State> {
         self.note(registered);
     }
 
-    fn note(&mut self, registered: Result<(), RouteError>) {
+    pub(crate) fn note(&mut self, registered: Result<(), RouteError>) {
         if let Err(error) = registered {
             self.first_error.get_or_insert(error);
         }
@@ -190,8 +195,8 @@ impl<State> fmt::Debug for App<State> {
 /// A path of an app, waiting for its handlers.
 #[must_use = "a route without a handler serves nothing"]
 pub struct Route<'app, State: 'static> {
-    app: &'app mut App<State>,
-    path: String,
+    pub(crate) app: &'app mut App<State>,
+    pub(crate) path: String,
     middleware: Chain<State>,
 }
 
@@ -248,6 +253,8 @@ impl<State: 'static> Route<'_, State> {
     /// ```
     pub fn nest<Other: 'static>(&mut self, app: App<Other>) -> &mut Self {
         let prefix = self.path.strip_suffix('/').unwrap_or(&self.path).to_owned();
+        #[cfg(feature = "openapi")]
+        self.app.operations.extend(app.operations.iter().map(|operation| operation.below(&prefix)));
         let mounted = app.mount_in(&mut self.app.table, &prefix);
         self.app.note(mounted);
         self

@@ -4,6 +4,7 @@
 mod app;
 mod body;
 mod client;
+pub mod components;
 pub mod conditional;
 #[cfg(feature = "cookies")]
 pub mod cookies;
@@ -11,8 +12,11 @@ mod error;
 mod extract;
 mod files;
 mod handler;
+mod listeners;
 pub mod middleware;
 mod multipart;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod request;
 mod response;
 mod route;
@@ -21,6 +25,8 @@ mod serve;
 #[cfg(feature = "cookies")]
 pub mod sessions;
 mod sse;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 #[cfg(feature = "tower")]
@@ -38,6 +44,7 @@ pub use error::{Error, Result};
 pub use extract::{Extension, Form, FromRequest, Params, Query, State};
 pub use files::{Asset, Content, Files};
 pub use handler::{Handler, WithParts, WithPartsAndRequest, WithRequest, WithoutRequest};
+pub use listeners::{AnyIo, Listeners};
 pub use middleware::{Middleware, Next};
 pub use multipart::{FormPart, Multipart};
 pub use request::Request;

@@ -101,6 +101,14 @@ pub enum RouteError {
         /// The host as registered.
         host: String,
     },
+    /// An operation was given to another path than its own.
+    #[error("the path `{path}` is not the operation's, which is `{operation}`")]
+    OtherPath {
+        /// The path as registered.
+        path: String,
+        /// The operation's.
+        operation: String,
+    },
     /// An app that tells hosts apart was nested.
     #[error("the app nested at `{path}` has a host of its own, `{host}`: hosts belong to the outermost app")]
     NestedHost {

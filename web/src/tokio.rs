@@ -18,9 +18,12 @@
 //! ```
 //!
 //! An app lives on one thread. More cores are more threads, each with an app, a runtime and a listener of its own at the
-//! same address: [`serve_per_core`].
+//! same address: [`serve_per_core`]. Several addresses, Unix sockets among them, are [`Listeners`](crate::Listeners), and sockets
+//! that systemd has opened are [`inherited`].
 
 mod cores;
+#[cfg(unix)]
+mod inherited;
 #[cfg(unix)]
 mod unix;
 
@@ -33,7 +36,9 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
 use crate::{Listener, Peer, Runtime};
 
-pub use cores::serve_per_core;
+pub use cores::{serve_per_core, serve_per_core_with};
+#[cfg(unix)]
+pub use inherited::{Inherited, InheritedError, inherited};
 #[cfg(unix)]
 pub use unix::UnixListener;
 

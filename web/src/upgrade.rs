@@ -12,7 +12,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 /// What is done with a connection that has gone over.
 pub(crate) type OnUpgrade = Box<dyn FnOnce(Upgraded) -> LocalBoxFuture<'static, ()>>;
 
-trait ReadWrite: Read + Write + Unpin {}
+pub(crate) trait ReadWrite: Read + Write + Unpin {}
 
 impl<Io: Read + Write + Unpin> ReadWrite for Io {}
 

@@ -7,7 +7,8 @@ use crate::metadata;
 use crate::shell;
 use crate::tests_run::{self, Tally};
 use crate::{
-    Outcome, conformance, deps, elsewhere, fingerprints, instructions, interop, licences, no_std, outside, tidy, tools,
+    Outcome, conformance, deps, elsewhere, fingerprints, fuzz, instructions, interop, licences, no_std, outside, tidy,
+    tools,
 };
 
 /// Runs every step; whether all of them passed.
@@ -40,6 +41,7 @@ pub(crate) fn run() -> bool {
     steps.take("no-std", no_std::run);
     steps.take("interop", || interop::run(&[]));
     steps.take("conformance", || conformance::run(&[]));
+    steps.take("fuzz", || fuzz::run(None));
     steps.take("elsewhere", elsewhere::run);
     steps.take("fingerprints", || fingerprints::run(fingerprints::Mode::Compare));
     steps.take("instructions", || instructions::run(instructions::Mode::Compare));

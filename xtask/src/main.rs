@@ -10,6 +10,7 @@ mod conformance;
 mod deps;
 mod elsewhere;
 mod fingerprints;
+mod fuzz;
 mod growth;
 mod instructions;
 mod interop;
@@ -40,7 +41,8 @@ usage: cargo xtask VERB
   licences               every dependency's licence, source and name
   no-std                 stack and devices for bare metal, without alloc
   interop [WORD...]      the stack against the Linux kernel and real programs; the cases named with one of the words
-  conformance [SUITE...] the web framework against others' suites and programs: sockets, redbot, smuggling, curl, nginx
+  conformance [SUITE...] the web framework against others' suites and programs: sockets, redbot, smuggling, openapi, curl, nginx
+  fuzz [SECONDS]         the web framework's server, sent what a fuzzer makes up; 20 s unless told; needs a nightly compiler
   elsewhere              the command for other platforms, unlinked
   tidy                   file and function lengths, names, unsafe, reasons
   test                   every test, and every example in the documentation
@@ -66,6 +68,8 @@ fn main() -> ExitCode {
         ["no-std"] => no_std::run(),
         ["interop", ref words @ ..] => interop::run(words),
         ["conformance", ref suites @ ..] => conformance::run(suites),
+        ["fuzz"] => fuzz::run(None),
+        ["fuzz", seconds] => fuzz::run(Some(seconds)),
         ["elsewhere"] => elsewhere::run(),
         ["tidy"] => tidy::run(),
         ["test"] => tests_run::run(&mut tests_run::Tally::default()),

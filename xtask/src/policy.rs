@@ -27,6 +27,8 @@ pub(crate) struct Policy {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Licences {
     pub(crate) allowed: Vec<String>,
+    /// By package: why it may be under another licence.
+    pub(crate) exceptions: BTreeMap<String, String>,
     pub(crate) sources: Vec<String>,
 }
 

@@ -1,9 +1,11 @@
 //! The hub over HTTP.
 
 use http::header::LOCATION;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wavetank_web::middleware::{BodyLimit, SameOrigin, Trace};
-use wavetank_web::{App, Error, IntoResponse, Json, Request, Response, Result, StatusCode};
+use wavetank_web::openapi::{About, Asked, Operation};
+use wavetank_web::{App, Error, IntoResponse, Json, Request, Response, Result, State, StatusCode};
 
 use crate::reading::Posted;
 use crate::{Device, Hub, Reading, RecordError, Recorded, StoredReading, commands, page, security, updates};
@@ -19,19 +21,31 @@ pub fn app(hub: Hub) -> App<Hub> {
     updates::add_to(&mut app);
     commands::add_to(&mut app);
     app.at("/health").get(async || "ok");
-    app.at("/readings").with(BodyLimit::new(BODY_BYTES_MAX)).post(post_readings);
-    app.at("/devices").get(list_devices);
-    app.at("/devices/:id").get(show_device);
-    app.at("/devices/:id/readings").get(list_readings);
-    app.at("/devices/:id/readings/:sequence").get(show_reading);
+    app.at("/readings").with(BodyLimit::new(BODY_BYTES_MAX)).post(post_readings).described(&POST_READINGS);
+    app.answer(&LIST_DEVICES, list_devices).answer(&SHOW_DEVICE, show_device);
+    app.answer(&LIST_READINGS, list_readings).answer(&SHOW_READING, show_reading);
+    app.describe("/docs", &ABOUT);
     app
 }
 
-#[derive(Serialize)]
+const ABOUT: About<'_> = About {
+    title: "Telemetry hub",
+    version: env!("CARGO_PKG_VERSION"),
+    summary: "Readings of devices. Whoever has a key of a device or the admin's token shows it as a bearer.",
+};
+
+#[derive(Serialize, Deserialize, JsonSchema)]
 struct Receipt {
+    /// Readings that were new.
     stored: usize,
+    /// Readings that were stored already.
     duplicate: usize,
 }
+
+const POST_READINGS: Operation<(), (), Posted, Receipt> = Operation::post("/readings")
+    .name("postReadings")
+    .summary("Stores a reading, or an array of them as a whole; 200 if all were known")
+    .status(201);
 
 async fn post_readings(mut request: Request<Hub>) -> Result<Response> {
     let posted: Posted = request.body_json().await?;
@@ -74,12 +88,15 @@ fn check(readings: &[Reading], batch_max: usize) -> Result<()> {
     Ok(())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 struct DeviceView {
     device: String,
+    /// Whether it was heard lately.
     online: bool,
     last_sequence: u64,
+    /// Milliseconds since 1970, by the hub's clock.
     last_heard_ms: u64,
+    /// How many readings of it are stored.
     count: u64,
 }
 
@@ -90,42 +107,57 @@ impl From<(Device, bool)> for DeviceView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 struct Devices {
     devices: Vec<DeviceView>,
 }
 
-async fn list_devices(request: Request<Hub>) -> Result<Json<Devices>> {
-    let devices = request.state().devices()?;
-    Ok(Json(Devices { devices: devices.into_iter().map(DeviceView::from).collect() }))
+const LIST_DEVICES: Operation<(), (), (), Devices> =
+    Operation::get("/devices").name("listDevices").summary("All devices that have reported, by name");
+
+async fn list_devices(hub: State<Hub>, _: Asked) -> Result<Devices> {
+    Ok(Devices { devices: hub.devices()?.into_iter().map(DeviceView::from).collect() })
 }
 
-async fn show_device(request: Request<Hub>) -> Result<Json<DeviceView>> {
-    let name: String = request.param("id")?;
-    let device = request.state().device(&name)?;
-    Ok(Json(device.ok_or_else(no_such_device)?.into()))
+/// The parameter of a device's paths.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Of {
+    /// The device's name.
+    pub(crate) id: String,
 }
 
-#[derive(Deserialize)]
+const SHOW_DEVICE: Operation<Of, (), (), DeviceView> =
+    Operation::get("/devices/:id").name("showDevice").summary("What is known of a device");
+
+async fn show_device(hub: State<Hub>, asked: Asked<Of>) -> Result<DeviceView> {
+    let device = hub.device(&asked.params.id)?;
+    Ok(device.ok_or_else(no_such_device)?.into())
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
 struct Page {
+    /// The first sequence number that is wanted.
     #[serde(default)]
     from: u64,
+    /// So many readings at most.
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 struct Readings {
     device: String,
     readings: Vec<StoredReading>,
+    /// Where the next page begins, if there is one.
     next: Option<u64>,
 }
 
 const PAGE_DEFAULT: usize = 100;
 
-async fn list_readings(request: Request<Hub>) -> Result<Json<Readings>> {
-    let device: String = request.param("id")?;
-    let page: Page = request.query()?;
-    let hub = request.state();
+const LIST_READINGS: Operation<Of, Page, (), Readings> =
+    Operation::get("/devices/:id/readings").name("listReadings").summary("A page of a device's readings, by sequence");
+
+async fn list_readings(hub: State<Hub>, asked: Asked<Of, Page>) -> Result<Readings> {
+    let Asked { params: Of { id: device }, query: page, .. } = asked;
     let page_max = hub.config().page_max;
     let limit = page.limit.unwrap_or(PAGE_DEFAULT.min(page_max));
     if limit == 0 || limit > page_max {
@@ -139,14 +171,22 @@ async fn list_readings(request: Request<Hub>) -> Result<Json<Readings>> {
     }
     let next = readings.get(limit).map(|reading| reading.sequence);
     readings.truncate(limit);
-    Ok(Json(Readings { device, readings, next }))
+    Ok(Readings { device, readings, next })
 }
 
-async fn show_reading(request: Request<Hub>) -> Result<Json<StoredReading>> {
-    let device: String = request.param("id")?;
-    let sequence: u64 = request.param("sequence")?;
-    let reading = request.state().reading(&device, sequence)?;
-    Ok(Json(reading.ok_or_else(|| Error::new(StatusCode::NOT_FOUND).detail("there is no such reading"))?))
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Which {
+    /// The device's name.
+    id: String,
+    sequence: u64,
+}
+
+const SHOW_READING: Operation<Which, (), (), StoredReading> =
+    Operation::get("/devices/:id/readings/:sequence").name("showReading").summary("One reading of a device");
+
+async fn show_reading(hub: State<Hub>, asked: Asked<Which>) -> Result<StoredReading> {
+    let reading = hub.reading(&asked.params.id, asked.params.sequence)?;
+    reading.ok_or_else(|| Error::new(StatusCode::NOT_FOUND).detail("there is no such reading"))
 }
 
 fn no_such_device() -> Error {

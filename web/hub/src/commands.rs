@@ -1,15 +1,18 @@
 //! What devices are to do: the admin says it, the device fetches it, does it, and says what came of it.
 
 use http::header::LOCATION;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
+use wavetank_web::openapi::Operation;
 use wavetank_web::{App, Error, IntoResponse, Json, Request, Response, Result, StatusCode};
 
+use crate::api::Of;
 use crate::updates::{read, write};
 use crate::{Hub, Shelf, StoreError, security};
 
 /// A command to a device. It is kept, so that one may see what came of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 struct Command {
     /// Counts the device's commands, from 1.
     number: u64,
@@ -23,9 +26,44 @@ struct Command {
 const WAITING_MAX: usize = 100;
 
 pub(crate) fn add_to(app: &mut App<Hub>) {
-    app.at("/devices/:id/commands").get(waiting).post(command);
-    app.at("/devices/:id/commands/:number").get(show).post(answer);
-    app.at("/devices/:id/key").post(turn_key);
+    app.at("/devices/:id/commands").get(waiting).post(command).described(&WAITING).described(&COMMAND);
+    app.at("/devices/:id/commands/:number").get(show).post(answer).described(&SHOW).described(&ANSWER);
+    app.at("/devices/:id/key").post(turn_key).described(&TURN_KEY);
+}
+
+const COMMAND: Operation<Of, (), Value, Command> = Operation::post("/devices/:id/commands")
+    .name("commandDevice")
+    .summary("Has a device do something; for the admin")
+    .status(201);
+const WAITING: Operation<Of, (), (), Waiting> =
+    Operation::get("/devices/:id/commands").name("waitingCommands").summary("What a device has yet to do, in order");
+const SHOW: Operation<Which, (), (), Command> = Operation::get("/devices/:id/commands/:number")
+    .name("showCommand")
+    .summary("A command, and what came of it; for the admin");
+const ANSWER: Operation<Which, (), Answer> = Operation::post("/devices/:id/commands/:number")
+    .name("answerCommand")
+    .summary("Says that a device has done it, and what came of it");
+const TURN_KEY: Operation<Of, (), (), Key> = Operation::post("/devices/:id/key")
+    .name("turnKey")
+    .summary("Gives a device another key, which is told this once; for the admin")
+    .status(201);
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Which {
+    /// The device's name.
+    id: String,
+    number: u64,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Waiting {
+    commands: Vec<Command>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Key {
+    device: String,
+    key: String,
 }
 
 fn place(device: &str, number: u64) -> String {
@@ -65,12 +103,12 @@ async fn command(mut request: Request<Hub>) -> Result<Response> {
 }
 
 /// What the device has yet to do, in order.
-async fn waiting(request: Request<Hub>) -> Result<Json<Value>> {
+async fn waiting(request: Request<Hub>) -> Result<Json<Waiting>> {
     let device = named(&request)?;
     security::device(&request, &device)?;
     let commands = all(request.state(), &device)?;
-    let waiting: Vec<Command> = commands.into_iter().filter(|command| command.answer.is_none()).collect();
-    Ok(Json(json!({ "commands": waiting })))
+    let commands = commands.into_iter().filter(|command| command.answer.is_none()).collect();
+    Ok(Json(Waiting { commands }))
 }
 
 async fn show(request: Request<Hub>) -> Result<Json<Command>> {
@@ -84,7 +122,7 @@ fn find(request: &Request<Hub>) -> Result<(String, Command)> {
     Ok((place, command.ok_or_else(|| Error::new(StatusCode::NOT_FOUND).detail("there is no such command"))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Answer {
     answer: Value,
@@ -106,9 +144,9 @@ async fn answer(mut request: Request<Hub>) -> Result<StatusCode> {
 }
 
 /// Another key for a device, which is told this once.
-async fn turn_key(request: Request<Hub>) -> Result<(StatusCode, Json<Value>)> {
+async fn turn_key(request: Request<Hub>) -> Result<(StatusCode, Json<Key>)> {
     security::admin(&request)?;
     let device = named(&request)?;
     let key = security::turn_device_key(request.state(), &device)?;
-    Ok((StatusCode::CREATED, Json(json!({ "device": device, "key": key }))))
+    Ok((StatusCode::CREATED, Json(Key { device, key })))
 }

@@ -19,6 +19,7 @@
 //! | `POST /devices/:id/commands` with any JSON; admin | 201 with the command's number |
 //! | `GET /devices/:id/commands`, `POST /devices/:id/commands/:number` with `{"answer":…}` | what the device has yet to do; 204 |
 //! | `POST /devices/:id/key`; admin | 201 with the device's key from now on |
+//! | `GET /docs`, `GET /docs/openapi.json` | a page that describes much of this, and lets one try it; the description itself |
 //! | `GET /` | a page for people, kept up to date by the server-sent events of `GET /events` |
 //!
 //! The admin shows a token as a bearer, or logs in on the page; devices show their keys as bearers, where the hub has a secret
@@ -57,5 +58,5 @@ pub use security::{Secret, Security};
 pub use store::{Device, RecordError, Recorded, RedbStore, Shelf, Store, StoreError, StoredReading};
 
 #[cfg(feature = "tokio")]
-pub use tokio::{ServeError, run_tokio, serve_tokio};
+pub use tokio::{Place, ServeError, Sockets, TlsFiles, run_tokio, serve_tokio};
 pub use updates::PutFirmware;

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 /// One measurement, numbered by the device that took it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Reading {
     /// The device's name: see [`Reading::check`].
     pub device: String,
@@ -61,7 +62,9 @@ pub(crate) fn is_plain_name(name: &str) -> bool {
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
 }
 
-/// The body of a post: a reading, or an array of readings.
+/// A reading, or an array of readings.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
 pub(crate) enum Posted {
     One(Reading),
     Batch(Vec<Reading>),

@@ -26,6 +26,8 @@ pub struct Security {
     pub device_secret: Option<Secret>,
     /// The Ed25519 key that firmware must be signed with. Without, none need be.
     pub firmware_key: Option<PublicKey>,
+    /// Whether browsers come over TLS alone. A login's cookie then goes no other way.
+    pub over_tls: bool,
 }
 
 /// Text that is not shown.
@@ -80,7 +82,8 @@ pub(crate) fn log_in(hub: &Hub, shown: &str) -> Option<HeaderValue> {
     let until = (hub.now_ms() + LOGIN_MS).to_string();
     let mac = mac_of(&token.0, &["login", &until]);
     let age_s = LOGIN_MS / 1_000;
-    let cookie = format!("{COOKIE_NAME}{until}.{mac}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict");
+    let secure = if hub.config().security.over_tls { "; Secure" } else { "" };
+    let cookie = format!("{COOKIE_NAME}{until}.{mac}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::try_from(cookie).ok()
 }
 

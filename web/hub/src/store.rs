@@ -2,7 +2,8 @@
 
 mod redb;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::Reading;
 
@@ -110,7 +111,7 @@ pub struct Device {
 }
 
 /// A reading as it is stored, without its device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoredReading {
     /// Counts the device's readings, from 1.
     pub sequence: u64,

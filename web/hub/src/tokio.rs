@@ -1,8 +1,9 @@
-//! The hub on a real socket.
+//! The hub on real sockets.
+
+mod sockets;
 
 use std::future::Future;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use std::pin::pin;
@@ -11,22 +12,31 @@ use std::pin::pin;
 use futures_util::future::{Either, select};
 use redb::Database;
 use wavetank_web::Served;
-use wavetank_web::tokio::{TokioListener, TokioRuntime};
+use wavetank_web::tls::TlsError;
+use wavetank_web::tokio::TokioRuntime;
 
 use crate::{Config, Hub, RedbStore, StoreError};
+
+pub use sockets::{Place, Sockets, TlsFiles};
 
 /// Why the hub could not be served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// The address cannot be listened at.
-    #[error("cannot listen at {address}")]
+    /// The address or the path cannot be listened at.
+    #[error("cannot listen at {place}")]
     Listen {
-        /// The address asked for.
-        address: SocketAddr,
+        /// Where it was asked to.
+        place: Place,
         /// Why not.
         source: io::Error,
     },
+    /// What it was started with is not to be listened at.
+    #[error("cannot take over the sockets that it was started with")]
+    Inherited(#[source] io::Error),
+    /// The certificates cannot be served with.
+    #[error("cannot serve over TLS")]
+    Tls(#[from] TlsError),
     /// The data file cannot be opened or made.
     #[error("cannot open the data file {path}", path = path.display())]
     Data {
@@ -48,26 +58,27 @@ pub enum ServeError {
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Serves the hub on a current-thread tokio runtime until `stop` resolves. Readings go to the file at `data`, which is
-/// made if need be, or without one to memory. `bound` is told the address, which matters where port 0 was asked for.
+/// made if need be, or without one to memory. `bound` is told each place that is listened at, as `http://127.0.0.1:8080`,
+/// `https://127.0.0.1:8443` or `unix:/run/hub.sock`, which matters where port 0 was asked for.
 ///
 /// # Errors
-/// If the address or the data cannot be had.
+/// If a socket, a certificate or the data cannot be had.
 pub async fn serve_tokio(
-    listen: SocketAddr,
+    sockets: &Sockets,
     data: Option<&Path>,
     config: Config,
-    bound: impl FnOnce(SocketAddr),
+    mut bound: impl FnMut(&str),
     stop: impl Future<Output = ()>,
 ) -> Result<Served, ServeError> {
+    // Before anything else: the descriptors that it was started with are nobody's until they are taken.
+    let sockets = sockets.open().await?;
     let store = match data {
         None => RedbStore::in_memory()?,
         Some(path) => open(path).map_err(|source| ServeError::Data { path: path.to_owned(), source })?,
     };
     let hub = Hub::new(store, &TokioRuntime, (), config)?;
-    let refused = |source| ServeError::Listen { address: listen, source };
-    let listener = TokioListener::bind(listen).await.map_err(refused)?;
-    bound(listener.local_addr().map_err(refused)?);
-    Ok(hub.serve(listener, TokioRuntime, stop).await)
+    sockets.places.iter().for_each(|place| bound(place));
+    Ok(hub.serve(sockets.listeners, TokioRuntime, stop).await)
 }
 
 /// Serves the hub as a command does: prints where it listens, and stops gracefully on Ctrl-C, or when it is told to
@@ -75,18 +86,18 @@ pub async fn serve_tokio(
 ///
 /// # Errors
 /// As [`serve_tokio`].
-pub fn run_tokio(listen: SocketAddr, data: Option<&Path>, config: Config) -> Result<Served, ServeError> {
+pub fn run_tokio(sockets: &Sockets, data: Option<&Path>, config: Config) -> Result<Served, ServeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Start)?;
-    let bound = |address| {
+    let bound = |place: &str| {
         // Whoever does not read it can be served all the same.
-        let _ = writeln!(io::stdout(), "telemetry-hub listening on http://{address}");
+        let _ = writeln!(io::stdout(), "telemetry-hub listening on {place}");
     };
     let stop = async {
         if let Err(error) = told_to_stop().await {
             tracing::error!(%error, "cannot listen for signals; stopping");
         }
     };
-    runtime.block_on(serve_tokio(listen, data, config, bound, stop))
+    runtime.block_on(serve_tokio(sockets, data, config, bound, stop))
 }
 
 #[cfg(unix)]

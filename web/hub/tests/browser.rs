@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
-use wavetank_hub::{Config, Secret, Security, serve_tokio};
+use wavetank_hub::{Config, Secret, Security, Sockets, serve_tokio};
 
 const TOKEN: &str = "a token that nobody guesses";
 
@@ -71,8 +71,9 @@ fn the_page_is_live_in_a_browser() {
         let security = Security { admin_token: Some(Secret::new(TOKEN)), ..Security::default() };
         let config = Config { security, ..Config::default() };
         let stopped = async { stopped.await.unwrap_or_default() };
-        let bound = move |address| tell.send(address).unwrap();
-        runtime.block_on(serve_tokio("127.0.0.1:0".parse().unwrap(), None, config, bound, stopped)).unwrap()
+        let bound = move |place: &str| tell.send(place.strip_prefix("http://").unwrap().parse().unwrap()).unwrap();
+        let sockets = Sockets::at("127.0.0.1:0".parse().unwrap());
+        runtime.block_on(serve_tokio(&sockets, None, config, bound, stopped)).unwrap()
     });
     let address = told.recv().unwrap();
     fill(address);

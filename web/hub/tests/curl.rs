@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use wavetank_hub::{Config, serve_tokio};
+use wavetank_hub::{Config, Sockets, serve_tokio};
 use wavetank_web::Served;
 
 /// A hub on a thread and a port of its own, until it is stopped.
@@ -24,10 +24,10 @@ impl Serving {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let bound = move |address| tell.send(address).unwrap();
+            let bound = move |place: &str| tell.send(place.strip_prefix("http://").unwrap().parse().unwrap()).unwrap();
             let stopped = async { stopped.await.unwrap_or_default() };
-            let listen = "127.0.0.1:0".parse().unwrap();
-            runtime.block_on(serve_tokio(listen, data.as_deref(), Config::default(), bound, stopped)).unwrap()
+            let sockets = Sockets::at("127.0.0.1:0".parse().unwrap());
+            runtime.block_on(serve_tokio(&sockets, data.as_deref(), Config::default(), bound, stopped)).unwrap()
         });
         Self { address: told.recv().unwrap(), stop, thread }
     }

@@ -9,14 +9,15 @@ use http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, HeaderName, HeaderValue, ORIGIN, VARY,
 };
 use http::{Method, StatusCode};
+use url::{Origin, Url};
 
 use crate::{IntoResponse, Middleware, Next, Request, Response};
 
 /// Tells browsers which origins may read responses, and answers their preflight requests. Nothing is allowed that is not
 /// named. It does not keep requests out: see [`SameOrigin`](super::SameOrigin).
 pub struct Cors {
-    origin: Box<dyn Fn(&str) -> bool>,
-    any: bool,
+    /// Which origins; nothing if any.
+    origin: Option<Box<dyn Fn(&Url) -> bool>>,
     methods: Vec<Method>,
     headers: Vec<HeaderName>,
     exposed: Vec<HeaderName>,
@@ -28,22 +29,21 @@ impl Cors {
     /// Any origin, without credentials.
     #[must_use]
     pub fn any_origin() -> Self {
-        Self { any: true, ..Self::matching(|_| true) }
+        Self { origin: None, ..Self::matching(|_| true) }
     }
 
-    /// These origins, each as `https://example.net`: scheme, host, and a port if it is not the scheme's own.
+    /// The origins of these URLs: scheme, host and port.
     #[must_use]
-    pub fn origins(origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let origins: Vec<String> = origins.into_iter().map(Into::into).collect();
-        Self::matching(move |origin| origins.iter().any(|own| own == origin))
+    pub fn origins(urls: impl IntoIterator<Item = Url>) -> Self {
+        let origins: Vec<Origin> = urls.into_iter().map(|url| url.origin()).collect();
+        Self::matching(move |origin| origins.contains(&origin.origin()))
     }
 
     /// Origins that this function says yes to.
     #[must_use]
-    pub fn matching(origin: impl Fn(&str) -> bool + 'static) -> Self {
+    pub fn matching(origin: impl Fn(&Url) -> bool + 'static) -> Self {
         Self {
-            origin: Box::new(origin),
-            any: false,
+            origin: Some(Box::new(origin)),
             methods: vec![Method::GET, Method::HEAD, Method::POST],
             headers: Vec::new(),
             exposed: Vec::new(),
@@ -89,15 +89,20 @@ impl Cors {
 
     fn allow(&self, origin: Option<&HeaderValue>, response: &mut Response) -> bool {
         let headers = response.headers_mut();
-        if !self.any {
-            headers.append(VARY, HeaderValue::from_static("origin"));
-        }
-        let Some(origin) = origin.filter(|origin| origin.to_str().is_ok_and(|origin| (self.origin)(origin))) else {
+        let Some(matching) = &self.origin else {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            return true;
+        };
+        headers.append(VARY, HeaderValue::from_static("origin"));
+        let is_allowed = |origin: &HeaderValue| {
+            let url = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
+            url.is_some_and(|url| matching(&url))
+        };
+        let Some(origin) = origin.filter(|origin| is_allowed(origin)) else {
             return false;
         };
-        let allowed = if self.any { HeaderValue::from_static("*") } else { origin.clone() };
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-        if self.credentials && !self.any {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        if self.credentials {
             headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
         true

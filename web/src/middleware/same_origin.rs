@@ -2,6 +2,7 @@
 
 use http::header::{HOST, HeaderName, ORIGIN};
 use http::{HeaderMap, StatusCode, Uri};
+use url::{Origin, Url};
 
 use crate::{Error, IntoResponse, Middleware, Next, Request, Response};
 
@@ -12,7 +13,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// and no browser's cookies are with it.
 #[derive(Debug, Clone, Default)]
 pub struct SameOrigin {
-    trusted: Vec<String>,
+    trusted: Vec<Origin>,
 }
 
 impl SameOrigin {
@@ -22,17 +23,18 @@ impl SameOrigin {
         Self::default()
     }
 
-    /// Trusts this origin, too: `https://example.net`.
+    /// Trusts the origin of this URL, too.
     #[must_use]
-    pub fn trust(mut self, origin: impl Into<String>) -> Self {
-        self.trusted.push(origin.into());
+    pub fn trust(mut self, url: &Url) -> Self {
+        self.trusted.push(url.origin());
         self
     }
 
     fn is_trusted(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("not text"));
-        let origin = text(ORIGIN);
-        if origin.is_some_and(|origin| self.trusted.iter().any(|own| own == origin)) {
+        // `null` is said by pages that have no origin to tell.
+        let origin = text(ORIGIN).map(|text| Url::parse(text).ok());
+        if origin.as_ref().is_some_and(|origin| is_one_of(origin.as_ref(), &self.trusted)) {
             return true;
         }
         if let Some(site) = text(SEC_FETCH_SITE) {
@@ -42,9 +44,15 @@ impl SameOrigin {
             return true;
         };
         let host = uri.authority().map(http::uri::Authority::as_str).or_else(|| text(HOST));
-        let from = origin.split_once("://").map(|(_, from)| from);
-        from.zip(host).is_some_and(|(from, host)| from.eq_ignore_ascii_case(host))
+        // Whether TLS is spoken is known to whoever is in front, perhaps; so the page's own scheme is taken for the app's.
+        let own =
+            origin.as_ref().zip(host).and_then(|(url, host)| Url::parse(&format!("{}://{host}", url.scheme())).ok());
+        own.is_some_and(|own| is_one_of(origin.as_ref(), &[own.origin()]))
     }
+}
+
+fn is_one_of(url: Option<&Url>, origins: &[Origin]) -> bool {
+    url.is_some_and(|url| origins.contains(&url.origin()))
 }
 
 impl<State: 'static> Middleware<State> for SameOrigin {

@@ -185,6 +185,7 @@ where
         self.stage = match ended {
             Poll::Ready(Ok(())) => match self.meter.upgrade.take() {
                 Some(upgrade) => Stage::Upgraded(upgrade(Upgraded::new(io, read_ahead))),
+                None if self.meter.broken.get() => self.closing(io, Vec::new(), Ended::Failed),
                 None => self.closing(io, Vec::new(), Ended::Well),
             },
             #[cfg(feature = "http2")]
@@ -198,6 +199,9 @@ where
                 tracing::debug!(%error, "a connection failed");
                 match self.meter.refused.get() {
                     Some(status) => {
+                        // RFC 9112, 3: a target that is too long is said to be so, be it the whole of what is too long.
+                        let at_target = self.meter.heads.borrow().is_at_target();
+                        let status = if status == 431 && at_target { 414 } else { status };
                         let words = refusal::write(status, self.shared.date_now());
                         self.closing(io, words, Ended::Failed)
                     }

@@ -65,6 +65,11 @@ impl HeadScan {
         self.lines += 1;
     }
 
+    /// Whether what has come is no more than a part of a request line.
+    pub(super) fn is_at_target(&self) -> bool {
+        !self.ended && self.lines == 0 && self.line_bytes > 0
+    }
+
     /// Whether the head just read announces its body more than once. The next one is read from its beginning.
     pub(super) fn take(&mut self) -> bool {
         std::mem::take(self).announced > 1

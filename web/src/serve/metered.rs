@@ -25,6 +25,8 @@ pub(super) struct Meter {
     pub(super) owing: Cell<bool>,
     /// Whether the peer may still be sending what nobody reads: the rest of a body, or of what could not be understood.
     pub(super) unread: Cell<bool>,
+    /// Whether what came was not even bytes of a connection: a handshake that failed, say.
+    pub(super) broken: Cell<bool>,
     /// The status that hyper itself would answer with.
     pub(super) refused: Cell<Option<u16>>,
     /// What the heads that have been read say of their bodies.
@@ -90,7 +92,8 @@ impl<Io: Read + Unpin> Read for Metered<Io> {
         let mut space = [std::mem::MaybeUninit::uninit(); HEAD_READ_BYTES];
         let room = buf.remaining().min(HEAD_READ_BYTES);
         let mut head = hyper::rt::ReadBuf::uninit(&mut space[..room]);
-        ready!(Pin::new(&mut self.io).poll_read(cx, head.unfilled()))?;
+        ready!(Pin::new(&mut self.io).poll_read(cx, head.unfilled()))
+            .inspect_err(|error| self.meter.broken.set(error.kind() == io::ErrorKind::InvalidData))?;
         let bytes = head.filled();
         self.meter.unread.set(!bytes.is_empty());
         self.meter.heads.borrow_mut().read(bytes);

@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tower_service::Service;
 
 use super::{TokioListener, TokioRuntime};
-use crate::{BoxError, Options, Served, serve_with};
+use crate::{BoxError, Listener, Options, Served, serve_with};
 
 const BACKLOG: i32 = 1_024;
 
@@ -38,6 +38,31 @@ where
     B::Error: Into<BoxError>,
     Stop: Future<Output = ()>,
 {
+    serve_per_core_with(options, address, threads, make, |listener| listener, stop, bound)
+}
+
+/// Serves as [`serve_per_core`] does, by what `wrap` makes of each thread's listener: a [`TlsListener`](crate::tls::TlsListener),
+/// say, that shares its configuration.
+///
+/// # Errors
+/// As [`serve_per_core`].
+pub fn serve_per_core_with<S, B, L, Stop>(
+    options: &Options,
+    address: SocketAddr,
+    threads: NonZeroUsize,
+    make: impl Fn() -> io::Result<S> + Sync,
+    wrap: impl Fn(TokioListener) -> L + Sync,
+    stop: impl Fn() -> Stop + Sync,
+    bound: impl FnOnce(SocketAddr),
+) -> io::Result<Served>
+where
+    S: Service<http::Request<Incoming>, Response = http::Response<B>> + Clone + 'static,
+    S::Error: Into<BoxError>,
+    B: HttpBody<Data = Bytes> + 'static,
+    B::Error: Into<BoxError>,
+    L: Listener,
+    Stop: Future<Output = ()>,
+{
     // All sockets listen before anyone is served, so that an address that is taken is an error and not a surprise.
     let first = listen(address)?;
     let address = first.local_addr()?;
@@ -46,11 +71,11 @@ where
         sockets.push(listen(address)?);
     }
     bound(address);
-    let (make, stop) = (&make, &stop);
+    let (make, wrap, stop) = (&make, &wrap, &stop);
     thread::scope(|scope| {
         let mut running = Vec::new();
         for (index, socket) in sockets.into_iter().enumerate() {
-            let run = move || run(options, socket, make, stop);
+            let run = move || run(options, socket, make, wrap, stop);
             running.push(thread::Builder::new().name(format!("serve-{index}")).spawn_scoped(scope, run)?);
         }
         let mut all = Served::default();
@@ -64,10 +89,11 @@ where
     })
 }
 
-fn run<S, B, Stop>(
+fn run<S, B, L, Stop>(
     options: &Options,
     socket: std::net::TcpListener,
     make: impl Fn() -> io::Result<S>,
+    wrap: impl Fn(TokioListener) -> L,
     stop: impl Fn() -> Stop,
 ) -> io::Result<Served>
 where
@@ -75,12 +101,13 @@ where
     S::Error: Into<BoxError>,
     B: HttpBody<Data = Bytes> + 'static,
     B::Error: Into<BoxError>,
+    L: Listener,
     Stop: Future<Output = ()>,
 {
     let service = make()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let listener = TokioListener::from(tokio::net::TcpListener::from_std(socket)?);
+        let listener = wrap(TokioListener::from(tokio::net::TcpListener::from_std(socket)?));
         Ok(serve_with(options.clone(), listener, service, TokioRuntime, stop()).await)
     })
 }

@@ -9,11 +9,13 @@ use tokio::net::UnixStream;
 
 use crate::{Listener, Peer};
 
-/// A listener at a path of the file system: for a proxy on the same machine. The path is removed when it is dropped.
+/// A listener at a path of the file system: for a proxy on the same machine. The path that it was bound to is removed when it
+/// is dropped.
 #[derive(Debug)]
 pub struct UnixListener {
     listener: tokio::net::UnixListener,
-    path: PathBuf,
+    /// What is to be cleared away; nothing if somebody else has bound it.
+    path: Option<PathBuf>,
 }
 
 impl UnixListener {
@@ -30,7 +32,20 @@ impl UnixListener {
         if is_left_over {
             fs::remove_file(&path)?;
         }
-        Ok(Self { listener: tokio::net::UnixListener::bind(&path)?, path })
+        Ok(Self { listener: tokio::net::UnixListener::bind(&path)?, path: Some(path) })
+    }
+
+    /// The path that is listened at, if it has one.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        self.listener.local_addr().ok()?.as_pathname().map(Path::to_owned)
+    }
+}
+
+impl From<tokio::net::UnixListener> for UnixListener {
+    /// Its path is left alone.
+    fn from(listener: tokio::net::UnixListener) -> Self {
+        Self { listener, path: None }
     }
 }
 
@@ -45,8 +60,10 @@ impl Listener for UnixListener {
 
 impl Drop for UnixListener {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!(%error, path = %self.path.display(), "the socket's path was not removed");
+        if let Some(path) = &self.path
+            && let Err(error) = fs::remove_file(path)
+        {
+            tracing::debug!(%error, path = %path.display(), "the socket's path was not removed");
         }
     }
 }

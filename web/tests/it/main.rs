@@ -8,17 +8,26 @@ mod coding;
 mod connections;
 #[cfg(feature = "cookies")]
 mod cookies;
+mod corpus;
 mod extracting;
+#[path = "../support/fuzzed.rs"]
+mod fuzzed;
 #[cfg(feature = "http2")]
 mod http2;
 mod middleware;
+mod musts;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod protocol;
 mod routing;
 #[cfg(all(feature = "tokio", feature = "http2", unix))]
 mod sockets;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(all(feature = "tls", feature = "tokio", feature = "http2", unix))]
+mod tls;
 #[cfg(feature = "tower")]
 mod tower;
+mod urls;
 #[cfg(feature = "websocket")]
 mod websocket;

@@ -68,7 +68,9 @@ fn credentials_are_asked_for_and_tell_who_asks() {
 
 #[test]
 fn other_origins_read_what_they_are_allowed_to() {
-    let cors = Cors::origins(["https://a.example"]).methods([Method::PUT]).headers([HeaderName::from_static("x-key")]);
+    let cors = Cors::origins(["https://A.example:443/page".parse().unwrap()])
+        .methods([Method::PUT])
+        .headers([HeaderName::from_static("x-key")]);
     let client = around(cors.credentials().max_age(Duration::from_secs(60)).exposed([HeaderName::from_static("x-n")]));
     let answer = get(&client, "/", &[("origin", "https://a.example")]);
     assert_eq!(answer.header("access-control-allow-origin"), "https://a.example");
@@ -93,7 +95,7 @@ fn other_origins_read_what_they_are_allowed_to() {
 
 #[test]
 fn other_origins_pages_change_nothing() {
-    let client = around(SameOrigin::new().trust("https://desk.example"));
+    let client = around(SameOrigin::new().trust(&"https://desk.example".parse().unwrap()));
     let post = |fields: &[(&'static str, &'static str)]| ask(&client, Method::POST, "/", fields).status.as_u16();
     assert_eq!(post(&[]), 200, "no browser");
     assert_eq!(post(&[("sec-fetch-site", "same-origin")]), 200);

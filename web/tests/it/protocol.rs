@@ -186,8 +186,6 @@ fn heads_have_bounds() {
     let (response, closed) = ask(&format!("GET / HTTP/1.1\r\nhost: hub\r\n{many}\r\n"));
     assert_eq!(status(&response), "HTTP/1.1 431 Request Header Fields Too Large");
     assert!(closed);
-    let (response, _) = ask(&format!("GET /{} HTTP/1.1\r\nhost: hub\r\n\r\n", "x".repeat(65_000)));
-    assert!(status(&response).starts_with("HTTP/1.1 4"), "{}", status(&response));
     let mut server = hello(Options { head_bytes_max: 1_000, ..Options::default() });
     let client = server.connect();
     let response = server.ask(&client, format!("GET / HTTP/1.1\r\nhost: hub\r\nx: {}\r\n\r\n", "y".repeat(1_000)));
@@ -324,4 +322,103 @@ fn an_endless_answer_stops_with_its_reader() {
     assert!(server.ask(&client, GET).len() <= 10_000, "nothing is made that nobody takes");
     server.pass(60 * SECOND);
     assert!(client.is_closed());
+}
+
+#[test]
+fn a_target_that_is_too_long_is_said_to_be_so() {
+    // RFC 9112, 3: 414, whether it is longer than a target may be or than a head may be.
+    for length in [65_535, 70_000, 1_000_000] {
+        let (response, closed) = ask(&format!("GET /{} HTTP/1.1\r\nhost: hub\r\n\r\n", "x".repeat(length)));
+        assert_eq!(status(&response), "HTTP/1.1 414 URI Too Long", "{length}");
+        assert!(closed);
+    }
+    assert_eq!(
+        status(&ask(&format!("GET /{} HTTP/1.1\r\nhost: hub\r\n\r\n", "x".repeat(60_000))).0),
+        "HTTP/1.1 404 Not Found"
+    );
+}
+
+#[test]
+fn what_comes_after_the_last_request_is_none() {
+    // RFC 9112, 9.6: whoever says `close` has said its last, and a server that says it hears no more.
+    let last = "GET / HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n";
+    let (response, closed) = ask(&format!("{last}{GET}"));
+    assert!(closed && response.matches("HTTP/1.1").count() == 1, "{response}");
+    let (response, closed) = ask(&format!("GET / HTTP/1.0\r\n\r\n{GET}"));
+    assert!(closed && response.matches("HTTP/1.").count() == 1, "{response}");
+}
+
+#[test]
+fn old_clients_are_not_told_what_they_do_not_know() {
+    // RFC 9110, 10.1.1 and 15.2: no interim answer to HTTP/1.0, and its expectation is passed over.
+    let expecting = "POST / HTTP/1.0\r\nhost: hub\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\none";
+    let (response, _) = ask(expecting);
+    assert!(response.starts_with("HTTP/1.0 200 OK\r\n") && response.ends_with("one"), "{response}");
+    // RFC 9110, 7.8: Upgrade is for HTTP/1.1 alone.
+    let (response, _) = ask("GET / HTTP/1.0\r\nhost: hub\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n");
+    assert_eq!(status(&response), "HTTP/1.0 200 OK");
+    // RFC 9112, 6.1: no transfer coding either way.
+    refused("POST / HTTP/1.0\r\nhost: hub\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n");
+}
+
+#[test]
+fn empty_lines_before_a_request_mean_nothing() {
+    // RFC 9112, 2.2: some clients send one after a body.
+    let (response, _) = ask(&format!("\r\n{}\r\n{GET}", post("/", "one")));
+    assert_eq!(response.matches("HTTP/1.1 200 OK").count(), 2, "{response}");
+}
+
+#[test]
+fn a_body_that_breaks_off_is_not_taken_for_whole() {
+    // RFC 9112, 8: neither by its length nor by its chunks.
+    for request in [
+        "POST / HTTP/1.1\r\nhost: hub\r\ncontent-length: 10\r\n\r\nhalf",
+        "POST / HTTP/1.1\r\nhost: hub\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        "POST / HTTP/1.1\r\nhost: hub\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n",
+    ] {
+        let mut server = hello(Options::default());
+        let client = server.connect();
+        client.send(request);
+        server.settle();
+        client.close();
+        server.settle();
+        let response = client.received();
+        assert!(response.is_empty() || status(&response) == "HTTP/1.1 400 Bad Request", "{request}: {response}");
+        assert!(client.is_closed());
+    }
+}
+
+#[test]
+fn an_absolute_target_names_the_host_whatever_the_field_says() {
+    // RFC 9112, 3.2.2: the field is ignored.
+    let on = |name: &'static str| {
+        let mut app = App::new();
+        app.at("/").get(move || std::future::ready(name));
+        app
+    };
+    let mut app = on("elsewhere");
+    app.host("a.example", on("a")).host("b.example", on("b"));
+    let mut server = Server::of(Options::default(), &Clock::new(), app.into_service().unwrap());
+    let client = server.connect();
+    assert!(server.ask(&client, "GET http://a.example/ HTTP/1.1\r\nhost: b.example\r\n\r\n").ends_with("\r\n\r\na"));
+    assert!(server.ask(&client, "GET / HTTP/1.1\r\nhost: b.example\r\n\r\n").ends_with("\r\n\r\nb"));
+}
+
+#[test]
+fn the_words_around_chunks_have_bounds() {
+    // RFC 9112, 7.1.1: extensions are passed over, as far as there is an end to them.
+    for endless in ["3;", "3;name=\"", "0000000000", "3\r\none\r\n0\r\nx: "] {
+        let mut server = hello(Options::default());
+        let client = server.connect();
+        client.send("POST / HTTP/1.1\r\nhost: hub\r\ntransfer-encoding: chunked\r\n\r\n");
+        client.send(endless);
+        let mut sent = 0;
+        while !client.is_closed() {
+            client.send("0".repeat(1_000));
+            server.settle();
+            sent += 1_000;
+            assert!(sent < 100_000, "{endless:?}: {sent} bytes");
+        }
+        assert_eq!(status(&client.received()), "HTTP/1.1 400 Bad Request", "{endless:?}");
+    }
 }

@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::process::Command;
 use std::sync::mpsc;
 
-use wavetank_web::tokio::{TokioRuntime, UnixListener, serve_per_core};
-use wavetank_web::{App, Json, Options, Params, Served, serve};
+use wavetank_web::tokio::{TokioListener, TokioRuntime, UnixListener, serve_per_core};
+use wavetank_web::{App, Json, Listener, Listeners, Options, Params, Peer, Served, serve, serve_with};
 
 fn app() -> App {
     let mut app = App::new();
@@ -16,7 +16,7 @@ fn app() -> App {
 }
 
 /// What curl says, or nothing where there is none.
-fn curl(arguments: &[&str]) -> Option<String> {
+pub(crate) fn curl(arguments: &[&str]) -> Option<String> {
     let common = ["--silent", "--show-error", "--max-time", "10", "--noproxy", "*"];
     let output = match Command::new("curl").args(common).args(arguments).output() {
         Ok(output) => output,
@@ -100,3 +100,92 @@ fn a_unix_socket_is_served_and_cleared_away() {
     serving.join().unwrap();
     assert!(!path.exists());
 }
+
+/// A listener at which somebody is always waiting.
+struct Crowded(&'static str);
+
+impl Listener for Crowded {
+    type Io = hyper_util::rt::TokioIo<tokio::io::DuplexStream>;
+
+    async fn accept(&mut self) -> std::io::Result<(Self::Io, Peer)> {
+        if self.0 == "broken" {
+            return Err(std::io::ErrorKind::ConnectionAborted.into());
+        }
+        let address = std::net::SocketAddr::new(self.0.parse().unwrap(), 1);
+        Ok((hyper_util::rt::TokioIo::new(tokio::io::duplex(1).0), Peer::Ip(address)))
+    }
+}
+
+#[test]
+fn several_listeners_take_turns() {
+    let mut listeners = Listeners::new();
+    assert!(listeners.is_empty());
+    for peer in ["192.0.2.1", "broken", "192.0.2.3"] {
+        listeners.push(Crowded(peer));
+    }
+    let who: Vec<String> = (0..6)
+        .map(|_| match futures::executor::block_on(listeners.accept()) {
+            Ok((_, Peer::Ip(address))) => address.ip().to_string(),
+            Ok(_) => unreachable!("they have addresses"),
+            Err(error) => error.kind().to_string(),
+        })
+        .collect();
+    assert_eq!(who[..3], ["192.0.2.1", "connection aborted", "192.0.2.3"]);
+    assert_eq!(who[..3], who[3..]);
+}
+
+/// All listeners stop with their server: who is being answered is answered, who takes too long is cut.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the server runs on a thread while this one asks")]
+fn tcp_and_unix_are_served_at_once_and_stop_within_one_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.sock");
+    let (ready, bound) = mpsc::channel();
+    let (tell, at_work) = mpsc::channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let at = path.clone();
+    let serving = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut listeners = Listeners::new();
+            for _ in 0..2 {
+                let listener = TokioListener::bind("127.0.0.1:0").await.unwrap();
+                ready.send(listener.local_addr().unwrap()).unwrap();
+                listeners.push(listener);
+            }
+            listeners.push(UnixListener::bind(&at).unwrap());
+            ready.send("0.0.0.0:0".parse().unwrap()).unwrap();
+            let mut app = app();
+            app.at("/never").get(move || {
+                tell.send(()).unwrap();
+                std::future::pending::<()>()
+            });
+            let options = Options { stop_timeout: std::time::Duration::from_millis(50), ..Options::default() };
+            let stopped = async { stopped.await.unwrap_or_default() };
+            serve_with(options, listeners, app.into_service().unwrap(), TokioRuntime, stopped).await
+        })
+    });
+    let addresses = [bound.recv().unwrap(), bound.recv().unwrap()];
+    bound.recv().unwrap();
+    let ask = |mut connection: Box<dyn ReadWrite>| {
+        connection.write_all(b"GET /double/4 HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n").unwrap();
+        let mut response = String::new();
+        connection.read_to_string(&mut response).unwrap();
+        assert!(response.ends_with("\r\n\r\n8"), "{response}");
+    };
+    ask(Box::new(std::net::TcpStream::connect(addresses[0]).unwrap()));
+    ask(Box::new(std::os::unix::net::UnixStream::connect(&path).unwrap()));
+    ask(Box::new(std::net::TcpStream::connect(addresses[1]).unwrap()));
+    let mut waits = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    waits.write_all(b"GET /never HTTP/1.1\r\nhost: hub\r\n\r\n").unwrap();
+    let mut idle = std::net::TcpStream::connect(addresses[0]).unwrap();
+    at_work.recv().unwrap();
+    stop.send(()).unwrap();
+    assert_eq!(idle.read(&mut [0]).unwrap(), 0, "whoever is idle is told to go");
+    assert_eq!(serving.join().unwrap(), Served { connections: 5, failed: 0, cut: 1 });
+    assert!(std::net::TcpStream::connect(addresses[1]).is_err() && !path.exists(), "nobody listens any more");
+}
+
+trait ReadWrite: std::io::Read + std::io::Write {}
+
+impl<T: std::io::Read + std::io::Write> ReadWrite for T {}

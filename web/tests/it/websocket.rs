@@ -82,6 +82,32 @@ fn frames_are_what_the_rfc_says() {
 }
 
 #[test]
+fn frames_of_control_are_short_and_whole_and_say_what_may_be_said() {
+    let closed_for = |what: &str, frames: &[u8], code: u16| {
+        let (bytes, closed) = talk(frames);
+        assert_eq!(bytes.get(2..4), Some(&code.to_be_bytes()[..]), "{what}: {bytes:?}");
+        assert!(closed, "{what}");
+    };
+    let long = [&[0x89, 0x80 | 126, 0, 126, 0, 0, 0, 0][..], &[0; 126]].concat();
+    closed_for("RFC 6455, 5.5: a ping of 126 bytes", &long, 1002);
+    closed_for("5.5: a ping in pieces", &frame(0x09, b"x"), 1002);
+    closed_for("5.5.1: a reason without a whole code", &frame(0x88, &[3]), 1002);
+    closed_for("5.4: a message within another", &[frame(0x01, b"a"), frame(0x81, b"b")].concat(), 1002);
+    for code in [999_u16, 1004, 1005, 1006, 1015, 2000] {
+        closed_for("7.4: a code that nobody sends", &frame(0x88, &code.to_be_bytes()), 1002);
+    }
+    closed_for("5.5.1: a reason that is no text", &frame(0x88, b"\x03\xe8\xff"), 1007);
+    closed_for("5.6: text that breaks off within a character", &frame(0x81, b"\xe2\x82"), 1007);
+    // 5.5.1: nothing is heard after a closing frame.
+    let (bytes, closed) = talk(&[frame(0x88, &1000_u16.to_be_bytes()), frame(0x81, b"late")].concat());
+    assert_eq!((bytes, closed), (b"\x88\x02\x03\xe8".to_vec(), true));
+    // 5.5.2 and 5.5.3: a pong that nobody asked for is not answered.
+    assert_eq!(talk(&frame(0x8a, b"unasked")), (Vec::new(), false));
+    // 5.4: a character may lie in two pieces.
+    assert_eq!(talk(&[frame(0x01, b"\xe2\x82"), frame(0x80, b"\xac")].concat()).0, b"\x81\x03\xe2\x82\xac");
+}
+
+#[test]
 fn a_flood_waits_at_the_door() {
     let mut server = Server::of(Options::default(), &Clock::new(), echo().into_service().unwrap());
     let client = server.connect();

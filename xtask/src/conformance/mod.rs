@@ -5,6 +5,7 @@
 
 mod curl;
 mod nginx;
+mod openapi;
 mod redbot;
 mod smuggling;
 mod sockets;
@@ -27,10 +28,11 @@ struct Suite {
     needs: &'static [&'static str],
 }
 
-const SUITES: [Suite; 5] = [
+const SUITES: [Suite; 6] = [
     Suite { name: "sockets", run: sockets::run, needs: &["kosoku"] },
     Suite { name: "redbot", run: redbot::run, needs: &["redbot"] },
     Suite { name: "smuggling", run: smuggling::run, needs: &["python"] },
+    Suite { name: "openapi", run: openapi::run, needs: &["openapi-spec-validator"] },
     Suite { name: "curl", run: curl::run, needs: &["curl"] },
     Suite { name: "nginx", run: nginx::run, needs: &["curl", "nginx", "kosoku"] },
 ];
@@ -182,7 +184,7 @@ fn install(python: &Path) -> Outcome {
         let home = python.ancestors().nth(2).expect("it lies in a folder's `bin`");
         shell::run(Command::new("python3").args(["-m", "venv"]).arg(home))?;
     }
-    let packages = ["kosoku==0.1.0", "redbot==2.7.1", "pyyaml==6.0.3"];
+    let packages = ["kosoku==0.1.0", "openapi-spec-validator==0.9.0", "redbot==2.7.1", "pyyaml==6.0.3"];
     let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "install"];
     shell::run(Command::new(python).args(pip).args(packages))
 }

@@ -1,0 +1,261 @@
+//! Operations whose types are said once: for the handler that answers, for the client that asks, and for a description after
+//! [OpenAPI 3.1](https://spec.openapis.org/oas/v3.1.0) with a page to read and try it by.
+//!
+//! ```
+//! # futures::executor::block_on(async {
+//! use schemars::JsonSchema;
+//! use serde::{Deserialize, Serialize};
+//! use wavetank_web::openapi::{About, Asked, Caller, Operation};
+//! use wavetank_web::{App, Result, State};
+//!
+//! #[derive(Serialize, Deserialize, JsonSchema)]
+//! struct Device {
+//!     /// Its name.
+//!     device: String,
+//! }
+//!
+//! #[derive(Serialize, Deserialize, JsonSchema)]
+//! struct Reading {
+//!     celsius_milli: i32,
+//! }
+//!
+//! const NEWEST: Operation<Device, (), (), Reading> =
+//!     Operation::get("/devices/:device/newest").name("newestReading").summary("The newest reading of a device");
+//!
+//! async fn newest(state: State<i32>, asked: Asked<Device>) -> Result<Reading> {
+//!     assert_eq!(asked.params.device, "thermostat 1");
+//!     Ok(Reading { celsius_milli: *state })
+//! }
+//!
+//! let mut app = App::with_state(21_375);
+//! app.answer(&NEWEST, newest);
+//! app.describe("/docs", &About { title: "Devices", version: "1.0.0", summary: "" });
+//!
+//! let caller = Caller::new(app.into_service()?, "http://hub.example".parse()?);
+//! let reading = caller.call(&NEWEST, &Device { device: "thermostat 1".into() }, &(), &()).await?;
+//! assert_eq!(reading.celsius_milli, 21_375);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! It describes nothing that it is not told: handlers that are given to [`Route::get`](crate::Route::get) and its kin are not
+//! there unless [`Route::described`](crate::Route::described) says what they do. Nothing checks that a client's requests obey
+//! the description beyond what their types hold.
+
+mod caller;
+mod document;
+mod page;
+
+use std::any::TypeId;
+use std::fmt;
+use std::marker::PhantomData;
+
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
+use serde::de::value::UnitDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{App, FromRequest, IntoResponse, Json, Params, Request, Response, Result, Route, RouteError, State};
+
+pub use caller::{CallError, Caller};
+pub use document::About;
+
+pub(crate) use document::Described;
+
+/// What can be part of an operation: it is written, read and described. `()` is nothing.
+pub trait Part: Serialize + DeserializeOwned + JsonSchema + 'static {}
+
+impl<T: Serialize + DeserializeOwned + JsonSchema + 'static> Part for T {}
+
+/// Something that can be asked of an app: by which method and path, with which parameters of the path (a struct of their names,
+/// a tuple in their order, or the only one by itself), which query (a struct), and which body, and what is answered. Bodies are
+/// JSON; `()` is none.
+pub struct Operation<Params = (), Query = (), Body = (), Answer = ()> {
+    method: Method,
+    path: &'static str,
+    name: &'static str,
+    summary: &'static str,
+    status: Option<u16>,
+    types: PhantomData<Types<Params, Query, Body, Answer>>,
+}
+
+type Types<Params, Query, Body, Answer> = fn(Params, Query, Body) -> Answer;
+
+macro_rules! methods {
+    ($($name:ident $method:ident),+ $(,)?) => {$(
+        #[doc = concat!("`", stringify!($method), "` of this path, which is written as for [`App::at`].")]
+        #[must_use]
+        pub const fn $name(path: &'static str) -> Self {
+            Self::new(Method::$method, path)
+        }
+    )+};
+}
+
+impl<P, Q, B, A> Operation<P, Q, B, A> {
+    methods! {
+        get GET, post POST, put PUT, patch PATCH, delete DELETE,
+    }
+
+    const fn new(method: Method, path: &'static str) -> Self {
+        Self { method, path, name: "", summary: "", status: None, types: PhantomData }
+    }
+
+    /// A name that no other operation has, for generated code: `listDevices`.
+    #[must_use]
+    pub const fn name(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// What it does, in a line.
+    #[must_use]
+    pub const fn summary(mut self, summary: &'static str) -> Self {
+        self.summary = summary;
+        self
+    }
+
+    /// The status of its success, in 200..=299. Unless set it is 200, or 204 where nothing is answered.
+    #[must_use]
+    pub const fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path as it is registered.
+    #[must_use]
+    pub fn path(&self) -> &'static str {
+        self.path
+    }
+}
+
+impl<P: Part, Q: Part, B: Part, A: Part> Operation<P, Q, B, A> {
+    fn success(&self) -> StatusCode {
+        let own = self.status.and_then(|status| StatusCode::from_u16(status).ok());
+        own.unwrap_or(if is_nothing::<A>() { StatusCode::NO_CONTENT } else { StatusCode::OK })
+    }
+}
+
+/// Whether nothing is meant by this type.
+fn is_nothing<T: 'static>() -> bool {
+    TypeId::of::<T>() == TypeId::of::<()>()
+}
+
+/// What an operation was asked with. An argument of its handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked<P = (), Q = (), B = ()> {
+    /// The path's parameters, decoded.
+    pub params: P,
+    /// The query.
+    pub query: Q,
+    /// The body.
+    pub body: B,
+}
+
+impl<S, P: Part, Q: Part, B: Part> FromRequest<S> for Asked<P, Q, B> {
+    /// As [`Params`], [`Query`](crate::Query) and [`Json`] are refused.
+    async fn from_request(request: &mut Request<S>) -> Result<Self> {
+        let Params(params) = Params::from_request(request).await?;
+        let query = if is_nothing::<Q>() { nothing()? } else { request.query()? };
+        let body = if is_nothing::<B>() { nothing()? } else { request.body_json().await? };
+        Ok(Self { params, query, body })
+    }
+}
+
+fn nothing<T: for<'de> Deserialize<'de>>() -> Result<T, serde::de::value::Error> {
+    let unit: UnitDeserializer<serde::de::value::Error> = ().into_deserializer();
+    T::deserialize(unit)
+}
+
+impl<S: 'static> App<S> {
+    /// Answers an operation by an async function of the app's state and of what was asked. Its types are the operation's, or
+    /// it does not compile.
+    pub fn answer<P, Q, B, A, E, F, Answering>(&mut self, operation: &Operation<P, Q, B, A>, handler: F) -> &mut Self
+    where
+        P: Part,
+        Q: Part,
+        B: Part,
+        A: Part,
+        E: Into<crate::Error>,
+        F: Fn(State<S>, Asked<P, Q, B>) -> Answering + 'static,
+        Answering: Future<Output = Result<A, E>> + 'static,
+    {
+        self.at(operation.path).answer(operation, handler);
+        self
+    }
+
+    /// Serves a description of all operations so far, those of apps nested so far included: a page at this path, and the
+    /// document it shows at `openapi.json` below it. The document's servers are where it comes from.
+    ///
+    /// # Panics
+    /// If the path does not begin with a slash.
+    pub fn describe(&mut self, path: &str, about: &About<'_>) -> &mut Self {
+        assert!(path.starts_with('/'), "the path `{path}` must start with `/`");
+        let path = path.trim_end_matches('/');
+        let mut document = self.openapi(about);
+        // Relative to where the document is (OpenAPI 3.1, 4.8.5), whatever the app is nested under.
+        let up = "../".repeat(path.matches('/').count());
+        document["servers"] = json!([{ "url": if up.is_empty() { "./" } else { &up } }]);
+        page::add_to(self, path, &document.to_string());
+        self
+    }
+
+    /// The description by itself.
+    #[must_use]
+    pub fn openapi(&self, about: &About<'_>) -> serde_json::Value {
+        document::of(about, &self.operations)
+    }
+}
+
+impl<S: 'static> Route<'_, S> {
+    /// Answers an operation of this path; see [`App::answer`]. What was given to [`Route::with`] surrounds it.
+    pub fn answer<P, Q, B, A, E, F, Answering>(&mut self, operation: &Operation<P, Q, B, A>, handler: F) -> &mut Self
+    where
+        P: Part,
+        Q: Part,
+        B: Part,
+        A: Part,
+        E: Into<crate::Error>,
+        F: Fn(State<S>, Asked<P, Q, B>) -> Answering + 'static,
+        Answering: Future<Output = Result<A, E>> + 'static,
+    {
+        let success = operation.success();
+        let answer = async move |state: State<S>, asked: Asked<P, Q, B>| -> Response {
+            match handler(state, asked).await {
+                Ok(_) if is_nothing::<A>() => success.into_response(),
+                Ok(answer) => (success, Json(answer)).into_response(),
+                Err(error) => error.into().into_response(),
+            }
+        };
+        let answer = std::rc::Rc::new(answer);
+        self.method(operation.method.clone(), move |state: State<S>, asked: Asked<P, Q, B>| {
+            let answer = std::rc::Rc::clone(&answer);
+            async move { answer(state, asked).await }
+        });
+        self.described(operation)
+    }
+
+    /// Says that the handler of this path and of the operation's method does what the operation says. Nobody checks that.
+    pub fn described<P: Part, Q: Part, B: Part, A: Part>(&mut self, operation: &Operation<P, Q, B, A>) -> &mut Self {
+        if operation.path == self.path {
+            self.app.operations.push(Described::new(operation));
+        } else {
+            let (path, operation) = (self.path.clone(), operation.path.to_owned());
+            self.app.note(Err(RouteError::OtherPath { path, operation }));
+        }
+        self
+    }
+}
+
+impl<P, Q, B, A> fmt::Debug for Operation<P, Q, B, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operation").field("method", &self.method).field("path", &self.path).finish_non_exhaustive()
+    }
+}

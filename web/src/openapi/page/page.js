@@ -1,0 +1,121 @@
+// Shows an OpenAPI document: each operation with its types, and a form to try it by.
+const address = document.querySelector("script[data-document]").dataset.document;
+const place = document.getElementById("operations");
+
+const make = (name, properties = {}, ...children) => {
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
+};
+const pretty = (value) => JSON.stringify(value, null, 2);
+
+// What a $ref names, within the document.
+const follow = (api, schema) =>
+  schema?.$ref ? follow(api, schema.$ref.slice(2).split("/").reduce((at, key) => at?.[key], api)) : schema ?? {};
+
+// A value that a schema allows, to begin with.
+const example = (api, schema, depth = 0) => {
+  const own = follow(api, schema);
+  if (own.default !== undefined) return own.default;
+  if (own.enum) return own.enum[0];
+  if (own.const !== undefined) return own.const;
+  const some = own.oneOf ?? own.anyOf;
+  if (some) return example(api, some[0], depth);
+  const type = Array.isArray(own.type) ? own.type[0] : own.type;
+  if (depth > 6) return null;
+  if (type === "object")
+    return Object.fromEntries(Object.entries(own.properties ?? {}).map(([key, inner]) => [key, example(api, inner, depth + 1)]));
+  if (type === "array") return own.items ? [example(api, own.items, depth + 1)] : [];
+  return { integer: Math.max(0, own.minimum ?? 0), number: 0, boolean: false, string: "" }[type] ?? null;
+};
+
+const typeName = (schema) =>
+  schema.$ref?.split("/").pop() ?? ([schema.type].flat().filter(Boolean).join(" or ") + (schema.format ? ` (${schema.format})` : "") || "any");
+
+const body = (api, content) => {
+  const [type, { schema } = {}] = Object.entries(content ?? {})[0] ?? [];
+  return type && { type, schema };
+};
+
+async function send(api, path, method, operation, form, output) {
+  const fields = new FormData(form);
+  const query = new URLSearchParams();
+  let target = path;
+  for (const { name, in: where } of operation.parameters ?? []) {
+    const value = fields.get(`${where} ${name}`);
+    if (where === "path") target = target.replace(`{${name}}`, encodeURIComponent(value));
+    else if (value !== "") query.append(name, value);
+  }
+  const headers = {};
+  if (fields.get("token")) headers.authorization = `Bearer ${fields.get("token")}`;
+  const asked = body(api, operation.requestBody?.content);
+  if (asked) headers["content-type"] = asked.type;
+  output.replaceChildren(make("p", { textContent: "Asking…" }));
+  try {
+    const root = new URL(api.servers?.[0]?.url ?? "/", new URL(address, document.baseURI));
+    const answer = await fetch(root.href.replace(/\/$/, "") + target + (query.size ? `?${query}` : ""), {
+      method: method.toUpperCase(), headers, body: asked && fields.get("body"),
+    });
+    const text = await answer.text();
+    let shown = text;
+    try { shown = pretty(JSON.parse(text)); } catch { /* not JSON */ }
+    output.replaceChildren(make("h2", { textContent: `${answer.status} ${answer.statusText}` }), make("pre", { textContent: shown, tabIndex: 0 }));
+  } catch (error) {
+    output.replaceChildren(make("p", { textContent: `There was no answer: ${error.message}` }));
+  }
+}
+
+const field = (id, name, note, properties) => [
+  make("label", { htmlFor: id }, name, " ", make("small", { textContent: note })),
+  make("input", { id, ...properties }),
+];
+
+function show(api, path, method, operation, index) {
+  const form = make("form");
+  for (const [at, { name, in: where, required, schema, description }] of (operation.parameters ?? []).entries()) {
+    const note = [typeName(schema), where, required ? "required" : "", description].filter(Boolean).join(" · ");
+    form.append(...field(`o${index}p${at}`, name, note, { name: `${where} ${name}`, required, autocomplete: "off" }));
+  }
+  const asked = body(api, operation.requestBody?.content);
+  if (asked) {
+    const id = `o${index}body`;
+    form.append(
+      make("label", { htmlFor: id }, "Body ", make("small", { textContent: `${typeName(asked.schema)} · ${asked.type}` })),
+      make("textarea", { id, name: "body", spellcheck: false, value: pretty(example(api, asked.schema)) }),
+    );
+  }
+  form.append(...field(`o${index}token`, "Bearer token", "if it is asked for", { name: "token", type: "password", autocomplete: "off" }));
+  const output = make("div", { ariaLive: "polite" });
+  form.append(make("button", { textContent: "Ask" }));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(api, path, method, operation, form, output);
+  });
+  const answers = Object.entries(operation.responses).map(([status, { description, content }]) => {
+    const answer = body(api, content);
+    const line = make("div", {}, make("h2", { textContent: `${status}: ${description}` }));
+    if (answer) line.append(make("pre", { tabIndex: 0, textContent: pretty(follow(api, answer.schema)) }));
+    return line;
+  });
+  const more = make("details", {}, make("summary", { textContent: "What is answered" }), make("div", { className: "inside" }, ...answers));
+  return make("details", { id: operation.operationId ?? "" },
+    make("summary", {},
+      make("b", { className: "method", textContent: method.toUpperCase() }),
+      make("code", { textContent: path }),
+      make("span", { textContent: operation.summary ?? "" })),
+    make("div", { className: "inside" }, form, output, more));
+}
+
+try {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
+  const api = await answer.json();
+  document.title = api.info.title;
+  document.getElementById("title").textContent = `${api.info.title} ${api.info.version}`;
+  document.getElementById("about").textContent = api.info.description ?? "";
+  const all = Object.entries(api.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => [path, method, operation]));
+  place.replaceChildren(...all.map(([path, method, operation], index) => show(api, path, method, operation, index)));
+  if (all.length === 0) place.replaceChildren(make("p", { textContent: "Nothing is described." }));
+} catch (error) {
+  place.replaceChildren(make("p", { role: "alert", textContent: `The description cannot be read: ${error.message}` }));
+}
