@@ -15,10 +15,10 @@ use crate::{FromRequest, IntoResponse, Request, Response};
 /// request: `async fn(Params<u32>, Json<Order>) -> Result<Json<Receipt>>`. Neither the function nor its future need be
 /// `Send`. `Arguments` only tells the implementations apart and is never written by hand.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a handler for an app with this state",
+    message = "`{Self}` is not a handler for an app whose state is `{State}`",
     label = "expected `async fn(…) -> impl IntoResponse`, whose arguments can be taken from a request",
     note = "it may take nothing, `Request<{State}>`, or up to eight extractors such as `Json<T>`, `Query<T>`, `Params<T>` and `State<{State}>`, and the request after them",
-    note = "what it returns must implement `IntoResponse`: text, bytes, `Json<T>`, a `StatusCode`, tuples of these, `Result<_, Error>`"
+    note = "what it returns must implement `IntoResponse`: text, bytes, `Json<T>`, a `StatusCode`, tuples of these, or `Result` of one and an error that implements `std::error::Error`"
 )]
 pub trait Handler<State, Arguments>: 'static {
     /// Answers one request.

@@ -58,7 +58,7 @@ pub use trace::Trace;
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a middleware for an app with this state",
+    message = "`{Self}` is not a middleware for an app whose state is `{State}`",
     note = "implement `Middleware<State>` for every `State: 'static`, or for the state of this app"
 )]
 pub trait Middleware<State>: 'static {

@@ -123,6 +123,7 @@ impl<S> FromService<S> {
 #[derive(Debug)]
 pub struct WithService<B>(PhantomData<B>);
 
+#[diagnostic::do_not_recommend]
 impl<State, S, B> Handler<State, WithService<B>> for FromService<S>
 where
     S: Service<http::Request<Body>, Response = http::Response<B>> + Clone + 'static,
