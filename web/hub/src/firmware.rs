@@ -21,7 +21,7 @@ pub enum FirmwareError {
     #[error("{0}")]
     Image(#[from] ImageError),
     /// The hub takes none without.
-    #[error("the image must be signed: `Firmware-Signature`, 128 lower-case hex digits")]
+    #[error("the image must be signed: `Firmware-Signature`, an Ed25519 signature of `signed_text` in 128 hex digits")]
     Unsigned,
     /// It says something else, or somebody else has made it.
     #[error(
@@ -46,6 +46,13 @@ pub fn manifest(put: &Put<'_>, image: &[u8], key: Option<&PublicKey>) -> Result<
         Err(SignatureError::Unsigned) => Err(FirmwareError::Unsigned),
         Err(_) => Err(FirmwareError::Signature),
     }
+}
+
+/// What is to be signed of an image that is put to the hub, for whoever has not, or has signed something else.
+pub(crate) fn text_to_sign(put: &Put<'_>, image: &[u8]) -> Option<String> {
+    let minimum = put.minimum.map(str::parse).transpose().ok()?.unwrap_or_default();
+    let manifest = Manifest::of(put.name.parse().ok()?, put.version.parse().ok()?, minimum, image).ok()?;
+    Some(manifest.signed_text().to_string())
 }
 
 /// What is said of an image that is put to the hub.

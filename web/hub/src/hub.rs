@@ -15,6 +15,7 @@ use wavetank_web::{Listener, Options, Runtime, Served, serve_with};
 use crate::firmware::{Manifest, Name, Rollout};
 use crate::listener::Changes;
 use crate::presence::Presence;
+use crate::progress::Tally;
 use crate::updates::{self, PutFirmware};
 use crate::{Device, Observer, Reading, RecordError, Recorded, Security, Shelf, Store, StoreError, StoredReading, api};
 
@@ -57,6 +58,7 @@ struct Inner {
     wall_clock: Box<dyn Fn() -> SystemTime>,
     sleep: Box<dyn Fn(Duration) -> Pin<Box<dyn Sleep>>>,
     changes: Changes,
+    tally: Tally,
     presence: RefCell<Presence>,
     told: Cell<Told>,
     sweeper: RefCell<Option<Waker>>,
@@ -95,6 +97,7 @@ impl Hub {
                 wall_clock: Box::new(move || runtime.wall_clock()),
                 sleep: Box::new(move |duration| timer.sleep(duration)),
                 changes: Changes::default(),
+                tally: Tally::default(),
                 presence: RefCell::new(presence),
                 told: Cell::default(),
                 sweeper: RefCell::default(),
@@ -180,6 +183,10 @@ impl Hub {
 
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.inner.store
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.inner.tally
     }
 
     pub(crate) fn changes(&self) -> &Changes {

@@ -43,6 +43,7 @@ mod listener;
 mod observer;
 mod page;
 mod presence;
+mod progress;
 mod reading;
 mod security;
 mod store;

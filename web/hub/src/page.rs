@@ -2,7 +2,6 @@
 
 mod steering;
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
@@ -131,11 +130,11 @@ fn write_overview(
          <th scope=\"col\" class=\"number\">Missing</th><th scope=\"col\" class=\"number\">Heard</th></tr></thead>\n<tbody>\n",
     );
     let now_ms = hub.now_ms();
-    let updates: BTreeMap<String, Update> = updates::all(hub, Shelf::Updates)?.into_iter().collect();
     for (device, online) in devices.iter().take(DEVICES_MAX) {
         let from = (device.last_sequence + 1).saturating_sub(READINGS_MAX);
         let lately = hub.readings(&device.device, from, usize::try_from(READINGS_MAX).unwrap_or(usize::MAX))?;
-        let firmware = Firmware(updates.get(&device.device));
+        let update: Option<Update> = updates::read(hub, Shelf::Updates, &device.device)?;
+        let firmware = Firmware(update.as_ref());
         write_row(html, (device, *online), &lately, &firmware, now_ms).expect(infallible);
     }
     html.push_str("</tbody>\n</table>\n</div>\n");

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use wavetank_web::middleware::BodyLimit;
 use wavetank_web::{App, Content, Error, IntoResponse, Json, Request, Response, Result, StatusCode};
 
-use crate::firmware::{self, Manifest, Name, Put, Rollout, Update, UpdateState, Version};
+use crate::firmware::{self, FirmwareError, Manifest, Name, Put, Rollout, Update, UpdateState, Version};
+use crate::progress::Progress;
 use crate::{Hub, Shelf, StoreError, security};
 
 /// What fits on any board that the hub is made for.
@@ -31,8 +32,15 @@ async fn upload(mut request: Request<Hub>) -> Result<Response> {
     let image = request.body_bytes().await?;
     let put = Put { name: &name, version: &version, minimum: minimum.as_deref(), signature: signature.as_deref() };
     let hub = request.state();
-    let manifest = firmware::manifest(&put, &image, hub.config().security.firmware_key.as_ref())
-        .map_err(|error| Error::new(StatusCode::UNPROCESSABLE_ENTITY).detail(error.to_string()))?;
+    let manifest = firmware::manifest(&put, &image, hub.config().security.firmware_key.as_ref()).map_err(|error| {
+        let refused = Error::new(StatusCode::UNPROCESSABLE_ENTITY).detail(error.to_string());
+        match error {
+            FirmwareError::Unsigned | FirmwareError::Signature => {
+                refused.member("signed_text", firmware::text_to_sign(&put, &image))
+            }
+            _ => refused,
+        }
+    })?;
     match put_firmware(hub, &manifest, &image)? {
         PutFirmware::New => {
             let location = format!("/firmware/{}", firmware::place(&manifest.name, manifest.version));
@@ -157,39 +165,6 @@ fn view(hub: &Hub, name: &str, rollout: &Rollout) -> Result<Value, StoreError> {
     }))
 }
 
-/// How many devices are how far with a roll-out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Progress {
-    pub(crate) offered: u32,
-    pub(crate) downloading: u32,
-    pub(crate) trying: u32,
-    pub(crate) installed: u32,
-    pub(crate) failed: u32,
-}
-
-impl Progress {
-    pub(crate) fn of(hub: &Hub, name: &str, rollout: &Rollout) -> Result<Self, StoreError> {
-        let mut progress = Self::default();
-        for (_, update) in all::<Update>(hub, Shelf::Updates)? {
-            if *update.name == *name && update.version == rollout.version {
-                match update.state {
-                    UpdateState::Offered => progress.offered += 1,
-                    UpdateState::Downloading => progress.downloading += 1,
-                    UpdateState::Trying => progress.trying += 1,
-                    UpdateState::Installed => progress.installed += 1,
-                    UpdateState::Failed | UpdateState::RolledBack => progress.failed += 1,
-                }
-            }
-        }
-        Ok(progress)
-    }
-
-    /// Whether so many have failed that nobody else is to try.
-    pub(crate) fn is_halted(&self, rollout: &Rollout) -> bool {
-        self.failed > rollout.failures_max
-    }
-}
-
 /// What a device says of itself when it asks.
 #[derive(Deserialize)]
 struct Asks {
@@ -257,7 +232,9 @@ fn note(hub: &Hub, device: &str, said: Said) -> Result<()> {
     }
     let Said { name, version, state, detail } = said;
     let update = Update { name, version, state, detail, since_ms: hub.now_ms() };
+    let before = read::<Update>(hub, Shelf::Updates, device)?;
     write(hub, Shelf::Updates, device, &update)?;
+    hub.tally().note(before.as_ref(), &update);
     hub.observer().updated(device, &update);
     hub.changes().note();
     Ok(())

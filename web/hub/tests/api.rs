@@ -269,3 +269,25 @@ fn the_page_shows_the_devices_and_is_kept_up_to_date() {
     assert!(page.is_closed(), "a page that is open does not keep the hub from stopping");
     assert_eq!(server.served().unwrap().cut, 0);
 }
+
+#[test]
+fn the_hub_describes_itself() {
+    let hub = hub();
+    let document = hub.get("/docs/openapi.json").body;
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut names = Vec::new();
+    for methods in document["paths"].as_object().unwrap().values() {
+        for operation in methods.as_object().unwrap().values() {
+            names.push(operation["operationId"].as_str().unwrap().to_owned());
+            assert!(!operation["summary"].as_str().unwrap().is_empty());
+        }
+    }
+    names.sort_unstable();
+    assert!(names.len() > 8 && names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+    let text = document.to_string();
+    for (_, reference) in text.match_indices("#/components/schemas/").map(|(at, _)| ((), &text[at..])) {
+        let name = reference["#/components/schemas/".len()..].split('"').next().unwrap();
+        assert!(document["components"]["schemas"][name].is_object(), "{name}");
+    }
+    assert_eq!(document["components"]["schemas"]["Posted"]["anyOf"][1]["type"], "array");
+}

@@ -101,9 +101,37 @@ fn the_page_is_live_in_a_browser() {
     browser.keep_picture("steering");
     browser.evaluate("percent.value = 75; percent.form.submit()");
     browser.wait_for("document.querySelector('.rollouts')?.textContent.includes('to 75 % of the devices')");
+    try_the_description(&mut browser);
     drop(browser);
     stop.send(()).unwrap();
     serving.join().unwrap();
+}
+
+/// The page that describes the hub: all is shown, and what is asked from it is answered.
+fn try_the_description(browser: &mut Browser) {
+    browser.evaluate("location.href = '/docs'");
+    browser.wait_for("document.querySelectorAll('main > details').length > 8");
+    assert_eq!(browser.evaluate("document.title"), "Telemetry hub");
+    browser.evaluate("document.getElementById('listDevices').open = true");
+    browser.evaluate("document.querySelector('#listDevices form').requestSubmit()");
+    browser.wait_for("document.querySelector('#listDevices h2')?.textContent.startsWith('200')");
+    assert_eq!(browser.evaluate("document.querySelector('#listDevices pre').textContent.includes('visitor')"), true);
+    browser.evaluate("document.getElementById('listReadings').open = true");
+    browser.evaluate("document.querySelector('#listReadings [name=\"path id\"]').value = 'visitor'");
+    browser.evaluate("document.querySelector('#listReadings [name=\"query from\"]').value = '1'");
+    browser.evaluate("document.querySelector('#listReadings form').requestSubmit()");
+    browser.wait_for("document.querySelector('#listReadings pre')?.textContent.includes('-40000')");
+    browser.evaluate("document.getElementById('postReadings').open = true");
+    browser.evaluate("document.querySelector('#postReadings form').requestSubmit()");
+    browser.wait_for("document.querySelector('#postReadings h2')?.textContent.startsWith('422')");
+    for (name, width, scheme) in
+        [("docs-light", 1100, "light"), ("docs-dark", 1100, "dark"), ("docs-narrow", 390, "light")]
+    {
+        browser.look(width, scheme);
+        let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        assert_eq!(browser.evaluate(overflow), 0, "{name}");
+        browser.keep_picture(name);
+    }
 }
 
 /// A page in a headless Chromium, spoken to by its debugging protocol.

@@ -138,7 +138,9 @@ fn a_hub_with_a_key_takes_what_is_signed_with_it() {
     let text = format!("wavetank firmware 2\nthermostat\n1.0.0\n0.9.0\n8\n{hash}\n");
     let signature: String = key.sign(text.as_bytes()).to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     let bearer = format!("Bearer {TOKEN}");
-    let headers = [("authorization", &*bearer), ("firmware-signature", &*signature), ("firmware-minimum", "0.9.0")];
+    let headers = [("authorization", &*bearer), ("firmware-minimum", "0.9.0"), ("firmware-signature", &*signature)];
+    let refused = hub.ask("PUT", "/firmware/thermostat/1.0.0", &headers[..2], "an image");
+    assert_eq!((refused.status, &refused.json()["signed_text"]), (422, &json!(text)), "one is told what to sign");
     assert_eq!(hub.ask("PUT", "/firmware/thermostat/1.0.0", &headers, "an image").status, 201);
     assert_eq!(hub.ask("PUT", "/firmware/thermostat/1.0.1", &headers, "an image").status, 422);
     let manifest = hub.get("/firmware/thermostat/1.0.0/manifest").json();

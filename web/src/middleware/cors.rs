@@ -17,13 +17,16 @@ use crate::{IntoResponse, Middleware, Next, Request, Response};
 /// named. It does not keep requests out: see [`SameOrigin`](super::SameOrigin).
 pub struct Cors {
     /// Which origins; nothing if any.
-    origin: Option<Box<dyn Fn(&Url) -> bool>>,
+    origin: Option<Matching>,
     methods: Vec<Method>,
     headers: Vec<HeaderName>,
     exposed: Vec<HeaderName>,
     credentials: bool,
     max_age: Option<Duration>,
 }
+
+/// Says yes to origins.
+type Matching = Box<dyn Fn(&Url) -> bool>;
 
 impl Cors {
     /// Any origin, without credentials.

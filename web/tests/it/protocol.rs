@@ -407,7 +407,7 @@ fn an_absolute_target_names_the_host_whatever_the_field_says() {
 #[test]
 fn the_words_around_chunks_have_bounds() {
     // RFC 9112, 7.1.1: extensions are passed over, as far as there is an end to them.
-    for endless in ["3;", "3;name=\"", "0000000000", "3\r\none\r\n0\r\nx: "] {
+    for endless in ["3;", "3;name=\"", "3\r\none\r\n0\r\nx: "] {
         let mut server = hello(Options::default());
         let client = server.connect();
         client.send("POST / HTTP/1.1\r\nhost: hub\r\ntransfer-encoding: chunked\r\n\r\n");

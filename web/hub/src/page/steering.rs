@@ -8,7 +8,8 @@ use wavetank_web::{App, Error, IntoResponse, Request, Response, Result, StatusCo
 
 use super::Text;
 use crate::firmware::{Manifest, Rollout, Update};
-use crate::updates::{self, Progress};
+use crate::progress::Progress;
+use crate::updates;
 use crate::{Hub, Shelf, StoreError, security};
 
 pub(super) fn add_to(app: &mut App<Hub>) {
