@@ -168,6 +168,15 @@ pub(crate) struct Sockets {
     /// Where to listen: an address and a port, or unix:PATH; may be given several times [default: 127.0.0.1:8080, or the sockets that systemd hands over].
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<wavetank_scenarios::hub::Place>,
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    pub(crate) tls: Tls,
+}
+
+/// What an application proves its name by.
+#[cfg(feature = "tls")]
+#[derive(Debug, Args)]
+pub(crate) struct Tls {
     /// The certificate, and those that vouch for it, in PEM: TCP is then served over TLS alone.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,

@@ -20,7 +20,9 @@ const DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST
 pub(crate) fn run(arguments: &Serve, out: &mut impl Write) -> Result<Exit, Trouble> {
     let Application::TelemetryHub { sockets, data, security } = &arguments.application;
     let sockets = open(sockets);
-    let security = hub::Security { over_tls: sockets.tls.is_some(), ..read(security)? };
+    let security = read(security)?;
+    #[cfg(feature = "tls")]
+    let security = hub::Security { over_tls: sockets.tls.is_some(), ..security };
     let config = hub::Config { security, ..hub::Config::default() };
     let served =
         hub::run_tokio(&sockets, data.as_deref(), config).map_err(|error| Trouble::Input(with_causes(&error)))?;
@@ -30,15 +32,21 @@ pub(crate) fn run(arguments: &Serve, out: &mut impl Write) -> Result<Exit, Troub
 
 /// The default address counts where nothing else is to be listened at.
 fn open(sockets: &Sockets) -> hub::Sockets {
-    let Sockets { listen, tls_cert, tls_key } = sockets;
+    let listen = &sockets.listen;
     let inherited = std::env::var_os("LISTEN_FDS").is_some();
     let default = (listen.is_empty() && !inherited).then_some(hub::Place::Tcp(DEFAULT));
-    let tls = tls_cert.clone().zip(tls_key.clone());
     hub::Sockets {
         listen: listen.iter().cloned().chain(default).collect(),
         inherited,
-        tls: tls.map(|(certificates, key)| hub::TlsFiles { certificates, key }),
+        #[cfg(feature = "tls")]
+        tls: files(&sockets.tls),
     }
+}
+
+#[cfg(feature = "tls")]
+fn files(tls: &crate::arguments::Tls) -> Option<hub::TlsFiles> {
+    let (certificates, key) = tls.tls_cert.clone().zip(tls.tls_key.clone())?;
+    Some(hub::TlsFiles { certificates, key })
 }
 
 fn read(security: &Security) -> Result<hub::Security, Trouble> {

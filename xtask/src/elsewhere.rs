@@ -15,6 +15,7 @@ pub(crate) fn run() -> Outcome {
         for package in &policy.packages {
             cargo.args(["--package", package]);
         }
+        cargo.args(["--no-default-features", "--features", &policy.features.join(",")]);
         shell::run(cargo.args(["--", "-D", "warnings"]))?;
         println!("{target}: {} would build", policy.packages.join(", "));
     }

@@ -44,6 +44,7 @@ pub(crate) struct NoStd {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Elsewhere {
     pub(crate) packages: Vec<String>,
+    pub(crate) features: Vec<String>,
     pub(crate) targets: Vec<String>,
 }
 

@@ -58,6 +58,8 @@ pub use reading::{Invalid, Reading};
 pub use security::{Secret, Security};
 pub use store::{Device, RecordError, Recorded, RedbStore, Shelf, Store, StoreError, StoredReading};
 
+#[cfg(feature = "tls")]
+pub use tokio::TlsFiles;
 #[cfg(feature = "tokio")]
-pub use tokio::{Place, ServeError, Sockets, TlsFiles, run_tokio, serve_tokio};
+pub use tokio::{Place, ServeError, Sockets, run_tokio, serve_tokio};
 pub use updates::PutFirmware;

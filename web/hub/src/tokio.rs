@@ -12,12 +12,15 @@ use std::pin::pin;
 use futures_util::future::{Either, select};
 use redb::Database;
 use wavetank_web::Served;
+#[cfg(feature = "tls")]
 use wavetank_web::tls::TlsError;
 use wavetank_web::tokio::TokioRuntime;
 
 use crate::{Config, Hub, RedbStore, StoreError};
 
-pub use sockets::{Place, Sockets, TlsFiles};
+#[cfg(feature = "tls")]
+pub use sockets::TlsFiles;
+pub use sockets::{Place, Sockets};
 
 /// Why the hub could not be served.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +38,7 @@ pub enum ServeError {
     #[error("cannot take over the sockets that it was started with")]
     Inherited(#[source] io::Error),
     /// The certificates cannot be served with.
+    #[cfg(feature = "tls")]
     #[error("cannot serve over TLS")]
     Tls(#[from] TlsError),
     /// The data file cannot be opened or made.

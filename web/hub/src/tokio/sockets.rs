@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use wavetank_web::Listeners;
+#[cfg(feature = "tls")]
 use wavetank_web::tls::{self, TlsListener};
 use wavetank_web::tokio::TokioListener;
 #[cfg(unix)]
@@ -48,6 +49,7 @@ impl fmt::Display for Place {
 }
 
 /// The files of a server's identity, in PEM.
+#[cfg(feature = "tls")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The chain of certificates, the server's own first.
@@ -65,6 +67,7 @@ pub struct Sockets {
     /// process has other threads.
     pub inherited: bool,
     /// What is spoken over TCP is secured by this. Unix sockets are not.
+    #[cfg(feature = "tls")]
     pub tls: Option<TlsFiles>,
 }
 
@@ -76,8 +79,12 @@ impl Sockets {
     }
 
     pub(super) async fn open(&self) -> Result<Open, ServeError> {
-        let tls = self.tls.as_ref().map(|files| tls::config(&files.certificates, &files.key)).transpose()?;
-        let mut open = Open { listeners: Listeners::new(), places: Vec::new(), tls };
+        let mut open = Open {
+            listeners: Listeners::new(),
+            places: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: self.tls.as_ref().map(|files| tls::config(&files.certificates, &files.key)).transpose()?,
+        };
         #[cfg(unix)]
         if self.inherited {
             for socket in inherited().map_err(|error| ServeError::Inherited(io::Error::other(error)))? {
@@ -102,6 +109,7 @@ impl Sockets {
 pub(super) struct Open {
     pub(super) listeners: Listeners,
     pub(super) places: Vec<String>,
+    #[cfg(feature = "tls")]
     tls: Option<std::sync::Arc<tls::ServerConfig>>,
 }
 
@@ -121,16 +129,14 @@ impl Open {
 
     fn tcp(&mut self, listener: TokioListener) -> io::Result<()> {
         let address = listener.local_addr()?;
-        match &self.tls {
-            Some(config) => {
-                self.places.push(format!("https://{address}"));
-                self.listeners.push(TlsListener::new(listener, config.clone()));
-            }
-            None => {
-                self.places.push(format!("http://{address}"));
-                self.listeners.push(listener);
-            }
+        #[cfg(feature = "tls")]
+        if let Some(config) = &self.tls {
+            self.places.push(format!("https://{address}"));
+            self.listeners.push(TlsListener::new(listener, config.clone()));
+            return Ok(());
         }
+        self.places.push(format!("http://{address}"));
+        self.listeners.push(listener);
         Ok(())
     }
 
