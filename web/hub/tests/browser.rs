@@ -114,16 +114,19 @@ fn try_the_description(browser: &mut Browser) {
     assert_eq!(browser.evaluate("document.title"), "Telemetry hub");
     browser.evaluate("document.getElementById('listDevices').open = true");
     browser.evaluate("document.querySelector('#listDevices form').requestSubmit()");
-    browser.wait_for("document.querySelector('#listDevices h2')?.textContent.startsWith('200')");
-    assert_eq!(browser.evaluate("document.querySelector('#listDevices pre').textContent.includes('visitor')"), true);
+    browser.wait_for("document.querySelector('#listDevices .answer h2')?.textContent.startsWith('200')");
+    assert_eq!(
+        browser.evaluate("document.querySelector('#listDevices .answer pre').textContent.includes('visitor')"),
+        true
+    );
     browser.evaluate("document.getElementById('listReadings').open = true");
     browser.evaluate("document.querySelector('#listReadings [name=\"path id\"]').value = 'visitor'");
     browser.evaluate("document.querySelector('#listReadings [name=\"query from\"]').value = '1'");
     browser.evaluate("document.querySelector('#listReadings form').requestSubmit()");
-    browser.wait_for("document.querySelector('#listReadings pre')?.textContent.includes('-40000')");
+    browser.wait_for("document.querySelector('#listReadings .answer pre')?.textContent.includes('-40000')");
     browser.evaluate("document.getElementById('postReadings').open = true");
     browser.evaluate("document.querySelector('#postReadings form').requestSubmit()");
-    browser.wait_for("document.querySelector('#postReadings h2')?.textContent.startsWith('422')");
+    browser.wait_for("document.querySelector('#postReadings .answer h2')?.textContent.startsWith('422')");
     for (name, width, scheme) in
         [("docs-light", 1100, "light"), ("docs-dark", 1100, "dark"), ("docs-narrow", 390, "light")]
     {

@@ -85,7 +85,7 @@ function show(api, path, method, operation, index) {
     );
   }
   form.append(...field(`o${index}token`, "Bearer token", "if it is asked for", { name: "token", type: "password", autocomplete: "off" }));
-  const output = make("div", { ariaLive: "polite" });
+  const output = make("div", { className: "answer", ariaLive: "polite" });
   form.append(make("button", { textContent: "Ask" }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
