@@ -23,6 +23,7 @@ pub(crate) fn run(arguments: &Faults, out: &mut impl Write) -> Result<Exit, Trou
         (Sort::Fault, "faults: entries [[fault]]"),
         (Sort::Impairment, "impairments: keys of a [profile.NAME], or of its `up` and `down`"),
         (Sort::Storm, "storms: entries [[storm]]"),
+        (Sort::Medium, "shared media: what a [network.NAME] says of the air"),
     ] {
         writeln!(out, "{title}\n")?;
         for listed in all.iter().filter(|listed| listed.sort == sort) {

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use wavetank_sim::check::{self, Cell, Mode, Overflow, Rule};
 use wavetank_sim::fault::{Fault, FaultKind};
+use wavetank_sim::net::air::{
+    Access, AirConfig, AirId, DutyCycle, Fading, Phy, Point, StationConfig, StationId, Track, Waypoint,
+};
 use wavetank_sim::net::impair;
 use wavetank_sim::net::{CableId, LinkConfig, Mac, NicId, Plug, SwitchConfig, SwitchId};
 use wavetank_sim::node::{ClockSpec, NodeId, NodeSpec};
@@ -15,7 +18,7 @@ use wavetank_sim::world::World;
 use crate::explore::guided::Watch;
 use crate::expr::{self, Program};
 use crate::impairments::impairments;
-use crate::plan::{self, Chance, Damage, Demand, Direction, End, Impairments, NetworkKind, Plan, What};
+use crate::plan::{self, Band, Chance, Damage, Demand, Direction, End, Impairments, NetworkKind, Plan, What};
 use crate::run::Given;
 use crate::site::Site;
 use crate::stray;
@@ -122,16 +125,21 @@ fn add_node(node: &plan::Node, seed: u64, world: &mut World) -> (NodeId, Vec<Nic
     let Site { powered, parts, .. } = site;
     powered.into_iter().for_each(|hardware| world.add_powered(id, hardware));
     parts.into_iter().for_each(|(name, part)| world.add_part(id, name, part));
-    let nics = node.interfaces.iter().map(|interface| world.add_nic(id, Mac(interface.mac)));
+    let nics = node.interfaces.iter().map(|interface| match &interface.radio {
+        Some(radio) => world.add_radio(id, radio.eui),
+        None => world.add_nic(id, Mac(interface.mac)),
+    });
     (id, nics.collect())
 }
 
 fn add_cables(plan: &Plan, faults: &[plan::Fault], built: &mut Built, world: &mut World) {
     let switches: Vec<Vec<SwitchId>> = plan.networks.iter().map(|network| add_switches(network, world)).collect();
+    let airs: Vec<Option<AirId>> = plan.networks.iter().map(|network| add_air(network, world)).collect();
     for link in &plan.links {
         let [a, b] = link.ends.map(|end| match end {
             End::Node { node, interface } => Plug::Nic(built.nics[node][interface]),
             End::Switch { network, part } => Plug::Switch(switches[network][part]),
+            End::Air { network } => Plug::Station(add_station(plan, link, airs[network], world)),
             End::Trunk { network, part } => Plug::Trunk(switches[network][part]),
         });
         let [forth, back] = [&link.pipes[0], &link.pipes[1]].map(link_config);
@@ -154,10 +162,72 @@ fn add_switches(network: &plan::Network, world: &mut World) -> Vec<SwitchId> {
     let config = SwitchConfig { stations_max: network.table, ageing: network.ageing_ns.map(Duration::from_nanos) };
     let parts = match network.kind {
         NetworkKind::Switch => 1,
-        NetworkKind::PointToPoint => 0,
+        NetworkKind::PointToPoint | NetworkKind::Radio => 0,
         NetworkKind::Regions => network.regions.len(),
     };
     (0..parts).map(|_| world.add_switch_with(&config)).collect()
+}
+
+/// The air of a network of radios.
+fn add_air(network: &plan::Network, world: &mut World) -> Option<AirId> {
+    let radio = network.radio.as_ref()?;
+    let phy = phy(radio.band);
+    // Free space over the first metre: 20 log10(4 pi f / c), at 2,440, 868.3 and 915 MHz.
+    let metre_cdb = match radio.band {
+        Band::Mhz2450 => 4_019,
+        Band::Mhz868 => 3_122,
+        Band::Mhz915 => 3_167,
+    };
+    Some(world.add_air(&AirConfig {
+        name: network.name.to_string(),
+        phy,
+        fading: Fading { metre_cdb, exponent_centi: radio.exponent_centi },
+        sensitivity_cdbm: radio.sensitivity_cdbm,
+        capture_cdb: radio.capture_cdb,
+        access: Access {
+            exponent_min: radio.exponents[0],
+            exponent_max: radio.exponents[1],
+            backoffs_max: radio.backoffs,
+            retries_max: radio.retries,
+        },
+        duty_cycle: radio
+            .duty_cycle
+            .map(|(share_ppb, window_ns)| DutyCycle { share_ppb, window: Duration::from_nanos(window_ns) }),
+        queue_frames_max: radio.queue,
+    }))
+}
+
+fn phy(band: Band) -> Phy {
+    match band {
+        Band::Mhz2450 => Phy::OQPSK_2450,
+        Band::Mhz868 => Phy::BPSK_868,
+        Band::Mhz915 => Phy::BPSK_915,
+    }
+}
+
+/// How long a frame of so many octets is on the air, without its check sequence.
+pub(crate) fn airtime_ns(band: Band, octets: usize) -> u64 {
+    nanos(phy(band).airtime(octets))
+}
+
+/// The station at the far end of a radio's link.
+fn add_station(plan: &Plan, link: &plan::Link, air: Option<AirId>, world: &mut World) -> StationId {
+    let End::Node { node, interface } = link.ends[0] else { unreachable!("an antenna is a node's") };
+    let node = &plan.nodes[node];
+    let (Some(air), Some(radio)) = (air, &node.interfaces[interface].radio) else {
+        unreachable!("a radio is in a network of radios")
+    };
+    let point = |[x_mm, y_mm, z_mm]: [i64; 3]| Point { x_mm, y_mm, z_mm };
+    let track = node.track.as_ref().map_or_else(Track::default, |track| Track {
+        start: point(track.start_mm),
+        waypoints: track
+            .moves
+            .iter()
+            .map(|(at_ns, to)| Waypoint { at: Instant::from_nanos(*at_ns), point: point(*to) })
+            .collect(),
+    });
+    let power_cdbm = plan.networks[link.network].radio.map_or(0, |radio| radio.power_cdbm);
+    world.add_station(air, &StationConfig { track, power_cdbm, eui: radio.eui })
 }
 
 fn link_config(pipe: &Impairments) -> LinkConfig {

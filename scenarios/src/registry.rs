@@ -97,6 +97,12 @@ pub trait Kind: Send + Sync + 'static {
         false
     }
 
+    /// Whether its nodes can be in networks of radios: their programs take what
+    /// [`Network::port`](crate::runtime::Network::port) gives for their interface.
+    fn has_radio(&self) -> bool {
+        false
+    }
+
     /// The faults, by name, that its nodes are told of: those that only some kinds can have.
     fn hears(&self) -> &[&str] {
         &[]
@@ -156,6 +162,7 @@ pub struct TypedKind<C> {
     check: fn(&C) -> Vec<ConfigProblem>,
     fit: fn(&C, &Place<'_>) -> Vec<ConfigProblem>,
     asks_for_address: bool,
+    has_radio: bool,
     hears: &'static [&'static str],
     install: Install<C>,
 }
@@ -174,6 +181,7 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
             check: |_| Vec::new(),
             fit: |_, _| Vec::new(),
             asks_for_address: false,
+            has_radio: false,
             hears: &[],
             install: Arc::new(|_, _| Box::new(|_| Box::pin(std::future::pending()))),
         }
@@ -226,6 +234,13 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
     #[must_use]
     pub fn asking_for_address(mut self) -> Self {
         self.asks_for_address = true;
+        self
+    }
+
+    /// Its nodes can be in networks of radios.
+    #[must_use]
+    pub fn by_radio(mut self) -> Self {
+        self.has_radio = true;
         self
     }
 
@@ -293,6 +308,10 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
 
     fn asks_for_address(&self) -> bool {
         self.asks_for_address
+    }
+
+    fn has_radio(&self) -> bool {
+        self.has_radio
     }
 
     fn hears(&self) -> &[&str] {

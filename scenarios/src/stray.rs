@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::plan::{Direction, End, FaultKind, Plan};
+use crate::plan::{Direction, End, FaultKind, Interface, Plan};
 use crate::router::{advertisement, arp_announcement, arp_reply};
 
 /// The Ethernet address of whoever it is.
@@ -22,7 +22,7 @@ pub(crate) fn frames(plan: &Plan, kind: FaultKind) -> Vec<(usize, Direction, Vec
 
 fn poison(plan: &Plan, node: usize, address: IpAddr) -> Vec<(usize, Direction, Vec<u8>)> {
     let mut frames = Vec::new();
-    for interface in &plan.nodes[node].interfaces {
+    for interface in wired(plan, node) {
         let Some(own) = interface.addresses.iter().find(|own| own.contains(address)) else { continue };
         let frame = match (address, own.ip) {
             (IpAddr::V4(address), IpAddr::V4(own)) => arp_reply(STRANGER, address, interface.mac, own),
@@ -36,7 +36,7 @@ fn poison(plan: &Plan, node: usize, address: IpAddr) -> Vec<(usize, Direction, V
 
 fn conflict(plan: &Plan, node: usize) -> Vec<(usize, Direction, Vec<u8>)> {
     let mut frames = Vec::new();
-    for interface in &plan.nodes[node].interfaces {
+    for interface in wired(plan, node) {
         for own in &interface.addresses {
             let frame = match own.ip {
                 IpAddr::V4(address) => arp_announcement(STRANGER, address),
@@ -57,7 +57,7 @@ fn conflict(plan: &Plan, node: usize) -> Vec<(usize, Direction, Vec<u8>)> {
 /// It sits at the port next to the node's.
 fn duplicate(plan: &Plan, node: usize) -> Vec<(usize, Direction, Vec<u8>)> {
     let mut frames = Vec::new();
-    for interface in &plan.nodes[node].interfaces {
+    for interface in wired(plan, node) {
         let ports = plan.networks[interface.network].links.iter().filter(|link| {
             let [end, switch] = plan.links[**link].ends;
             matches!((end, switch), (End::Node { .. }, End::Switch { .. }))
@@ -71,6 +71,11 @@ fn duplicate(plan: &Plan, node: usize) -> Vec<(usize, Direction, Vec<u8>)> {
         }
     }
     frames
+}
+
+/// The interfaces on which a stranger can speak: strangers have no radio.
+fn wired(plan: &Plan, node: usize) -> impl Iterator<Item = &Interface> {
+    plan.nodes[node].interfaces.iter().filter(|interface| interface.radio.is_none())
 }
 
 fn towards(plan: &Plan, link: usize, node: usize) -> Direction {

@@ -1,4 +1,4 @@
-//! Captures of first light, as tshark sees them.
+//! Captures, as tshark sees them.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +8,10 @@ use std::sync::Arc;
 use wavetank_scenarios::{Plan, Registry, RunOptions, start};
 use wavetank_sim::time::Instant;
 
-fn capture(folder: &Path) {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/gallery/first-light.toml");
-    let text = fs::read_to_string(path).expect("readable");
-    let plan = Arc::new(Plan::read(path, &text, &Registry::builtin()).expect("a plan"));
+fn capture(folder: &Path, gallery: &str) {
+    let path = format!("{}/gallery/{gallery}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(&path).expect("readable");
+    let plan = Arc::new(Plan::read(&path, &text, &Registry::builtin()).expect("a plan"));
     let options = RunOptions { pcap: Some(folder.to_owned()), ..RunOptions::default() };
     let session = start(&plan, &options).expect("starts");
     session.run_until(Instant::from_nanos(plan.duration_ns)).expect("runs");
@@ -43,7 +43,7 @@ fn every_capture_is_whole_to_its_checksums() {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    capture(folder.path());
+    capture(folder.path(), "first-light");
     let mut files: Vec<_> =
         fs::read_dir(folder.path()).expect("written").map(|entry| entry.expect("readable").path()).collect();
     files.sort();
@@ -61,4 +61,31 @@ fn every_capture_is_whole_to_its_checksums() {
     assert!(requests.lines().count() > 80, "{requests}");
     let answers = tshark(&hub, &["-Y", "http.response.code == 201", "-d", "tcp.port==8080,http"]);
     assert!(answers.lines().count() > 80, "{answers}");
+}
+
+/// Frames of IEEE 802.15.4 with 6LoWPAN in them, and what a border router made of them.
+#[test]
+fn what_is_on_the_air_is_6lowpan() {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        println!("skipped: there is no tshark on this machine");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    capture(folder.path(), "radio");
+    // The prefix that the radios agreed on: tshark is told, as they were.
+    let context = ["-o", "6lowpan.context0:fd00:1::/64"];
+    let border = folder.path().join("border.pcapng");
+    let fields = |filter: &str, field: &str| {
+        let told = tshark(&border, &[&["-Y", filter, "-T", "fields", "-e", field], &context[..]].concat());
+        told.lines().map(ToOwned::to_owned).collect::<Vec<String>>()
+    };
+    assert!(fields("_ws.malformed", "frame.number").is_empty());
+    let lengths = fields("wpan", "frame.len");
+    assert!(lengths.len() > 500 && lengths.iter().all(|len| len.parse::<u32>().is_ok_and(|len| len <= 125)));
+    let on_air = fields("wpan && icmpv6.type == 128", "ipv6.dst");
+    assert!(on_air.len() > 100 && on_air.iter().all(|to| to == "fd00:2::2"), "{}", on_air.len());
+    // What was asked on the air is asked on the Ethernet, and the watchers' questions are asked on the air.
+    assert!(fields("eth && icmpv6.type == 128", "frame.number").len() > 100);
+    assert!(fields("wpan && coap.code == 69", "frame.number").len() > 20, "answers with content");
+    assert!(fields("eth && coap.code == 69", "frame.number").len() > 20);
 }

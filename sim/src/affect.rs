@@ -232,7 +232,7 @@ impl Kernel {
             cut.cut_at = self.now.get();
             [link, link.reverse()].map(|link| match &net.links[link.index()].to {
                 Destination::Nic(nic) => nic.wakee(),
-                Destination::Port { .. } => None,
+                Destination::Port { .. } | Destination::Station(_) => None,
             })
         };
         wakees.into_iter().flatten().for_each(|wakee| self.wake(wakee));

@@ -13,6 +13,7 @@ use crate::current::Oracle;
 use crate::executor::{Polled, TaskId, Tasks};
 use crate::fault::Fault;
 use crate::metric::{Change, MetricId, Metrics};
+use crate::net::air::AirEvent;
 use crate::net::{Frame, Net, NicId, Pool};
 use crate::node::{Exit, NodeCore, NodeId, PolledNode};
 use crate::queue::Queue;
@@ -85,6 +86,11 @@ pub(crate) enum Action {
     },
     /// A node's battery may sag.
     Sag(u32),
+    /// Something happens on a shared medium.
+    Air {
+        what: AirEvent,
+        index: u32,
+    },
 }
 
 /// How many bits of a payload tell a node's or a task's life; enough that an event never meets a later one by chance.
@@ -112,6 +118,7 @@ impl Action {
             Self::Turn(TaskId { slot, generation }) => (12, generation, slot),
             Self::Bite { node, life } => (13, life, node),
             Self::Sag(node) => (14, 0, node),
+            Self::Air { what, index } => (15, what as u32, index),
         };
         (kind << LIFE_BITS | (life & LIFE_MASK) as u64) << 32 | index as u64
     }
@@ -134,7 +141,8 @@ impl Action {
             11 => Self::FaultRepeats(index),
             12 => Self::Turn(TaskId { slot: index, generation: life }),
             13 => Self::Bite { node: index, life },
-            _ => Self::Sag(index),
+            14 => Self::Sag(index),
+            _ => Self::Air { what: AirEvent::of(life), index },
         }
     }
 }
@@ -411,6 +419,7 @@ impl Kernel {
                 }
             }
             Action::Sag(node) => self.sag(&self.node(NodeId(node))),
+            Action::Air { what, index } => self.air(what, index),
         }
         Step::Done
     }
@@ -501,6 +510,7 @@ mod tests {
             Action::Turn(TaskId { slot: 9, generation: 2 }),
             Action::Bite { node: 4, life: 1 },
             Action::Sag(5),
+            Action::Air { what: AirEvent::Acknowledges, index: 6 },
         ];
         for action in actions {
             assert_eq!(Action::of(action.payload()), action);

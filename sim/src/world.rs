@@ -11,7 +11,8 @@ use crate::check::{Expectation, VerdictReport};
 use crate::current::{self, Entered};
 use crate::fault::Fault;
 use crate::hw::Faulty;
-use crate::kernel::{Kernel, Step};
+use crate::kernel::{Action, Kernel, Step};
+use crate::net::air::{AirConfig, AirEvent, AirId, StationConfig, StationId};
 use crate::net::impair::{Given, Kinds, Packet};
 use crate::net::{
     CableId, Destination, DropReason, Link, LinkConfig, LinkCounters, LinkId, Mac, NicCore, NicId, Plug, Port, Switch,
@@ -225,12 +226,38 @@ impl World {
 
     /// Gives a node another network interface.
     pub fn add_nic(&mut self, node: NodeId, mac: Mac) -> NicId {
+        self.add_interface(node, mac, None)
+    }
+
+    /// Gives a node another radio of IEEE 802.15.4.
+    pub fn add_radio(&mut self, node: NodeId, eui: [u8; 8]) -> NicId {
+        let [a, b, c, _, _, d, e, f] = eui;
+        self.add_interface(node, Mac([a, b, c, d, e, f]), Some(eui))
+    }
+
+    fn add_interface(&mut self, node: NodeId, mac: Mac, eui: Option<[u8; 8]>) -> NicId {
         let node = self.kernel.node(node);
         let mut net = self.kernel.net.borrow_mut();
         let id = NicId(u32::try_from(net.nics.len()).expect("fewer than 2^32 interfaces"));
-        net.nics.push(Rc::new(NicCore::new(id, Rc::clone(&node), mac)));
+        net.nics.push(Rc::new(NicCore::new(id, Rc::clone(&node), mac, eui)));
         node.nics.borrow_mut().push(id);
         id
+    }
+
+    /// Adds a medium that stations share.
+    pub fn add_air(&mut self, config: &AirConfig) -> AirId {
+        self.kernel.net.borrow_mut().airs.add(config)
+    }
+
+    /// Adds a station to a shared medium, for a cable to be plugged into.
+    pub fn add_station(&mut self, air: AirId, config: &StationConfig) -> StationId {
+        let (now, kernel) = (self.kernel.now.get(), &self.kernel);
+        let (station, moves_at) = kernel.net.borrow_mut().airs.add_station(air, config, now);
+        if let Some(at) = moves_at {
+            let event = Action::Air { what: AirEvent::Moves, index: station.0 };
+            kernel.queue.borrow_mut().push(at, event.payload());
+        }
+        station
     }
 
     /// Lets a piece of hardware know when a node's power goes and comes.
@@ -287,6 +314,10 @@ impl World {
                 let nic = Rc::clone(net.nic(id));
                 assert!(nic.link.replace(Some(out)).is_none(), "an interface takes one cable");
                 Destination::Nic(nic)
+            }
+            Plug::Station(station) => {
+                net.airs.plug(station, out);
+                Destination::Station(station.0)
             }
             Plug::Switch(switch) | Plug::Trunk(switch) => {
                 let ports = &mut net.switches[switch.0 as usize].ports;

@@ -110,6 +110,7 @@ impl Door {
                 addresses: vec![address],
                 ..interface
             }],
+            track: None,
             gateways: Vec::new(),
         });
         Ok(())

@@ -69,6 +69,7 @@ pub static FLOWS: &[Flow] = &[Flow { name: "value.heard", doc: "a value that is 
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("coap-watcher", "Watches a \"coap-sensor\", and asks anew when it has heard nothing for too long.")
+        .by_radio()
         .metrics(METRICS)
         .flows(FLOWS)
         .check(|config: &Config| {
@@ -88,8 +89,9 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Watche
 
 async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
     let clock = TankClock(node.clock());
-    let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+    let mut memory = network.memory();
+    let port = network.port(&node, &mut memory);
+    let (stack, mut runner) = Stack::shared(port, clock, &network.config(), network.seed(&node));
     let mut client =
         Client::new(&stack, clock, node.stream("coap"), Options::default()).expect("nobody else has sockets");
     let watching = pin!(async {

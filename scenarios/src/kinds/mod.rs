@@ -5,6 +5,7 @@ pub mod coap_sensor;
 pub mod coap_watcher;
 pub mod dhcp_server;
 pub mod dns_server;
+mod gate;
 pub mod head_end;
 pub mod hub;
 mod ledger;

@@ -68,6 +68,7 @@ pub static METRICS: &[Metric] = &[Metric { name: "questions", doc: "questions th
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("ntp-server", "Tells the time (NTP), right or wrong, or does not.")
+        .by_radio()
         .metrics(METRICS)
         .check(|config: &Config| {
             let problem = || ConfigProblem::at("stratum", "a stratum is between 1 and 16").help("write 2, for example");
@@ -84,8 +85,9 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Server
 }
 
 async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
-    let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &network.config(), network.seed(&node));
+    let mut memory = network.memory();
+    let port = network.port(&node, &mut memory);
+    let (stack, mut runner) = Stack::shared(port, TankClock(node.clock()), &network.config(), network.seed(&node));
     let socket = udp::Socket::bind(&stack, PORT, udp::Options::default()).expect("nobody else has the port");
     let serving = pin!(async {
         loop {

@@ -70,6 +70,7 @@ pub static METRICS: &[Metric] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("pinger", "Asks a station whether it is there (ICMP echo), and measures how long the answer takes.")
+        .by_radio()
         .metrics(METRICS)
         .check(check)
         .program(install)
@@ -99,8 +100,9 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Pinger
 
 async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
     let clock = TankClock(node.clock());
-    let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+    let mut memory = network.memory();
+    let port = network.port(&node, &mut memory);
+    let (stack, mut runner) = Stack::shared(port, clock, &network.config(), network.seed(&node));
     let asking = pin!(async {
         let mut pinger = Pinger::new(&stack).expect("nobody else has sockets");
         pinger.set_hop_limit(config.hops);

@@ -8,21 +8,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use embassy_net_driver::{Driver, RxToken, TxToken};
+use embassy_net_driver::RxToken;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use wavetank_sim::net::Nic;
 use wavetank_sim::node::{Exit, Node, Powered, Timer};
 use wavetank_sim::random::Stream;
 use wavetank_sim::time::Instant;
+use wavetank_stack::lowpan;
 
 use crate::plan::Interface;
+use super::gate::Gate;
 use crate::registry::{Metric, Place, TypedKind};
 use crate::router::{
-    self, Behaviour, Cidr, Count, Firewall, Forward, Nat, NatConfig, Opening, Outgoing, Ports, Protocol, Route, Router,
+    self, Behaviour, Cidr, Count, Firewall, Forward, Link, Nat, NatConfig, Opening, Outgoing, Ports, Protocol, Route, Router,
     Settings, Timeouts,
 };
 use crate::schema::ConfigProblem;
+use crate::runtime::{self, RadioMemory, TankClock};
 use crate::site::Site;
 use crate::units::Time;
 
@@ -220,6 +222,7 @@ const fn metric(count: Count) -> &'static str {
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("router", "Forwards packets between its networks; can be a NAT and a firewall.")
+        .by_radio()
         .metrics(METRICS)
         .check(check)
         .fit(fit)
@@ -293,8 +296,17 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Router
     site.powered(Rc::clone(&orders) as Rc<dyn Powered>);
     move |node| {
         let settings = settings(&config, &interfaces, &gateways, &node);
-        Box::pin(run(node, Router::new(settings), Rc::clone(&orders)))
+        Box::pin(run(node, Rc::clone(&interfaces), Router::new(settings), Rc::clone(&orders)))
     }
+}
+
+/// An interface's addresses, of a radio the one too that is on its link alone.
+fn addresses(interface: &Interface) -> Vec<Cidr> {
+    let link_local = interface.radio.as_ref().map(|radio| {
+        let own = lowpan::Address::Extended(radio.eui).link_local();
+        Cidr { ip: own.address(), prefix: own.prefix() }
+    });
+    interface.addresses.iter().copied().chain(link_local).collect()
 }
 
 /// What faults have a router do.
@@ -351,8 +363,9 @@ fn settings(config: &Config, interfaces: &[Interface], gateways: &[IpAddr], node
         interfaces: interfaces
             .iter()
             .map(|interface| router::Interface {
+                link: if interface.radio.is_some() { Link::Bare } else { Link::Ethernet },
                 mac: interface.mac,
-                addresses: interface.addresses.clone(),
+                addresses: addresses(interface),
                 mtu: interface.mtu as usize,
             })
             .collect(),
@@ -398,16 +411,24 @@ fn nat_config(nat: &NatTable, outside: usize, address: std::net::Ipv4Addr) -> Na
     }
 }
 
-async fn run(node: Node, router: Router, orders: Rc<Orders>) -> Exit {
-    let nics = (0..).map_while(|index| node.nic(index)).collect();
-    let mut running = Running { told: [0; Count::ALL.len()], mappings: 0, timer: None, node, nics, router, orders };
+async fn run(node: Node, interfaces: Rc<[Interface]>, router: Router, orders: Rc<Orders>) -> Exit {
+    let mut memories: Vec<RadioMemory> =
+        interfaces.iter().map(|interface| RadioMemory::new(interface.radio.is_some())).collect();
+    let nics = (0..).map_while(|index| node.nic(index)).zip(&mut memories).zip(interfaces.iter());
+    let clock = TankClock(node.clock());
+    let ports = nics.map(|((nic, memory), interface)| {
+        let options = interface.radio.as_ref().map(|radio| runtime::options(radio, &[]));
+        Gate::new(nic, memory, clock, options)
+    });
+    let ports = ports.collect();
+    let mut running = Running { told: [0; Count::ALL.len()], mappings: 0, timer: None, node, ports, router, orders };
     poll_fn(|cx| running.poll(cx)).await
 }
 
 /// A router at work: between its interfaces and its clock.
-struct Running {
+struct Running<'m> {
     node: Node,
-    nics: Vec<Nic>,
+    ports: Vec<Gate<'m>>,
     router: Router,
     timer: Option<(Instant, Timer)>,
     /// What the node's metrics say.
@@ -416,7 +437,7 @@ struct Running {
     orders: Rc<Orders>,
 }
 
-impl Running {
+impl Running<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
         loop {
             let now = self.node.clock().now();
@@ -455,9 +476,9 @@ impl Running {
 
     fn take_in(&mut self, cx: &mut Context<'_>, now: Instant) {
         self.give_out(cx);
-        for interface in 0..self.nics.len() {
-            while let Some((frame, _)) = self.nics[interface].receive(cx) {
-                let (origin, router) = (Some(frame.origin()), &mut self.router);
+        for interface in 0..self.ports.len() {
+            while let Some((origin, frame)) = self.ports[interface].receive(cx) {
+                let router = &mut self.router;
                 frame.consume(|bytes| router.handle(interface, origin, bytes, now));
                 self.give_out(cx);
             }
@@ -466,15 +487,7 @@ impl Running {
 
     fn give_out(&mut self, cx: &mut Context<'_>) {
         while let Some(Outgoing { interface, origin, frame }) = self.router.poll_frame() {
-            let nic = &mut self.nics[interface];
-            match origin {
-                Some(origin) => nic.relay(origin, &frame),
-                None => {
-                    if let Some(token) = nic.transmit(cx) {
-                        token.consume(frame.len(), |bytes| bytes.copy_from_slice(&frame));
-                    }
-                }
-            }
+            self.ports[interface].send(cx, origin, &frame);
         }
     }
 

@@ -54,6 +54,7 @@ pub static METRICS: &[Metric] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("sntp-client", "Keeps a clock right by what time servers say (SNTP).")
+        .by_radio()
         .metrics(METRICS)
         .check(|config: &Config| {
             let mut problems = Vec::new();
@@ -79,8 +80,9 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Client
 
 async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
     let clock = TankClock(node.clock());
-    let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+    let mut memory = network.memory();
+    let port = network.port(&node, &mut memory);
+    let (stack, mut runner) = Stack::shared(port, clock, &network.config(), network.seed(&node));
     let wall = SetClock::new(clock);
     let mut options = Options::default();
     options.interval_min = config.interval.as_duration();

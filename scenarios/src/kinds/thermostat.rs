@@ -171,6 +171,7 @@ pub static PARTS: &[Part] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("thermostat", "Measures the temperature over I2C and reports it over HTTP.")
+        .by_radio()
         .metrics(METRICS)
         .flows(FLOWS)
         .parts(PARTS)
@@ -233,10 +234,10 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Device
 type DeviceFuture = Pin<Box<dyn Future<Output = Exit>>>;
 
 async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exit {
-    let nic = node.nic(0).expect("a plan's nodes are plugged in");
+    let mut memory = network.memory();
     let parts = Parts {
         i2c: Controller::new(bus, node.part("i2c")),
-        net: nic,
+        net: network.port(&node, &mut memory),
         clock: TankClock(node.clock()),
         rng: node.stream("entropy"),
         probe: TankProbe(node.clone()),

@@ -46,6 +46,7 @@ pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut
                 battery,
                 interfaces,
                 gateways,
+                track: super::radio::track(member),
             })
         })
         .collect();

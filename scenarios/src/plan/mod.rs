@@ -11,19 +11,20 @@ mod demands;
 mod mac;
 mod packets;
 mod parts;
+mod radio;
 mod roster;
 mod storm;
 mod timeline;
 mod wiring;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::diagnose::Problems;
 use crate::expr::Program;
 use crate::registry::{Config, Kind, Registry};
 pub use crate::schema::impair::{self, Impair};
-pub use crate::schema::{Chance, Cidr, Damage, Direction, NetworkKind, Verdict, What};
+pub use crate::schema::{Band, Chance, Cidr, Damage, Direction, NetworkKind, Verdict, What};
 use crate::swarm::{self, Choice, Setting};
 pub use storm::{Storm, Strike};
 use wavetank_sim::hw::battery::BatterySpec;
@@ -98,6 +99,8 @@ pub struct Node {
     pub clock: Clock,
     /// What it lives on, if that can end.
     pub battery: Option<BatterySpec>,
+    /// Where it is, if the file says so.
+    pub track: Option<Track>,
     /// Its interfaces, in the order of the networks.
     pub interfaces: Vec<Interface>,
     /// The routers that it hands packets for other networks to, at most one of each address family.
@@ -128,7 +131,55 @@ pub struct Interface {
     pub mac: [u8; 6],
     /// At least one.
     pub addresses: Vec<Cidr>,
+    /// What it is as a radio, if it is one.
+    pub radio: Option<Transceiver>,
 }
+
+/// An interface that is a radio.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transceiver {
+    /// Its EUI-64, which is in the lower half of its addresses (RFC 4944, section 6).
+    pub eui: [u8; 8],
+    /// The number of its network.
+    pub pan: u16,
+    /// The first 64 bits of the network's addresses, in an order that all its members share.
+    pub prefixes: Vec<Ipv6Addr>,
+}
+
+/// Where a node is, in millimetres to the east, to the north and up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Track {
+    /// At the start.
+    pub start_mm: [i64; 3],
+    /// When it comes where.
+    pub moves: Vec<(u64, [i64; 3])>,
+}
+
+/// The air that the radios of a network share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Radio {
+    /// What they send on.
+    pub band: Band,
+    /// The exponent of the path loss, in hundredths.
+    pub exponent_centi: u32,
+    /// How strongly they send, in hundredths of a dBm.
+    pub power_cdbm: i32,
+    /// What they understand, in hundredths of a dBm.
+    pub sensitivity_cdbm: i32,
+    /// How much stronger one signal must be than another, in hundredths of a decibel.
+    pub capture_cdb: u32,
+    /// Which share of which time each may send: parts in a billion, of nanoseconds.
+    pub duty_cycle: Option<(u32, u64)>,
+    /// The first and the last exponent of backoffs.
+    pub exponents: [u32; 2],
+    /// How often the air may be busy.
+    pub backoffs: u32,
+    /// How often a frame is sent again.
+    pub retries: u32,
+    /// How many frames wait.
+    pub queue: usize,
+}
+
 
 /// A network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +192,8 @@ pub struct Network {
     pub links: Vec<usize>,
     /// The names of its regions, if it has any.
     pub regions: Vec<Arc<str>>,
+    /// What its members share, if they are radios.
+    pub radio: Option<Radio>,
     /// How many addresses a switch keeps, if there is a bound.
     pub table: Option<usize>,
     /// When a switch forgets an address that it has not heard.
@@ -178,6 +231,11 @@ pub enum End {
         network: usize,
         /// Which of its switches; a network with regions has one for each.
         part: usize,
+    },
+    /// A radio's antenna: the air of a network.
+    Air {
+        /// Which network.
+        network: usize,
     },
     /// A port of such a switch that leads to the switch of another region.
     Trunk {

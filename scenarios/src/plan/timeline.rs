@@ -468,9 +468,14 @@ fn networks(glob: &Text, wiring: &Wiring, problems: &mut Vec<Problem>) -> Vec<us
         let problem = Problem::new(Code::NoMatch, glob.span(), what, "matches nothing");
         problems.push(problem.help(format!("networks are {}", list(names))));
     }
-    for hit in hits.iter().filter(|hit| wiring.networks[**hit].kind == NetworkKind::PointToPoint) {
+    let has_none = |network: usize| match wiring.networks[network].kind {
+        NetworkKind::PointToPoint => Some("two nodes and a link"),
+        NetworkKind::Radio => Some("the air"),
+        NetworkKind::Switch | NetworkKind::Regions => None,
+    };
+    for (hit, label) in hits.iter().filter_map(|hit| Some((hit, has_none(*hit)?))) {
         let what = format!("\"{}\" has no switch for a cable to be plugged into", wiring.networks[*hit].name);
-        let problem = Problem::new(Code::FaultConflict, glob.span(), what, "two nodes and a link");
+        let problem = Problem::new(Code::FaultConflict, glob.span(), what, label);
         problems.push(problem.help("a loop needs a network whose kind is \"switch\" or \"regions\""));
     }
     hits
@@ -497,8 +502,20 @@ fn refuse_deaf(
             let what = format!("\"{}\" has no battery to draw from", member.name);
             member.entry.battery.is_none().then_some((what, "give it one: battery = { capacity = \"220 mAh\" }"))
         }),
+        schema::FaultKind::ArpPoison | schema::FaultKind::IpConflict => {
+            hits.iter().filter(|_| wiring.complete).find_map(|node| {
+                let what = format!("\"{}\" is in no network of Ethernet", roster.members[*node].name);
+                let is_radio = |interface: &super::Interface| {
+                    wiring.networks[interface.network].kind == NetworkKind::Radio
+                };
+                wiring.interfaces[*node].iter().all(is_radio).then_some((what, "radios do not ask for addresses"))
+            })
+        }
         schema::FaultKind::MacDuplicate => hits.iter().filter(|_| wiring.complete).find_map(|node| {
-            let lonely = |network: usize| wiring.networks[network].links.len() < 2;
+            let lonely = |network: usize| {
+                let network = &wiring.networks[network];
+                network.links.len() < 2 || network.kind == NetworkKind::Radio
+            };
             let mut interfaces = wiring.interfaces[*node].iter();
             let what = format!("\"{}\" is at no switch that has another port", roster.members[*node].name);
             interfaces.all(|interface| lonely(interface.network)).then_some((what, "there is nowhere for a stranger"))
@@ -514,7 +531,7 @@ fn refuse_deaf(
 fn links(glob: &Text, roster: &Roster<'_, '_>, wiring: &Wiring, problems: &mut Vec<Problem>) -> Vec<usize> {
     let at_node = |end: &End| match end {
         End::Node { node, .. } => matches(glob.as_str(), &roster.members[*node].name),
-        End::Switch { .. } | End::Trunk { .. } => false,
+        End::Switch { .. } | End::Air { .. } | End::Trunk { .. } => false,
     };
     let all = wiring.links.iter().enumerate();
     let hits = all.filter(|(_, link)| matches(glob.as_str(), &link.name) || link.ends.iter().any(at_node));

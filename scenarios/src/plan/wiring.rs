@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::mac::Macs;
+use super::radio;
 use super::roster::{Member, Roster, bad_name, matches};
 use super::{Direction, End, Impair, Impairments, Interface, Link, Network, NetworkKind};
 use crate::diagnose::{Code, Problem, Span, did_you_mean, list};
@@ -34,6 +35,7 @@ pub(super) fn wire(scenario: &Scenario<'_>, roster: &Roster<'_, '_>, problems: &
     if wiring.complete {
         refuse_unplugged(roster, &wiring, problems);
         address(scenario, roster, &mut wiring, problems);
+        radio::identify(scenario, roster, &mut wiring, problems);
     }
     wiring
 }
@@ -52,6 +54,7 @@ fn plug(
     let pipes = pipes(network, &members, scenario, roster, problems);
     let patch = named_profile(network.profile.as_ref(), scenario, &mut Vec::new()).cloned().unwrap_or_default();
     let regions = regions(network, &members, scenario, roster, problems);
+    radio::refuse(network, &members, roster, problems);
     let (Some(kind), true) = (network.kind, before == problems.len() && !members.is_empty()) else {
         wiring.complete = false;
         return;
@@ -64,9 +67,13 @@ fn plug(
             network: index,
             network_name: name.into(),
             link,
-            mtu: out.more.as_ref().and_then(|more| more.mtu).map_or(MTU, |mtu| mtu.min(MTU)),
+            mtu: match kind {
+                NetworkKind::Radio => radio::MTU,
+                _ => out.more.as_ref().and_then(|more| more.mtu).map_or(MTU, |mtu| mtu.min(MTU)),
+            },
             mac: macs.assign(name, &roster.members[node].name),
             addresses: Vec::new(),
+            radio: None,
         });
         End::Node { node, interface }
     };
@@ -79,6 +86,17 @@ fn plug(
                     name: format!("{name}/{}", roster.members[*node].name).into(),
                     network: index,
                     ends: [join(*node, link, &pipe[0]), End::Switch { network: index, part: 0 }],
+                    pipes: pipe,
+                });
+            }
+        }
+        (NetworkKind::Radio, _) => {
+            for (node, pipe) in members.iter().zip(pipes) {
+                let link = wiring.links.len();
+                wiring.links.push(Link {
+                    name: format!("{name}/{}", roster.members[*node].name).into(),
+                    network: index,
+                    ends: [join(*node, link, &pipe[0]), End::Air { network: index }],
                     pipes: pipe,
                 });
             }
@@ -124,6 +142,7 @@ fn plug(
         kind,
         links: (first..wiring.links.len()).collect(),
         regions: regions.names,
+        radio: (kind == NetworkKind::Radio).then(|| radio::air(network.radio.as_ref())),
         table: network.table,
         ageing_ns: network.ageing.as_ref().map(|ageing| ageing.get_ref().as_nanos()),
         patch: patch_cable(&patch),

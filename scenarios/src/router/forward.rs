@@ -11,15 +11,21 @@ use super::nat::{Inward, Outward};
 use super::neighbours::Waiting;
 use super::packet::{ETHERNET, ICMPV6, Packet, TYPE_ARP, TYPE_IPV4, TYPE_IPV6, frame, word};
 use super::routes::Hop;
-use super::{Count, Outgoing, Router};
+use super::{Count, Link, Outgoing, Router};
 
 impl Router {
-    /// Takes in a frame that `origin` sent first.
+    /// Takes in a frame that `origin` sent first; a bare packet where the interface has no frames.
     ///
     /// # Panics
     ///
     /// If there is no such interface.
     pub fn handle(&mut self, interface: usize, origin: Option<Origin>, bytes: &[u8], now: Instant) {
+        if self.interfaces[interface].link == Link::Bare {
+            return match Packet::bare(bytes) {
+                Some(packet) => self.sort(interface, origin, packet, false, now),
+                None => self.tally(Count::Malformed),
+            };
+        }
         if bytes.len() < ETHERNET {
             return self.tally(Count::Malformed);
         }
@@ -41,7 +47,11 @@ impl Router {
     /// Whether it is for everyone here, for the router itself, or for somebody beyond.
     fn sort(&mut self, ingress: usize, origin: Option<Origin>, packet: Packet, is_group: bool, now: Instant) {
         if !packet.is_v4() && packet.transport().0 == ICMPV6 && matches!(packet.payload(), [133..=137, ..]) {
-            return self.hear_discovery(ingress, &packet, now);
+            // On a bare link nobody is asked for.
+            if self.interfaces[ingress].link == Link::Ethernet {
+                self.hear_discovery(ingress, &packet, now);
+            }
+            return;
         }
         let (source, destination) = (packet.source(), packet.destination());
         let mut own = self.interfaces.iter().flat_map(|own| &own.addresses);
@@ -151,6 +161,11 @@ impl Router {
 
     /// Sends a packet to its next neighbour, as soon as it is known where that is.
     pub(super) fn hand_on(&mut self, hop: Hop, passing: Waiting, now: Instant) {
+        if self.interfaces[hop.interface].link == Link::Bare {
+            let Waiting { origin, packet, .. } = passing;
+            let frame = packet.bytes().to_vec();
+            return self.outbox.push_back(Outgoing { interface: hop.interface, origin, frame });
+        }
         let place = (hop.interface, hop.via.unwrap_or(passing.packet.destination()));
         let (mac, asks) = self.neighbours.find(place, now);
         if asks {

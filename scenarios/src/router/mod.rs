@@ -40,12 +40,24 @@ use routes::Routes;
 /// A network interface, as the router is told it.
 #[derive(Clone, Debug)]
 pub struct Interface {
-    /// Its Ethernet address.
+    /// What it is.
+    pub link: Link,
+    /// Its Ethernet address, if it has one.
     pub mac: [u8; 6],
     /// Its addresses, each with the network that it is in.
     pub addresses: Vec<Cidr>,
     /// The longest packet that it sends, without the Ethernet header.
     pub mtu: usize,
+}
+
+/// What an interface's frames are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Link {
+    /// Ethernet, with neighbours that are asked for by their addresses.
+    #[default]
+    Ethernet,
+    /// Bare packets: the link below knows its neighbours itself, as 6LoWPAN does.
+    Bare,
 }
 
 /// Where packets for other networks go.
@@ -103,7 +115,7 @@ pub struct Outgoing {
     pub interface: usize,
     /// Who sent it first, if it was not the router itself.
     pub origin: Option<Origin>,
-    /// From the destination's Ethernet address on.
+    /// From the destination's Ethernet address on, or the bare packet where there is none.
     pub frame: Vec<u8>,
 }
 

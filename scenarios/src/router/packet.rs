@@ -59,6 +59,15 @@ impl Packet {
         Some(Self(bytes[..len].to_vec()))
     }
 
+    /// A packet that came without a frame around it.
+    pub(super) fn bare(bytes: &[u8]) -> Option<Self> {
+        let kind: [u8; 2] = if bytes.first()? >> 4 == 4 { TYPE_IPV4 } else { TYPE_IPV6 }.to_be_bytes();
+        let mut frame = vec![0; ETHERNET];
+        frame[12..].copy_from_slice(&kind);
+        frame.extend_from_slice(bytes);
+        Self::of(&frame)
+    }
+
     /// A packet that the router itself made.
     pub(super) fn made(bytes: Vec<u8>) -> Self {
         Self(bytes)

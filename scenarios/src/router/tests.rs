@@ -20,7 +20,7 @@ fn mac(interface: usize) -> [u8; 6] {
 
 fn interface(index: usize, addresses: &[&str], mtu: usize) -> Interface {
     let addresses = addresses.iter().map(|text| Cidr::parse(text).expect("an address")).collect();
-    Interface { mac: mac(index), addresses, mtu }
+    Interface { link: Link::Ethernet, mac: mac(index), addresses, mtu }
 }
 
 fn settings() -> Settings {

@@ -6,14 +6,14 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use wavetank_sim::capture::{self, Interface, Writer};
+use wavetank_sim::capture::{self, Interface, LinkType, Writer};
 use wavetank_sim::net::{Direction, DropReason, Tap};
 use wavetank_sim::time::Instant;
 use wavetank_sim::world::World;
 
 use super::{RunError, named};
 use crate::build::Built;
-use crate::plan::Plan;
+use crate::plan::{Link, Plan};
 
 /// Taps every node and every link of a world.
 pub(super) fn add(plan: &Plan, built: &Built, world: &mut World, folder: &Path, epoch_ns: u64) -> Result<(), RunError> {
@@ -21,12 +21,12 @@ pub(super) fn add(plan: &Plan, built: &Built, world: &mut World, folder: &Path, 
         let mut file = CaptureFile::create(folder, &node.name, epoch_ns)?;
         for (interface, nic) in node.interfaces.iter().zip(nics) {
             let network = &plan.networks[interface.network].name;
-            world.tap_nic(*nic, Box::new(file.tap(network, &node.name, Wire::Ends)?));
+            world.tap_nic(*nic, Box::new(file.tap(network, &node.name, Wire::Ends, link_type(interface.radio.is_some()))?));
         }
     }
     for (link, cable) in plan.links.iter().zip(&built.cables) {
         let mut file = CaptureFile::create(folder, &format!("link {}", link.name), epoch_ns)?;
-        world.tap_cable(*cable, Box::new(file.tap(&link.name, "frames as they are offered", Wire::Passes)?));
+        world.tap_cable(*cable, Box::new(file.tap(&link.name, "frames as they are offered", Wire::Passes, type_of(plan, link))?));
     }
     Ok(())
 }
@@ -41,9 +41,17 @@ pub(super) fn add_file(
 ) -> Result<(), RunError> {
     let mut file = CaptureFile::create_at(path.to_owned(), epoch_ns)?;
     for (link, cable) in plan.links.iter().zip(&built.cables) {
-        world.tap_cable(*cable, Box::new(file.tap(&link.name, "frames as they are offered", Wire::Passes)?));
+        world.tap_cable(*cable, Box::new(file.tap(&link.name, "frames as they are offered", Wire::Passes, type_of(plan, link))?));
     }
     Ok(())
+}
+
+fn link_type(is_radio: bool) -> LinkType {
+    if is_radio { LinkType::Ieee802154 } else { LinkType::Ethernet }
+}
+
+fn type_of(plan: &Plan, link: &Link) -> LinkType {
+    link_type(plan.networks[link.network].radio.is_some())
 }
 
 struct CaptureFile {
@@ -62,8 +70,9 @@ impl CaptureFile {
         Ok(Self { path, writer: Rc::new(RefCell::new(writer)) })
     }
 
-    fn tap(&mut self, name: &str, description: &str, wire: Wire) -> Result<CaptureTap, RunError> {
-        let interface = self.writer.borrow_mut().interface(name, description).map_err(RunError::output(&self.path))?;
+    fn tap(&mut self, name: &str, description: &str, wire: Wire, kind: LinkType) -> Result<CaptureTap, RunError> {
+        let interface = self.writer.borrow_mut().interface_of(kind, name, description);
+        let interface = interface.map_err(RunError::output(&self.path))?;
         Ok(CaptureTap { path: self.path.clone(), writer: Rc::clone(&self.writer), interface, wire, error: None })
     }
 }

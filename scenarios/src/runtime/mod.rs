@@ -7,6 +7,7 @@ mod io;
 mod life;
 mod network;
 mod probe;
+mod radio;
 #[cfg(feature = "tls")]
 mod tls;
 mod web;
@@ -15,7 +16,9 @@ pub use clock::TankClock;
 pub use io::HyperIo;
 pub use life::{exit, reset_cause, watched};
 pub use network::Network;
+pub(crate) use network::options;
 pub use probe::TankProbe;
+pub use radio::{Port, PortRxToken, PortTxToken, RadioMemory};
 #[cfg(feature = "tls")]
 pub use tls::{TankTlsListener, TlsIo};
 pub use web::{TankListener, TankRuntime, TankTimer};

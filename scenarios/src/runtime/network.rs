@@ -4,8 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rand_core::Rng;
 use wavetank_sim::node::Node;
+use wavetank_stack::lowpan;
 use wavetank_stack::{Cidr, Config, Route};
 
+use super::radio::{Port, RadioMemory};
+use super::TankClock;
+use crate::plan::Transceiver;
 use crate::schema;
 use crate::site::Site;
 
@@ -14,6 +18,7 @@ use crate::site::Site;
 pub struct Network {
     addresses: Box<[Cidr]>,
     routes: Box<[Route]>,
+    radio: Option<lowpan::Options>,
 }
 
 impl Network {
@@ -22,8 +27,31 @@ impl Network {
     pub fn of(site: &Site<'_>) -> Self {
         let addresses = site.addresses().iter().map(|&schema::Cidr { ip, prefix }| Cidr::new(ip, prefix));
         let routes = site.gateways().iter().map(|gateway| Route::default_via(*gateway));
-        Self { addresses: addresses.collect(), routes: routes.collect() }
+        let mut own = Self { addresses: addresses.collect(), routes: routes.collect(), radio: None };
+        let Some(radio) = site.interfaces().first().and_then(|interface| interface.radio.as_ref()) else { return own };
+        let link_local = lowpan::Address::Extended(radio.eui).link_local();
+        own.addresses = own.addresses.iter().copied().chain([link_local]).collect();
+        own.radio = Some(options(radio, site.gateways()));
+        own
     }
+
+    /// What a stack has to remember besides, if the interface is a radio.
+    #[must_use]
+    pub fn memory(&self) -> RadioMemory {
+        RadioMemory::new(self.radio.is_some())
+    }
+
+    /// The node's first interface as the driver of its stack.
+    ///
+    /// # Panics
+    ///
+    /// If the node is plugged in nowhere, which a plan's nodes are not.
+    #[must_use]
+    pub fn port<'m>(&self, node: &Node, memory: &'m mut RadioMemory) -> Port<'m> {
+        let nic = node.nic(0).expect("a plan's nodes are plugged in");
+        memory.port(nic, TankClock(node.clock()), self.radio)
+    }
+
 
     /// The stack's settings: these addresses, and what lies beyond their networks by way of the gateways.
     #[must_use]
@@ -66,4 +94,17 @@ impl Network {
     pub fn seed(&self, node: &Node) -> u64 {
         node.stream("stack").next_u64()
     }
+}
+
+/// What a radio's network agrees on.
+pub(crate) fn options(radio: &Transceiver, gateways: &[IpAddr]) -> lowpan::Options {
+    let mut options = lowpan::Options::new(radio.pan);
+    for (context, prefix) in options.contexts.iter_mut().zip(&radio.prefixes) {
+        *context = Some(*prefix);
+    }
+    options.router = gateways.iter().find_map(|gateway| match gateway {
+        IpAddr::V6(address) => Some(lowpan::Address::of(*address)),
+        IpAddr::V4(_) => None,
+    });
+    options
 }

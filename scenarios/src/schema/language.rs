@@ -349,6 +349,18 @@ pub(crate) static NODE: Table = Table {
             "gateway = \"10.0.0.1\"",
         ),
         optional(
+            "position",
+            Shape::Table(&POSITION),
+            "Where the node is, in metres: on networks whose kind is `radio` it decides who hears whom.",
+            "position = { x = 10, y = 25 }",
+        ),
+        optional(
+            "moves",
+            Shape::List(&MOVE),
+            "Where the node goes: straight and at an even pace from one place to the next.",
+            "moves = [{ at = \"20s\", x = 50, y = 0 }]",
+        ),
+        optional(
             "clock",
             Shape::Table(&CLOCK),
             "How the node's own clock differs from true time.",
@@ -362,6 +374,32 @@ pub(crate) static NODE: Table = Table {
             "config = { period = \"1s\" }",
         ),
     ],
+};
+
+const X: Field = required("x", Shape::Number, "To the east, in metres.", "x = 12.5");
+const Y: Field = required("y", Shape::Number, "To the north, in metres.", "y = -4");
+const Z: Field = optional("z", Shape::Number, "Up, in metres; 0 if left out.", "z = 2.5");
+
+pub(crate) static POSITION: Table = Table {
+    doc: "Where a node is, and where others are of the same entry.",
+    fields: &[
+        X,
+        Y,
+        Z,
+        optional("step_x", Shape::Number, "How much further to the east each next one is.", "step_x = 20"),
+        optional("step_y", Shape::Number, "How much further to the north each next one is.", "step_y = 20"),
+        optional(
+            "columns",
+            Shape::Integer { min: 1, max: 1_000_000 },
+            "After so many a new row begins: `step_x` is from one column to the next then, `step_y` from one row to the next.",
+            "columns = 10",
+        ),
+    ],
+};
+
+pub(crate) static MOVE: Table = Table {
+    doc: "A place that a node comes to.",
+    fields: &[required("at", Shape::Time, "When it is there.", "at = \"20s\""), X, Y, Z],
 };
 
 pub(crate) static CLOCK: Table = Table {
@@ -381,6 +419,7 @@ pub(crate) static NETWORK: Table = Table {
                 ("switch", "A learning switch with one link to each member."),
                 ("point-to-point", "One link between two members."),
                 ("regions", "A switch in each `region`, and a `path` between any two of them: a wide-area cloud."),
+                ("radio", "The air that radios of IEEE 802.15.4 share, with IPv6 on them (6LoWPAN); see `radio`."),
             ]),
             "What joins the members.",
             "kind = \"switch\"",
@@ -398,6 +437,12 @@ pub(crate) static NETWORK: Table = Table {
             Shape::Map(&LINK),
             "What is different on the links of some members, by name or glob; later ones win.",
             "[network.lan.link.\"thermostat-2\"]",
+        ),
+        optional(
+            "radio",
+            Shape::Table(&super::radio::RADIO),
+            "How radios reach each other and take turns, where the kind is `radio`.",
+            "radio = { band = \"868 MHz\", exponent = 3.5, duty_cycle = \"1 %\" }",
         ),
         optional(
             "table",

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::faults::{FAULTS, Lasting, SPECIAL, Target};
+use super::radio::RADIO;
 use super::language::{FAULT, Field, PROFILE, STORM, Shape, Table};
 
 /// Something that a scenario can do to its network and nodes.
@@ -32,6 +33,8 @@ pub enum Sort {
     Impairment,
     /// A `[[storm]]`.
     Storm,
+    /// What the members of a `[network.NAME]` share.
+    Medium,
 }
 
 /// What something can be told.
@@ -49,7 +52,7 @@ pub struct Parameter {
     pub example: &'static str,
 }
 
-/// All faults, impairments and the storm.
+/// All faults, impairments, the storm and shared media.
 #[must_use]
 pub fn listing() -> Vec<Listed> {
     let faults = FAULTS.iter().map(|row| {
@@ -94,7 +97,19 @@ pub fn listing() -> Vec<Listed> {
                   shortest = \"500ms\"\nlongest = \"4s\"\nat_once = 2\nkeep = \"majority\"\n"
             .to_owned(),
     };
-    faults.chain(impairments).chain([storm]).collect()
+    let radio = Listed {
+        name: "radio",
+        sort: Sort::Medium,
+        doc: RADIO.doc,
+        target: "networks",
+        parameters: parameters(&RADIO),
+        example: "[network.air]\nkind = \"radio\"\nmembers = \"mote-*\"\n\
+                  radio = { band = \"868 MHz\", exponent = 3.5, duty_cycle = \"10 %\" }\n\n\
+                  [node.mote]\nkind = \"pinger\"\ncount = 2\naddress = \"fd00:1::11/64\"\n\
+                  position = { x = 0, y = 0, step_x = 20 }\nconfig = { to = \"fd00:1::12\" }\n"
+            .to_owned(),
+    };
+    faults.chain(impairments).chain([storm, radio]).collect()
 }
 
 fn parameters(table: &Table) -> Vec<Parameter> {

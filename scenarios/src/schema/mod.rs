@@ -19,6 +19,7 @@ mod json;
 mod language;
 mod listing;
 mod packet;
+mod radio;
 mod read;
 mod reader;
 mod scenario;
@@ -34,6 +35,7 @@ pub use config::{ConfigProblem, ConfigText};
 pub use json::json_schema;
 pub use language::{FAULTS, FaultShape, Lasting, Target, VERSION};
 pub use listing::{Listed, Parameter, Sort, listing};
+pub use radio::{Band, Move, Position, Radio};
 pub use read::parse;
 pub use scenario::{
     Address, Chance, Damage, Demand, Direction, Expectation, Fault, FaultKind, FlowDemand, LinkProfile, Moment,

@@ -13,6 +13,7 @@ use super::battery::Battery;
 use super::config::ConfigText;
 use super::impair::Impair;
 use super::language::{FAULTS, FaultShape};
+use super::radio::{Move, Position, Radio};
 use super::text::Text;
 use crate::diagnose::Span;
 use crate::units::{Current, Drift, Probability, Rate, SignedTime, Size, Time};
@@ -245,6 +246,10 @@ pub struct Node<'i> {
     pub addresses: Vec<Address>,
     /// Where it says that the node asks for its address.
     pub dhcp: Option<Span>,
+    /// Where it is; `Err` if that could not be read.
+    pub position: Result<Option<Spanned<Position>>, ()>,
+    /// Where it goes.
+    pub moves: Vec<Move>,
     /// The routers that lead to other networks.
     pub gateways: Vec<Spanned<IpAddr>>,
     /// How its clock differs.
@@ -281,6 +286,10 @@ pub struct Network {
     pub subnets: Vec<Spanned<Cidr>>,
     /// What is different for some.
     pub overrides: Vec<Override>,
+    /// How radios reach each other.
+    pub radio: Option<Radio>,
+    /// Where that is said.
+    pub radio_key: Option<Span>,
     /// How many addresses a switch keeps.
     pub table: Option<usize>,
     /// When a switch forgets.
@@ -302,6 +311,8 @@ pub enum NetworkKind {
     PointToPoint,
     /// A switch for each region, and a link between any two of them.
     Regions,
+    /// The air, which all members share.
+    Radio,
 }
 
 /// `[network.NAME.link.GLOB]`.

@@ -6,8 +6,16 @@
 
 use std::io::{self, BufWriter, Write};
 
-/// DLT_EN10MB: Ethernet from the destination address on, without preamble and frame check sequence.
-const LINKTYPE_ETHERNET: u16 = 1;
+/// What the frames of an interface are (pcap's LINKTYPE numbers).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum LinkType {
+    /// Ethernet from the destination address on, without preamble and frame check sequence.
+    #[default]
+    Ethernet = 1,
+    /// IEEE 802.15.4 from the frame control field on, without the frame check sequence.
+    Ieee802154 = 230,
+}
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
@@ -86,11 +94,19 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// Adds an interface, at any time before its first frame. An empty description is left out.
+    /// Adds an interface of Ethernet, at any time before its first frame. An empty description is left out.
     ///
     /// # Errors
     /// When the output fails; `InvalidInput` when a text is longer than 65,535 bytes.
     pub fn interface(&mut self, name: &str, description: &str) -> io::Result<Interface> {
+        self.interface_of(LinkType::Ethernet, name, description)
+    }
+
+    /// Adds an interface, at any time before its first frame. An empty description is left out.
+    ///
+    /// # Errors
+    /// As [`interface`](Self::interface).
+    pub fn interface_of(&mut self, link: LinkType, name: &str, description: &str) -> io::Result<Interface> {
         let texts = [(OPTION_INTERFACE_NAME, name), (OPTION_INTERFACE_DESCRIPTION, description)];
         let said = texts.iter().filter(|(_, text)| !text.is_empty());
         let options: usize = said.clone().map(|(_, text)| option_length(text.len())).sum();
@@ -98,7 +114,7 @@ impl<W: Write> Writer<W> {
         said.clone().try_for_each(|(_, text)| check_option(text))?;
 
         self.begin(INTERFACE_DESCRIPTION, length)?;
-        self.put(&LINKTYPE_ETHERNET.to_le_bytes())?;
+        self.put(&(link as u16).to_le_bytes())?;
         self.put(&0_u16.to_le_bytes())?;
         self.put(&NO_SNAP_LENGTH.to_le_bytes())?;
         for (code, text) in said {
@@ -114,7 +130,7 @@ impl<W: Write> Writer<W> {
         Ok(interface)
     }
 
-    /// Adds an Ethernet frame, from its destination address on, that `interface` saw at `at_ns` of the world's time.
+    /// Adds a frame that `interface` saw at `at_ns` of the world's time.
     ///
     /// Frames may come in any order of time, but Wireshark reads best what is sorted. A frame's comment stands beside
     /// it in Wireshark; an empty one is left out.

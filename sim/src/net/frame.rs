@@ -54,10 +54,10 @@ impl Frame {
         self.seal();
     }
 
-    /// Why an interface that looks at checksums refuses it, if it does.
+    /// Why an interface that looks at checksums refuses it, if it does. A radio's check sequence is of the whole frame.
     #[inline]
-    pub(super) fn damage_seen(&self) -> Option<DropReason> {
-        (self.damaged && !is_sound(self.bytes())).then_some(DropReason::BadChecksum)
+    pub(super) fn damage_seen(&self, by_radio: bool) -> Option<DropReason> {
+        (self.damaged && (by_radio || !is_sound(self.bytes()))).then_some(DropReason::BadChecksum)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -54,11 +54,21 @@ pub enum DropReason {
     BadChecksum,
     /// A partition lay between the sender and the receiver.
     Partition,
+    /// The air was busy each time that the station sensed it.
+    AirBusy,
+    /// Nobody acknowledged it, however often it was sent.
+    NoAck,
+    /// Another signal was there at the same time, and not much weaker.
+    Collision,
+    /// The receiving station was sending itself.
+    Deaf,
+    /// Too many frames waited at a station that had been on the air for as long as it may.
+    DutyCycle,
 }
 
 impl DropReason {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::Loss,
         Self::QueueFull,
         Self::LinkDown,
@@ -70,6 +80,11 @@ impl DropReason {
         Self::EarlyDrop,
         Self::BadChecksum,
         Self::Partition,
+        Self::AirBusy,
+        Self::NoAck,
+        Self::Collision,
+        Self::Deaf,
+        Self::DutyCycle,
     ];
 
     /// The reason as one word.
@@ -87,6 +102,11 @@ impl DropReason {
             Self::EarlyDrop => "early-drop",
             Self::BadChecksum => "bad-checksum",
             Self::Partition => "partition",
+            Self::AirBusy => "air-busy",
+            Self::NoAck => "no-ack",
+            Self::Collision => "collision",
+            Self::Deaf => "deaf",
+            Self::DutyCycle => "duty-cycle",
         }
     }
 }
@@ -108,6 +128,8 @@ pub struct LinkCounters {
 pub(crate) enum Destination {
     Nic(Rc<NicCore>),
     Port { switch: SwitchId, port: u32 },
+    /// A station, which sends what comes to it.
+    Station(u32),
 }
 
 /// Preamble (8 bytes), frame check sequence (4) and inter-packet gap (12) that each frame costs on Ethernet
@@ -168,6 +190,11 @@ impl Link {
         }
         let byte_ps = self.byte_ps;
         self.special.get_or_insert_default().tune(&self.label, config, byte_ps)
+    }
+
+    /// Its name, with the direction.
+    pub(super) fn label(&self) -> &str {
+        &self.label
     }
 
     /// What makes it more than a plain link.

@@ -8,6 +8,7 @@
 //! One event is queued for each frame and hop, and a frame that lands goes to its interface's ring at once: the driver's
 //! task is woken, its poll finds the frame there.
 
+pub mod air;
 mod frame;
 pub mod impair;
 mod link;
@@ -103,4 +104,6 @@ pub enum Plug {
     Switch(SwitchId),
     /// The next free port of a switch that leads to another switch of a full mesh: what comes in by one leaves by none.
     Trunk(SwitchId),
+    /// A station of a shared medium: its radio. What is sent to it goes on the air. It takes one cable.
+    Station(air::StationId),
 }

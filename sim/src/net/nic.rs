@@ -28,6 +28,8 @@ pub(crate) struct NicCore {
     id: NicId,
     pub(crate) node: Rc<NodeCore>,
     mac: Mac,
+    /// Its EUI-64, if it is a radio.
+    eui: Option<[u8; 8]>,
     /// The link out of this interface, once a cable is plugged in.
     pub(crate) link: Cell<Option<LinkId>>,
     pub(crate) tap: Cell<Option<u32>>,
@@ -36,20 +38,29 @@ pub(crate) struct NicCore {
     wakee: RefCell<Option<Wakee>>,
 }
 
+/// aMaxPHYPacketSize without the check sequence (IEEE 802.15.4-2006, clause 6.4.1).
+const RADIO_BYTES_MAX: usize = 125;
+
 /// How many received frames wait for the driver before more are dropped.
 const RING_FRAMES_MAX: usize = 256;
 
 impl NicCore {
-    pub(crate) fn new(id: NicId, node: Rc<NodeCore>, mac: Mac) -> Self {
+    pub(crate) fn new(id: NicId, node: Rc<NodeCore>, mac: Mac, eui: Option<[u8; 8]>) -> Self {
         Self {
             id,
             node,
             mac,
+            eui,
             link: Cell::new(None),
             tap: Cell::new(None),
             ring: RefCell::default(),
             wakee: RefCell::default(),
         }
+    }
+
+    #[inline]
+    pub(crate) fn is_radio(&self) -> bool {
+        self.eui.is_some()
     }
 
     /// Why it cannot take another frame, if it cannot.
@@ -92,7 +103,8 @@ impl NicCore {
     }
 }
 
-/// A network interface of a node: Ethernet, 1514 bytes a frame, no offload on sending.
+/// A network interface of a node: Ethernet, 1514 bytes a frame, no offload on sending; or a radio of IEEE 802.15.4, 125
+/// bytes a frame, whose check sequence, acknowledgements and access to the air are its own.
 ///
 /// Received checksums need not be verified: links that damage frames verify what they have touched.
 pub struct Nic {
@@ -105,7 +117,7 @@ impl Nic {
         Self { core, kernel }
     }
 
-    /// Its Ethernet address.
+    /// Its Ethernet address; a radio is known by its EUI-64, [`hardware_address`](Driver::hardware_address).
     #[must_use]
     pub fn mac(&self) -> Mac {
         self.core.mac
@@ -114,7 +126,8 @@ impl Nic {
     /// Sends what another node sent first: what lies between that node and others lies between this frame and them, too.
     /// A frame that no link carries is counted as [`DropReason::TooLong`].
     pub fn relay(&self, origin: Origin, bytes: &[u8]) {
-        let Some(mut frame) = self.kernel.pool.take(bytes.len()) else {
+        let fits = bytes.len() <= RADIO_BYTES_MAX || !self.core.is_radio();
+        let Some(mut frame) = fits.then(|| self.kernel.pool.take(bytes.len())).flatten() else {
             self.kernel.net.borrow_mut().dropped[DropReason::TooLong as usize] += 1;
             return;
         };
@@ -156,6 +169,10 @@ impl Driver for Nic {
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
+        if self.core.is_radio() {
+            capabilities.max_transmission_unit = RADIO_BYTES_MAX;
+            return capabilities;
+        }
         capabilities.max_transmission_unit = 1514;
         let checksum = &mut capabilities.checksum;
         checksum.ipv4 = Checksum::Tx;
@@ -167,7 +184,10 @@ impl Driver for Nic {
     }
 
     fn hardware_address(&self) -> HardwareAddress {
-        HardwareAddress::Ethernet(self.core.mac.0)
+        match self.core.eui {
+            Some(eui) => HardwareAddress::Ieee802154(eui),
+            None => HardwareAddress::Ethernet(self.core.mac.0),
+        }
     }
 }
 
@@ -201,8 +221,9 @@ pub struct NicTxToken<'a> {
 impl TxToken for NicTxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, write: F) -> R {
         let kernel = &self.nic.kernel;
-        let Some(mut frame) = kernel.pool.take(len) else {
-            debug_assert!(len > FRAME_BYTES_MAX);
+        let fits = len <= RADIO_BYTES_MAX || !self.nic.core.is_radio();
+        let Some(mut frame) = fits.then(|| kernel.pool.take(len)).flatten() else {
+            debug_assert!(len > FRAME_BYTES_MAX || !fits);
             kernel.net.borrow_mut().dropped[DropReason::TooLong as usize] += 1;
             return write(&mut vec![0; len]);
         };

@@ -1,5 +1,6 @@
 //! Frames on their way through links and switches.
 
+use super::air::Airs;
 use super::impair::Packet;
 use super::link::{Destination, Link};
 use super::switch::{Forward, Switch};
@@ -24,6 +25,8 @@ pub(crate) struct Net {
     pub(crate) nics: Vec<Rc<NicCore>>,
     pub(crate) taps: Vec<Box<dyn Tap>>,
     pub(crate) dropped: [u64; DropReason::ALL.len()],
+    /// What stations share.
+    pub(crate) airs: Airs,
     /// What chance did to frames, if anybody wants to know.
     pub(crate) record: Option<Vec<Packet>>,
     /// Frames in flight; an event names its place here.
@@ -50,6 +53,7 @@ impl Net {
             nics: Vec::new(),
             taps: Vec::new(),
             dropped: [0; DropReason::ALL.len()],
+            airs: Airs::default(),
             record: None,
             flights: Vec::new(),
             free: Vec::new(),
@@ -83,6 +87,27 @@ impl Net {
             }
             Err(reason) => self.lose(port, frame, reason),
         }
+    }
+
+    /// Offers a frame to a link, or says that it would have been offered if it had not been lost.
+    pub(super) fn offer_or_lose(
+        &mut self,
+        port: &mut Port<'_>,
+        id: LinkId,
+        mut frame: Box<Frame>,
+        lost: Option<DropReason>,
+    ) {
+        let Some(reason) = lost else { return self.offer(port, id, frame) };
+        let link = &mut self.links[id.index()];
+        (frame.link, frame.ordinal, frame.sent_at) = (id.0, link.counters.sent, port.now);
+        link.counters.sent += 1;
+        let (at, tap) = (Instant::from_nanos(port.now), link.tap);
+        let (ordinal, bytes) = (frame.ordinal, frame.len() as u32);
+        port.trace.record(at, Event::FrameSent { link: id, ordinal, bytes, digest: frame.digest() });
+        if let Some(tap) = tap {
+            self.show(tap, at, id, &frame, Some(reason));
+        }
+        self.lose(port, frame, reason);
     }
 
     /// Shows a frame that is offered to a link to the link's tap.
@@ -129,10 +154,14 @@ impl Net {
             self.lose(port, frame, DropReason::LinkDown);
             return None;
         }
+        if let &Destination::Station(station) = &link.to {
+            self.take_to_air(port, station, frame);
+            return None;
+        }
         if let Destination::Nic(nic) = &link.to
             && let Some(reason) = nic
                 .refuses()
-                .or_else(|| frame.damage_seen())
+                .or_else(|| frame.damage_seen(nic.is_radio()))
                 .or_else(|| self.partition.lies_between(frame.origin, nic.node.id).then_some(DropReason::Partition))
         {
             self.lose(port, frame, reason);
@@ -154,6 +183,7 @@ impl Net {
                 self.switch(port, switch, ingress, frame);
                 None
             }
+            Destination::Station(_) => None,
         }
     }
 

@@ -112,6 +112,33 @@ pub enum Event {
         /// The XXH3 of its bytes with the mark.
         digest: u128,
     },
+    /// A station drew how long to wait before it senses the air for a frame.
+    FrameBackoff {
+        /// The link to the station.
+        link: LinkId,
+        /// Which frame of that link.
+        ordinal: u64,
+        /// So many backoff periods.
+        periods: u32,
+    },
+    /// A station began to send a frame.
+    FrameOnAir {
+        /// The link to the station.
+        link: LinkId,
+        /// Which frame of that link.
+        ordinal: u64,
+        /// How often it was sent before.
+        attempt: u32,
+    },
+    /// A station has been on the air for so long that a frame must wait.
+    FrameHeld {
+        /// The link to the station.
+        link: LinkId,
+        /// Which frame of that link.
+        ordinal: u64,
+        /// For so many nanoseconds.
+        ns: u64,
+    },
     /// A fault of the timeline began.
     FaultBegan {
         /// Its place in the timeline.
@@ -244,6 +271,12 @@ impl Event {
                 fingerprint.mix(digest);
                 (17, link.bits(), ordinal)
             }
+            Self::FrameBackoff { link, ordinal, periods } => (27, link.bits(), ordinal | u64::from(periods) << 48),
+            Self::FrameOnAir { link, ordinal, attempt } => (28, link.bits(), ordinal | u64::from(attempt) << 48),
+            Self::FrameHeld { link, ordinal, ns } => {
+                fingerprint.mix(u128::from(ns));
+                (29, link.bits(), ordinal)
+            }
             Self::Called { node, history, operation, what } => {
                 fingerprint.mix(u128::from(u64::from(history.0) << 32 | u64::from(what.0)) << 64);
                 (18, node.bits(), operation)
@@ -284,7 +317,10 @@ impl Event {
             | Self::FrameDropped { link, .. }
             | Self::FrameDuplicated { link, .. }
             | Self::FrameDamaged { link, .. }
-            | Self::FrameMarked { link, .. } => Some(link),
+            | Self::FrameMarked { link, .. }
+            | Self::FrameBackoff { link, .. }
+            | Self::FrameOnAir { link, .. }
+            | Self::FrameHeld { link, .. } => Some(link),
             _ => None,
         }
     }
@@ -306,6 +342,9 @@ impl Event {
             Self::FrameDuplicated { .. } => "frame-duplicated",
             Self::FrameDamaged { .. } => "frame-damaged",
             Self::FrameMarked { .. } => "frame-marked",
+            Self::FrameBackoff { .. } => "frame-backoff",
+            Self::FrameOnAir { .. } => "frame-on-air",
+            Self::FrameHeld { .. } => "frame-held",
             Self::FaultBegan { .. } => "fault-began",
             Self::FaultEnded { .. } => "fault-ended",
             Self::FaultFelt { .. } => "fault-felt",

@@ -104,6 +104,18 @@ impl NamedRecord<'_> {
                 map.serialize_entry("ordinal", &ordinal)?;
                 map.serialize_entry("reason", reason.name())
             }
+            Event::FrameBackoff { ordinal, periods, .. } => {
+                map.serialize_entry("ordinal", &ordinal)?;
+                map.serialize_entry("periods", &periods)
+            }
+            Event::FrameOnAir { ordinal, attempt, .. } => {
+                map.serialize_entry("ordinal", &ordinal)?;
+                map.serialize_entry("attempt", &attempt)
+            }
+            Event::FrameHeld { ordinal, ns, .. } => {
+                map.serialize_entry("ordinal", &ordinal)?;
+                map.serialize_entry("for_ns", &ns)
+            }
             Event::FaultBegan { fault } | Event::FaultEnded { fault } => {
                 map.serialize_entry("fault", names.fault(fault))
             }
