@@ -9,7 +9,7 @@ use wavetank_sim::net::air::{
     Access, AirConfig, AirId, DutyCycle, Fading, Phy, Point, StationConfig, StationId, Track, Waypoint,
 };
 use wavetank_sim::net::impair;
-use wavetank_sim::net::{CableId, LinkConfig, Mac, NicId, Plug, SwitchConfig, SwitchId};
+use wavetank_sim::net::{CableId, LinkConfig, Mac, NicId, Plug, PortVlan, SwitchConfig, SwitchId};
 use wavetank_sim::node::{ClockSpec, NodeId, NodeSpec};
 use wavetank_sim::random::Probability;
 use wavetank_sim::time::{Duration, Instant, nanos};
@@ -143,7 +143,11 @@ fn add_cables(plan: &Plan, faults: &[plan::Fault], built: &mut Built, world: &mu
             End::Trunk { network, part } => Plug::Trunk(switches[network][part]),
         });
         let [forth, back] = [&link.pipes[0], &link.pipes[1]].map(link_config);
-        built.cables.push(world.connect(&link.name, a, b, &forth, &back));
+        let cable = world.connect(&link.name, a, b, &forth, &back);
+        if let Some(vlan) = &link.vlan {
+            world.set_vlan(cable, &port_vlan(vlan));
+        }
+        built.cables.push(cable);
     }
     for fault in faults {
         if let plan::FaultKind::Loop { network } = fault.kind
@@ -168,6 +172,13 @@ fn add_switches(network: &plan::Network, world: &mut World) -> Vec<SwitchId> {
     (0..parts).map(|_| world.add_switch_with(&config)).collect()
 }
 
+fn port_vlan(vlan: &plan::Vlan) -> PortVlan {
+    match vlan {
+        plan::Vlan::Access(vlan) => PortVlan::Access(*vlan),
+        plan::Vlan::Trunk { native, carries } => PortVlan::Trunk { native: *native, carries: carries.clone() },
+    }
+}
+
 /// The air of a network of radios.
 fn add_air(network: &plan::Network, world: &mut World) -> Option<AirId> {
     let radio = network.radio.as_ref()?;
@@ -178,23 +189,25 @@ fn add_air(network: &plan::Network, world: &mut World) -> Option<AirId> {
         Band::Mhz868 => 3_122,
         Band::Mhz915 => 3_167,
     };
-    Some(world.add_air(&AirConfig {
-        name: network.name.to_string(),
-        phy,
-        fading: Fading { metre_cdb, exponent_centi: radio.exponent_centi },
-        sensitivity_cdbm: radio.sensitivity_cdbm,
-        capture_cdb: radio.capture_cdb,
-        access: Access {
-            exponent_min: radio.exponents[0],
-            exponent_max: radio.exponents[1],
-            backoffs_max: radio.backoffs,
-            retries_max: radio.retries,
-        },
-        duty_cycle: radio
-            .duty_cycle
-            .map(|(share_ppb, window_ns)| DutyCycle { share_ppb, window: Duration::from_nanos(window_ns) }),
-        queue_frames_max: radio.queue,
-    }))
+    Some(
+        world.add_air(&AirConfig {
+            name: network.name.to_string(),
+            phy,
+            fading: Fading { metre_cdb, exponent_centi: radio.exponent_centi },
+            sensitivity_cdbm: radio.sensitivity_cdbm,
+            capture_cdb: radio.capture_cdb,
+            access: Access {
+                exponent_min: radio.exponents[0],
+                exponent_max: radio.exponents[1],
+                backoffs_max: radio.backoffs,
+                retries_max: radio.retries,
+            },
+            duty_cycle: radio
+                .duty_cycle
+                .map(|(share_ppb, window_ns)| DutyCycle { share_ppb, window: Duration::from_nanos(window_ns) }),
+            queue_frames_max: radio.queue,
+        }),
+    )
 }
 
 fn phy(band: Band) -> Phy {

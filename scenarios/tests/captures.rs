@@ -7,16 +7,21 @@ use std::sync::Arc;
 
 use wavetank_scenarios::{Plan, Registry, RunOptions, start};
 use wavetank_sim::time::Instant;
+use wavetank_sim::world::Snapshot;
 
 fn capture(folder: &Path, gallery: &str) {
     let path = format!("{}/gallery/{gallery}.toml", env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(&path).expect("readable");
-    let plan = Arc::new(Plan::read(&path, &text, &Registry::builtin()).expect("a plan"));
+    capture_text(folder, &fs::read_to_string(&path).expect("readable"));
+}
+
+fn capture_text(folder: &Path, text: &str) -> Snapshot {
+    let plan = Arc::new(Plan::read("captured.toml", text, &Registry::builtin()).expect("a plan"));
     let options = RunOptions { pcap: Some(folder.to_owned()), ..RunOptions::default() };
     let session = start(&plan, &options).expect("starts");
     session.run_until(Instant::from_nanos(plan.duration_ns)).expect("runs");
     let snapshot = session.finish().expect("ends");
     assert!(snapshot.failures.is_empty(), "{:?}", snapshot.failures);
+    snapshot
 }
 
 fn tshark(file: &Path, arguments: &[&str]) -> String {
@@ -88,4 +93,67 @@ fn what_is_on_the_air_is_6lowpan() {
     assert!(fields("eth && icmpv6.type == 128", "frame.number").len() > 100);
     assert!(fields("wpan && coap.code == 69", "frame.number").len() > 20, "answers with content");
     assert!(fields("eth && coap.code == 69", "frame.number").len() > 20);
+}
+
+/// Two offices and guests of both, on two switches that one cable joins.
+const OFFICES: &str = r#"
+version = 1
+name = "offices and guests"
+duration = "20s"
+
+[node.desk]
+kind = "pinger"
+count = 2
+address = "10.0.0.11/24"
+config = { to = "10.0.0.12" }
+
+[node.guest]
+kind = "pinger"
+count = 2
+address = "10.0.0.21/24"
+config = { to = "10.0.0.22" }
+
+[node.burglar]
+kind = "pinger"
+address = "10.0.0.31/24"
+config = { to = "10.0.0.11" }
+
+[network.house]
+kind = "regions"
+members = ["desk-*", "guest-*", "burglar"]
+region = { north = ["desk-1", "guest-1", "burglar"], south = ["desk-2", "guest-2"] }
+
+[network.house.link."desk-*"]
+vlan = 10
+
+[network.house.link."{guest-*,burglar}"]
+vlan = 20
+
+[network.house.path."north/south"]
+latency = "1ms"
+trunk = [10, 20]
+"#;
+
+#[test]
+fn virtual_networks_are_apart_and_bear_tags_between_switches() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let snapshot = capture_text(folder.path(), OFFICES);
+    let answered = |name: &str| {
+        let of = snapshot.names.nodes().find(|(_, other)| *other == name).expect("a node").0;
+        let found = snapshot.metrics.iter().find(|metric| metric.node == of && metric.name == "pings.answered");
+        found.map_or(0, |metric| metric.value)
+    };
+    assert!(["desk-1", "guest-1"].map(answered).iter().all(|answered| *answered > 15));
+    assert_eq!(answered("burglar"), 0, "who is in another network is not there");
+    if Command::new("tshark").arg("--version").output().is_err() {
+        println!("skipped: there is no tshark on this machine");
+        return;
+    }
+    let trunk = folder.path().join("link-house-north-south.pcapng");
+    let count = |filter: &str| tshark(&trunk, &["-Y", filter]).lines().count();
+    assert!(count("vlan.id == 10 && icmp") > 30 && count("vlan.id == 20 && icmp") > 30);
+    assert_eq!((count("!vlan"), count("_ws.malformed")), (0, 0));
+    assert_eq!(count("vlan.id == 10 && ip.addr == 10.0.0.31"), 0);
+    let desk = folder.path().join("desk-1.pcapng");
+    assert_eq!(tshark(&desk, &["-Y", "vlan || ip.addr == 10.0.0.21 || arp.src.proto_ipv4 == 10.0.0.31"]), "");
 }

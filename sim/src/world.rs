@@ -15,8 +15,8 @@ use crate::kernel::{Action, Kernel, Step};
 use crate::net::air::{AirConfig, AirEvent, AirId, StationConfig, StationId};
 use crate::net::impair::{Given, Kinds, Packet};
 use crate::net::{
-    CableId, Destination, DropReason, Link, LinkConfig, LinkCounters, LinkId, Mac, NicCore, NicId, Plug, Port, Switch,
-    SwitchConfig, SwitchId, Tap,
+    CableId, Destination, DropReason, Link, LinkConfig, LinkCounters, LinkId, Mac, NicCore, NicId, Plug, Port,
+    PortVlan, Switch, SwitchConfig, SwitchId, Tap,
 };
 use crate::node::{Exit, Node, NodeCore, NodeId, NodeSpec, PolledNode, Powered, ResetCause};
 use crate::time::Instant;
@@ -299,6 +299,17 @@ impl World {
             names.push(label);
         }
         cable
+    }
+
+    /// Lets the ports of switches that a cable ends at take part in virtual networks.
+    pub fn set_vlan(&mut self, cable: CableId, vlan: &PortVlan) {
+        let net = &mut *self.kernel.net.borrow_mut();
+        for link in cable.links() {
+            // The link out of a switch's port is the one that leads away from it.
+            if let Destination::Port { switch, .. } = net.links[link.index()].to {
+                net.switches[switch.0 as usize].set_vlan(link.reverse(), vlan.clone());
+            }
+        }
     }
 
     /// Lets a cable lie ready that carries nothing until a [`FaultKind::Join`](crate::fault::FaultKind::Join) plugs it in.

@@ -5,9 +5,7 @@ use std::task::Poll;
 
 use embassy_net_driver::{Driver, RxToken, TxToken};
 use wavetank_sim::fault::{Fault, FaultKind};
-use wavetank_sim::net::air::{
-    Access, AirConfig, AirId, DutyCycle, Fading, Phy, Point, StationConfig, Track, Waypoint,
-};
+use wavetank_sim::net::air::{Access, AirConfig, AirId, DutyCycle, Fading, Phy, Point, StationConfig, Track, Waypoint};
 use wavetank_sim::net::{CableId, DropReason, LinkConfig, Nic, Plug};
 use wavetank_sim::node::{Exit, Node, NodeId, NodeSpec};
 use wavetank_sim::time::{Duration, Instant};

@@ -59,7 +59,9 @@ pub(super) fn ends<'p>(entry: &Entry, plan: &'p Plan) -> Option<[&'p str; 2]> {
     let link = &plan.links[plan.link(name)?];
     let [a, b] = link.ends.map(|end| match end {
         End::Node { node, .. } => &*plan.nodes[node].name,
-        End::Switch { network, .. } | End::Air { network } | End::Trunk { network, .. } => &*plan.networks[network].name,
+        End::Switch { network, .. } | End::Air { network } | End::Trunk { network, .. } => {
+            &*plan.networks[network].name
+        }
     });
     Some(if direction == "tx" { [a, b] } else { [b, a] })
 }

@@ -92,6 +92,7 @@ impl Door {
             network: interface.network,
             ends: [End::Node { node, interface: 0 }, End::Switch { network: interface.network, part: 0 }],
             pipes: Default::default(),
+            vlan: None,
         });
         plan.networks[interface.network].links.push(link);
         let remote = SocketAddr::new(own.ip, target.port);

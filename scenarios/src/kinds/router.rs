@@ -16,15 +16,15 @@ use wavetank_sim::random::Stream;
 use wavetank_sim::time::Instant;
 use wavetank_stack::lowpan;
 
-use crate::plan::Interface;
 use super::gate::Gate;
+use crate::plan::Interface;
 use crate::registry::{Metric, Place, TypedKind};
 use crate::router::{
-    self, Behaviour, Cidr, Count, Firewall, Forward, Link, Nat, NatConfig, Opening, Outgoing, Ports, Protocol, Route, Router,
-    Settings, Timeouts,
+    self, Behaviour, Cidr, Count, Firewall, Forward, Link, Nat, NatConfig, Opening, Outgoing, Ports, Protocol, Route,
+    Router, Settings, Timeouts,
 };
-use crate::schema::ConfigProblem;
 use crate::runtime::{self, RadioMemory, TankClock};
+use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
 

@@ -15,6 +15,7 @@ mod radio;
 mod roster;
 mod storm;
 mod timeline;
+mod vlan;
 mod wiring;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -180,7 +181,6 @@ pub struct Radio {
     pub queue: usize,
 }
 
-
 /// A network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -213,6 +213,22 @@ pub struct Link {
     pub ends: [End; 2],
     /// What it does to frames from the first end to the second, and from the second to the first.
     pub pipes: [Impairments; 2],
+    /// How the ports of switches that it ends at take part in virtual networks, if its network has any.
+    pub vlan: Option<Vlan>,
+}
+
+/// How a port takes part in virtual networks (IEEE 802.1Q).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Vlan {
+    /// It is in this one.
+    Access(u16),
+    /// It carries several.
+    Trunk {
+        /// The one whose frames bear no tag.
+        native: Option<u16>,
+        /// Which; all if left out.
+        carries: Option<Vec<u16>>,
+    },
 }
 
 /// What a link ends at.

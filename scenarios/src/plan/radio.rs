@@ -81,7 +81,8 @@ fn refuse_contradictions(network: &schema::Network, problems: &mut Vec<Problem>)
         problems.push(problem.help("leave both out for 3 and 5"));
     }
     if let (Some(window), None) = (&radio.window, &radio.duty_cycle) {
-        let problem = Problem::new(Code::KeyConflict, window.span(), "`window` needs `duty_cycle`", "a window of what?");
+        let problem =
+            Problem::new(Code::KeyConflict, window.span(), "`window` needs `duty_cycle`", "a window of what?");
         problems.push(problem.help("add, for example: duty_cycle = \"1 %\""));
     }
     let longest_ns = crate::build::airtime_ns(plan.band, 125);
@@ -106,7 +107,8 @@ fn refuse_member(network: &str, member: &Member<'_, '_>, problems: &mut Vec<Prob
         if before.get_ref().as_nanos() >= after.get_ref().as_nanos() {
             let what = format!("`moves` are in the order of their times, and {} is not later", after.get_ref());
             let problem = Problem::new(Code::OutOfRange, after.span(), what, "not later than the one before");
-            problems.push(problem.also(before.span(), "the one before").help("put them in order, each at its own time"));
+            problems
+                .push(problem.also(before.span(), "the one before").help("put them in order, each at its own time"));
         }
     }
     if let Some(kind) = member.kind.as_ref().filter(|kind| !kind.has_radio()) {
@@ -183,7 +185,8 @@ fn eui(addresses: &[Cidr]) -> Result<[u8; 8], (String, &'static str)> {
             return Err((format!("{} is made of a short address", own.ip), EXAMPLE));
         }
         if identifier.replace(lower).is_some_and(|other| other != lower) {
-            let help = "its radio's number is the lower half of all its addresses: let them differ in the upper half alone";
+            let help =
+                "its radio's number is the lower half of all its addresses: let them differ in the upper half alone";
             return Err(("its addresses are those of two radios".to_owned(), help));
         }
     }

@@ -505,9 +505,8 @@ fn refuse_deaf(
         schema::FaultKind::ArpPoison | schema::FaultKind::IpConflict => {
             hits.iter().filter(|_| wiring.complete).find_map(|node| {
                 let what = format!("\"{}\" is in no network of Ethernet", roster.members[*node].name);
-                let is_radio = |interface: &super::Interface| {
-                    wiring.networks[interface.network].kind == NetworkKind::Radio
-                };
+                let is_radio =
+                    |interface: &super::Interface| wiring.networks[interface.network].kind == NetworkKind::Radio;
                 wiring.interfaces[*node].iter().all(is_radio).then_some((what, "radios do not ask for addresses"))
             })
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::mac::Macs;
 use super::radio;
 use super::roster::{Member, Roster, bad_name, matches};
+use super::vlan;
 use super::{Direction, End, Impair, Impairments, Interface, Link, Network, NetworkKind};
 use crate::diagnose::{Code, Problem, Span, did_you_mean, list};
 use crate::schema::{self, Cidr, LinkProfile, Scenario, Spanned, Text};
@@ -87,6 +88,7 @@ fn plug(
                     network: index,
                     ends: [join(*node, link, &pipe[0]), End::Switch { network: index, part: 0 }],
                     pipes: pipe,
+                    vlan: None,
                 });
             }
         }
@@ -98,6 +100,7 @@ fn plug(
                     network: index,
                     ends: [join(*node, link, &pipe[0]), End::Air { network: index }],
                     pipes: pipe,
+                    vlan: None,
                 });
             }
         }
@@ -109,6 +112,7 @@ fn plug(
                     network: index,
                     ends: [join(*node, link, &pipe[0]), End::Switch { network: index, part: *part }],
                     pipes: pipe,
+                    vlan: None,
                 });
             }
             for ([one, other], pipes) in regions.paths {
@@ -117,6 +121,7 @@ fn plug(
                     network: index,
                     ends: [one, other].map(|part| End::Trunk { network: index, part }),
                     pipes,
+                    vlan: None,
                 });
             }
         }
@@ -126,6 +131,7 @@ fn plug(
             ends: [join(*one, first, &pipes[0][0]), join(*other, first, &pipes[1][1])],
             // Each member's own link says what it sends.
             pipes: [pipes[0][0].clone(), pipes[1][1].clone()],
+            vlan: None,
         }),
         (NetworkKind::PointToPoint, _) => {
             let span = network.members.as_deref().and_then(<[_]>::first).map(Text::span);
@@ -137,6 +143,7 @@ fn plug(
             return;
         }
     }
+    vlan::assign(network, kind, &mut wiring.links[first..], problems);
     wiring.networks.push(Network {
         name: name.into(),
         kind,

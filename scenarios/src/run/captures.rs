@@ -21,12 +21,18 @@ pub(super) fn add(plan: &Plan, built: &Built, world: &mut World, folder: &Path, 
         let mut file = CaptureFile::create(folder, &node.name, epoch_ns)?;
         for (interface, nic) in node.interfaces.iter().zip(nics) {
             let network = &plan.networks[interface.network].name;
-            world.tap_nic(*nic, Box::new(file.tap(network, &node.name, Wire::Ends, link_type(interface.radio.is_some()))?));
+            world.tap_nic(
+                *nic,
+                Box::new(file.tap(network, &node.name, Wire::Ends, link_type(interface.radio.is_some()))?),
+            );
         }
     }
     for (link, cable) in plan.links.iter().zip(&built.cables) {
         let mut file = CaptureFile::create(folder, &format!("link {}", link.name), epoch_ns)?;
-        world.tap_cable(*cable, Box::new(file.tap(&link.name, "frames as they are offered", Wire::Passes, type_of(plan, link))?));
+        world.tap_cable(
+            *cable,
+            Box::new(file.tap(&link.name, "frames as they are offered", Wire::Passes, type_of(plan, link))?),
+        );
     }
     Ok(())
 }
@@ -41,7 +47,10 @@ pub(super) fn add_file(
 ) -> Result<(), RunError> {
     let mut file = CaptureFile::create_at(path.to_owned(), epoch_ns)?;
     for (link, cable) in plan.links.iter().zip(&built.cables) {
-        world.tap_cable(*cable, Box::new(file.tap(&link.name, "frames as they are offered", Wire::Passes, type_of(plan, link))?));
+        world.tap_cable(
+            *cable,
+            Box::new(file.tap(&link.name, "frames as they are offered", Wire::Passes, type_of(plan, link))?),
+        );
     }
     Ok(())
 }

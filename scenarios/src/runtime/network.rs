@@ -7,8 +7,8 @@ use wavetank_sim::node::Node;
 use wavetank_stack::lowpan;
 use wavetank_stack::{Cidr, Config, Route};
 
-use super::radio::{Port, RadioMemory};
 use super::TankClock;
+use super::radio::{Port, RadioMemory};
 use crate::plan::Transceiver;
 use crate::schema;
 use crate::site::Site;
@@ -51,7 +51,6 @@ impl Network {
         let nic = node.nic(0).expect("a plan's nodes are plugged in");
         memory.port(nic, TankClock(node.clock()), self.radio)
     }
-
 
     /// The stack's settings: these addresses, and what lies beyond their networks by way of the gateways.
     #[must_use]

@@ -295,6 +295,19 @@ pub(crate) static PROFILE: Table = Table {
     fields: &[LATENCY, JITTER, DELAY, LOSS, DUPLICATE, CORRUPT, REORDER, RATE, OVERHEAD, QUEUE, MTU, UP, DOWN],
 };
 
+const VLAN: Field = optional(
+    "vlan",
+    Shape::Integer { min: 1, max: 4_094 },
+    "The virtual network that the switch's port is in (IEEE 802.1Q); 1 if others say theirs. On a `trunk`, the one without tags.",
+    "vlan = 10",
+);
+const TRUNK: Field = optional(
+    "trunk",
+    Shape::Integers { min: 1, max: 4_094 },
+    "The virtual networks that it carries with their tags.",
+    "trunk = [10, 20]",
+);
+
 pub(crate) static LINK: Table = Table {
     doc: "What is different on the links of some members.",
     fields: &[
@@ -315,6 +328,8 @@ pub(crate) static LINK: Table = Table {
         OVERHEAD,
         QUEUE,
         MTU,
+        VLAN,
+        TRUNK,
         UP,
         DOWN,
     ],
@@ -486,6 +501,8 @@ pub(crate) static PATH: Table = Table {
         OVERHEAD,
         QUEUE,
         MTU,
+        VLAN,
+        TRUNK,
         UP,
         DOWN,
     ],

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::faults::{FAULTS, Lasting, SPECIAL, Target};
-use super::radio::RADIO;
 use super::language::{FAULT, Field, PROFILE, STORM, Shape, Table};
+use super::radio::RADIO;
 
 /// Something that a scenario can do to its network and nodes.
 #[derive(Clone, Debug, Serialize)]

@@ -243,7 +243,15 @@ fn overrides(network: &Reader<'_, '_>, key: &str, place: &str) -> Vec<Override> 
     let tables = network.map(key, place).into_iter();
     let read = tables.filter_map(|(members, reader)| {
         let reader = reader?;
-        Some(Override { members, profile: reader.text("profile"), link: link_profile(&reader) })
+        let id = |number: i64| u16::try_from(number).ok();
+        Some(Override {
+            members,
+            profile: reader.text("profile"),
+            vlan: reader.integer("vlan").and_then(|vlan| id(*vlan.get_ref())),
+            trunk: reader.integers("trunk").map(|vlans| vlans.into_iter().filter_map(id).collect()),
+            vlan_key: reader.key_span("vlan").or_else(|| reader.key_span("trunk")),
+            link: link_profile(&reader),
+        })
     });
     read.collect()
 }

@@ -322,6 +322,12 @@ pub struct Override {
     pub members: Text,
     /// Another profile.
     pub profile: Option<Text>,
+    /// The virtual network of a switch's port, or the one of a trunk whose frames bear no tag.
+    pub vlan: Option<u16>,
+    /// The virtual networks of a trunk.
+    pub trunk: Option<Vec<u16>>,
+    /// Where one of these is said.
+    pub vlan_key: Option<Span>,
     /// Single settings on top.
     pub link: LinkProfile,
 }

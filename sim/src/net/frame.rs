@@ -60,6 +60,12 @@ impl Frame {
         (self.damaged && (by_radio || !is_sound(self.bytes()))).then_some(DropReason::BadChecksum)
     }
 
+    /// Makes it longer or shorter; what is new of it is left over from earlier use.
+    pub(super) fn resize(&mut self, len: usize) {
+        debug_assert!(len <= FRAME_BYTES_MAX);
+        self.len = len as u16;
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len.into()
     }

@@ -64,11 +64,13 @@ pub enum DropReason {
     Deaf,
     /// Too many frames waited at a station that had been on the air for as long as it may.
     DutyCycle,
+    /// The switch's port is not in the virtual network that it says it is of.
+    Vlan,
 }
 
 impl DropReason {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Loss,
         Self::QueueFull,
         Self::LinkDown,
@@ -85,6 +87,7 @@ impl DropReason {
         Self::Collision,
         Self::Deaf,
         Self::DutyCycle,
+        Self::Vlan,
     ];
 
     /// The reason as one word.
@@ -107,6 +110,7 @@ impl DropReason {
             Self::Collision => "collision",
             Self::Deaf => "deaf",
             Self::DutyCycle => "duty-cycle",
+            Self::Vlan => "vlan",
         }
     }
 }
@@ -127,7 +131,10 @@ pub struct LinkCounters {
 /// Where a link leads.
 pub(crate) enum Destination {
     Nic(Rc<NicCore>),
-    Port { switch: SwitchId, port: u32 },
+    Port {
+        switch: SwitchId,
+        port: u32,
+    },
     /// A station, which sends what comes to it.
     Station(u32),
 }

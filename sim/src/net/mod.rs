@@ -17,12 +17,14 @@ mod partition;
 mod switch;
 mod tap;
 mod transit;
+mod vlan;
 
 pub use frame::FRAME_BYTES_MAX;
 pub use link::{DropReason, LinkConfig, LinkCounters};
 pub use nic::{Mac, Nic, NicRxToken, NicTxToken, Origin};
 pub use switch::{SwitchConfig, SwitchId};
 pub use tap::{Direction, Tap};
+pub use vlan::PortVlan;
 
 pub(crate) use frame::{Frame, Pool};
 pub(crate) use link::{Destination, Link};

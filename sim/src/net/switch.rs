@@ -1,6 +1,6 @@
 //! A learning Ethernet switch (IEEE 802.1D, clause 7): it learns where addresses are and floods what it does not know.
 
-use super::LinkId;
+use super::{LinkId, PortVlan};
 use crate::hash::Map;
 use crate::time::{Duration, nanos};
 
@@ -26,7 +26,7 @@ pub(crate) struct Switch {
     pub(super) bounded: Option<Box<Bounded>>,
 }
 
-/// A table with bounds.
+/// A table with bounds, or of several virtual networks.
 #[derive(Default)]
 pub(super) struct Bounded {
     stations_max: usize,
@@ -35,6 +35,8 @@ pub(super) struct Bounded {
     stations: Map<u64, (u32, u64)>,
     /// When the table is next looked through, should it be full.
     swept_until: u64,
+    /// The virtual networks of the ports, if there are any.
+    pub(super) vlans: Option<Vec<PortVlan>>,
 }
 
 pub(crate) struct Port {
@@ -69,6 +71,17 @@ impl Switch {
         Self { bounded: Bounded::new(config), ..Self::default() }
     }
 
+    /// Lets the port that leads to a link take part in virtual networks.
+    pub(crate) fn set_vlan(&mut self, link: LinkId, vlan: PortVlan) {
+        let Some(port) = self.ports.iter().position(|port| port.link == link) else { return };
+        let table = self.bounded.get_or_insert_with(|| Bounded::of(&SwitchConfig::default()));
+        let vlans = table.vlans.get_or_insert_default();
+        if vlans.len() <= port {
+            vlans.resize(port + 1, PortVlan::default());
+        }
+        vlans[port] = vlan;
+    }
+
     pub(crate) fn forward(&mut self, port: u32, frame: &[u8]) -> Forward {
         let (Some(destination), Some(source)) = (address(frame, 0), address(frame, 6)) else {
             return Forward::Nowhere;
@@ -90,20 +103,35 @@ impl Bounded {
 
     fn new(config: &SwitchConfig) -> Option<Box<Self>> {
         let is_bounded = config.stations_max.is_some() || config.ageing.is_some();
-        is_bounded.then(|| {
-            Box::new(Self {
-                stations_max: config.stations_max.unwrap_or(usize::MAX),
-                ageing_ns: config.ageing.map_or(u64::MAX, nanos),
-                ..Self::default()
-            })
+        is_bounded.then(|| Self::of(config))
+    }
+
+    fn of(config: &SwitchConfig) -> Box<Self> {
+        Box::new(Self {
+            stations_max: config.stations_max.unwrap_or(usize::MAX),
+            ageing_ns: config.ageing.map_or(u64::MAX, nanos),
+            ..Self::default()
         })
     }
 
+    /// How a port takes part in virtual networks.
+    pub(super) fn vlan(&self, port: u32) -> PortVlan {
+        let told = self.vlans.as_ref().and_then(|vlans| vlans.get(port as usize));
+        told.cloned().unwrap_or_default()
+    }
+
     pub(super) fn forward(&mut self, now: u64, port: u32, frame: &[u8]) -> Forward {
+        self.forward_within(now, port, 0, frame)
+    }
+
+    /// An address may be in one virtual network here and in another one there.
+    pub(super) fn forward_within(&mut self, now: u64, port: u32, vlan: u16, frame: &[u8]) -> Forward {
+        let of_vlan = |address: u64| address | u64::from(vlan) << 48;
         let (Some(destination), Some(source)) = (address(frame, 0), address(frame, 6)) else {
             return Forward::Nowhere;
         };
-        if !is_group(source) && self.has_room(now, source) {
+        let (is_group, destination, source) = (is_group(source), of_vlan(destination), of_vlan(source));
+        if !is_group && self.has_room(now, source) {
             self.stations.insert(source, (port, now));
         }
         match self.stations.get(&destination) {

@@ -192,6 +192,7 @@ impl Net {
         let switch = &mut self.switches[id.0 as usize];
         let forward = match &mut switch.bounded {
             None => switch.forward(ingress, frame.bytes()),
+            Some(table) if table.vlans.is_some() => return self.switch_vlan(port, id, ingress, frame),
             Some(table) => table.forward(port.now, ingress, frame.bytes()),
         };
         match forward {
@@ -202,6 +203,38 @@ impl Net {
             Forward::Flood => self.flood(port, id, ingress, frame),
             Forward::Nowhere => port.pool.put(frame),
         }
+    }
+
+    /// Passes a frame on within the virtual network that it is of.
+    #[cold]
+    fn switch_vlan(&mut self, port: &mut Port<'_>, id: SwitchId, ingress: u32, mut frame: Box<Frame>) {
+        let switch = &mut self.switches[id.0 as usize];
+        let Some(table) = &mut switch.bounded else { return port.pool.put(frame) };
+        let Some(vlan) = table.vlan(ingress).network_of(&frame) else {
+            self.links[frame.link as usize].counters.delivered -= 1;
+            return self.lose(port, frame, DropReason::Vlan);
+        };
+        frame.untag();
+        let outs: Vec<u32> = match table.forward_within(port.now, ingress, vlan, frame.bytes()) {
+            Forward::To(out) => vec![out],
+            Forward::Flood => {
+                let from_trunk = switch.ports[ingress as usize].is_trunk;
+                let all = (0..switch.ports.len() as u32).filter(|out| *out != ingress);
+                all.filter(|out| !(from_trunk && switch.ports[*out as usize].is_trunk)).collect()
+            }
+            Forward::Nowhere => Vec::new(),
+        };
+        for out in outs {
+            let switch = &self.switches[id.0 as usize];
+            let Some(vlans) = switch.bounded.as_ref().map(|table| table.vlan(out)) else { continue };
+            if !vlans.carries(vlan) {
+                continue;
+            }
+            let (link, mut copy) = (switch.ports[out as usize].link, port.pool.copy(&frame));
+            let fits = !vlans.tags(vlan) || copy.tag(vlan);
+            self.offer_or_lose(port, link, copy, (!fits).then_some(DropReason::TooLong));
+        }
+        port.pool.put(frame);
     }
 
     #[cold]

@@ -152,8 +152,7 @@ impl Grid {
     pub(super) fn around(&self, point: Point) -> Vec<u32> {
         let (x, y) = self.square(point);
         let squares = (x - 1..=x + 1).flat_map(|x| (y - 1..=y + 1).map(move |y| (x, y)));
-        let mut found: Vec<u32> =
-            squares.filter_map(|square| self.squares.get(&square)).flatten().copied().collect();
+        let mut found: Vec<u32> = squares.filter_map(|square| self.squares.get(&square)).flatten().copied().collect();
         found.sort_unstable();
         found
     }

@@ -8,6 +8,8 @@
 pub(crate) fn is_sound(frame: &[u8]) -> bool {
     let (Some(kind), Some(packet)) = (frame.get(12..14), frame.get(14..)) else { return true };
     match kind {
+        // Behind a tag (IEEE 802.1Q) stands the EtherType proper.
+        [0x81, 0x00] if frame.len() > 18 => is_sound(&frame[4..]),
         [0x08, 0x00] => ipv4(packet),
         [0x86, 0xDD] => ipv6(packet),
         _ => true,

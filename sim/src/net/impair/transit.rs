@@ -5,6 +5,7 @@ use super::special::Layer;
 use super::{Fate, Packet, What};
 use crate::kernel::{Action, Kernel};
 use crate::net::transit::{Net, Port};
+use crate::net::vlan::{TAG_BYTES, tag};
 use crate::net::{Direction, DropReason, Frame, LinkConfig, LinkId};
 use crate::time::Instant;
 use crate::trace::Event;
@@ -20,7 +21,7 @@ impl Net {
         }
         let dropped = if link.cuts > 0 {
             Some(DropReason::LinkDown)
-        } else if special.is_too_big(frame.len()) {
+        } else if special.is_too_big(frame.len() - tag(frame.bytes()).map_or(0, |_| TAG_BYTES)) {
             Some(DropReason::TooBig)
         } else {
             None
