@@ -15,6 +15,7 @@ pub mod tcp;
 pub mod timers;
 pub mod udp;
 
+use frames::Sea;
 use http::Load::{Concurrent, RoundRobin};
 use queue::Heap;
 use wavetank_sim::queue::Queue;
@@ -48,6 +49,12 @@ impl Work {
 const NEAR: (u64, u64) = (100, 1_000);
 const FAR: (u64, u64) = (10_000_000, 1_000_000_000);
 
+/// Links that lose and delay.
+const ROUGH: Sea = Sea { is_rough: true, bystanders: 0, faults: 0 };
+/// Nodes that do nothing, and what befalls them and others.
+const CROWD: Sea = Sea { is_rough: false, bystanders: 250, faults: 0 };
+const FAULTY: Sea = Sea { faults: 1_000, ..CROWD };
+
 /// All works.
 pub const WORKS: &[Work] = &[
     work("queue-1k", "events", |scale| queue::hold::<Queue>(1_000, NEAR, 3_000_000 * u64::from(scale))),
@@ -57,7 +64,10 @@ pub const WORKS: &[Work] = &[
     work("heap-100k", "events", |scale| queue::hold::<Heap>(100_000, NEAR, 3_000_000 * u64::from(scale))),
     work("heap-100k-far", "events", |scale| queue::hold::<Heap>(100_000, FAR, 3_000_000 * u64::from(scale))),
     work("timers", "wake-ups", |scale| timers::sleepers(1_000, 600 * u64::from(scale))),
-    work("frames", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale))),
+    work("frames", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale), Sea::default())),
+    work("frames-rough", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale), ROUGH)),
+    work("frames-crowd", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale), CROWD)),
+    work("frames-faults-1000", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale), FAULTY)),
     work("udp-star", "datagrams", |scale| udp::star(100, 1_000 * u64::from(scale))),
     work("udp-ring", "runs", |scale| udp::rings(20 * u64::from(scale))),
     work("udp-line-1", "datagrams", |scale| udp::line(1, 10_000 * u64::from(scale))),

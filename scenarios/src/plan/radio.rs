@@ -15,8 +15,8 @@ pub(super) const MTU: u32 = 1_280;
 const PAN: u16 = 0xbeef;
 
 /// What members of a network share that says this of its radios.
-pub(super) fn air(said: Option<&schema::Radio>) -> Radio {
-    let nothing = schema::Radio::default();
+pub(super) fn air(said: Option<&schema::Air>) -> Radio {
+    let nothing = schema::Air::default();
     let said = said.unwrap_or(&nothing);
     let window_ns = said.window.as_ref().map_or(3_600_000_000_000, |window| window.get_ref().as_nanos());
     Radio {

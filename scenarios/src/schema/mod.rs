@@ -35,7 +35,7 @@ pub use config::{ConfigProblem, ConfigText};
 pub use json::json_schema;
 pub use language::{FAULTS, FaultShape, Lasting, Target, VERSION};
 pub use listing::{Listed, Parameter, Sort, listing};
-pub use radio::{Band, Move, Position, Radio};
+pub use radio::{Air, Band, Move, Position};
 pub use read::parse;
 pub use scenario::{
     Address, Chance, Damage, Demand, Direction, Expectation, Fault, FaultKind, FlowDemand, LinkProfile, Moment,

@@ -42,7 +42,7 @@ pub struct Move {
 
 /// `radio` of a network.
 #[derive(Clone, Debug, Default)]
-pub struct Radio {
+pub struct Air {
     /// Which band.
     pub band: Band,
     /// The exponent of the path loss, in hundredths.
@@ -214,14 +214,14 @@ fn within(
     None
 }
 
-pub(super) fn radio(network: &Reader<'_, '_>) -> Option<Radio> {
+pub(super) fn radio(network: &Reader<'_, '_>) -> Option<Air> {
     let reader = network.table("radio")?;
     let centi = |key: &str, bounds: std::ops::RangeInclusive<i64>, told: &str| {
         within(&reader, key, reader.micro(key)? / 10_000, bounds, told)
     };
     let dbm = |key: &str| centi(key, -20_000..=10_000, "between -200 and 100 dBm").map(|dbm| dbm as i32);
     let count = |key: &str| reader.integer(key).and_then(|count| u32::try_from(*count.get_ref()).ok());
-    Some(Radio {
+    Some(Air {
         band: match reader.word("band") {
             Some(1) => Band::Mhz868,
             Some(2) => Band::Mhz915,

@@ -13,7 +13,7 @@ use super::battery::Battery;
 use super::config::ConfigText;
 use super::impair::Impair;
 use super::language::{FAULTS, FaultShape};
-use super::radio::{Move, Position, Radio};
+use super::radio::{Air, Move, Position};
 use super::text::Text;
 use crate::diagnose::Span;
 use crate::units::{Current, Drift, Probability, Rate, SignedTime, Size, Time};
@@ -287,7 +287,7 @@ pub struct Network {
     /// What is different for some.
     pub overrides: Vec<Override>,
     /// How radios reach each other.
-    pub radio: Option<Radio>,
+    pub radio: Option<Air>,
     /// Where that is said.
     pub radio_key: Option<Span>,
     /// How many addresses a switch keeps.

@@ -271,7 +271,7 @@ impl Event {
                 fingerprint.mix(digest);
                 (17, link.bits(), ordinal)
             }
-            Self::FrameBackoff { link, ordinal, periods } => (27, link.bits(), ordinal | u64::from(periods) << 48),
+            Self::FrameBackoff { link, ordinal, periods } => (30, link.bits(), ordinal | u64::from(periods) << 48),
             Self::FrameOnAir { link, ordinal, attempt } => (28, link.bits(), ordinal | u64::from(attempt) << 48),
             Self::FrameHeld { link, ordinal, ns } => {
                 fingerprint.mix(u128::from(ns));
