@@ -72,6 +72,7 @@ mod tests {
     #[test]
     fn the_longest_prefix_wins_in_both_families() {
         let interface = |addresses: &[&str]| Interface {
+            link: Default::default(),
             mac: [2, 0, 0, 0, 0, 1],
             addresses: addresses.iter().map(|text| cidr(text)).collect(),
             mtu: 1500,
