@@ -152,6 +152,8 @@ impl Kernel {
                 self.quirk(index, *node, QuirkKind::Late(*odds, nanos(*by)), begins);
             }
             FaultKind::Starve(node) => self.quirk(index, *node, QuirkKind::Starve, begins),
+            FaultKind::DropTasks { node, odds } => self.quirk(index, *node, QuirkKind::Drop(*odds), begins),
+            FaultKind::Cancel { node, odds } => self.quirk(index, *node, QuirkKind::Cancel(*odds), begins),
             FaultKind::Part { node, part, ailment } => self.ail(index, *node, part, *ailment, begins),
             FaultKind::Drain { node, na } => self.drain(&self.node(*node), index, *na, begins),
             FaultKind::PowerCut(_)
@@ -265,6 +267,8 @@ impl Kernel {
             | FaultKind::SpuriousPolls { node: target, .. }
             | FaultKind::LateWakes { node: target, .. }
             | FaultKind::Starve(target)
+            | FaultKind::DropTasks { node: target, .. }
+            | FaultKind::Cancel { node: target, .. }
             | FaultKind::Stray { about: (target, _), .. } => node(target),
             FaultKind::Part { node: target, part, .. } => format!("{}/{part}", node(target)),
             FaultKind::Tell { node: target, what, .. } => {

@@ -138,12 +138,21 @@ impl Tasks {
             }
             if task.node.is_only_odd() {
                 let task = Rc::clone(task);
-                if let Turn::Now(also) = kernel.odd_turn(&task.node, id) {
-                    slot.queued = false;
-                    also.into_iter().for_each(|other| self.make_ready(other));
-                    return Some((id, task));
+                match kernel.odd_turn(&task.node, id) {
+                    Turn::Now(also) => {
+                        slot.queued = false;
+                        also.into_iter().for_each(|other| self.make_ready(other));
+                        return Some((id, task));
+                    }
+                    Turn::Later => continue,
+                    Turn::Never => {
+                        slot.queued = false;
+                        // Its turn is its end: it is dropped as its own code would be, with the guard up.
+                        let future = task.future.take();
+                        task.future.replace(Some(Box::pin(async move { drop(future) })));
+                        return Some((id, task));
+                    }
                 }
-                continue;
             }
             // It stays marked as queued, so that it is parked once.
             task.node.parked.borrow_mut().push(id);

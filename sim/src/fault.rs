@@ -112,6 +112,21 @@ pub enum FaultKind {
         /// How much, in nanoamperes.
         na: u64,
     },
+    /// Tasks that the node's program spawned are dropped in place of a turn.
+    DropTasks {
+        /// Which node.
+        node: NodeId,
+        /// In place of how many turns.
+        odds: Odds,
+    },
+    /// Operations that the node's code holds to be [cancellable](crate::node::Node::cancellable) are dropped in place of a
+    /// turn, and begun anew.
+    Cancel {
+        /// Which node.
+        node: NodeId,
+        /// In place of how many turns.
+        odds: Odds,
+    },
     /// A part of the node's board is ailing.
     Part {
         /// Which node.
@@ -168,6 +183,8 @@ impl FaultKind {
             Self::SpuriousPolls { .. } => "spurious-polls",
             Self::LateWakes { .. } => "late-wakes",
             Self::Starve(_) => "starve",
+            Self::DropTasks { .. } => "drop-tasks",
+            Self::Cancel { .. } => "cancel",
             Self::Part { ailment, .. } => ailment.name(),
             Self::Join(_) => "loop",
             Self::Stray { about: (_, name), .. } | Self::Tell { name, .. } => name,

@@ -1,4 +1,5 @@
-//! What faults do to the turns of a node's tasks: polls that nobody woke for, wakes that come late, a task that starves.
+//! What faults do to the turns of a node's tasks: polls that nobody woke for, wakes that come late, a task that starves,
+//! tasks and operations that are dropped at an await.
 //!
 //! A node without such faults never comes here: its gate is open, and whoever polls looks no further.
 
@@ -18,6 +19,10 @@ pub(crate) enum QuirkKind {
     Late(Odds, u64),
     /// One task gets no turn.
     Starve,
+    /// A task that the program spawned is dropped in place of its turn.
+    Drop(Odds),
+    /// An operation that may be cancelled is dropped in place of its turn, and begun anew.
+    Cancel(Odds),
 }
 
 struct Quirk {
@@ -45,6 +50,8 @@ pub(crate) enum Turn {
     Now(Option<TaskId>),
     /// Not now.
     Later,
+    /// Never: the task is dropped.
+    Never,
 }
 
 impl Kernel {
@@ -111,6 +118,16 @@ impl Kernel {
                         return Turn::Later;
                     }
                 }
+                // The program itself stays: its end would be an exit that nobody asked for.
+                QuirkKind::Drop(_) if siblings.first() == Some(&task) => *occasions -= 1,
+                QuirkKind::Drop(odds) => {
+                    if decides(odds, *occasions, stream) {
+                        self.felt(*fault, task.slot.into());
+                        return Turn::Never;
+                    }
+                }
+                // Operations ask themselves.
+                QuirkKind::Cancel(_) => *occasions -= 1,
                 QuirkKind::Spurious(odds) => {
                     if decides(odds, *occasions, stream) {
                         let other = one(stream);
@@ -125,5 +142,23 @@ impl Kernel {
             }
         }
         Turn::Now(also)
+    }
+}
+
+impl Kernel {
+    /// Whether an operation of a node's code that may be cancelled is dropped in place of the turn that it would have now.
+    pub(crate) fn cancels(&self, node: &NodeCore) -> bool {
+        let mut quirks = node.quirks.borrow_mut();
+        let active = quirks.as_deref_mut().map_or(&mut [][..], |quirks| &mut quirks.active);
+        for Quirk { fault, kind, stream, occasions, .. } in active {
+            if let QuirkKind::Cancel(odds) = *kind {
+                *occasions += 1;
+                if decides(odds, *occasions, stream) {
+                    self.felt(*fault, *occasions);
+                    return true;
+                }
+            }
+        }
+        false
     }
 }

@@ -162,3 +162,44 @@ fn only_its_watchdog_ends_a_hang_before_its_time() {
     let silent = diary.borrow().iter().all(|(_, at)| !(16..115).contains(at));
     assert!(silent && diary.borrow().iter().any(|(_, at)| *at > 115));
 }
+
+#[test]
+fn tasks_are_dropped_but_never_the_program_itself() {
+    let drop = |node| fault(25, 20, FaultKind::DropTasks { node, odds: Odds::Next(2) });
+    let (turns, snapshot) = ran(Order::Fifo, 3, drop, 100);
+    let at = |ms: u64| turns.iter().filter(|(_, at)| *at == ms).count();
+    assert_eq!([20, 30, 40, 90].map(at), [3, 1, 1, 1], "two of three are gone: {turns:?}");
+    assert_eq!(snapshot.faults[0].hits, 2);
+    assert_eq!(snapshot.nodes, [wavetank_sim::world::NodeState::Running]);
+}
+
+/// What is dropped in place of a turn is begun anew, and only while the fault lasts.
+#[test]
+fn operations_are_cancelled_at_awaits() {
+    let mut world = World::new(&WorldConfig::default());
+    let begun = Rc::new(RefCell::new(Vec::new()));
+    let kept = Rc::clone(&begun);
+    let node = world.add_node(NodeSpec::named("node"), move |node: Node| {
+        let begun = Rc::clone(&kept);
+        async move {
+            for _ in 0..4 {
+                let clock = node.clock();
+                node.cancellable(async || {
+                    begun.borrow_mut().push(clock.now().as_nanos() / 1_000_000);
+                    clock.sleep(10 * MS).await;
+                    clock.sleep(10 * MS).await;
+                })
+                .await;
+            }
+            std::future::pending().await
+        }
+    });
+    let odds = Odds::Next(2);
+    for fault in fault(25, 100, FaultKind::Cancel { node, odds }) {
+        world.add_fault(fault);
+    }
+    world.run_until(at(200));
+    // The second is dropped at 30 ms, and the one in its place at 40 ms.
+    assert_eq!(*begun.borrow(), [0, 20, 30, 40, 60, 80]);
+    assert_eq!(world.finish().faults[0].hits, 2);
+}

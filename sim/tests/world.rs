@@ -233,7 +233,7 @@ fn a_timer_wakes_whom_it_was_polled_with_last() {
                 let until = clock.now() + MS;
                 let mut polls_left = polls.iter();
                 poll_fn(|context| {
-                    while let Some(&who) = polls_left.next() {
+                    for &who in polls_left.by_ref() {
                         let polled = match bells.get(who) {
                             Some(bell) => {
                                 *bell.task.lock().expect("nobody panics") = Some(context.waker().clone());

@@ -71,6 +71,46 @@ pub enum Ailment {
         /// How many of the bytes.
         odds: Odds,
     },
+    /// A byte that is read over SPI has one bit wrong.
+    SpiBitError {
+        /// How many of the bytes.
+        odds: Odds,
+    },
+    /// The line from the chips of an SPI bus stays at a level.
+    SpiStuck {
+        /// At which.
+        high: bool,
+    },
+    /// A byte on a serial line comes without its stop bit, and is lost.
+    UartFraming {
+        /// How many of the bytes.
+        odds: Odds,
+    },
+    /// A byte on a serial line has one bit wrong, which nothing on the line notices.
+    UartNoise {
+        /// How many of the bytes.
+        odds: Odds,
+    },
+    /// A byte on a serial line is lost in the receiver, which says so.
+    UartOverrun {
+        /// How many of the bytes.
+        odds: Odds,
+    },
+    /// The other end of a serial line sends too fast or too slowly.
+    UartBaud {
+        /// By how much, in parts in 10⁹.
+        drift_ppb: i32,
+    },
+    /// A converter's readings are off.
+    AdcNoise {
+        /// By how many steps at most, either way.
+        steps: u32,
+    },
+    /// A converter's reference drifts.
+    AdcReference {
+        /// How fast, in microvolts an hour.
+        micro_per_hour: i64,
+    },
     /// A chip does not answer, as if it were not there.
     SensorGone,
     /// A sensor goes on telling what it felt when this began.
@@ -140,6 +180,14 @@ impl Ailment {
             Self::I2cStretch { .. } => "i2c-stretch",
             Self::I2cNack { .. } => "i2c-nack",
             Self::I2cBitError { .. } => "i2c-bit-error",
+            Self::SpiBitError { .. } => "spi-bit-error",
+            Self::SpiStuck { .. } => "spi-stuck",
+            Self::UartFraming { .. } => "uart-framing",
+            Self::UartNoise { .. } => "uart-noise",
+            Self::UartOverrun { .. } => "uart-overrun",
+            Self::UartBaud { .. } => "uart-baud",
+            Self::AdcNoise { .. } => "adc-noise",
+            Self::AdcReference { .. } => "adc-reference",
             Self::SensorGone => "sensor-gone",
             Self::SensorStuck => "sensor-stuck",
             Self::SensorDrift { .. } => "sensor-drift",

@@ -118,6 +118,35 @@ impl<const WRITE: usize, const ERASE: usize> Memory<WRITE, ERASE> {
         self.cells.borrow_mut().bytes[offset..][..bytes.len()].copy_from_slice(bytes);
     }
 
+    /// How many bytes it has.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.cells.borrow().bytes.len()
+    }
+
+    /// Programs bytes for a chip that is told to over a bus. Says when that is done; worn cells do nothing.
+    pub(super) fn program(&self, now_ns: u64, at: usize, bytes: &[u8]) -> Option<u64> {
+        let cells = &mut *self.cells.borrow_mut();
+        cells.refuse_worn(at, at + bytes.len()).ok()?;
+        Some(cells.write((now_ns, 0), at, bytes).1)
+    }
+
+    /// Erases whole pages in one go, which takes so long, for a chip that is told to over a bus. Says when that is done;
+    /// worn cells do nothing.
+    pub(super) fn wipe(&self, now_ns: u64, at: usize, size: usize, takes_ns: u64) -> Option<u64> {
+        let cells = &mut *self.cells.borrow_mut();
+        cells.refuse_worn(at, at + size).ok()?;
+        let step_ns = cells.slowed(takes_ns);
+        let (_, end_ns) = cells.begin((now_ns, 0), at, size, size, step_ns);
+        cells.wipe(at, at + size);
+        Some(end_ns)
+    }
+
+    /// Reads bytes for a chip that is told to over a bus.
+    pub(super) fn peek(&self, at: usize, bytes: &mut [u8]) {
+        self.copy_to(u32::try_from(at).expect("a chip is small"), bytes);
+    }
+
     fn copy_to(&self, offset: u32, bytes: &mut [u8]) {
         let cells = &mut *self.cells.borrow_mut();
         if !cells.ills.is_empty() {
@@ -205,11 +234,15 @@ impl Cells {
     fn erase(&mut self, time: (u64, u64), from: usize, to: usize) -> (u64, u64) {
         let step_ns = self.slowed(self.timing.erase_ns);
         let times_ns = self.begin(time, from, to - from, self.erase_size, step_ns);
+        self.wipe(from, to);
+        times_ns
+    }
+
+    fn wipe(&mut self, from: usize, to: usize) {
         self.bytes[from..to].fill(ERASED);
         for page in &mut self.wear[from / self.erase_size..to / self.erase_size] {
             *page += 1;
         }
-        times_ns
     }
 }
 

@@ -10,12 +10,16 @@
 //! - parts on it: [`sht4x`] and [`tmp117`] feel temperature, [`bme280`] the weather, [`lis3dh`] acceleration; [`at24c`]
 //!   keeps bytes; [`pcf8583`] counts events, here the [`pulses`] of a meter's dial. What each [`Sense`] feels can be led
 //!   astray;
+//! - [`spi`]: another bus, and [`w25q`], a NOR flash on it;
+//! - [`uart`]: serial lines, and [`nmea`], a probe that speaks over one;
+//! - [`adc`]: voltages as numbers;
 //! - [`flash`]: NOR flash that tears and wears;
 //! - [`battery`]: what a node lives on, and what draws from it;
 //! - [`ailment`]: what faults can do to any of it.
 //!
 //! There is no driver here: those are written against embedded-hal and run on boards too.
 
+pub mod adc;
 pub mod ailment;
 pub mod at24c;
 pub mod battery;
@@ -25,12 +29,16 @@ pub mod flash;
 pub mod gpio;
 pub mod i2c;
 pub mod lis3dh;
+pub mod nmea;
 pub mod pcf8583;
 pub mod pulses;
 mod sense;
 pub mod sht4x;
 pub mod signal;
+pub mod spi;
 pub mod tmp117;
+pub mod uart;
+pub mod w25q;
 
 pub use ailment::{Ailment, Case, Faulty, Ills, Odds, Onset};
 pub use bench::{Bench, Cost, Meter};

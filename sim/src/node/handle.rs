@@ -1,7 +1,9 @@
 //! A node as its own program sees it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use super::{Clock, Mounted, NodeCore, NodeId, ResetCause, Timer, Watchdog};
 use crate::check::Told;
@@ -89,6 +91,25 @@ impl Node {
     /// Runs `future` beside the main one, until it ends or the node resets.
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
         self.kernel.spawn(&self.core, Box::pin(future));
+    }
+
+    /// Runs an operation that says of itself that it may be dropped at any await and begun anew: a fault does that to it
+    /// ([`FaultKind::Cancel`](crate::fault::FaultKind::Cancel)), at awaits that the seed draws. Without the fault it is the
+    /// operation and nothing else.
+    pub async fn cancellable<T>(&self, mut operation: impl AsyncFnMut() -> T) -> T {
+        loop {
+            let mut attempt = pin!(operation());
+            let mut has_begun = false;
+            let done = poll_fn(|context| {
+                if std::mem::replace(&mut has_begun, true) && self.kernel.cancels(&self.core) {
+                    return Poll::Ready(None);
+                }
+                attempt.as_mut().poll(context).map(Some)
+            });
+            if let Some(done) = done.await {
+                return done;
+            }
+        }
     }
 
     /// The work of the current poll takes this long: what the poll does is seen by others only after that, and a power

@@ -54,6 +54,17 @@ pub enum Shape {
         #[serde(default = "one")]
         octaves: u8,
     },
+    /// Values at given times, such as those of a measurement that is replayed.
+    Points {
+        /// Times after the world's start, each later than the one before, and the values there.
+        points: Vec<(Seconds, Micro)>,
+        /// Whether the value stays as it is until the next point, and does not go there in a straight line.
+        #[serde(default)]
+        step: bool,
+        /// After how long they begin anew; no sooner than the last of them. The last value stays if it is not said.
+        #[serde(default)]
+        period_s: Option<Seconds>,
+    },
     /// The sum of several shapes.
     Sum {
         /// What is added up.
@@ -85,6 +96,9 @@ pub enum ShapeError {
         /// What was asked for.
         octaves: u8,
     },
+    /// No points, or points that are not in the order of time, or last longer than their period.
+    #[error("`points` must be in the order of time, at least one of them, and none later than `period_s`")]
+    Points,
     /// An amplitude below zero.
     #[error("`amplitude` must not be negative")]
     Amplitude,
@@ -97,6 +111,7 @@ pub(super) enum Curve {
     Ramp { from: i64, to: i64, start_ns: u64, duration_ns: u64 },
     Sine { mean: i64, amplitude: i64, period_ns: u64, offset_ns: u64 },
     Noise(Noise),
+    Points { points: Vec<(u64, i64)>, is_step: bool, period_ns: Option<u64> },
     Sum(Vec<Curve>),
 }
 
@@ -128,6 +143,18 @@ impl Curve {
                 }
                 Curve::Noise(Noise::new(stream.next_u64(), amplitude, interval_s.as_nanos(), octaves))
             }
+            Shape::Points { ref points, step, period_s } => {
+                let in_order = points.windows(2).all(|pair| pair[0].0 < pair[1].0);
+                let (Some((last, _)), true) = (points.last(), in_order) else { return Err(ShapeError::Points) };
+                if period_s.is_some_and(|period| period < *last || period.as_nanos() == 0) {
+                    return Err(ShapeError::Points);
+                }
+                Curve::Points {
+                    points: points.iter().map(|(at, value)| (at.as_nanos(), value.0)).collect(),
+                    is_step: step,
+                    period_ns: period_s.map(Seconds::as_nanos),
+                }
+            }
             Shape::Sum { ref of } => {
                 let curves: Result<_, _> = of.iter().map(|part| Curve::new(part, stream)).collect();
                 Curve::Sum(curves?)
@@ -157,8 +184,26 @@ impl Curve {
                 narrow(i128::from(*mean) + swing)
             }
             Curve::Noise(noise) => noise.at(now_ns),
+            Curve::Points { points, is_step, period_ns } => {
+                let at_ns = period_ns.map_or(now_ns, |period_ns| now_ns % period_ns);
+                between(points, *is_step, at_ns)
+            }
             Curve::Sum(of) => of.iter().fold(0, |sum, part| sum.saturating_add(part.at(now_ns))),
         }
+    }
+}
+
+/// The value at an instant; that of the first point before it, and of the last one after it.
+fn between(points: &[(u64, i64)], is_step: bool, at_ns: u64) -> i64 {
+    let next = points.partition_point(|(point_ns, _)| *point_ns <= at_ns);
+    match (next.checked_sub(1).map(|before| points[before]), points.get(next)) {
+        (None, Some((_, first))) => *first,
+        (Some((before_ns, before)), Some((after_ns, after))) if !is_step => {
+            let climbed = (i128::from(*after) - i128::from(before)) * i128::from(at_ns - before_ns);
+            narrow(i128::from(before) + climbed / i128::from(after_ns - before_ns))
+        }
+        (Some((_, before)), _) => before,
+        (None, None) => 0,
     }
 }
 
@@ -204,6 +249,22 @@ mod tests {
         let oven = signal("shape = 'ramp'\nfrom = 20.0\nto = 180\nstart_s = 10\nduration_s = 160", 1);
         let values = [0, 10, 11, 90, 170, 10_000].map(|second| oven.at(second * SECOND_NS));
         assert_eq!(values, [20_000_000, 20_000_000, 21_000_000, 100_000_000, 180_000_000, 180_000_000]);
+    }
+
+    #[test]
+    fn points_are_replayed() {
+        let values = |more: &str| {
+            let text = format!("shape = 'points'\npoints = [[1, 10.0], [3, 20.0], [4, 20.5]]\n{more}");
+            let signal = signal(&text, 1);
+            [0, 1_000, 2_000, 3_500, 4_000, 9_000].map(|ms| signal.at(ms * 1_000_000) / 1_000)
+        };
+        assert_eq!(values(""), [10_000, 10_000, 15_000, 20_250, 20_500, 20_500]);
+        assert_eq!(values("step = true"), [10_000, 10_000, 10_000, 20_000, 20_500, 20_500]);
+        assert_eq!(values("period_s = 7"), [10_000, 10_000, 15_000, 20_250, 20_500, 15_000]);
+        for wrong in ["points = []", "points = [[1, 1], [1, 2]]", "points = [[1, 1], [2, 2]]\nperiod_s = 1.5"] {
+            let shape: Shape = toml::from_str(&format!("shape = 'points'\n{wrong}")).unwrap();
+            assert_eq!(Signal::new(&shape, &mut ChaCha8Rng::seed_from_u64(1)).unwrap_err(), ShapeError::Points);
+        }
     }
 
     #[test]
