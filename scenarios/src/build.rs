@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use wavetank_sim::check::{self, Cell, Mode, Overflow, Rule};
 use wavetank_sim::fault::{Fault, FaultKind};
+use wavetank_sim::hw::signal::{Signal, Surroundings};
 use wavetank_sim::net::air::{
     Access, AirConfig, AirId, DutyCycle, Fading, Phy, Point, StationConfig, StationId, Track, Waypoint,
 };
 use wavetank_sim::net::impair;
 use wavetank_sim::net::{CableId, LinkConfig, Mac, NicId, Plug, PortVlan, SwitchConfig, SwitchId};
 use wavetank_sim::node::{ClockSpec, NodeId, NodeSpec};
-use wavetank_sim::random::Probability;
+use wavetank_sim::random::{Probability, Stream};
 use wavetank_sim::time::{Duration, Instant, nanos};
 use wavetank_sim::world::World;
 
@@ -35,7 +36,8 @@ pub(crate) struct Built {
 
 /// Fills an empty world.
 pub(crate) fn build(plan: &Plan, seed: u64, given: &Given, watch: Option<&Watch>, world: &mut World) -> Built {
-    let (nodes, nics) = plan.nodes.iter().map(|node| add_node(node, seed, world)).unzip();
+    let surroundings = surroundings(plan, seed);
+    let (nodes, nics) = plan.nodes.iter().map(|node| add_node(node, &surroundings, seed, world)).unzip();
     let mut built = Built { nodes, nics, cables: Vec::new(), loops: BTreeMap::new() };
     add_cables(plan, &given.decisions.faults, &mut built, world);
     for (index, expectation) in plan.expectations.iter().enumerate() {
@@ -117,8 +119,18 @@ pub(crate) fn planned(packet: &impair::Packet) -> Option<plan::Packet> {
     Some(plan::Packet { link: cable.index(), direction, frame: packet.ordinal, what })
 }
 
-fn add_node(node: &plan::Node, seed: u64, world: &mut World) -> (NodeId, Vec<NicId>) {
-    let mut site = Site::new(node, seed);
+/// The physical world, the chance in it settled.
+fn surroundings(plan: &Plan, seed: u64) -> Surroundings {
+    let mut surroundings = Surroundings::new();
+    for plan::Signal { name, shape } in &plan.signals {
+        let signal = Signal::new(shape, &mut Stream::new(seed, &format!("signal/{name}")));
+        surroundings.insert(&**name, signal.expect("a plan's signals can be"));
+    }
+    surroundings
+}
+
+fn add_node(node: &plan::Node, surroundings: &Surroundings, seed: u64, world: &mut World) -> (NodeId, Vec<NicId>) {
+    let mut site = Site::new(node, surroundings, seed);
     let program = node.kind.install(&node.config, &mut site);
     let clock = ClockSpec { drift_ppb: node.clock.drift_ppb.into(), wall_offset_ns: node.clock.offset_ns };
     let id = world.add_node(NodeSpec { clock, battery: node.battery.clone(), ..NodeSpec::named(&*node.name) }, program);
@@ -290,6 +302,8 @@ fn fault(fault: &plan::Fault, plan: &Plan, built: &Built) -> Fault {
         plan::FaultKind::LateWakes { node, odds, by_ns } => {
             FaultKind::LateWakes { node: built.nodes[node], odds, by: Duration::from_nanos(by_ns) }
         }
+        plan::FaultKind::DropTasks { node, odds } => FaultKind::DropTasks { node: built.nodes[node], odds },
+        plan::FaultKind::Cancel { node, odds } => FaultKind::Cancel { node: built.nodes[node], odds },
         plan::FaultKind::Starve { node } => FaultKind::Starve(built.nodes[node]),
         plan::FaultKind::Part { node, part, ailment } => {
             let part = plan.nodes[node].kind.parts()[part].name.to_owned();

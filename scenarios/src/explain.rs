@@ -238,6 +238,8 @@ impl Causes {
                 | plan::FaultKind::SpuriousPolls { node, .. }
                 | plan::FaultKind::LateWakes { node, .. }
                 | plan::FaultKind::Starve { node }
+                | plan::FaultKind::DropTasks { node, .. }
+                | plan::FaultKind::Cancel { node, .. }
                 | plan::FaultKind::Part { node, .. }
                 | plan::FaultKind::ArpPoison { node, .. }
                 | plan::FaultKind::IpConflict { node, .. }

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wavetank_sim::node::{Exit, Node};
 
+use crate::diagnose::{did_you_mean, list};
 use crate::plan::Interface;
 pub use crate::schema::PartSort;
 use crate::schema::{ConfigProblem, ConfigText};
@@ -119,6 +120,23 @@ pub trait Kind: Send + Sync + 'static {
 pub struct Place<'p> {
     /// Its interfaces, in the order of the networks.
     pub interfaces: &'p [Interface],
+    /// The names of the scenario's signals.
+    pub signals: &'p [&'p str],
+}
+
+impl Place<'_> {
+    /// That the scenario has no signal of the name which a configuration has at `key`, if it names one.
+    #[must_use]
+    pub fn lacks_signal(&self, key: &'static str, name: Option<&str>) -> Option<ConfigProblem> {
+        let name = name.filter(|name| !self.signals.contains(name))?;
+        let known = || self.signals.iter().copied();
+        let help = match (did_you_mean(name, known()), self.signals) {
+            (Some(meant), _) => format!("did you mean \"{meant}\"? Signals are {}", list(known())),
+            (None, []) => format!("there is none at all: add [signal.{name}]"),
+            (None, _) => format!("signals are {}; or add [signal.{name}]", list(known())),
+        };
+        Some(ConfigProblem::at(key, format!("there is no signal called \"{name}\"")).help(help))
+    }
 }
 
 /// What a node runs: called anew at each boot. What it holds outlives the node's resets, as hardware does.
@@ -375,7 +393,8 @@ impl Registry {
         registry.add(crate::kinds::ntp_server::kind()).add(crate::kinds::sntp_client::kind());
         registry.add(crate::kinds::coap_sensor::kind()).add(crate::kinds::coap_watcher::kind());
         registry.add(crate::kinds::mqtt_broker::kind()).add(crate::kinds::head_end::kind());
-        registry.add(crate::kinds::smart_meter::kind());
+        registry.add(crate::kinds::token::server()).add(crate::kinds::token::device());
+        registry.add(crate::kinds::smart_meter::kind()).add(crate::kinds::field_logger::kind());
         registry
     }
 

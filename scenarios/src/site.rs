@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use wavetank_sim::hw::Faulty;
+use wavetank_sim::hw::signal::{Signal, Surroundings};
 use wavetank_sim::node::Powered;
 use wavetank_sim::random::Stream;
 
@@ -13,14 +14,15 @@ use crate::schema::Cidr;
 /// A node that is being put together.
 pub struct Site<'p> {
     node: &'p plan::Node,
+    surroundings: &'p Surroundings,
     seed: u64,
     pub(crate) powered: Vec<Rc<dyn Powered>>,
     pub(crate) parts: Vec<(&'static str, Rc<dyn Faulty>)>,
 }
 
 impl<'p> Site<'p> {
-    pub(crate) fn new(node: &'p plan::Node, seed: u64) -> Self {
-        Self { node, seed, powered: Vec::new(), parts: Vec::new() }
+    pub(crate) fn new(node: &'p plan::Node, surroundings: &'p Surroundings, seed: u64) -> Self {
+        Self { node, surroundings, seed, powered: Vec::new(), parts: Vec::new() }
     }
 
     /// The node's name.
@@ -51,6 +53,16 @@ impl<'p> Site<'p> {
     #[must_use]
     pub fn stream(&self, label: &str) -> Stream {
         Stream::new(self.seed, &format!("hardware/{}/{label}", self.name()))
+    }
+
+    /// The named quantity of the physical world, which others may feel too; `None` if none is named.
+    ///
+    /// # Panics
+    /// If there is none of that name, which the kind's [`fit`](crate::Kind::fit) refuses:
+    /// [`Place::lacks_signal`](crate::registry::Place::lacks_signal).
+    #[must_use]
+    pub fn signal(&self, name: Option<&str>) -> Option<Signal> {
+        name.map(|name| self.surroundings.signal(name).expect("a kind's `fit` sees to its signals").clone())
     }
 
     /// Lets a piece of hardware know when the node's power goes and comes, and when its program ends.

@@ -42,9 +42,13 @@ address = "10.0.0.31/24"
 config = { broker = "10.0.0.3:1883", pulse_interval = "200ms", period = "1s" }
 battery = { capacity = "220 mAh", draw = { idle = "2 mA" }, resistance = "15 Ohm" }
 
+[node.logger]
+kind = "field-logger"
+address = "10.0.0.41/24"
+
 [network.lan]
 kind = "switch"
-members = ["hub", "thermostat-*", "router", "broker", "meter"]
+members = ["hub", "thermostat-*", "router", "broker", "meter", "logger"]
 profile = "home"
 
 [node.router]

@@ -34,6 +34,9 @@ pub struct Config {
     /// The name servers that it names; up to three.
     #[serde(default)]
     pub dns: Vec<Ipv4Addr>,
+    /// How long it takes to answer one message, one after the other.
+    #[serde(default)]
+    pub delay: Time,
     /// How it answers.
     #[serde(default)]
     pub answers: Answers,
@@ -133,6 +136,8 @@ async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
             Answers::Doubling => doubled(&mut server, &config, message, now),
         };
         if let Some(answer) = &answer {
+            // What it sends now leaves it when the work is done.
+            node.busy(config.delay.as_duration());
             match answer.kind {
                 Kind::Ack => node.count("leases.granted", 1),
                 Kind::Nak => node.count("leases.refused", 1),

@@ -24,6 +24,9 @@ use crate::units::Time;
 pub struct Config {
     /// What it knows: by name, an address, or another name that the first is an alias of.
     pub names: BTreeMap<String, String>,
+    /// What it knew before: where `answers` is "stale", it goes on saying this.
+    #[serde(default)]
+    pub former: BTreeMap<String, String>,
     /// For how long its answers hold; whole seconds.
     #[serde(default = "defaults::ttl")]
     pub ttl: Time,
@@ -42,6 +45,8 @@ pub enum Answers {
     /// As it should.
     #[default]
     Honest,
+    /// With what it knew before, where that is another thing.
+    Stale,
     /// Never.
     Silent,
     /// That it does not want to.
@@ -83,13 +88,17 @@ pub fn kind() -> TypedKind<Config> {
 
 fn check(config: &Config) -> Vec<ConfigProblem> {
     let mut problems = Vec::new();
-    for (name, target) in &config.names {
+    if config.answers == Answers::Stale && config.former.is_empty() {
+        let problem = ConfigProblem::at("answers", "stale answers are those of `former`, which is empty");
+        problems.push(problem.help("write former = { \"hub.lan\" = \"10.0.0.9\" }, for example"));
+    }
+    let former = config.former.iter().map(|entry| ("former", entry));
+    for (key, (name, target)) in config.names.iter().map(|entry| ("names", entry)).chain(former) {
         if Name::new(name).is_err() {
-            problems.push(ConfigProblem::at("names", format!("\"{name}\" is no host's name")).help(NAME_HELP));
+            problems.push(ConfigProblem::at(key, format!("\"{name}\" is no host's name")).help(NAME_HELP));
         }
         if target.parse::<IpAddr>().is_err() && Name::new(target).is_err() {
-            problems
-                .push(ConfigProblem::at("names", format!("\"{target}\" is no address, and no name")).help(NAME_HELP));
+            problems.push(ConfigProblem::at(key, format!("\"{target}\" is no address, and no name")).help(NAME_HELP));
         }
     }
     let seconds = config.ttl.as_duration().as_secs();
@@ -122,7 +131,11 @@ impl Known {
     fn of(config: &Config) -> Self {
         let read = |text: &str| Name::new(text).expect("names were checked");
         let target = |text: &str| text.parse().map_or_else(|_| Target::Alias(read(text)), Target::Address);
-        Self(config.names.iter().map(|(name, text)| (read(name), target(text))).collect())
+        let mut names = config.names.clone();
+        if config.answers == Answers::Stale {
+            names.extend(config.former.clone());
+        }
+        Self(names.iter().map(|(name, text)| (read(name), target(text))).collect())
     }
 
     /// What is known of a name: its own record, and those that its aliases lead to.
@@ -177,7 +190,7 @@ fn answer(node: &Node, config: &Config, known: &Known, bytes: &[u8], buffer: &mu
         Answers::Unknown => Rcode::NoSuchName,
         Answers::Failing => Rcode::ServerFailure,
         _ if records.is_empty() => Rcode::NoSuchName,
-        Answers::Honest | Answers::Forged | Answers::Truncated | Answers::Wrong => Rcode::NoError,
+        Answers::Honest | Answers::Stale | Answers::Forged | Answers::Truncated | Answers::Wrong => Rcode::NoError,
     };
     if records.is_empty() {
         node.count("questions.unknown", 1);

@@ -1,12 +1,14 @@
 //! A scenario to a plan. Every part is looked at, whatever is wrong with the others.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::battery::batteries;
 use super::demands::{Moments, demands};
 use super::packets::packets;
 use super::roster::Roster;
+use super::signals::signals;
 use super::storm::storms;
 use super::timeline::timeline;
 use super::wiring::{Wiring, wire};
@@ -16,12 +18,18 @@ use crate::registry::{Config, Kind, Place, Registry};
 use crate::schema::{self, ConfigProblem, Scenario};
 
 /// `None` if anything that a plan needs is missing, which then is among the problems.
-pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut Vec<Problem>) -> Option<Plan> {
+pub(super) fn build(
+    scenario: &Scenario<'_>,
+    registry: &Registry,
+    folder: &Path,
+    problems: &mut Vec<Problem>,
+) -> Option<Plan> {
+    let signals = signals(scenario, folder, problems);
     let roster = Roster::new(scenario, registry, problems);
     let configs = configs(&roster, problems);
     let batteries = batteries(&roster, problems);
     let wiring = wire(scenario, &roster, problems);
-    fit(&roster, &configs, &wiring, problems);
+    fit(scenario, &roster, &configs, &wiring, problems);
     let timeline = timeline(scenario, &roster, &wiring, problems);
     let moments = Moments {
         end_ns: scenario.duration.as_ref().map(|duration| duration.get_ref().as_nanos()),
@@ -58,6 +66,7 @@ pub(super) fn build(scenario: &Scenario<'_>, registry: &Registry, problems: &mut
         calm_ns: moments.calm_ns?,
         verdict: scenario.verdict,
         order: scenario.order,
+        signals,
         nodes: nodes?,
         networks: wiring.networks,
         links: wiring.links,
@@ -92,14 +101,21 @@ fn configs(roster: &Roster<'_, '_>, problems: &mut Vec<Problem>) -> Vec<Option<C
 }
 
 /// Whether configurations fit where their nodes stand. What is wrong with one of many is wrong with all of them.
-fn fit(roster: &Roster<'_, '_>, configs: &[Option<Config>], wiring: &Wiring, problems: &mut Vec<Problem>) {
+fn fit(
+    scenario: &Scenario<'_>,
+    roster: &Roster<'_, '_>,
+    configs: &[Option<Config>],
+    wiring: &Wiring,
+    problems: &mut Vec<Problem>,
+) {
+    let signals: Vec<&str> = scenario.signals.iter().map(|signal| signal.name.as_str()).collect();
     let mut told: Vec<*const schema::Node<'_>> = Vec::new();
     for ((member, config), interfaces) in roster.members.iter().zip(configs).zip(&wiring.interfaces) {
         let (Some(kind), Some(config), entry) = (&member.kind, config, member.entry) else { continue };
         if !wiring.complete || told.contains(&std::ptr::from_ref(entry)) {
             continue;
         }
-        let refused = kind.fit(config, &Place { interfaces });
+        let refused = kind.fit(config, &Place { interfaces, signals: &signals });
         if !refused.is_empty() {
             told.push(entry);
             problems.extend(refused.into_iter().map(|refused| misfit(kind, entry, refused)));

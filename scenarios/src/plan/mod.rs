@@ -13,12 +13,14 @@ mod packets;
 mod parts;
 mod radio;
 mod roster;
+mod signals;
 mod storm;
 mod timeline;
 mod vlan;
 mod wiring;
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnose::Problems;
@@ -27,6 +29,7 @@ use crate::registry::{Config, Kind, Registry};
 pub use crate::schema::impair::{self, Impair};
 pub use crate::schema::{Band, Chance, Cidr, Damage, Direction, NetworkKind, Verdict, What};
 use crate::swarm::{self, Choice, Setting};
+pub use signals::Signal;
 pub use storm::{Storm, Strike};
 use wavetank_sim::hw::battery::BatterySpec;
 use wavetank_sim::hw::{Ailment, Odds};
@@ -49,6 +52,8 @@ pub struct Plan {
     pub verdict: Verdict,
     /// In which order tasks run that are ready at the same instant.
     pub order: Order,
+    /// The physical world.
+    pub signals: Vec<Signal>,
     /// All nodes.
     pub nodes: Vec<Node>,
     /// All networks.
@@ -453,6 +458,20 @@ pub enum FaultKind {
         /// Which node.
         node: usize,
     },
+    /// The node's tasks are dropped.
+    DropTasks {
+        /// Which node.
+        node: usize,
+        /// In place of how many turns.
+        odds: Odds,
+    },
+    /// The node's operations are dropped, and begun anew.
+    Cancel {
+        /// Which node.
+        node: usize,
+        /// In place of how many turns.
+        odds: Odds,
+    },
     /// A part of the node's board is ailing.
     Part {
         /// Which node.
@@ -530,6 +549,8 @@ impl FaultKind {
             | Self::SpuriousPolls { node, .. }
             | Self::LateWakes { node, .. }
             | Self::Starve { node }
+            | Self::DropTasks { node, .. }
+            | Self::Cancel { node, .. }
             | Self::Part { node, .. }
             | Self::ArpPoison { node, .. }
             | Self::IpConflict { node, .. }
@@ -658,7 +679,8 @@ impl Demand {
 }
 
 impl Plan {
-    /// Makes a plan out of a scenario file's text; `name` is the file's name for messages.
+    /// Makes a plan out of a scenario file's text; `name` is the file's name, for messages and to find the files beside it
+    /// that it names.
     ///
     /// # Errors
     /// With everything that is wrong with the file, in its order.
@@ -707,7 +729,7 @@ impl Plan {
         // A text that could not be read at all has nothing to be planned.
         let readable = problems.is_empty() || scenario.name.is_some() || !scenario.nodes.is_empty();
         let plan = match readable {
-            true => build::build(&scenario, registry, &mut problems),
+            true => build::build(&scenario, registry, Path::new(name).parent().unwrap_or(Path::new("")), &mut problems),
             false => None,
         };
         match plan {

@@ -142,6 +142,8 @@ fn kinds(
                 let drift = fault.drift.as_ref().map(|drift| drift.get_ref().as_ppb());
                 drift.map(|ppb| FaultKind::ClockDrift { node, ppb }).into_iter().collect()
             }
+            schema::FaultKind::DropTasks => vec![FaultKind::DropTasks { node, odds: fault.told.odds() }],
+            schema::FaultKind::Cancel => vec![FaultKind::Cancel { node, odds: fault.told.odds() }],
             schema::FaultKind::SpuriousPolls => vec![FaultKind::SpuriousPolls { node, odds: fault.told.odds() }],
             schema::FaultKind::LateWakes => {
                 vec![FaultKind::LateWakes { node, odds: fault.told.odds(), by_ns: fault.told.extra_ns() }]
@@ -262,6 +264,8 @@ impl FaultKind {
             Self::SpuriousPolls { .. } => Kind::SpuriousPolls,
             Self::LateWakes { .. } => Kind::LateWakes,
             Self::Starve { .. } => Kind::Starve,
+            Self::DropTasks { .. } => Kind::DropTasks,
+            Self::Cancel { .. } => Kind::Cancel,
             Self::Part { ailment, .. } => Kind::of(*ailment),
             Self::Loop { .. } => Kind::Loop,
             Self::ArpPoison { .. } => Kind::ArpPoison,
@@ -332,6 +336,8 @@ impl Fault {
                 (Kind::LateWakes, node(at), extra + &schema::odds_told(odds))
             }
             FaultKind::Starve { node: at } => (Kind::Starve, node(at), none()),
+            FaultKind::DropTasks { node: at, odds } => (Kind::DropTasks, node(at), schema::odds_told(odds)),
+            FaultKind::Cancel { node: at, odds } => (Kind::Cancel, node(at), schema::odds_told(odds)),
             FaultKind::Part { node: at, part, ailment } => {
                 let part = plan.nodes[at].kind.parts()[part].name;
                 (Kind::of(ailment), node(at), format!("part = \"{part}\"\n") + &schema::told(&ailment))
@@ -451,6 +457,8 @@ fn aimed(kind: schema::FaultKind, index: usize, roster: &Roster<'_, '_>) -> Vec<
         schema::FaultKind::Hang => FaultKind::Hang { node: index },
         schema::FaultKind::SpuriousPolls => FaultKind::SpuriousPolls { node: index, odds: Odds::Always },
         schema::FaultKind::Starve => FaultKind::Starve { node: index },
+        schema::FaultKind::DropTasks => FaultKind::DropTasks { node: index, odds: Odds::Always },
+        schema::FaultKind::Cancel => FaultKind::Cancel { node: index, odds: Odds::Always },
         _ if kind.shape().target == Target::Node => FaultKind::Pause { node: index },
         _ => FaultKind::CutLink { link: index },
     };

@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::scenario::FaultKind;
 use super::text::Text;
 use crate::diagnose::{Code, Problem};
-use crate::units::{Probability, Size, Time};
+use crate::units::{Drift, Probability, Size, Time};
 
 /// What sort of part of a board something is, which says what can ail it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,16 @@ pub enum PartSort {
     Chip,
     /// What a sensor feels of a quantity.
     Sense,
+    /// An SPI bus.
+    Spi,
+    /// A chip on an SPI bus.
+    SpiChip,
+    /// A serial line.
+    Uart,
+    /// An input of a converter.
+    Adc,
+    /// An input pin.
+    Pin,
 }
 
 impl PartSort {
@@ -41,6 +51,11 @@ impl PartSort {
             Self::I2c => "I2C bus",
             Self::Chip => "chip",
             Self::Sense => "sense",
+            Self::Spi => "SPI bus",
+            Self::SpiChip => "SPI chip",
+            Self::Uart => "serial line",
+            Self::Adc => "converter",
+            Self::Pin => "pin",
         }
     }
 }
@@ -103,6 +118,19 @@ pub(super) const LEAST: Field =
 pub(super) const MOST: Field =
     optional("most", Shape::Number, "What a sensor tells at most, in its quantity's unit.", "most = 40.0");
 
+pub(super) const LEVEL: Field = optional(
+    "level",
+    Shape::Word(&[("low", "Low."), ("high", "High.")]),
+    "The level at which a line stays.",
+    "level = \"high\"",
+);
+pub(super) const STEPS: Field = optional(
+    "steps",
+    Shape::Integer { min: 1, max: 16_777_215 },
+    "By how many of its steps a converter is off at most, either way.",
+    "steps = 40",
+);
+
 /// What a file says of an ailment.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
@@ -121,6 +149,9 @@ pub struct Told {
     value_micro: Option<i64>,
     least_micro: Option<i64>,
     most_micro: Option<i64>,
+    is_high: Option<bool>,
+    steps: Option<u32>,
+    drift: Option<Drift>,
 }
 
 impl Told {
@@ -156,7 +187,15 @@ impl Told {
             value_micro: reader.micro("value"),
             least_micro: reader.micro("least"),
             most_micro: reader.micro("most"),
+            is_high: reader.word("level").map(|word| word == 1),
+            steps: small("steps"),
+            drift: None,
         }
+    }
+
+    /// By how much a clock runs too fast.
+    pub(super) fn drifting(self, drift: Option<Drift>) -> Self {
+        Self { drift, ..self }
     }
 
     /// How much longer, or later.
@@ -269,7 +308,66 @@ static ROWS: &[Row] = &[
         one_of: &[],
         make: |told| Ailment::I2cBitError { odds: told.odds() },
     },
-    Row { name: "sensor-gone", sorts: &[PartSort::Chip], one_of: &[], make: |_| Ailment::SensorGone },
+    Row {
+        name: "spi-bit-error",
+        sorts: &[PartSort::Spi, PartSort::SpiChip],
+        one_of: &[],
+        make: |told| Ailment::SpiBitError { odds: told.odds() },
+    },
+    Row {
+        name: "spi-stuck",
+        sorts: &[PartSort::Spi],
+        one_of: &[],
+        make: |told| Ailment::SpiStuck { high: told.is_high.unwrap_or(false) },
+    },
+    Row {
+        name: "uart-framing",
+        sorts: &[PartSort::Uart],
+        one_of: &[],
+        make: |told| Ailment::UartFraming { odds: told.odds() },
+    },
+    Row {
+        name: "uart-noise",
+        sorts: &[PartSort::Uart],
+        one_of: &[],
+        make: |told| Ailment::UartNoise { odds: told.odds() },
+    },
+    Row {
+        name: "uart-overrun",
+        sorts: &[PartSort::Uart],
+        one_of: &[],
+        make: |told| Ailment::UartOverrun { odds: told.odds() },
+    },
+    Row {
+        name: "uart-baud",
+        sorts: &[PartSort::Uart],
+        one_of: &[],
+        make: |told| Ailment::UartBaud { drift_ppb: told.drift.map_or(0, Drift::as_ppb) },
+    },
+    Row {
+        name: "adc-noise",
+        sorts: &[PartSort::Adc],
+        one_of: &[],
+        make: |told| Ailment::AdcNoise { steps: told.steps.unwrap_or(1) },
+    },
+    Row {
+        name: "adc-reference",
+        sorts: &[PartSort::Adc],
+        one_of: &[],
+        make: |told| Ailment::AdcReference { micro_per_hour: told.value_micro.unwrap_or(0) },
+    },
+    Row {
+        name: "pin-stuck",
+        sorts: &[PartSort::Pin],
+        one_of: &[],
+        make: |told| Ailment::PinStuck { high: told.is_high.unwrap_or(false) },
+    },
+    Row {
+        name: "sensor-gone",
+        sorts: &[PartSort::Chip, PartSort::SpiChip],
+        one_of: &[],
+        make: |_| Ailment::SensorGone,
+    },
     Row { name: "sensor-stuck", sorts: &[PartSort::Sense], one_of: &[], make: |_| Ailment::SensorStuck },
     Row {
         name: "sensor-drift",
@@ -395,8 +493,21 @@ pub(crate) fn told(ailment: &Ailment) -> String {
         Ailment::I2cArbitration { odds: told }
         | Ailment::I2cNack { odds: told }
         | Ailment::I2cBitError { odds: told }
+        | Ailment::SpiBitError { odds: told }
+        | Ailment::UartFraming { odds: told }
+        | Ailment::UartNoise { odds: told }
+        | Ailment::UartOverrun { odds: told }
         | Ailment::FlashReadDisturb { odds: told } => odds = Some(told),
-        Ailment::SensorDrift { micro_per_hour: micro }
+        Ailment::SpiStuck { high } | Ailment::PinStuck { high } => {
+            key("level", &if high { "\"high\"" } else { "\"low\"" });
+        }
+        Ailment::UartBaud { drift_ppb } => {
+            let (sign, size) = (if drift_ppb < 0 { "-" } else { "" }, drift_ppb.unsigned_abs());
+            key("drift_ppm", &format_args!("{sign}{}.{:03}", size / 1_000, size % 1_000));
+        }
+        Ailment::AdcNoise { steps } => key("steps", &steps),
+        Ailment::AdcReference { micro_per_hour: micro }
+        | Ailment::SensorDrift { micro_per_hour: micro }
         | Ailment::SensorLie { micro }
         | Ailment::SensorNoise { micro } => key("value", &number(micro)),
         Ailment::SensorClip { least_micro, most_micro } => {

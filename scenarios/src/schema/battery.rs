@@ -108,6 +108,9 @@ static RADIO: Table = Table {
     ],
 };
 
+/// Voltages by the share of the capacity that is left, as a file lists them.
+pub type VoltageByCharge = Vec<(Spanned<Probability>, Spanned<Voltage>)>;
+
 /// What a file says of a battery.
 #[derive(Clone, Debug)]
 pub struct Battery {
@@ -118,7 +121,7 @@ pub struct Battery {
     /// What is there at the start.
     pub charge: Option<Spanned<Probability>>,
     /// Its voltage by the charge that is left, as the file lists it; `Err` if something of it could not be read.
-    pub curve: Result<Vec<(Spanned<Probability>, Spanned<Voltage>)>, ()>,
+    pub curve: Result<VoltageByCharge, ()>,
     /// Its resistance.
     pub resistance: Option<Spanned<Resistance>>,
     /// Where the node loses its power.

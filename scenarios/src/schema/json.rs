@@ -139,6 +139,11 @@ fn value(shape: Shape, registry: &Registry) -> Value {
         Shape::Resistance => unit::<Resistance>(),
         Shape::Currents => json!({ "type": "object", "additionalProperties": unit::<Current>() }),
         Shape::VoltageByCharge => json!({ "type": "object", "additionalProperties": unit::<Voltage>() }),
+        Shape::Points => json!({
+            "type": "array",
+            "items": { "type": "array", "items": { "anyOf": [unit::<Time>(), { "type": "number" }] }, "minItems": 2 },
+            "minItems": 1,
+        }),
         Shape::Drift => json!({ "type": "number", "minimum": -100_000, "maximum": 100_000 }),
         Shape::Number => json!({ "type": "number" }),
         Shape::Moment => json!({ "anyOf": [{ "const": "calm" }, unit::<Time>()] }),

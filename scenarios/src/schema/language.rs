@@ -1,10 +1,11 @@
 //! Every key of the language: its shape, whether it must be there, what it means, an example.
 
 use super::ailments::{
-    BITS, COUNT, ERASES, EXTRA, FACTOR, FREE, LEAST, MOST, NTH, OFF, OPERATION, PART, PROBABILITY, VALUE,
+    BITS, COUNT, ERASES, EXTRA, FACTOR, FREE, LEAST, LEVEL, MOST, NTH, OFF, OPERATION, PART, PROBABILITY, STEPS, VALUE,
 };
 use super::battery::{BATTERY, CURRENT};
 use super::sea::{CORRUPT, DELAY, DUPLICATE, LOSSES, MTU, OVERHEAD, QUEUES, REORDER};
+use super::signal::SIGNAL;
 
 /// The version of the language that this crate reads.
 pub const VERSION: u32 = 1;
@@ -32,6 +33,8 @@ pub(crate) enum Shape {
     Currents,
     /// A table of voltages by charge.
     VoltageByCharge,
+    /// A list of times and numbers.
+    Points,
     /// A number of some unit, to six decimals.
     Number,
     /// One of these words.
@@ -144,6 +147,7 @@ pub(crate) static SCENARIO: Table = Table {
             "scheduler = { order = \"seeded\" }",
         ),
         optional("profile", Shape::Map(&PROFILE), "Link profiles by name.", "[profile.home]"),
+        SIGNAL,
         required("node", Shape::Map(&NODE), "Nodes by name.", "[node.hub]"),
         optional("network", Shape::Map(&NETWORK), "Networks by name.", "[network.lan]"),
         optional("fault", Shape::List(&FAULT), "What goes wrong, and when.", "[[fault]]"),
@@ -572,6 +576,8 @@ pub(crate) static FAULT: Table = Table {
         LEAST,
         MOST,
         CURRENT,
+        LEVEL,
+        STEPS,
         optional(
             "every",
             Shape::Time,

@@ -24,13 +24,14 @@ mod read;
 mod reader;
 mod scenario;
 mod sea;
+mod signal;
 mod storm;
 mod text;
 
 pub use address::Cidr;
 pub use ailments::{AilmentKind, PartSort, Told};
 pub(crate) use ailments::{odds_told, told};
-pub use battery::{Battery, Radio};
+pub use battery::{Battery, Radio, VoltageByCharge};
 pub use config::{ConfigProblem, ConfigText};
 pub use json::json_schema;
 pub use language::{FAULTS, FaultShape, Lasting, Target, VERSION};
@@ -41,5 +42,6 @@ pub use scenario::{
     Address, Chance, Damage, Demand, Direction, Expectation, Fault, FaultKind, FlowDemand, LinkProfile, Moment,
     Network, NetworkKind, Node, Override, Packet, Profile, Scenario, Storm, Verdict, What,
 };
+pub use signal::{Curve, Signal};
 pub use text::Text;
 pub use toml::Spanned;

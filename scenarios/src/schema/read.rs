@@ -79,6 +79,7 @@ fn scenario<'i>(root: &Reader<'_, 'i>) -> Scenario<'i> {
             _ => Order::Fifo,
         },
         profiles: profiles(root),
+        signals: super::signal::signals(root),
         nodes: nodes(root),
         networks: networks(root),
         faults: faults(root),
@@ -289,6 +290,7 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
         let problem = Problem::new(Code::KeyConflict, times, "`times` needs `every`", "how far apart?");
         reader.sink().push(problem.help("add, for example: every = \"10s\""));
     }
+    let drift = reader.drift("drift_ppm");
     Fault {
         span,
         at: reader.time("at"),
@@ -301,7 +303,7 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
         mtu: reader.size("mtu").and_then(|size| u32::try_from(size.get_ref().as_bytes()).ok()),
         poll: reader.time("poll"),
         by: reader.signed_time("by"),
-        drift: reader.drift("drift_ppm"),
+        drift: drift.clone(),
         current: reader
             .current("current")
             .filter(|current| {
@@ -317,7 +319,7 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
         every,
         times: reader.integer("times"),
         jitter: reader.time("jitter"),
-        told: Told::read(reader, kind),
+        told: Told::read(reader, kind).drifting(drift.map(Spanned::into_inner)),
     }
 }
 

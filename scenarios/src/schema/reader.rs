@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::address::Cidr;
+use super::battery::VoltageByCharge;
 use super::language::{Field, Shape, Table};
 use super::scenario::Moment;
 use super::text::Text;
@@ -213,7 +214,7 @@ impl<'r, 'i> Reader<'r, 'i> {
     }
 
     /// Voltages by charge; none if nothing is said.
-    pub(super) fn voltages_by_charge(&self, key: &str) -> Result<Vec<(Spanned<Probability>, Spanned<Voltage>)>, ()> {
+    pub(super) fn voltages_by_charge(&self, key: &str) -> Result<VoltageByCharge, ()> {
         if !self.has(key) {
             return Ok(Vec::new());
         }
@@ -230,6 +231,29 @@ impl<'r, 'i> Reader<'r, 'i> {
         });
         // All of them are looked at before it is known whether one is missing.
         let read: Vec<Result<_, ()>> = read.collect();
+        read.into_iter().collect()
+    }
+
+    /// Times and numbers, in millionths, in pairs.
+    pub(super) fn points(&self, key: &str) -> Option<Vec<(Time, i64)>> {
+        let (field, value) = self.entry(key)?;
+        let items = self.filled_list((field, value), "a list of points")?;
+        let read = items.iter().map(|item| {
+            let DeValue::Array(pair) = item.get_ref() else {
+                return self.refuse_type((field, item), "a list of points");
+            };
+            let [at, number] = &pair[..] else {
+                let what = format!("a point of `{key}` is a time and a number");
+                let problem = Problem::new(Code::WrongType, item.span(), what, "this is not two things");
+                self.sink().push(problem.help(format!("for example: {}", field.example)));
+                return None;
+            };
+            let time = self.quantity_of((field, at), "a time with its unit", Time::parse);
+            let number = self.micro_of((field, number));
+            Some((time?.into_inner(), number?))
+        });
+        // All of them are looked at before it is known whether one is missing.
+        let read: Vec<Option<(Time, i64)>> = read.collect();
         read.into_iter().collect()
     }
 
@@ -280,7 +304,10 @@ impl<'r, 'i> Reader<'r, 'i> {
 
     /// A number in millionths.
     pub(super) fn micro(&self, key: &str) -> Option<i64> {
-        let entry = self.entry(key)?;
+        self.micro_of(self.entry(key)?)
+    }
+
+    fn micro_of(&self, entry: Entry<'_, '_>) -> Option<i64> {
         let text = match entry.1.get_ref() {
             DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
             DeValue::Float(number) => number.as_str(),

@@ -14,6 +14,7 @@ use super::config::ConfigText;
 use super::impair::Impair;
 use super::language::{FAULTS, FaultShape};
 use super::radio::{Air, Move, Position};
+use super::signal::Signal;
 use super::text::Text;
 use crate::diagnose::Span;
 use crate::units::{Current, Drift, Probability, Rate, SignedTime, Size, Time};
@@ -37,6 +38,8 @@ pub struct Scenario<'i> {
     pub order: Order,
     /// Link profiles.
     pub profiles: Vec<Profile>,
+    /// Quantities of the physical world.
+    pub signals: Vec<Signal>,
     /// Nodes, each standing for one or several.
     pub nodes: Vec<Node<'i>>,
     /// Networks.
@@ -448,6 +451,10 @@ pub enum FaultKind {
     LateWakes,
     /// One of the node's tasks gets no turn.
     Starve,
+    /// The node's tasks are dropped.
+    DropTasks,
+    /// The node's operations are dropped, and begun anew.
+    Cancel,
     /// A part of the node's board is ailing.
     Part(AilmentKind),
     /// A cable makes a switch flood itself.
@@ -491,6 +498,8 @@ impl FaultKind {
             Self::SpuriousPolls => "spurious-polls",
             Self::LateWakes => "late-wakes",
             Self::Starve => "starve",
+            Self::DropTasks => "drop-tasks",
+            Self::Cancel => "cancel",
             Self::Part(kind) => kind.name(),
             Self::Loop => "loop",
             Self::ArpPoison => "arp-poison",
@@ -532,6 +541,8 @@ impl FaultKind {
             "spurious-polls" => Some(Self::SpuriousPolls),
             "late-wakes" => Some(Self::LateWakes),
             "starve" => Some(Self::Starve),
+            "drop-tasks" => Some(Self::DropTasks),
+            "cancel" => Some(Self::Cancel),
             other => AilmentKind::named(other).map(Self::Part),
         }
     }

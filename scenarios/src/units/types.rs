@@ -415,6 +415,11 @@ pub(crate) fn micro(text: &str) -> Result<i64, Malformed> {
     decimal(text, 1_000_000, &NUMBER)
 }
 
+/// Reads a number of seconds as it is spelled, in nanoseconds: `12.5`.
+pub(crate) fn nanos(text: &str) -> Result<i64, Malformed> {
+    decimal(text, 1_000_000_000, &NUMBER)
+}
+
 /// A number as TOML spells it, times `factor`, exactly.
 fn decimal(text: &str, factor: i64, dimension: &Dimension) -> Result<i64, Malformed> {
     let plain = text.replace('_', "");

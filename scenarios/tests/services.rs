@@ -1,0 +1,77 @@
+//! Services of the network that are slow, or say what is no longer so.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{registry, rendered};
+use wavetank_scenarios::plan::Plan;
+use wavetank_scenarios::run::{Record, run};
+use wavetank_sim::world::Snapshot;
+
+/// A thermostat that asks for its address, and for the hub's by name.
+const HOUSE: &str = r#"
+version = 1
+name = "a house that asks"
+duration = "40s"
+
+[node.hub]
+kind = "telemetry-hub"
+address = "10.0.0.2/24"
+
+[node.dhcp]
+kind = "dhcp-server"
+address = "10.0.0.3/24"
+config = { first = "10.0.0.100", count = 4, dns = ["10.0.0.4"], delay = "DELAY" }
+
+[node.dns]
+kind = "dns-server"
+address = "10.0.0.4/24"
+config = { names = { "hub.lan" = "10.0.0.2" }, former = { "hub.lan" = "10.0.0.77" }, answers = "ANSWERS" }
+
+[node.thermostat]
+kind = "thermostat"
+address = "dhcp"
+config = { hub = "hub.lan:8080", backoff_cap = "3s", connect_timeout = "2s" }
+
+[network.lan]
+kind = "switch"
+members = ["*"]
+
+[[expect]]
+name = "it has an address within three seconds"
+eventually = 'metric("thermostat", "lease") == 1'
+within = "3s"
+"#;
+
+fn ran(delay: &str, answers: &str) -> Snapshot {
+    let text = HOUSE.replace("DELAY", delay).replace("ANSWERS", answers);
+    let plan = Plan::read("test.toml", &text, &registry()).unwrap_or_else(|problems| panic!("{}", rendered(&problems)));
+    run(&Arc::new(plan), 3, Record::Off, None).expect("runs").snapshot
+}
+
+fn metric(snapshot: &Snapshot, name: &str) -> i64 {
+    snapshot.metrics.iter().find(|metric| metric.name == name).map_or(0, |metric| metric.value)
+}
+
+fn held(snapshot: &Snapshot) -> bool {
+    snapshot.expectations[0].verdict == wavetank_sim::check::Verdict::Held
+}
+
+#[test]
+fn a_dhcp_server_can_take_its_time() {
+    let (quick, slow) = (ran("0s", "honest"), ran("1700ms", "honest"));
+    assert!(held(&quick) && !held(&slow));
+    assert!(metric(&quick, "readings.stored") > 30 && metric(&slow, "readings.stored") > 20);
+    assert_eq!(metric(&slow, "lease"), 1, "late is not never");
+}
+
+#[test]
+fn a_name_server_can_say_what_was() {
+    let stale = ran("0s", "stale");
+    assert_eq!(metric(&stale, "readings.stored"), 0, "nobody is where the hub was");
+    assert!(metric(&stale, "connects.failed") > 3 && metric(&stale, "questions") > 0);
+    let text = HOUSE.replace("DELAY", "0s").replace("former = { \"hub.lan\" = \"10.0.0.77\" }, ", "");
+    let problems = Plan::read("test.toml", &text.replace("ANSWERS", "stale"), &registry()).expect_err("refused");
+    assert!(rendered(&problems).contains("stale answers are those of `former`, which is empty"));
+}
