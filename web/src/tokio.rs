@@ -19,7 +19,7 @@
 //!
 //! An app lives on one thread. More cores are more threads, each with an app, a runtime and a listener of its own at the
 //! same address: [`serve_per_core`]. Several addresses, Unix sockets among them, are [`Listeners`](crate::Listeners), and sockets
-//! that systemd has opened are [`inherited`].
+//! that systemd has opened are [`inherited()`].
 
 mod cores;
 #[cfg(unix)]
