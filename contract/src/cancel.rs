@@ -32,7 +32,7 @@ where
             match drive(operation(&mut subject), script, &mut stir, drop_at, &mut waits) {
                 Ended::Output(output) => outputs.push(output),
                 Ended::Dropped => drop_at = None,
-                Ended::NeverWoken => return (None, waits),
+                Ended::NeverWoken | Ended::Endless => return (None, waits),
             }
         }
         (Some(outputs), waits)
@@ -52,8 +52,11 @@ where
             if outputs.as_ref() == Some(&expected) {
                 continue;
             }
-            let got = outputs.map_or_else(|| "nothing: it waits for ever".to_owned(), |outputs| format!("{outputs:?}"));
-            let law = Law::NotCancelSafe { expected: format!("{expected:?}"), got };
+            let got = outputs.map_or_else(
+                || "nothing: it waits or goes round for ever".to_owned(),
+                |outputs| format!("{outputs:?}"),
+            );
+            let law = Law::NotCancelSafe { expected: format!("{expected:?}"), got, wait: drop_at };
             // Looking where it waits is slow, so it is done once more.
             let again = Script::new(number);
             again.look();

@@ -12,6 +12,9 @@ pub(crate) const SCHEDULES: u64 = 200;
 /// A future is polled spuriously once in so many times.
 const SPURIOUS_ONE_IN: u64 = 3;
 
+/// How many polls are the end of a future's.
+const POLLS_MAX: u64 = 100_000;
+
 /// How a future ended.
 pub(crate) enum Ended<T> {
     /// It came to something.
@@ -20,6 +23,8 @@ pub(crate) enum Ended<T> {
     Dropped,
     /// It waits for what never comes.
     NeverWoken,
+    /// It is woken and polled, again and again.
+    Endless,
 }
 
 /// Polls `future` to its end, or drops it when it waits for the time that `drop_at` says, counted in `waits` over several.
@@ -30,7 +35,7 @@ pub(crate) fn drive<T>(
     drop_at: Option<u64>,
     waits: &mut u64,
 ) -> Ended<T> {
-    let mut left_behind = Vec::new();
+    let (mut left_behind, mut polls) = (Vec::new(), 0);
     let ended = {
         let mut future = pin!(future);
         loop {
@@ -38,6 +43,10 @@ pub(crate) fn drive<T>(
             let watch = Watch::default();
             let waker = watch.waker();
             left_behind.push(waker.clone());
+            polls += 1;
+            if polls > POLLS_MAX {
+                break Ended::Endless;
+            }
             script.note(Step::Poll);
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                 break Ended::Output(output);
@@ -88,7 +97,11 @@ where
         let (future, mut stir) = make(&script);
         let broken = |law| Broken { law, schedule: number, steps: script.steps(), awaits: Vec::new() };
         let ended = drive(future, &script, &mut stir, None, &mut 0);
-        let Ended::Output(output) = ended else { return Err(broken(Law::NeverWoken)) };
+        let output = match ended {
+            Ended::Output(output) => output,
+            Ended::Endless => return Err(broken(Law::Endless)),
+            Ended::NeverWoken | Ended::Dropped => return Err(broken(Law::NeverWoken)),
+        };
         match &expected {
             None => expected = Some(output),
             Some(expected) if *expected != output => {

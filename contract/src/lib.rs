@@ -8,7 +8,10 @@
 //!   it comes to;
 //! - [`cancellation`] drops an operation at each await in turn and begins it anew, and says at which of them something was
 //!   lost, with the place in the code;
-//! - [`Stream`] is a byte stream for both that takes and gives a few bytes at a time, or none for now: futures' traits and
+//! - [`reads`] and [`writes`] ask a reader or writer with other room each time, and compare the bytes;
+//! - [`executor`] has an executor run tasks that wake themselves and each other, and sees whether each is polled when it
+//!   must be and no more after its end;
+//! - [`Stream`] is a byte stream for all of these that takes and gives a few bytes at a time, or none for now: futures' traits and
 //!   embedded-io-async's.
 //!
 //! It knows no executor and no tank: whatever makes the world around a future go on is a closure of the caller's.
@@ -26,14 +29,18 @@
 //! assert_eq!(kept, Ok(Ok(7)));
 //! ```
 
+mod bytes;
 mod cancel;
 mod drive;
+mod executor;
 mod script;
 mod stream;
 mod watch;
 
+pub use bytes::{reads, writes};
 pub use cancel::cancellation;
 pub use drive::polls;
+pub use executor::{Task, executor};
 pub use script::{Script, Step};
 pub use stream::Stream;
 
@@ -49,7 +56,8 @@ pub struct Broken {
     pub schedule: u64,
     /// What happened, in its order.
     pub steps: Vec<Step>,
-    /// Where it was waiting when it was dropped, if it was: files and lines, the innermost first.
+    /// Where it was waiting when it was dropped, if it was: files and lines, the innermost first. Known of what waits for a
+    /// [`Stream`], and of what [`Script::here`] was told.
     pub awaits: Vec<String>,
 }
 
@@ -58,6 +66,8 @@ pub struct Broken {
 pub enum Law {
     /// It waits, all around it has happened, and the waker of its last poll was never woken.
     NeverWoken,
+    /// It is woken each time that it waits, and still does not end.
+    Endless,
     /// It came to something else than without any disturbance.
     Differs {
         /// What it came to without.
@@ -71,6 +81,23 @@ pub enum Law {
         expected: String,
         /// What they came to.
         got: String,
+        /// Which of the schedule's awaits it was, counted from 1.
+        wait: u64,
+    },
+    /// An executor has a task that was woken and does not poll it.
+    Forgotten {
+        /// Its number.
+        task: usize,
+    },
+    /// An executor polled a task that had ended.
+    PolledAfterEnd {
+        /// Its number.
+        task: usize,
+    },
+    /// An executor has nothing to do any more, and has not dropped a task that has ended.
+    Kept {
+        /// Its number.
+        task: usize,
     },
 }
 
@@ -78,10 +105,14 @@ impl Broken {
     fn told(&self) -> String {
         let mut told = match &self.law {
             Law::NeverWoken => "it waits, and the waker of its last poll was never woken".to_owned(),
+            Law::Endless => "it is woken and polled, again and again, and does not end".to_owned(),
             Law::Differs { expected, got } => format!("it comes to {got}, and undisturbed to {expected}"),
-            Law::NotCancelSafe { expected, got } => {
-                format!("not cancel-safe: dropped and begun anew it comes to {got}, else to {expected}")
-            }
+            Law::NotCancelSafe { expected, got, wait } => format!(
+                "not cancel-safe: dropped at its await number {wait} and begun anew it comes to {got}, else to {expected}"
+            ),
+            Law::Forgotten { task } => format!("task {task} was woken, and is not polled again"),
+            Law::PolledAfterEnd { task } => format!("task {task} was polled after its end"),
+            Law::Kept { task } => format!("task {task} has ended, and is not dropped"),
         };
         if let Some(innermost) = self.awaits.first() {
             write!(told, "\n  it waited at {innermost}").expect("a string takes all");
@@ -113,6 +144,9 @@ impl fmt::Display for Step {
             Self::Read(bytes) => write!(f, "read-{bytes}"),
             Self::Written(bytes) => write!(f, "written-{bytes}"),
             Self::NotNow => f.write_str("not-now"),
+            Self::TaskPolled(task) => write!(f, "poll-{task}"),
+            Self::TaskWoken(task) => write!(f, "wake-{task}"),
+            Self::TaskEnded(task) => write!(f, "end-{task}"),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! A schedule: what is drawn, and what came of it.
 
 use std::backtrace::Backtrace;
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::future::poll_fn;
+use std::panic::Location;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 /// Something that a schedule did.
@@ -22,11 +24,17 @@ pub enum Step {
     Written(usize),
     /// A stream is not ready.
     NotNow,
+    /// An executor polls the task of this number.
+    TaskPolled(usize),
+    /// The waker of the task of this number is woken.
+    TaskWoken(usize),
+    /// The task of this number has ended.
+    TaskEnded(usize),
 }
 
 /// A schedule, as it is drawn from its number; a handle to it. Schedule 0 disturbs nothing.
 #[derive(Clone, Debug)]
-pub struct Script(Rc<RefCell<Inner>>);
+pub struct Script(Arc<Mutex<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
@@ -41,30 +49,29 @@ struct Inner {
 
 impl Script {
     pub(crate) fn new(number: u64) -> Self {
-        Self(Rc::new(RefCell::new(Inner {
-            number,
-            state: number,
-            steps: Vec::new(),
-            waiting: Vec::new(),
-            place: None,
-        })))
+        Self(Arc::new(Mutex::new(Inner { number, state: number, steps: Vec::new(), waiting: Vec::new(), place: None })))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // What a panic left behind is whole: nothing of it is half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn number(&self) -> u64 {
-        self.0.borrow().number
+        self.inner().number
     }
 
     pub(crate) fn steps(&self) -> Vec<Step> {
-        self.0.borrow().steps.clone()
+        self.inner().steps.clone()
     }
 
     pub(crate) fn note(&self, step: Step) {
-        self.0.borrow_mut().steps.push(step);
+        self.inner().steps.push(step);
     }
 
     /// A number below `bound`; the greatest there is in schedule 0.
     pub fn below(&self, bound: u64) -> u64 {
-        let inner = &mut *self.0.borrow_mut();
+        let inner = &mut *self.inner();
         if inner.number == 0 {
             return bound.saturating_sub(1);
         }
@@ -81,30 +88,53 @@ impl Script {
         self.below(one_in.max(2)) == 0
     }
 
+    /// The same future, and where it is awaited is told if dropping it there loses something. Waiting for a
+    /// [`Stream`](crate::Stream) is told without.
+    #[track_caller]
+    pub fn here<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        let (script, place) = (self.clone(), Location::caller());
+        async move {
+            let mut future = pin!(future);
+            poll_fn(|cx| {
+                let polled = future.as_mut().poll(cx);
+                if polled.is_pending() {
+                    script.waits_at(|| vec![format!("{}:{}", place.file(), place.line())]);
+                }
+                polled
+            })
+            .await
+        }
+    }
+
     /// From now on it is noted where a stream is waited for.
     pub(crate) fn look(&self) {
-        self.0.borrow_mut().place = Some(Vec::new());
+        self.inner().place = Some(Vec::new());
     }
 
     /// Where a stream was last waited for: files and lines, the innermost first.
     pub(crate) fn place(&self) -> Vec<String> {
-        self.0.borrow().place.clone().unwrap_or_default()
+        self.inner().place.clone().unwrap_or_default()
     }
 
     /// `waker` waits for a stream.
     pub(crate) fn wait(&self, waker: &Waker) {
-        let inner = &mut *self.0.borrow_mut();
-        inner.waiting.push(waker.clone());
+        self.inner().waiting.push(waker.clone());
+        self.waits_at(|| callers(&Backtrace::force_capture()));
+    }
+
+    /// Notes where it waits, if somebody wants to know.
+    fn waits_at(&self, at: impl FnOnce() -> Vec<String>) {
+        let inner = &mut *self.inner();
         if let Some(place) = &mut inner.place
             && !inner.steps.contains(&Step::Drop)
         {
-            *place = callers(&Backtrace::force_capture());
+            *place = at();
         }
     }
 
     /// Lets streams that were not ready be so again. Whether any was waited for.
     pub(crate) fn stir(&self) -> bool {
-        let waiting = std::mem::take(&mut self.0.borrow_mut().waiting);
+        let waiting = std::mem::take(&mut self.inner().waiting);
         let any = !waiting.is_empty();
         waiting.into_iter().for_each(Waker::wake);
         any

@@ -1,10 +1,9 @@
 //! A byte stream that takes and gives a few bytes at a time, or none for now.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
@@ -20,7 +19,7 @@ const NOT_NOW_ONE_IN: u64 = 3;
 #[derive(Clone, Debug)]
 pub struct Stream {
     script: Script,
-    inner: Rc<RefCell<Inner>>,
+    inner: Arc<Mutex<Inner>>,
 }
 
 #[derive(Debug, Default)]
@@ -28,8 +27,20 @@ struct Inner {
     incoming: VecDeque<u8>,
     written: Vec<u8>,
     closed: bool,
-    /// Whether it was not ready the last time: it is not so for ever.
-    was_not_ready: bool,
+    /// Whether it was not ready the last time, for each of what is asked of it: it is not so for ever, whatever else is
+    /// asked in between.
+    was_not_ready: [bool; 4],
+    /// Whether something was written since it was flushed.
+    is_unflushed: bool,
+}
+
+/// What is asked of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Read,
+    Write,
+    Flush,
+    Close,
 }
 
 impl Stream {
@@ -37,28 +48,34 @@ impl Stream {
     #[must_use]
     pub fn new(script: &Script, incoming: &[u8]) -> Self {
         let inner = Inner { incoming: incoming.iter().copied().collect(), ..Inner::default() };
-        Self { script: script.clone(), inner: Rc::new(RefCell::new(inner)) }
+        Self { script: script.clone(), inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // What a panic left behind is whole: nothing of it is half done.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was written so far.
     #[must_use]
     pub fn written(&self) -> Vec<u8> {
-        self.inner.borrow().written.clone()
+        self.inner().written.clone()
     }
 
     /// Whether its writing side was closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.inner.borrow().closed
+        self.inner().closed
     }
 
-    fn poll_ready(&self, cx: &Context<'_>) -> Poll<()> {
-        let inner = &mut *self.inner.borrow_mut();
+    fn poll_ready(&self, asked: Asked, cx: &Context<'_>) -> Poll<()> {
+        let inner = &mut *self.inner();
+        let was_not_ready = &mut inner.was_not_ready[asked as usize];
         let not_now = match self.script.number() {
-            0 => !inner.was_not_ready,
+            0 => !*was_not_ready,
             _ => self.script.happens(NOT_NOW_ONE_IN),
         };
-        inner.was_not_ready = not_now;
+        *was_not_ready = not_now;
         if not_now {
             self.script.note(Step::NotNow);
             self.script.wait(cx.waker());
@@ -72,9 +89,18 @@ impl Stream {
         possible.min(1 + self.script.below(possible.max(1) as u64) as usize)
     }
 
+    /// By schedule 0 nobody waits who has nothing to flush.
+    fn poll_flushed(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.script.number() > 0 || self.inner().is_unflushed {
+            std::task::ready!(self.poll_ready(Asked::Flush, cx));
+        }
+        self.inner().is_unflushed = false;
+        Poll::Ready(())
+    }
+
     fn poll_take(&self, cx: &Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        std::task::ready!(self.poll_ready(cx));
-        let inner = &mut *self.inner.borrow_mut();
+        std::task::ready!(self.poll_ready(Asked::Read, cx));
+        let inner = &mut *self.inner();
         let count = self.part(buffer.len().min(inner.incoming.len()));
         for (place, byte) in buffer.iter_mut().zip(inner.incoming.drain(..count)) {
             *place = byte;
@@ -84,13 +110,14 @@ impl Stream {
     }
 
     fn poll_put(&self, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        std::task::ready!(self.poll_ready(cx));
-        let inner = &mut *self.inner.borrow_mut();
+        std::task::ready!(self.poll_ready(Asked::Write, cx));
+        let inner = &mut *self.inner();
         if inner.closed {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let count = self.part(bytes.len());
         inner.written.extend(&bytes[..count]);
+        inner.is_unflushed |= count > 0;
         self.script.note(Step::Written(count));
         Poll::Ready(Ok(count))
     }
@@ -108,12 +135,12 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_ready(cx).map(Ok)
+        self.poll_flushed(cx).map(Ok)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        std::task::ready!(self.poll_ready(cx));
-        self.inner.borrow_mut().closed = true;
+        std::task::ready!(self.poll_ready(Asked::Close, cx));
+        self.inner().closed = true;
         Poll::Ready(Ok(()))
     }
 }
@@ -134,7 +161,7 @@ impl embedded_io_async::Write for Stream {
     }
 
     async fn flush(&mut self) -> io::Result<()> {
-        std::future::poll_fn(|cx| self.poll_ready(cx)).await;
+        std::future::poll_fn(|cx| self.poll_flushed(cx)).await;
         Ok(())
     }
 }

@@ -2,13 +2,14 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use embedded_io_async::{Read, Write};
-use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt};
-use wavetank_contract::{Broken, Law, Stream, cancellation, polls};
+use futures::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
+use wavetank_contract::{Broken, Law, Script, Stream, cancellation, polls, reads, writes};
 
 const TEXT: &[u8] = b"the tide\ncomes in\nand goes out\n";
 
@@ -86,6 +87,97 @@ fn writing_all_is_not_cancel_safe() {
         3,
     );
     assert!(matches!(broken, Err(Broken { law: Law::NotCancelSafe { .. }, .. })), "{broken:?}");
+}
+
+#[test]
+fn an_await_that_the_kit_knows_nothing_of_is_told_if_it_is_marked() {
+    let broken = cancellation(
+        |script: &Script| ((Stream::new(script, TEXT), script.clone()), || false),
+        async |(stream, script): &mut (Stream, Script)| {
+            let mut pair = [0; 2];
+            // The stream's own place would be told; what is marked around it is nearer to whoever asks.
+            let read = script.here(Read::read_exact(stream, &mut pair)).await;
+            read.is_ok().then_some(pair)
+        },
+        4,
+    );
+    let broken = broken.expect_err("read_exact loses what it has");
+    assert!(broken.awaits.len() == 1 && broken.awaits[0].contains("tests/contract.rs:"), "{broken}");
+    let Law::NotCancelSafe { wait, .. } = broken.law else { panic!("{broken}") };
+    assert!(wait > 0 && broken.to_string().contains(&format!("dropped at its await number {wait}")), "{broken}");
+}
+
+/// A reader that remembers, where there was nothing for now, for how much room it was asked.
+struct Stubborn(Stream, Option<usize>);
+
+impl AsyncRead for Stubborn {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let room = self.1.take().unwrap_or(buffer.len());
+        let mut own = vec![0; room];
+        match Pin::new(&mut self.0).poll_read(cx, &mut own) {
+            Poll::Pending => {
+                self.1 = Some(room);
+                Poll::Pending
+            }
+            // What there is no room for any more is lost.
+            Poll::Ready(read) => Poll::Ready(read.map(|count| {
+                let count = count.min(buffer.len());
+                buffer[..count].copy_from_slice(&own[..count]);
+                count
+            })),
+        }
+    }
+}
+
+#[test]
+fn a_reader_gives_the_same_whatever_room_it_has() {
+    let read = reads(|script| (Stream::new(script, TEXT), || false));
+    assert_eq!(read, Ok(Ok(TEXT.to_vec())));
+    let buffered = reads(|script| (futures::io::BufReader::with_capacity(5, Stream::new(script, TEXT)), || false));
+    assert_eq!(buffered, Ok(Ok(TEXT.to_vec())));
+    let broken = reads(|script| (Stubborn(Stream::new(script, TEXT), None), || false));
+    assert!(matches!(broken, Err(Broken { law: Law::Differs { .. }, .. })), "{broken:?}");
+}
+
+/// A writer that says of all that it is offered that it has it, and hands on what the stream below takes at once.
+struct Boastful(Stream);
+
+impl AsyncWrite for Boastful {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes).map_ok(|_| bytes.len())
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(cx)
+    }
+}
+
+#[test]
+fn a_writer_lets_the_same_come_out_whatever_it_is_offered() {
+    let looked_at = |stream: &Stream| {
+        let stream = stream.clone();
+        move || stream.written()
+    };
+    let written = writes(
+        |script| {
+            let stream = Stream::new(script, b"");
+            (futures::io::BufWriter::with_capacity(5, stream.clone()), looked_at(&stream), || false)
+        },
+        TEXT,
+    );
+    assert_eq!(written, Ok(Ok(TEXT.to_vec())));
+    let broken = writes(
+        |script| {
+            let stream = Stream::new(script, b"");
+            (Boastful(stream.clone()), looked_at(&stream), || false)
+        },
+        TEXT,
+    );
+    assert!(matches!(broken, Err(Broken { law: Law::Differs { .. }, .. })), "{broken:?}");
 }
 
 /// An event that keeps the waker of its first poll only.

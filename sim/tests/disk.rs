@@ -16,8 +16,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use wavetank_sim::disk::{Cost, Disk, File, Meter, Operation, RedbBackend, Spec};
 use wavetank_sim::fault::{Fault, FaultKind};
 use wavetank_sim::hw::Ailment;
-use wavetank_sim::node::{Charge, Exit, Node, NodeSpec, Powered};
-use wavetank_sim::random::Stream;
+use wavetank_sim::node::{Charge, Exit, Node, NodeSpec};
 use wavetank_sim::time::Instant;
 use wavetank_sim::world::{World, WorldConfig};
 
@@ -387,7 +386,7 @@ fn redb_keeps_every_commit_through_ten_thousand_cuts_at_chosen_operations() {
             Exit::Halt
         }
     });
-    world.add_powered(node, Rc::new(Board(disk.clone())));
+    world.add_powered(node, Rc::new(disk.clone()));
     world.add_part(node, "disk", Rc::new(disk.clone()));
     for life in 0..LIVES {
         let at = |ns: u64| Instant::from_nanos(life * LIFE_NS + ns);
@@ -407,17 +406,4 @@ fn redb_keeps_every_commit_through_ten_thousand_cuts_at_chosen_operations() {
     assert!(tripped >= 10_000, "{tripped}");
     assert!(disk.counts().cuts > LIVES);
     assert!(u64::from(ledger.borrow().commits) > LIVES);
-}
-
-/// A disk as what the node's power does to it.
-struct Board(Disk);
-
-impl Powered for Board {
-    fn power_cut(&self, now: Instant, stream: &mut Stream) {
-        self.0.cut(now.as_nanos(), stream);
-    }
-
-    fn program_ended(&self, now: Instant) {
-        self.0.crash(now.as_nanos());
-    }
 }

@@ -82,7 +82,8 @@ pub(crate) fn run(mode: Mode) -> Outcome {
     Ok(())
 }
 
-fn gallery() -> Outcome<Vec<String>> {
+/// The gallery's scenarios, as paths from the root.
+pub(crate) fn gallery() -> Outcome<Vec<String>> {
     Ok(shell::files()?
         .iter()
         .filter(|file| file.parent() == Some(Path::new(GALLERY)))

@@ -5,6 +5,7 @@
 //! in `policy.toml`.
 
 mod bench;
+mod builds;
 mod ci;
 mod conformance;
 mod deps;
@@ -55,6 +56,8 @@ usage: cargo xtask VERB
   profile WORK           where a work's time goes: target/profile/WORK.svg
   instructions [--bless] what an item of the works costs, against bench/instructions.toml
   fingerprints [--bless] every gallery scenario, debug and release, against scenarios/fingerprints.toml
+  builds [SEEDS]         so many seeds of every gallery scenario by builds that differ (optimised or not, allocators, musl,
+                         WASI), headless and watched: all the same; with --few by the two that are least alike
 ";
 
 fn main() -> ExitCode {
@@ -82,6 +85,9 @@ fn main() -> ExitCode {
         ["profile", work] => profile::run(work),
         ["instructions"] => instructions::run(instructions::Mode::Compare),
         ["instructions", "--bless"] => instructions::run(instructions::Mode::Bless),
+        ["builds"] => builds::run(builds::Which::All, None),
+        ["builds", "--few"] => builds::run(builds::Which::Few, None),
+        ["builds", seeds] => builds::run(builds::Which::All, Some(seeds)),
         ["fingerprints"] => fingerprints::run(fingerprints::Mode::Compare),
         ["fingerprints", "--bless"] => fingerprints::run(fingerprints::Mode::Bless),
         ["help" | "--help" | "-h"] => {

@@ -5,9 +5,8 @@ use std::rc::Rc;
 
 use redb::Database;
 use wavetank_sim::disk::{Disk, File, RedbBackend, Spec};
-use wavetank_sim::node::{Charge, Exit, Node, Powered};
-use wavetank_sim::random::Stream;
-use wavetank_sim::time::{Duration, Instant};
+use wavetank_sim::node::{Charge, Exit, Node};
+use wavetank_sim::time::Duration;
 
 use crate::registry::{Part, PartSort};
 use crate::site::Site;
@@ -26,7 +25,7 @@ const REDB_MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
 pub(super) fn disk(commit_cost: Time, site: &mut Site<'_>) -> Disk {
     let spec = Spec { flush: commit_cost.as_duration(), ..Spec::default() };
     let disk = Disk::new(spec, Charge);
-    site.powered(Rc::new(PoweredDisk(disk.clone())));
+    site.powered(Rc::new(disk.clone()));
     site.part("disk", Rc::new(disk.clone()));
     disk
 }
@@ -51,17 +50,4 @@ fn discard_unfinished(file: &File) -> io::Result<()> {
         file.read_at(0, &mut magic)?;
     }
     if magic == REDB_MAGIC { Ok(()) } else { file.set_len(0) }
-}
-
-/// A disk as what the node's power does to it.
-struct PoweredDisk(Disk);
-
-impl Powered for PoweredDisk {
-    fn power_cut(&self, now: Instant, stream: &mut Stream) {
-        self.0.cut(now.as_nanos(), stream);
-    }
-
-    fn program_ended(&self, now: Instant) {
-        self.0.crash(now.as_nanos());
-    }
 }

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wavetank_sim::session::{Ended, Session};
+use wavetank_sim::time::Instant;
 use wavetank_sim::trace::JsonLines;
-use wavetank_sim::world::{World, WorldConfig};
+use wavetank_sim::world::{Snapshot, World, WorldConfig};
 
 use crate::build::build;
 use crate::diagnose::Problems;
@@ -96,39 +97,73 @@ pub(crate) fn start_watched(
     watch: Option<Watch>,
     prepare: impl FnOnce(&mut World) + Send + 'static,
 ) -> Result<Session, RunError> {
+    let (plan, config) = settled(plan, options)?;
+    let options = options.clone();
+    Session::start(config.clone(), move |world| {
+        fill(&plan, &config, &options, watch.as_ref(), world)?;
+        prepare(world);
+        Ok(())
+    })
+}
+
+/// Runs a plan from its beginning to its end on the calling thread: for where there are no threads.
+///
+/// A thread of its own gives a world its hash keys and a stack that is deep enough, and the calling one neither: code
+/// whose doings hang on the order of an unordered map differs from run to run.
+///
+/// # Errors
+///
+/// If an output file cannot be made, or what the seed chose does not go together.
+pub fn here(plan: &Arc<Plan>, options: &RunOptions) -> Result<Snapshot, RunError> {
+    let (plan, config) = settled(plan, options)?;
+    let mut world = World::new(&config);
+    fill(&plan, &config, options, None, &mut world)?;
+    world.run_until(Instant::from_nanos(plan.duration_ns));
+    Ok(world.finish())
+}
+
+/// The plan as its seed has it, and how a world of it begins.
+fn settled(plan: &Arc<Plan>, options: &RunOptions) -> Result<(Arc<Plan>, WorldConfig), RunError> {
     let seed = options.seed.unwrap_or(plan.seed);
-    let (plan, options) = (plan.settled(seed)?, options.clone());
+    let plan = plan.settled(seed)?;
     let mut config = WorldConfig { seed, order: plan.order, ..WorldConfig::default() };
     if let Some(polls_max) = options.polls_per_instant_max {
         config.polls_per_instant_max = polls_max;
     }
-    let epoch_ns = config.epoch_ns;
-    Session::start(config.clone(), move |world| {
-        let own = options.given.is_none().then(|| Given::own(&plan, config.seed));
-        let given = own.as_ref().or(options.given.as_deref()).expect("one of them is there");
-        let built = build(&plan, config.seed, given, watch.as_ref(), world);
-        if let Some(watch) = &watch {
-            world.add_sink(watch.sink(&plan));
-        }
-        if options.record == Record::On {
-            world.record_packets();
-        }
-        if options.recent_events > 0 {
-            world.keep_recent(options.recent_events);
-        }
-        if let Some(path) = &options.trace {
-            add_trace(world, path)?;
-        }
-        if let Some(folder) = &options.pcap {
-            fs::create_dir_all(folder).map_err(RunError::output(folder))?;
-            captures::add(&plan, &built, world, folder, epoch_ns)?;
-        }
-        if let Some(path) = &options.pcap_file {
-            captures::add_file(&plan, &built, world, path, epoch_ns)?;
-        }
-        prepare(world);
-        Ok(())
-    })
+    Ok((plan, config))
+}
+
+/// Builds all that a plan lists into an empty world, and what is to be seen of it.
+fn fill(
+    plan: &Arc<Plan>,
+    config: &WorldConfig,
+    options: &RunOptions,
+    watch: Option<&Watch>,
+    world: &mut World,
+) -> Result<(), RunError> {
+    let own = options.given.is_none().then(|| Given::own(plan, config.seed));
+    let given = own.as_ref().or(options.given.as_deref()).expect("one of them is there");
+    let built = build(plan, config.seed, given, watch, world);
+    if let Some(watch) = watch {
+        world.add_sink(watch.sink(plan));
+    }
+    if options.record == Record::On {
+        world.record_packets();
+    }
+    if options.recent_events > 0 {
+        world.keep_recent(options.recent_events);
+    }
+    if let Some(path) = &options.trace {
+        add_trace(world, path)?;
+    }
+    if let Some(folder) = &options.pcap {
+        fs::create_dir_all(folder).map_err(RunError::output(folder))?;
+        captures::add(plan, &built, world, folder, config.epoch_ns)?;
+    }
+    if let Some(path) = &options.pcap_file {
+        captures::add_file(plan, &built, world, path, config.epoch_ns)?;
+    }
+    Ok(())
 }
 
 fn add_trace(world: &mut World, path: &Path) -> Result<(), RunError> {

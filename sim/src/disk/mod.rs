@@ -34,6 +34,9 @@ pub use self::redb::RedbBackend;
 pub use crate::hw::{Cost, Meter};
 
 use crate::hw::Ills;
+use crate::node::Powered;
+use crate::random::Stream;
+use crate::time::Instant;
 
 use self::page::{Contents, PAGE_SIZE};
 
@@ -238,5 +241,16 @@ impl fmt::Debug for Disk {
             .field("names", &state.names)
             .field("counts", &state.counts)
             .finish_non_exhaustive()
+    }
+}
+
+/// What becomes of the node becomes of its disk.
+impl Powered for Disk {
+    fn power_cut(&self, now: Instant, stream: &mut Stream) {
+        self.cut(now.as_nanos(), stream);
+    }
+
+    fn program_ended(&self, now: Instant) {
+        self.crash(now.as_nanos());
     }
 }

@@ -17,6 +17,9 @@ use rand_core::Rng;
 
 use super::ailment::{Ailment, Case, Faulty, Ills, Onset};
 use super::bench::{Bench, Cost};
+use crate::node::Powered;
+use crate::random::Stream;
+use crate::time::Instant;
 
 const ERASED: u8 = 0xff;
 
@@ -177,6 +180,17 @@ impl<const WRITE: usize, const ERASE: usize> Memory<WRITE, ERASE> {
             unfinished.end_at(now_ns, &mut cells.bytes, &mut tear);
         }
         cells.busy_until_ns = now_ns;
+    }
+}
+
+/// What becomes of the node becomes of its chip.
+impl<const WRITE: usize, const ERASE: usize> Powered for Memory<WRITE, ERASE> {
+    fn power_cut(&self, now: Instant, stream: &mut Stream) {
+        self.cut(now.as_nanos(), stream);
+    }
+
+    fn program_ended(&self, now: Instant) {
+        self.crash(now.as_nanos());
     }
 }
 

@@ -6,6 +6,7 @@ mod bodies;
 #[cfg(all(feature = "gzip", feature = "brotli", feature = "zstd"))]
 mod coding;
 mod connections;
+mod contract;
 #[cfg(feature = "cookies")]
 mod cookies;
 mod corpus;

@@ -7,9 +7,7 @@ use wavetank_scenarios::Registry;
 use wavetank_scenarios::registry::Metric;
 use wavetank_scenarios::site::Site;
 use wavetank_sim::disk::{Disk, Spec};
-use wavetank_sim::node::{Charge, Exit, Powered};
-use wavetank_sim::random::Stream;
-use wavetank_sim::time::Instant;
+use wavetank_sim::node::{Charge, Exit};
 
 use crate::kit::{Host, NOTHING, Reports, at, kind, kind_with};
 use crate::{Build, System};
@@ -50,18 +48,6 @@ never = 'metric("clerk", "entries.lost") > 0'
     seeds_max: 40,
 };
 
-struct Cut(Disk);
-
-impl Powered for Cut {
-    fn power_cut(&self, now: Instant, stream: &mut Stream) {
-        self.0.cut(now.as_nanos(), stream);
-    }
-
-    fn program_ended(&self, now: Instant) {
-        self.0.crash(now.as_nanos());
-    }
-}
-
 fn kinds(build: Build) -> Registry {
     const METRICS: &[Metric] = &[Metric { name: "entries.lost", doc: "entries that the ledger had, and has not" }];
     let mut registry = Registry::new();
@@ -72,7 +58,7 @@ fn kinds(build: Build) -> Registry {
 
 fn disk(site: &mut Site<'_>) -> Disk {
     let disk = Disk::new(Spec::default(), Charge);
-    site.powered(Rc::new(Cut(disk.clone())));
+    site.powered(Rc::new(disk.clone()));
     disk
 }
 

@@ -9,9 +9,7 @@ use wavetank_scenarios::registry::Metric;
 use wavetank_scenarios::site::Site;
 use wavetank_sim::hw::Flash;
 use wavetank_sim::hw::flash::{Memory, Timing};
-use wavetank_sim::node::{Exit, Node, Powered};
-use wavetank_sim::random::Stream;
-use wavetank_sim::time::Instant;
+use wavetank_sim::node::{Exit, Node};
 
 use crate::kit::{Host, NOTHING, Reports, kind_with};
 use crate::{Build, System};
@@ -57,18 +55,6 @@ struct Parts {
     kept: Rc<Cell<u32>>,
 }
 
-struct Cut(Chip);
-
-impl Powered for Cut {
-    fn power_cut(&self, now: Instant, stream: &mut Stream) {
-        self.0.cut(now.as_nanos(), stream);
-    }
-
-    fn program_ended(&self, now: Instant) {
-        self.0.crash(now.as_nanos());
-    }
-}
-
 fn kinds(build: Build) -> Registry {
     const METRICS: &[Metric] = &[Metric { name: "count.lost", doc: "how much of its count a meter has lost" }];
     let mut registry = Registry::new();
@@ -78,7 +64,7 @@ fn kinds(build: Build) -> Registry {
 
 fn chip(site: &mut Site<'_>) -> Parts {
     let parts = Parts { chip: Chip::new(2, Timing::NRF52840), kept: Rc::default() };
-    site.powered(Rc::new(Cut(parts.chip.clone())));
+    site.powered(Rc::new(parts.chip.clone()));
     parts
 }
 
