@@ -14,6 +14,7 @@
 
 pub mod backoff;
 mod dial;
+pub mod door_sensor;
 mod entropy;
 mod id;
 mod lifecycle;

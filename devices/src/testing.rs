@@ -1,10 +1,13 @@
 //! What the unit tests share.
 
+pub(crate) mod inn;
+
 extern crate std;
 
 use core::cell::{Cell, RefCell};
 use core::convert::Infallible;
 use core::future::Future;
+use core::ops::Range;
 use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
@@ -17,6 +20,7 @@ use std::vec;
 use std::vec::Vec;
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
+use embedded_storage_async::nor_flash::{NorFlash, NorFlashErrorKind, ReadNorFlash};
 use rand_core::TryRng;
 use wavetank_stack::{Clock, FlowId, Instant, Probe};
 
@@ -57,6 +61,31 @@ impl TryRng for Words {
     fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
         for byte in out {
             *byte = self.try_next_u32()?.to_le_bytes()[0];
+        }
+        Ok(())
+    }
+}
+
+/// A random number generator that does not repeat itself (SplitMix64): for what must differ from one use to the next.
+pub(crate) struct Noise(pub(crate) u64);
+
+impl TryRng for Noise {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok((self.try_next_u64()? >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Ok(mixed ^ (mixed >> 31))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        for byte in out {
+            *byte = self.try_next_u64()?.to_le_bytes()[0];
         }
         Ok(())
     }
@@ -263,5 +292,66 @@ impl TxToken for Room<'_> {
             outgoing.receiver.take().into_iter().for_each(Waker::wake);
         }
         result
+    }
+}
+
+/// Flash that takes no time, of pages of 512 bytes. Copies are the same flash.
+#[derive(Clone)]
+pub(crate) struct Cells {
+    bytes: Rc<RefCell<Vec<u8>>>,
+    /// Whether it does nothing that it is asked.
+    pub(crate) fails: Rc<Cell<bool>>,
+}
+
+impl Cells {
+    pub(crate) fn new(pages: usize) -> Self {
+        Cells { bytes: Rc::new(RefCell::new(vec![0xff; pages * Self::ERASE_SIZE])), fails: Rc::default() }
+    }
+
+    fn works(&self) -> Result<(), NorFlashErrorKind> {
+        if self.fails.get() { Err(NorFlashErrorKind::Other) } else { Ok(()) }
+    }
+
+    /// All of it.
+    pub(crate) fn range(&self) -> Range<u32> {
+        0..u32::try_from(self.bytes.borrow().len()).expect("a small flash")
+    }
+}
+
+impl embedded_storage_async::nor_flash::ErrorType for Cells {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for Cells {
+    const READ_SIZE: usize = 1;
+
+    async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+        self.works()?;
+        bytes.copy_from_slice(&self.bytes.borrow()[offset as usize..][..bytes.len()]);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.bytes.borrow().len()
+    }
+}
+
+impl NorFlash for Cells {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 512;
+
+    async fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+        self.works()?;
+        self.bytes.borrow_mut()[from as usize..to as usize].fill(0xff);
+        Ok(())
+    }
+
+    async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
+        self.works()?;
+        for (cell, byte) in self.bytes.borrow_mut()[offset as usize..].iter_mut().zip(bytes) {
+            assert_eq!(*cell, 0xff, "no cell is written twice");
+            *cell = *byte;
+        }
+        Ok(())
     }
 }

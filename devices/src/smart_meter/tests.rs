@@ -7,24 +7,17 @@ use core::convert::Infallible;
 use core::pin::pin;
 use std::format;
 use std::rc::Rc;
-use std::string::{String, ToString};
-use std::vec;
+use std::string::String;
 use std::vec::Vec;
 
 use embassy_futures::select::select;
 use embedded_hal_async::i2c::{ErrorKind, ErrorType, Operation};
-use embedded_io_async::{Read as _, Write as _};
-use embedded_storage_async::nor_flash::{ErrorType as FlashErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
-use wavetank_stack::mqtt::broker::{Broker, ConnectionId, Limits};
-use wavetank_stack::mqtt::packet::{self, Connect, Filters, Packet, Properties, Subscribe, Subscription};
-use wavetank_stack::mqtt::{PORT, PacketId, Version};
-use wavetank_stack::tcp::{Listener, Options as TcpOptions, Stream};
+use wavetank_stack::mqtt::PORT;
 use wavetank_stack::{Config as StackConfig, Stack};
 
 use super::*;
-use crate::testing::{ManualClock, Notebook, Port, Words, cable, run_until};
-
-const PAGE: usize = 512;
+use crate::testing::inn::{Inn, serve};
+use crate::testing::{Cells, ManualClock, Notebook, Port, Words, cable, run_until};
 
 /// A pulse every 70 ms, and a part that counts them on its own cell.
 #[derive(Clone)]
@@ -70,137 +63,21 @@ impl I2c for Dial {
     }
 }
 
-/// Flash that takes no time.
-#[derive(Clone)]
-struct Cells(Rc<RefCell<Vec<u8>>>);
-
-impl FlashErrorType for Cells {
-    type Error = NorFlashErrorKind;
-}
-
-impl ReadNorFlash for Cells {
-    const READ_SIZE: usize = 1;
-
-    async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
-        bytes.copy_from_slice(&self.0.borrow()[offset as usize..][..bytes.len()]);
-        Ok(())
-    }
-
-    fn capacity(&self) -> usize {
-        self.0.borrow().len()
-    }
-}
-
-impl NorFlash for Cells {
-    const WRITE_SIZE: usize = 4;
-    const ERASE_SIZE: usize = PAGE;
-
-    async fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
-        self.0.borrow_mut()[from as usize..to as usize].fill(0xff);
-        Ok(())
-    }
-
-    async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
-        for (cell, byte) in self.0.borrow_mut()[offset as usize..].iter_mut().zip(bytes) {
-            assert_eq!(*cell, 0xff, "no cell is written twice");
-            *cell = *byte;
-        }
-        Ok(())
-    }
-}
-
-/// A broker with one subscriber, who is in the same house.
-struct Inn {
-    broker: Broker,
-    subscriber: ConnectionId,
-    heard: Vec<String>,
-}
-
-impl Inn {
-    fn new(now: Instant) -> Self {
-        let mut broker = Broker::new(Limits::default());
-        let subscriber = broker.connected(now);
-        let mut inn = Inn { broker, subscriber, heard: Vec::new() };
-        let connect = Connect {
-            version: Version::V311,
-            clean_start: true,
-            keep_alive_s: 0,
-            client_id: "head-end",
-            will: None,
-            username: None,
-            password: None,
-            properties: Properties::NONE,
-        };
-        let filters = [Subscription::new("meters/+/pulses", QoS::AtMostOnce)];
-        let (id, filters) = (PacketId::MIN, Filters::Given(&filters));
-        for packet in
-            [Packet::Connect(connect), Packet::Subscribe(Subscribe { id, filters, properties: Properties::NONE })]
-        {
-            let mut bytes = [0; 100];
-            let len = packet::write(&packet, Version::V311, &mut bytes).expect("it fits");
-            inn.broker.received(subscriber, &bytes[..len], now);
-        }
-        inn.listen();
-        inn
-    }
-
-    fn listen(&mut self) {
-        let bytes = self.broker.to_send(self.subscriber);
-        let mut rest = &bytes[..];
-        while let Ok(Some(len)) = packet::packet_len(rest) {
-            if let Ok(Packet::Publish(message)) = packet::read(&rest[..len], Version::V311) {
-                assert_eq!(message.topic, "meters/meter-1/pulses");
-                self.heard.push(String::from_utf8_lossy(message.payload).to_string());
-            }
-            rest = &rest[len..];
-        }
-    }
-}
-
-/// Serves one meter after the other.
-async fn serve(port: Port, clock: ManualClock, inn: &RefCell<Inn>) -> Infallible {
+async fn house(port: Port, clock: ManualClock, inn: &RefCell<Inn>) -> Infallible {
     let addresses = ["10.0.0.1/24".parse().expect("an address")];
     let (stack, mut runner) = Stack::shared(port, clock.clone(), &StackConfig::new(&addresses, &[]), 1);
-    let serving = async {
-        let listener = Listener::bind(&stack, PORT, 4, TcpOptions::default()).expect("a free port");
-        let mut next = listener.accept().await;
-        loop {
-            // A newer connection means that the meter has given up on the older one.
-            match select(listener.accept(), talk(&mut next, &clock, inn)).await {
-                Either::First(newer) => next = newer,
-                Either::Second(()) => next = listener.accept().await,
-            }
-        }
-    };
-    runner.run_with(serving).await
-}
-
-async fn talk(stream: &mut Stream<'_>, clock: &ManualClock, inn: &RefCell<Inn>) {
-    let id = inn.borrow_mut().broker.connected(clock.now());
-    let mut bytes = [0; 256];
-    while let Ok(count @ 1..) = stream.read(&mut bytes).await {
-        let answer = {
-            let inn = &mut *inn.borrow_mut();
-            inn.broker.received(id, &bytes[..count], clock.now());
-            inn.listen();
-            inn.broker.to_send(id)
-        };
-        if stream.write_all(&answer).await.is_err() {
-            break;
-        }
-    }
-    inn.borrow_mut().broker.disconnected(id, clock.now());
+    runner.run_with(pin!(serve(&stack, &clock, inn))).await
 }
 
 /// Runs a meter for some lives of so many milliseconds each, and says what the broker heard of it.
 fn lives(lives: &[u64], mut between: impl FnMut(usize, &Dial, &Cell<bool>)) -> (Vec<String>, Notebook, Dial) {
     let clock = ManualClock::default();
     let dial = Dial::new(&clock);
-    let flash = Cells(Rc::new(RefCell::new(vec![0xff; 4 * PAGE])));
+    let flash = Cells::new(4);
     let (mut port, there, unplugged) = cable();
-    let inn = RefCell::new(Inn::new(clock.now()));
+    let inn = RefCell::new(Inn::new(clock.now(), "meters/+/pulses"));
     let notebook = Notebook::default();
-    let mut serving = pin!(serve(there, clock.clone(), &inn));
+    let mut serving = pin!(house(there, clock.clone(), &inn));
     for (life, millis) in lives.iter().enumerate() {
         between(life, &dial, &unplugged);
         let parts = Parts {
@@ -213,7 +90,7 @@ fn lives(lives: &[u64], mut between: impl FnMut(usize, &Dial, &Cell<bool>)) -> (
         };
         let id = DeviceId::new("meter-1").expect("a name");
         let address = "10.0.0.2/24".parse().expect("an address");
-        let mut config = Config::new(id, address, ([10, 0, 0, 1], PORT).into(), 0..(4 * PAGE) as u32);
+        let mut config = Config::new(id, address, ([10, 0, 0, 1], PORT).into(), flash.range());
         config.period = Duration::from_millis(200);
         config.backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(1) };
         config.patience = Duration::from_secs(1);
@@ -223,7 +100,9 @@ fn lives(lives: &[u64], mut between: impl FnMut(usize, &Dial, &Cell<bool>)) -> (
         let both = pin!(select(meter, serving.as_mut()));
         assert!(run_until(&clock, end, both).is_none(), "neither ends by itself");
     }
-    (core::mem::take(&mut inn.borrow_mut().heard), notebook, dial)
+    let heard = core::mem::take(&mut inn.borrow_mut().heard);
+    assert!(heard.iter().all(|(topic, _)| topic == "meters/meter-1/pulses"));
+    (heard.into_iter().map(|(_, record)| record).collect(), notebook, dial)
 }
 
 /// Every pulse is in the records, each record is told as often as it likes and always the same, and the pulses add up.

@@ -10,9 +10,9 @@ use wavetank_sim::node::{Exit, Node};
 use wavetank_stack::Stack;
 use wavetank_stack::coap::{Answer, Asked, Code, Resource, Server, serve};
 
+use super::check::Findings;
 use crate::registry::{Flow, Metric, TypedKind};
 use crate::runtime::{Network, TankClock};
-use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
 
@@ -50,9 +50,9 @@ pub fn kind() -> TypedKind<Config> {
         .metrics(METRICS)
         .flows(FLOWS)
         .check(|config: &Config| {
-            let zero = config.period.as_nanos() == 0;
-            let problem = || ConfigProblem::at("period", "`period` cannot be 0").help("write \"10s\", for example");
-            zero.then(problem).into_iter().collect()
+            let mut findings = Findings::default();
+            findings.not_zero("period", config.period, "write \"10s\", for example");
+            findings.all()
         })
         .program(install)
 }

@@ -1,6 +1,5 @@
 //! `kind = "coap-watcher"`: watches a `coap-sensor`, and asks anew when it has heard nothing for too long.
 
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
@@ -8,13 +7,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use wavetank_sim::node::{Exit, Node};
 use wavetank_sim::random::Stream;
-use wavetank_stack::coap::{Client, Options, PORT, Response};
+use wavetank_stack::coap::{Client, Options, Response};
 use wavetank_stack::{Stack, time};
 
+use super::check::Findings;
+use super::coap_address::CoapAddress;
 use super::coap_sensor::PATH;
+use super::defaults;
 use crate::registry::{Flow, Metric, TypedKind};
 use crate::runtime::{Network, TankClock};
-use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
 
@@ -23,35 +24,12 @@ use crate::units::Time;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The sensor: an address, and a port if it is not CoAP's own.
-    pub sensor: Sensor,
+    pub sensor: CoapAddress,
     /// The sensor's name, under which what was heard is reported.
     pub name: String,
     /// After so long without news it asks again to be told.
-    #[serde(default = "defaults::patience")]
+    #[serde(default = "defaults::secs::<60>")]
     pub patience: Time,
-}
-
-/// Where the sensor is, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
-pub struct Sensor(pub SocketAddr);
-
-impl TryFrom<String> for Sensor {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let with_port = || text.parse().ok().map(|address| SocketAddr::new(address, PORT));
-        text.parse().ok().or_else(with_port).map(Self).ok_or("expected an address, such as \"10.0.0.2\"")
-    }
-}
-
-mod defaults {
-    use crate::units::Time;
-
-    pub(super) fn patience() -> Time {
-        Time::from_secs(60)
-    }
 }
 
 /// What a watcher counts and measures.
@@ -73,9 +51,9 @@ pub fn kind() -> TypedKind<Config> {
         .metrics(METRICS)
         .flows(FLOWS)
         .check(|config: &Config| {
-            let zero = config.patience.as_nanos() == 0;
-            let problem = || ConfigProblem::at("patience", "`patience` cannot be 0").help("write \"60s\", for example");
-            zero.then(problem).into_iter().collect()
+            let mut findings = Findings::default();
+            findings.not_zero("patience", config.patience, "write \"60s\", for example");
+            findings.all()
         })
         .program(install)
 }

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use redb::{Database, ReadableDatabase, TableDefinition};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use wavetank_devices::Backoff;
@@ -15,7 +14,9 @@ use wavetank_stack::mqtt::{Client, Event, Options, QoS};
 use wavetank_stack::time::sleep;
 use wavetank_stack::{Stack, tcp};
 
-use super::ledger;
+use super::check::Findings;
+use super::defaults;
+use super::ledger::{self, Numbers};
 use crate::registry::{Flow, Metric, TypedKind};
 use crate::runtime::{Network, TankClock};
 use crate::schema::ConfigProblem;
@@ -29,23 +30,11 @@ pub struct Config {
     /// Address and port of the broker, such as "10.0.0.3:1883".
     pub broker: SocketAddr,
     /// How long the disk takes to make one reading durable; the head-end can do nothing else meanwhile.
-    #[serde(default = "defaults::commit_cost")]
+    #[serde(default = "defaults::millis::<2>")]
     pub commit_cost: Time,
     /// After how long a silence it asks whether the broker is still there; whole seconds.
-    #[serde(default = "defaults::keep_alive")]
+    #[serde(default = "defaults::secs::<10>")]
     pub keep_alive: Time,
-}
-
-mod defaults {
-    use crate::units::Time;
-
-    pub(super) fn commit_cost() -> Time {
-        Time::from_millis(2)
-    }
-
-    pub(super) fn keep_alive() -> Time {
-        Time::from_secs(10)
-    }
 }
 
 /// What a head-end counts and measures.
@@ -78,21 +67,13 @@ pub fn kind() -> TypedKind<Config> {
 }
 
 fn check(config: &Config) -> Vec<ConfigProblem> {
-    let mut problems = Vec::new();
-    if config.broker.port() == 0 {
-        let problem = ConfigProblem::at("broker", "port 0 is no port");
-        problems.push(problem.help("name the broker's port, such as \"10.0.0.3:1883\""));
-    }
-    if config.keep_alive.as_duration().as_secs() == 0 {
-        let problem = ConfigProblem::at("keep_alive", "`keep_alive` is at least a second");
-        problems.push(problem.help("write \"10s\", for example"));
-    }
-    problems
+    let mut findings = Findings::default();
+    findings.port("broker", config.broker.port(), "name the broker's port, such as \"10.0.0.3:1883\"");
+    findings.at_least("keep_alive", config.keep_alive, Time::from_secs(1), "write \"10s\", for example");
+    findings.all()
 }
 
 const FILTER: &str = "meters/+/pulses";
-/// By meter: the number of its newest record.
-const BILL: TableDefinition<'_, &str, u64> = TableDefinition::new("bill");
 const BACKOFF: Backoff =
     Backoff { base: std::time::Duration::from_millis(200), cap: std::time::Duration::from_secs(5) };
 
@@ -112,7 +93,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network, disk: Disk) -> E
         node.count("store.failures", 1);
         ledger::start_again(&node)
     };
-    let Ok(bill) = ledger::database(&disk, "bill.redb") else { return again() };
+    let Ok(bill) = Numbers::open(&disk, "bill.redb") else { return again() };
     let office = Office { node: &node, bill };
     let (mut received, mut to_send, mut jitter) = (vec![0; 2_048], vec![0; 2_048], node.stream("jitter"));
     let mut client = Client::<_, _, 16>::new(clock, (), &mut received, &mut to_send);
@@ -136,7 +117,8 @@ async fn run(node: Node, config: Arc<Config>, network: Network, disk: Disk) -> E
 
 struct Office<'n> {
     node: &'n Node,
-    bill: Database,
+    /// By meter: the number of its newest record.
+    bill: Numbers,
 }
 
 impl Office<'_> {
@@ -186,7 +168,7 @@ impl Office<'_> {
             self.node.count("records.unreadable", 1);
             return Ok(());
         };
-        let before = self.newest(meter, record.id)?;
+        let before = self.bill.reach(meter, record.id)?;
         let pulses = record.register.saturating_sub(record.pulses)..record.register;
         let pulses = pulses.map(|pulse| pulse + 1);
         if record.id <= before {
@@ -199,21 +181,6 @@ impl Office<'_> {
         }
         pulses.for_each(|pulse| self.node.flow("pulse.kept", meter, pulse));
         Ok(())
-    }
-
-    /// The number of the meter's newest record so far; `id` is it from now on, if it is higher.
-    fn newest(&self, meter: &str, id: u64) -> Result<u64, redb::Error> {
-        let known = match self.bill.begin_read()?.open_table(BILL) {
-            Ok(table) => table.get(meter)?.map_or(0, |known| known.value()),
-            Err(redb::TableError::TableDoesNotExist(_)) => 0,
-            Err(error) => return Err(error.into()),
-        };
-        if id > known {
-            let writing = self.bill.begin_write()?;
-            writing.open_table(BILL)?.insert(meter, id)?;
-            writing.commit()?;
-        }
-        Ok(known)
     }
 }
 

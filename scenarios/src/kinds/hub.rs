@@ -14,6 +14,7 @@ use wavetank_sim::disk::Disk;
 use wavetank_sim::node::{Exit, Node};
 use wavetank_stack::{Stack, tcp};
 
+use super::check::Findings;
 use super::ledger;
 use crate::registry::{Flow, Metric, TypedKind};
 use crate::runtime::{Network, TankClock, TankListener, TankRuntime};
@@ -74,16 +75,11 @@ pub fn kind_over<S: Store>(
 }
 
 fn check(config: &Config) -> Vec<ConfigProblem> {
-    let mut problems = Vec::new();
-    if config.port == 0 {
-        let problem = ConfigProblem::at("port", "port 0 is no port");
-        problems.push(problem.help("write 8080, for example"));
-    }
-    if config.online_window.as_nanos() == 0 {
-        let problem = ConfigProblem::at("online_window", "`online_window` cannot be 0");
-        problems.push(problem.help("no device would ever be online: write \"5s\", for example"));
-    }
-    problems
+    let mut findings = Findings::default();
+    findings.port("port", config.port, "write 8080, for example");
+    let help = "no device would ever be online: write \"5s\", for example";
+    findings.not_zero("online_window", config.online_window, help);
+    findings.all()
 }
 
 /// Connections that may wait to be accepted.

@@ -3,7 +3,7 @@
 use std::io;
 use std::rc::Rc;
 
-use redb::Database;
+use redb::{Database, ReadableDatabase, TableDefinition};
 use wavetank_sim::disk::{Disk, File, RedbBackend, Spec};
 use wavetank_sim::node::{Charge, Exit, Node};
 use wavetank_sim::time::Duration;
@@ -35,6 +35,33 @@ pub(super) fn database(disk: &Disk, name: &str) -> Result<Database, redb::Error>
     let file = disk.open(name);
     discard_unfinished(&file)?;
     Ok(Database::builder().create_with_backend(RedbBackend::new(file))?)
+}
+
+/// Of each source the highest number that has come, on a disk: by it what comes twice is told apart, over power cuts.
+pub(super) struct Numbers(Database);
+
+const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+
+impl Numbers {
+    /// Those in that file of the disk.
+    pub(super) fn open(disk: &Disk, name: &str) -> Result<Self, redb::Error> {
+        database(disk, name).map(Self)
+    }
+
+    /// The source's highest number so far, 0 if it has none; `number` is it from now on, and for good, if it is higher.
+    pub(super) fn reach(&self, source: &str, number: u64) -> Result<u64, redb::Error> {
+        let known = match self.0.begin_read()?.open_table(NUMBERS) {
+            Ok(table) => table.get(source)?.map_or(0, |known| known.value()),
+            Err(redb::TableError::TableDoesNotExist(_)) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        if number > known {
+            let writing = self.0.begin_write()?;
+            writing.open_table(NUMBERS)?.insert(source, number)?;
+            writing.commit()?;
+        }
+        Ok(known)
+    }
 }
 
 /// The end of a program whose database has failed: it goes on failing until it is opened anew.

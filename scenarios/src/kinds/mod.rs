@@ -1,10 +1,16 @@
 //! The kinds of node that wavetank brings along: what a scenario can tell them, and what they report.
 
+mod board;
 pub mod bulk;
+mod check;
+pub mod coap_address;
+pub mod coap_collector;
 pub mod coap_sensor;
 pub mod coap_watcher;
+mod defaults;
 pub mod dhcp_server;
 pub mod dns_server;
+pub mod door_sensor;
 pub mod field_logger;
 mod gate;
 pub mod head_end;

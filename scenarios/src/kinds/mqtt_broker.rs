@@ -17,6 +17,7 @@ use wavetank_stack::mqtt::PORT;
 use wavetank_stack::mqtt::broker::{Broker, Change, ConnectionId, Limits, Told};
 use wavetank_stack::{Clock, Instant, Stack, tcp};
 
+use super::check::Findings;
 use super::ledger;
 use crate::registry::{Metric, TypedKind};
 use crate::runtime::{Network, TankClock};
@@ -67,15 +68,13 @@ pub fn kind() -> TypedKind<Config> {
 }
 
 fn check(config: &Config) -> Vec<ConfigProblem> {
-    let mut problems = Vec::new();
-    if config.port == 0 {
-        problems.push(ConfigProblem::at("port", "port 0 is no port").help("write 1883, for example"));
-    }
+    let mut findings = Findings::default();
+    findings.port("port", config.port, "write 1883, for example");
     if config.queue_max == 0 {
-        let problem = ConfigProblem::at("queue_max", "`queue_max` cannot be 0");
-        problems.push(problem.help("nothing could ever be delivered with quality 1 or 2: write 1000, for example"));
+        let help = "nothing could ever be delivered with quality 1 or 2: write 1000, for example";
+        findings.refuse("queue_max", "`queue_max` cannot be 0", help);
     }
-    problems
+    findings.all()
 }
 
 /// Connections that may wait to be accepted.

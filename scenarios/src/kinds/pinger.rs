@@ -10,6 +10,8 @@ use wavetank_sim::node::{Exit, Node};
 use wavetank_stack::Stack;
 use wavetank_stack::icmp::{Error, PAYLOAD_MAX, Pinger};
 
+use super::check::Findings;
+use super::defaults;
 use crate::registry::{Metric, TypedKind};
 use crate::runtime::{Network, TankClock};
 use crate::schema::ConfigProblem;
@@ -23,37 +25,25 @@ pub struct Config {
     /// Whom it asks: an address.
     pub to: IpAddr,
     /// From one question to the next.
-    #[serde(default = "defaults::period")]
+    #[serde(default = "defaults::secs::<1>")]
     pub period: Time,
     /// How long an answer may take.
-    #[serde(default = "defaults::patience")]
+    #[serde(default = "defaults::secs::<1>")]
     pub patience: Time,
     /// How many bytes a question carries; at most 64.
-    #[serde(default = "defaults::bytes")]
+    #[serde(default = "bytes")]
     pub bytes: usize,
     /// How many routers a question may pass.
-    #[serde(default = "defaults::hops")]
+    #[serde(default = "hops")]
     pub hops: u8,
 }
 
-mod defaults {
-    use crate::units::Time;
+fn bytes() -> usize {
+    56
+}
 
-    pub(super) fn period() -> Time {
-        Time::from_secs(1)
-    }
-
-    pub(super) fn patience() -> Time {
-        Time::from_secs(1)
-    }
-
-    pub(super) fn bytes() -> usize {
-        56
-    }
-
-    pub(super) fn hops() -> u8 {
-        64
-    }
+fn hops() -> u8 {
+    64
 }
 
 /// What a pinger counts and measures.
@@ -77,18 +67,15 @@ pub fn kind() -> TypedKind<Config> {
 }
 
 fn check(config: &Config) -> Vec<ConfigProblem> {
-    let mut problems = Vec::new();
-    let mut refuse = |key, what: &str, help: &str| problems.push(ConfigProblem::at(key, what).help(help));
-    if config.period.as_nanos() == 0 {
-        refuse("period", "`period` cannot be 0", "write \"1s\", for example");
-    }
+    let mut findings = Findings::default();
+    findings.not_zero("period", config.period, "write \"1s\", for example");
     if config.bytes > PAYLOAD_MAX {
-        refuse("bytes", "a question carries at most 64 bytes", "write 56, for example");
+        findings.refuse("bytes", "a question carries at most 64 bytes", "write 56, for example");
     }
     if config.hops == 0 {
-        refuse("hops", "a question with no hops goes nowhere", "write 64, for example");
+        findings.refuse("hops", "a question with no hops goes nowhere", "write 64, for example");
     }
-    problems
+    findings.all()
 }
 
 type PingerFuture = Pin<Box<dyn Future<Output = Exit>>>;

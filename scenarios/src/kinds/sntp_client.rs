@@ -12,9 +12,10 @@ use wavetank_stack::Stack;
 use wavetank_stack::sntp::{Client, Error, Event, Options};
 use wavetank_stack::time::{SetClock, WallClock};
 
+use super::check::Findings;
+use super::defaults;
 use crate::registry::{Metric, TypedKind};
 use crate::runtime::{Network, TankClock};
-use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
 
@@ -25,16 +26,8 @@ pub struct Config {
     /// The addresses of the servers that it asks.
     pub servers: Vec<IpAddr>,
     /// The shortest time between two questions.
-    #[serde(default = "defaults::interval")]
+    #[serde(default = "defaults::secs::<64>")]
     pub interval: Time,
-}
-
-mod defaults {
-    use crate::units::Time;
-
-    pub(super) fn interval() -> Time {
-        Time::from_secs(64)
-    }
 }
 
 /// What such a client counts and measures.
@@ -57,16 +50,12 @@ pub fn kind() -> TypedKind<Config> {
         .by_radio()
         .metrics(METRICS)
         .check(|config: &Config| {
-            let mut problems = Vec::new();
+            let mut findings = Findings::default();
             if config.servers.is_empty() {
-                problems
-                    .push(ConfigProblem::at("servers", "nobody is asked").help("write [\"10.0.0.2\"], for example"));
+                findings.refuse("servers", "nobody is asked", "write [\"10.0.0.2\"], for example");
             }
-            if config.interval.as_nanos() == 0 {
-                problems
-                    .push(ConfigProblem::at("interval", "`interval` cannot be 0").help("write \"64s\", for example"));
-            }
-            problems
+            findings.not_zero("interval", config.interval, "write \"64s\", for example");
+            findings.all()
         })
         .program(install)
 }

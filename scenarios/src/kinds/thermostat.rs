@@ -1,6 +1,5 @@
 //! `kind = "thermostat"`: measures the temperature and reports it to a telemetry hub.
 
-use std::cell::Cell;
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,17 +8,19 @@ use std::sync::Arc;
 use rand_core::Rng;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use wavetank_devices::Backoff;
 use wavetank_devices::thermostat::{self, Fixed, Hub, Parts};
-use wavetank_devices::{Backoff, DeviceId};
 use wavetank_sim::hw::Sense;
 use wavetank_sim::hw::i2c::{Ack, Bus, Controller, Direction, Speed, Target};
 use wavetank_sim::hw::sht4x::Sht4x;
 use wavetank_sim::hw::signal::{Micro, Seconds, Shape, Signal};
-use wavetank_sim::node::{Exit, Node, Powered};
+use wavetank_sim::node::{Exit, Node};
 use wavetank_sim::random::{self, Stream};
-use wavetank_sim::time::Instant;
 use wavetank_stack::dns::Name;
 
+use super::board;
+use super::check::Findings;
+use super::defaults;
 use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
 use crate::runtime::{self, Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
@@ -34,19 +35,19 @@ pub struct Config {
     /// "hub.lan:8080", for a thermostat with `address = "dhcp"`.
     pub hub: HubAddress,
     /// Time from one measurement to the next; at least 20 ms.
-    #[serde(default = "defaults::period")]
+    #[serde(default = "defaults::secs::<1>")]
     pub period: Time,
     /// How long opening a connection may take.
-    #[serde(default = "defaults::timeout")]
+    #[serde(default = "defaults::secs::<5>")]
     pub connect_timeout: Time,
     /// How long the hub may take to answer one request.
-    #[serde(default = "defaults::timeout")]
+    #[serde(default = "defaults::secs::<5>")]
     pub exchange_timeout: Time,
     /// The longest wait before the first retry; doubled for each further one.
-    #[serde(default = "defaults::backoff_base")]
+    #[serde(default = "defaults::millis::<500>")]
     pub backoff_base: Time,
     /// The longest wait of all.
-    #[serde(default = "defaults::backoff_cap")]
+    #[serde(default = "defaults::secs::<60>")]
     pub backoff_cap: Time,
     /// How long its watchdog waits to be fed before it resets the device; none watches if it is left out.
     #[serde(default)]
@@ -115,26 +116,6 @@ impl Default for Sensor {
     }
 }
 
-mod defaults {
-    use crate::units::Time;
-
-    pub(super) fn period() -> Time {
-        Time::from_secs(1)
-    }
-
-    pub(super) fn timeout() -> Time {
-        Time::from_secs(5)
-    }
-
-    pub(super) fn backoff_base() -> Time {
-        Time::from_millis(500)
-    }
-
-    pub(super) fn backoff_cap() -> Time {
-        Time::from_secs(60)
-    }
-}
-
 /// What a thermostat counts and measures.
 pub static METRICS: &[Metric] = &[
     Metric { name: "readings.taken", doc: "readings measured, numbered or not" },
@@ -185,38 +166,27 @@ pub fn kind() -> TypedKind<Config> {
 }
 
 fn check(config: &Config) -> Vec<ConfigProblem> {
-    let mut problems = Vec::new();
-    if config.period < Time::from_millis(20) {
-        let problem = ConfigProblem::at("period", "`period` is at least 20ms");
-        problems.push(problem.help("the sensor takes most of that to measure"));
-    }
+    let mut findings = Findings::default();
+    let least = Time::from_millis(20);
+    findings.at_least("period", config.period, least, "the sensor takes most of that to measure");
     for (key, time) in [("connect_timeout", config.connect_timeout), ("exchange_timeout", config.exchange_timeout)] {
-        if time.as_nanos() == 0 {
-            let problem = ConfigProblem::at(key, format!("`{key}` cannot be 0"));
-            problems.push(problem.help("nothing could ever be reported: write \"5s\", for example"));
-        }
+        findings.not_zero(key, time, "nothing could ever be reported: write \"5s\", for example");
     }
-    if config.watchdog.is_some_and(|timeout| timeout < Time::from_millis(10)) {
-        let problem = ConfigProblem::at("watchdog", "`watchdog` is at least 10ms");
-        problems.push(problem.help("it is fed three times as often: write \"8s\", for example"));
+    if let Some(timeout) = config.watchdog {
+        let help = "it is fed three times as often: write \"8s\", for example";
+        findings.at_least("watchdog", timeout, Time::from_millis(10), help);
     }
-    if config.backoff_cap < config.backoff_base {
-        let problem = ConfigProblem::at("backoff_cap", "`backoff_cap` is shorter than `backoff_base`");
-        problems.push(problem.help(format!("make it at least {}", config.backoff_base)));
-    }
+    findings.backoff(config.backoff_base, config.backoff_cap);
     if config.sensor.swing_period.as_nanos() == 0 {
-        let problem = ConfigProblem::at("sensor", "`swing_period` cannot be 0");
-        problems.push(problem.help("write \"10min\", for example, or swing_millicelsius = 0 for no swing"));
+        let help = "write \"10min\", for example, or swing_millicelsius = 0 for no swing";
+        findings.refuse("sensor", "`swing_period` cannot be 0", help);
     }
     let port = match &config.hub.0 {
         Hub::At(address) => address.port(),
         Hub::Named(_, port) => *port,
     };
-    if port == 0 {
-        let problem = ConfigProblem::at("hub", "port 0 is no port");
-        problems.push(problem.help("name the hub's port, such as \"10.0.0.2:8080\""));
-    }
-    problems
+    findings.port("hub", port, "name the hub's port, such as \"10.0.0.2:8080\"");
+    findings.all()
 }
 
 /// The sensor's address (SHT4x-A, datasheet section 4.2).
@@ -227,10 +197,9 @@ const HUMIDITY: i64 = 45_000_000;
 /// Gives the thermostat its sensor, which outlives it, and says what it runs.
 fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> DeviceFuture + use<> {
     let (bus, temperature) = sensor_bus(&config.sensor, site);
-    site.part("i2c", Rc::new(bus.clone()));
+    board::powered_bus(&bus, site);
     site.part("sht4x", Rc::new(bus.chip(SENSOR_ADDRESS)));
     site.part("temperature", Rc::new(temperature));
-    site.powered(Rc::new(PoweredBus { bus: bus.clone(), was_cut: Cell::new(false) }));
     let (config, network) = (Arc::clone(config), Network::of(site));
     move |node| Box::pin(run(node, Arc::clone(&config), network.clone(), bus.clone()))
 }
@@ -263,10 +232,8 @@ async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exi
             config.hub
         );
     };
-    let Some(address) = network.address_towards(hub.ip()) else {
-        panic!("{} has no address to reach the hub at {hub} from: give it one of the same family", node.name());
-    };
-    let settings = settings(&config, &node, Fixed { address, route: network.route_towards(hub.ip()), hub });
+    let (address, route) = board::place(&network, &node, "hub", hub);
+    let settings = settings(&config, &node, Fixed { address, route, hub });
     if let Some(timeout) = config.watchdog {
         let device = Box::pin(thermostat::run(parts, settings, cause));
         return runtime::watched(&node, timeout.as_duration(), device).await;
@@ -276,8 +243,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exi
 
 /// What the thermostat is told, on that network.
 fn settings<N>(config: &Config, node: &Node, network: N) -> thermostat::Config<N> {
-    let id = DeviceId::new(node.name()).expect("a plan's node names are short and plain");
-    let mut settings = thermostat::Config::on(network, id);
+    let mut settings = thermostat::Config::on(network, board::id(node));
     settings.period = config.period.as_duration();
     settings.connect_timeout = config.connect_timeout.as_duration();
     settings.exchange_timeout = config.exchange_timeout.as_duration();
@@ -339,23 +305,5 @@ impl<T: Target> Target for Reluctant<T> {
 
     fn power_cycle(&mut self, now_ns: u64) {
         self.part.power_cycle(now_ns);
-    }
-}
-
-/// A bus as what the node's power does to it.
-struct PoweredBus {
-    bus: Bus,
-    was_cut: Cell<bool>,
-}
-
-impl Powered for PoweredBus {
-    fn power_cut(&self, _now: Instant, _stream: &mut Stream) {
-        self.was_cut.set(true);
-    }
-
-    fn boot(&self, now: Instant) {
-        if self.was_cut.take() {
-            self.bus.power_cycle(now.as_nanos());
-        }
     }
 }
