@@ -17,6 +17,7 @@ mod dial;
 pub mod door_sensor;
 mod entropy;
 mod id;
+pub mod lamp;
 mod lifecycle;
 pub mod pcf8583;
 pub mod sht4x;

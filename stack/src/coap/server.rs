@@ -3,7 +3,7 @@
 use core::{
     convert::Infallible,
     fmt,
-    future::{Future, poll_fn},
+    future::{Future, poll_fn, ready},
     net::SocketAddr,
     pin::pin,
     task::Poll,
@@ -84,6 +84,12 @@ pub trait Resource {
     /// everybody who observes is told anew.
     fn edition(&self) -> u32 {
         0
+    }
+
+    /// Completes when an answer may leave: when all that has to be written down for it to be true is. [`serve`] waits for
+    /// it before each.
+    fn settle(&mut self) -> impl Future<Output = ()> {
+        ready(())
     }
 }
 
@@ -398,6 +404,7 @@ pub async fn serve<H: Resource, C: Clock, F: Future<Output = ()>, const BODY: us
         })
         .await;
         if let Some((Some(len), arrival)) = heard {
+            server.resource.settle().await;
             let _ = match arrival.local {
                 Some(own) => socket.send_from(&reply[..len], own, arrival.remote).await,
                 None => socket.send_to(&reply[..len], arrival.remote).await,
