@@ -23,6 +23,7 @@ pub mod pcf8583;
 pub mod sht4x;
 pub mod smart_meter;
 pub mod thermostat;
+pub mod updates;
 
 #[cfg(test)]
 mod testing;

@@ -173,7 +173,7 @@ type Install<C> = Arc<dyn Fn(&Arc<C>, &mut Site<'_>) -> Program + Send + Sync>;
 pub struct TypedKind<C> {
     name: &'static str,
     summary: &'static str,
-    metrics: &'static [Metric],
+    metrics: Vec<Metric>,
     flows: &'static [Flow],
     histories: &'static [History],
     parts: &'static [Part],
@@ -192,7 +192,7 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
         Self {
             name,
             summary,
-            metrics: &[],
+            metrics: Vec::new(),
             flows: &[],
             histories: &[],
             parts: &[],
@@ -205,10 +205,10 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
         }
     }
 
-    /// The metrics that its nodes report.
+    /// The metrics that its nodes report, beside those that were named before.
     #[must_use]
     pub fn metrics(mut self, metrics: &'static [Metric]) -> Self {
-        self.metrics = metrics;
+        self.metrics.extend_from_slice(metrics);
         self
     }
 
@@ -309,7 +309,7 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
     }
 
     fn metrics(&self) -> &[Metric] {
-        self.metrics
+        &self.metrics
     }
 
     fn flows(&self) -> &[Flow] {

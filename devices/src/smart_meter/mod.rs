@@ -7,6 +7,7 @@
 //! - Records go to an MQTT broker with quality 1, at most [`WINDOW`] under way, and leave the flash when it has them. Each
 //!   has a number that stays its own, so whoever reads them can tell one that comes twice.
 //! - While the broker is away records wait; when the flash is full, pulses wait in the counter, up to a million.
+//! - It takes updates if it is given what they need ([`run_with_updates`]), beside its other work.
 //! - A counter that is found not counting is started, at 0; what it did not count nobody knows.
 
 pub mod metrics;
@@ -15,6 +16,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+use core::cell::RefCell;
 use core::convert::Infallible;
 use core::fmt::{Debug, Write as _};
 use core::net::SocketAddr;
@@ -37,7 +39,8 @@ use wavetank_stack::{Cidr, Clock, Duration, FlowId, Instant, Probe, Resources, R
 use self::record::{JSON_MAX, RECORD_LEN, Record};
 use crate::dial::connect;
 use crate::pcf8583::Pcf8583;
-use crate::{Backoff, DeviceId, Exit, ResetCause};
+use crate::updates::{Health, Host, Keep, NoUpdates, Updates};
+use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// Records that are under way at a time.
 pub const WINDOW: usize = 4;
@@ -54,8 +57,12 @@ const COUNTER_TIMEOUT: Duration = Duration::from_millis(50);
 /// How long the last connection may take to be gone.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// One connection; the next waits until the last is gone.
-type Memory<'r> = Resources<'r, 1, 0, STREAM_BYTES, PACKET_BYTES, 0, 4>;
+/// What a meter that is well has shown: it has read its counter and its flash, and it has reached its broker.
+const COUNTER_WELL: u8 = 1;
+const BROKER_WELL: u8 = 2;
+
+/// One connection, the next of which waits until the last is gone; and one for updates where there are any.
+type Memory<'r, const CONNECTIONS: usize> = Resources<'r, CONNECTIONS, 0, STREAM_BYTES, PACKET_BYTES, 0, 4>;
 
 /// What a smart meter is made of.
 #[derive(Clone, Debug)]
@@ -120,7 +127,6 @@ impl Config {
 ///
 /// # Errors
 /// [`LayoutError`] if its records cannot be in that range of the flash.
-#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
 pub fn run<I, F, N, C, R, P>(
     parts: Parts<I, F, N, C, R, P>,
     config: Config,
@@ -134,23 +140,77 @@ where
     R: Rng,
     P: Probe,
 {
+    run_kept::<1, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
+}
+
+/// Runs a smart meter that takes updates: until it asks to be started with one, by [`Exit::SwapImage`]. An image on trial has
+/// to read the counter and the records, and to reach the broker and the hub that hands out images. Otherwise as [`run`].
+///
+/// All its memory is in the future: some 14 KiB, and whatever the parts take.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_updates<I, F, G, N, C, R, P>(
+    parts: Parts<I, F, N, C, R, P>,
+    updates: Updates<G>,
+    config: Config,
+    cause: ResetCause,
+) -> impl Future<Output = Result<Exit, LayoutError>>
+where
+    I: I2c,
+    F: NorFlash,
+    G: NorFlash<Error: Debug>,
+    N: Driver,
+    C: Clock,
+    R: Rng,
+    P: Probe,
+{
+    run_kept::<2, _, _, _, _, _, _, _>(parts, updates, config, cause)
+}
+
+/// Runs it with so many connections, and what keeps it up to date.
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+fn run_kept<const CONNECTIONS: usize, I, F, N, C, R, P, U>(
+    parts: Parts<I, F, N, C, R, P>,
+    updates: U,
+    config: Config,
+    cause: ResetCause,
+) -> impl Future<Output = Result<Exit, LayoutError>>
+where
+    I: I2c,
+    F: NorFlash,
+    N: Driver,
+    C: Clock,
+    R: Rng,
+    P: Probe,
+    U: Keep,
+{
     async move {
         let Parts { i2c, flash, net, clock, mut rng, probe } = parts;
         let (clock, probe) = (&clock, &probe);
         probe.count(cause.metric(), 1);
 
-        let mut memory = Memory::new();
+        let mut memory = Memory::<CONNECTIONS>::new();
         let (stack, mut runner) = {
             let mut network = wavetank_stack::Config::new(slice::from_ref(&config.address), config.route.as_slice());
             network.linger = LINGER;
             Stack::new(&mut memory, net, clock, &network, rng.next_u64())
         };
+        let rng = RefCell::new(rng);
+        let health = Health::needing(COUNTER_WELL | BROKER_WELL);
         let spool = Spool::new(flash, config.spool.clone())?;
-        let mut meter = Meter { counter: Pcf8583::new(i2c), spool, clock, probe, config: &config, due: clock.now() };
+        let (counter, due) = (Pcf8583::new(i2c), clock.now());
+        let mut meter = Meter { counter, spool, clock, probe, config: &config, due, health: &health };
         let (mut received, mut to_send) = ([0; RECEIVED_BYTES], [0; TO_SEND_BYTES]);
         let mut client = Client::<_, _, WINDOW>::new(clock, (), &mut received, &mut to_send);
-        let device = pin!(meter.run(&stack, &mut client, &mut rng));
-        match runner.run_with(device).await {}
+        let mut jitter = SharedRng::new(&rng);
+        let host = Host { id: &config.id, stack: &stack, clock, probe, health: &health };
+        let work = pin!(meter.run(&stack, &mut client, &mut jitter));
+        let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
+        match runner.run_with(pin!(select(work, keeping))).await {
+            Either::First(never) => match never {},
+            Either::Second(exit) => Ok(exit),
+        }
     }
 }
 
@@ -163,6 +223,7 @@ struct Meter<'a, I, F, C, P> {
     config: &'a Config,
     /// When the counter is to be looked at next.
     due: Instant,
+    health: &'a Health,
 }
 
 impl<I: I2c, F: NorFlash, C: Clock, P: Probe> Meter<'_, I, F, C, P> {
@@ -195,6 +256,7 @@ impl<I: I2c, F: NorFlash, C: Clock, P: Probe> Meter<'_, I, F, C, P> {
                 continue;
             };
             self.probe.gauge(metrics::CONNECTED, 1);
+            self.health.show(BROKER_WELL);
             if self.deliver(&mut connection).await {
                 failures = 0;
             }
@@ -224,7 +286,7 @@ impl<I: I2c, F: NorFlash, C: Clock, P: Probe> Meter<'_, I, F, C, P> {
         let now = self.clock.now();
         self.due = now.max(self.due + self.config.period);
         match self.count().await {
-            Ok(()) => {}
+            Ok(()) => self.health.show(COUNTER_WELL),
             Err(Trouble::Full) => self.probe.count(metrics::SPOOL_FULL, 1),
             Err(Trouble::Counter) => self.probe.count(metrics::COUNTER_ERRORS, 1),
             Err(Trouble::Flash | Trouble::Broker) => self.probe.count(metrics::FLASH_ERRORS, 1),

@@ -6,8 +6,10 @@ use core::net::SocketAddr;
 use core::pin::pin;
 
 use embassy_futures::join::join3;
+use embassy_futures::select::{Either, select};
 use embassy_net_driver::Driver;
 use embedded_hal_async::i2c::I2c;
+use embedded_storage_async::nor_flash::NorFlash;
 use rand_core::Rng;
 use wavetank_stack::dhcp::{Client, Event, Options as DhcpOptions};
 use wavetank_stack::dns::{Family, Name, Options as DnsOptions, Resolver};
@@ -16,9 +18,10 @@ use wavetank_stack::{Clock, Probe, Resources, Stack, tcp};
 
 use super::shared::Shared;
 use super::uplink::{Dial, Uplink};
-use super::{BACKLOG_MAX, Config, HEAD_BYTES, LINGER, Parts, STREAM_BYTES, metrics, sampler};
+use super::{BACKLOG_MAX, Config, HEAD_BYTES, LINGER, Parts, SENSOR_WELL, STREAM_BYTES, metrics, sampler};
 use crate::dial::connect;
 use crate::sht4x::Sht4x;
+use crate::updates::{Health, Host, Keep, NoUpdates, Updates};
 use crate::{Exit, ResetCause, SharedRng};
 
 /// A datagram of a DHCP or name server.
@@ -26,8 +29,8 @@ const DATAGRAM_BYTES: usize = 600;
 /// Answers of name servers that are remembered.
 const NAMES_MAX: usize = 2;
 
-/// One connection; a socket for the DHCP client, and one for the resolver.
-type Memory<'r> = Resources<'r, 1, 2, STREAM_BYTES, DATAGRAM_BYTES, 0, 4>;
+/// One connection, and one for updates where there are any; a socket for the DHCP client, and one for the resolver.
+type Memory<'r, const CONNECTIONS: usize> = Resources<'r, CONNECTIONS, 2, STREAM_BYTES, DATAGRAM_BYTES, 0, 4>;
 
 /// Where the hub is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +53,6 @@ impl fmt::Display for Hub {
 /// Runs a thermostat that gets its address, router and name servers by DHCP. Otherwise as [`run`](super::run).
 ///
 /// All its memory is in the future: some 16 KiB, and whatever the parts take.
-#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
 pub fn run_by_dhcp<I, N, C, R, P>(
     parts: Parts<I, N, C, R, P>,
     config: Config<Hub>,
@@ -63,12 +65,51 @@ where
     R: Rng,
     P: Probe,
 {
+    run_kept::<1, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
+}
+
+/// Runs a thermostat that gets its address by DHCP, and takes updates as [`run_with_updates`](super::run_with_updates) does.
+///
+/// All its memory is in the future: some 20 KiB, and whatever the parts take.
+pub fn run_by_dhcp_with_updates<I, F, N, C, R, P>(
+    parts: Parts<I, N, C, R, P>,
+    updates: Updates<F>,
+    config: Config<Hub>,
+    cause: ResetCause,
+) -> impl Future<Output = Exit>
+where
+    I: I2c,
+    F: NorFlash<Error: fmt::Debug>,
+    N: Driver,
+    C: Clock,
+    R: Rng,
+    P: Probe,
+{
+    run_kept::<2, _, _, _, _, _, _>(parts, updates, config, cause)
+}
+
+/// Runs it with so many connections, and what keeps it up to date.
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+fn run_kept<const CONNECTIONS: usize, I, N, C, R, P, U>(
+    parts: Parts<I, N, C, R, P>,
+    updates: U,
+    config: Config<Hub>,
+    cause: ResetCause,
+) -> impl Future<Output = Exit>
+where
+    I: I2c,
+    N: Driver,
+    C: Clock,
+    R: Rng,
+    P: Probe,
+    U: Keep,
+{
     async move {
         let Parts { i2c, net, clock, mut rng, probe } = parts;
         let (clock, probe) = (&clock, &probe);
         probe.count(cause.metric(), 1);
 
-        let mut memory = Memory::new();
+        let mut memory = Memory::<CONNECTIONS>::new();
         let mut network = wavetank_stack::Config::default();
         network.linger = LINGER;
         let (stack, mut runner) = Stack::new(&mut memory, net, clock, &network, rng.next_u64());
@@ -80,17 +121,22 @@ where
         let resolver = Resolver::new(&stack, clock, SharedRng::new(&rng), DnsOptions::default());
         let mut dial = NamedDial { hub: &config.network, stack: &stack, clock, probe, resolver };
 
+        let health = Health::needing(SENSOR_WELL);
         let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe);
         let mut sensor = Sht4x::new(i2c, Delay::new(clock));
         let uplink = Uplink { config: &config, clock, probe, shared: &shared };
         let (mut head, mut jitter) = ([0; HEAD_BYTES], SharedRng::new(&rng));
-        let device = pin!(join3(
-            sampler::sample(&mut sensor, clock, config.period, probe, &shared),
+        let host = Host { id: &config.id, stack: &stack, clock, probe, health: &health };
+        let work = pin!(join3(
+            sampler::sample(&mut sensor, clock, config.period, probe, &shared, || health.show(SENSOR_WELL)),
             uplink.run(&mut dial, &mut jitter, &mut head),
             client.run(|event| tell(probe, &event)),
         ));
-        let (never, ..) = runner.run_with(device).await;
-        match never {}
+        let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
+        match runner.run_with(pin!(select(work, keeping))).await {
+            Either::First((never, ..)) => match never {},
+            Either::Second(exit) => exit,
+        }
     }
 }
 

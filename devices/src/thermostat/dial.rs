@@ -8,23 +8,23 @@ use super::uplink::Dial;
 use crate::dial::connect;
 
 /// Calls one hub.
-pub(super) struct HubDial<'r, C> {
-    stack: Stack<'r>,
+pub(super) struct HubDial<'a, 'r, C> {
+    stack: &'a Stack<'r>,
     clock: C,
     hub: SocketAddr,
 }
 
-impl<'r, C: Clock> HubDial<'r, C> {
-    pub(super) fn new(stack: Stack<'r>, clock: C, hub: SocketAddr) -> Self {
+impl<'a, 'r, C: Clock> HubDial<'a, 'r, C> {
+    pub(super) fn new(stack: &'a Stack<'r>, clock: C, hub: SocketAddr) -> Self {
         HubDial { stack, clock, hub }
     }
 }
 
-impl<'r, C: Clock> Dial for HubDial<'r, C> {
+impl<'r, C: Clock> Dial for HubDial<'_, 'r, C> {
     type Stream = tcp::Stream<'r>;
 
     async fn dial(&mut self) -> Option<tcp::Stream<'r>> {
-        connect(&self.stack, &self.clock, self.hub).await
+        connect(self.stack, &self.clock, self.hub).await
     }
 
     fn abort(&mut self, stream: tcp::Stream<'r>) {

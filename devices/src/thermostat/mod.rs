@@ -9,6 +9,7 @@
 //! - A reading that the hub refuses for good (409, 422) is counted and set aside; any other trouble costs
 //!   the connection and some patience (see [`Backoff`]).
 //! - A sensor that fails is asked again at the next period.
+//! - It takes updates if it is given what they need ([`run_with_updates`]), beside its other work.
 //! - It has a fixed place on the network ([`run`]), or gets one by DHCP and finds its hub by name ([`run_by_dhcp`]).
 //!
 //! What it does not do yet: keep readings or numbers over a power cut (no flash), or tell the calendar time.
@@ -25,24 +26,28 @@ mod uplink;
 #[cfg(test)]
 mod tests;
 
+use core::cell::RefCell;
 use core::fmt;
 use core::net::SocketAddr;
 use core::pin::pin;
 use core::slice;
 
 use embassy_futures::join::join;
+use embassy_futures::select::{Either, select};
 use embassy_net_driver::Driver;
 use embedded_hal_async::i2c::I2c;
+use embedded_storage_async::nor_flash::NorFlash;
 use rand_core::Rng;
 use wavetank_stack::time::Delay;
-use wavetank_stack::{Cidr, Clock, Duration, Probe, Resources, Route, Stack};
+use wavetank_stack::{Cidr, Clock, Duration, Probe, Resources, Route, Runner, Stack};
 
-pub use self::by_name::{Hub, run_by_dhcp};
+pub use self::by_name::{Hub, run_by_dhcp, run_by_dhcp_with_updates};
 use self::dial::HubDial;
 use self::shared::Shared;
 use self::uplink::Uplink;
 use crate::sht4x::Sht4x;
-use crate::{Backoff, DeviceId, Exit, ResetCause};
+use crate::updates::{Health, Host, Keep, Updates};
+use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// Readings that are kept for a hub that is away.
 const BACKLOG_MAX: usize = 40;
@@ -56,8 +61,11 @@ const HEAD_BYTES: usize = 512;
 /// How long the last connection may take to be gone.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// One connection; the next waits until the last is gone.
-type Memory<'r> = Resources<'r, 1, 0, STREAM_BYTES, PACKET_BYTES, 0, 4>;
+/// What a thermostat that is well has shown: its sensor has measured.
+const SENSOR_WELL: u8 = 1;
+
+/// One connection, the next of which waits until the last is gone; and one for updates where there are any.
+type Memory<'r, const CONNECTIONS: usize> = Resources<'r, CONNECTIONS, 0, STREAM_BYTES, PACKET_BYTES, 0, 4>;
 
 /// What a thermostat is made of.
 #[derive(Clone, Debug)]
@@ -130,9 +138,9 @@ impl<N> Config<N> {
     }
 }
 
-/// Runs the thermostat. Nothing makes it stop by itself yet; it is stopped by dropping the future.
+/// Runs the thermostat. Nothing makes it stop by itself; it is stopped by dropping the future.
 ///
-/// All its memory is in the future: some 8 KiB, and whatever the parts take.
+/// All its memory is in the future: some 8 KiB, none of it for updates, and whatever the parts take.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
 pub fn run<I, N, C, R, P>(parts: Parts<I, N, C, R, P>, config: Config, cause: ResetCause) -> impl Future<Output = Exit>
 where
@@ -147,25 +155,81 @@ where
         let (clock, probe) = (&clock, &probe);
         probe.count(cause.metric(), 1);
 
-        let mut memory = Memory::new();
-        let (stack, mut runner) = {
-            let address = slice::from_ref(&config.network.address);
-            let mut network = wavetank_stack::Config::new(address, config.network.route.as_slice());
-            network.linger = LINGER;
-            Stack::new(&mut memory, net, clock, &network, rng.next_u64())
-        };
+        let mut memory = Memory::<1>::new();
+        let (stack, mut runner) = plug_in(&mut memory, net, clock, &config, rng.next_u64());
 
         let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe);
         let mut sensor = Sht4x::new(i2c, Delay::new(clock));
         let uplink = Uplink { config: &config, clock, probe, shared: &shared };
-        let mut dial = HubDial::new(stack, clock, config.network.hub);
+        let mut dial = HubDial::new(&stack, clock, config.network.hub);
         let mut head = [0; HEAD_BYTES];
         // Pinned here, because a future that is handed on by value is stored twice.
         let device = pin!(join(
-            sampler::sample(&mut sensor, clock, config.period, probe, &shared),
+            sampler::sample(&mut sensor, clock, config.period, probe, &shared, || ()),
             uplink.run(&mut dial, &mut rng, &mut head),
         ));
         let (never, _) = runner.run_with(device).await;
         match never {}
     }
+}
+
+/// Runs a thermostat that takes updates: until it asks to be started with one, by [`Exit::SwapImage`]. An image on trial has
+/// to measure the temperature, and to reach the hub that hands out images. Otherwise as [`run`].
+///
+/// All its memory is in the future: some 12 KiB, and whatever the parts take.
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+pub fn run_with_updates<I, F, N, C, R, P>(
+    parts: Parts<I, N, C, R, P>,
+    updates: Updates<F>,
+    config: Config,
+    cause: ResetCause,
+) -> impl Future<Output = Exit>
+where
+    I: I2c,
+    F: NorFlash<Error: fmt::Debug>,
+    N: Driver,
+    C: Clock,
+    R: Rng,
+    P: Probe,
+{
+    async move {
+        let Parts { i2c, net, clock, mut rng, probe } = parts;
+        let (clock, probe) = (&clock, &probe);
+        probe.count(cause.metric(), 1);
+
+        let mut memory = Memory::<2>::new();
+        let (stack, mut runner) = plug_in(&mut memory, net, clock, &config, rng.next_u64());
+
+        let rng = RefCell::new(rng);
+        let health = Health::needing(SENSOR_WELL);
+        let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe);
+        let mut sensor = Sht4x::new(i2c, Delay::new(clock));
+        let uplink = Uplink { config: &config, clock, probe, shared: &shared };
+        let mut dial = HubDial::new(&stack, clock, config.network.hub);
+        let (mut head, mut jitter) = ([0; HEAD_BYTES], SharedRng::new(&rng));
+        let host = Host { id: &config.id, stack: &stack, clock, probe, health: &health };
+        let work = pin!(join(
+            sampler::sample(&mut sensor, clock, config.period, probe, &shared, || health.show(SENSOR_WELL)),
+            uplink.run(&mut dial, &mut jitter, &mut head),
+        ));
+        let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
+        match runner.run_with(pin!(select(work, keeping))).await {
+            Either::First((never, _)) => match never {},
+            Either::Second(exit) => exit,
+        }
+    }
+}
+
+/// The stack at a fixed place on the network.
+fn plug_in<'r, const CONNECTIONS: usize, N: Driver, C: Clock>(
+    memory: &'r mut Memory<'r, CONNECTIONS>,
+    net: N,
+    clock: C,
+    config: &Config,
+    seed: u64,
+) -> (Stack<'r>, Runner<'r, N, C>) {
+    let address = slice::from_ref(&config.network.address);
+    let mut network = wavetank_stack::Config::new(address, config.network.route.as_slice());
+    network.linger = LINGER;
+    Stack::new(memory, net, clock, &network, seed)
 }

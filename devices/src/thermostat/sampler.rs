@@ -25,6 +25,7 @@ pub(super) async fn sample<I, D, C, P, const N: usize>(
     period: Duration,
     probe: &P,
     shared: &Shared<'_, P, N>,
+    well: impl Fn(),
 ) -> Infallible
 where
     I: I2c,
@@ -40,6 +41,7 @@ where
         match timeout(clock, MEASURE_TIMEOUT, measurement).await {
             Ok(Ok(measurement)) => {
                 probe.gauge(metrics::TEMPERATURE, measurement.celsius_milli.into());
+                well();
                 shared.push(due, measurement.celsius_milli);
             }
             Ok(Err(_)) | Err(_) => probe.count(metrics::SENSOR_ERRORS, 1),

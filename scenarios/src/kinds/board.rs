@@ -17,14 +17,14 @@ use crate::runtime::Network;
 use crate::site::Site;
 
 /// The nRF52840's flash: written by the word, erased by 4 KiB.
-const WRITE: usize = 4;
+pub(super) const WRITE: usize = 4;
 pub(super) const ERASE: usize = 4_096;
 /// Such a flash.
 pub(super) type Cells = Memory<WRITE, ERASE>;
 
 /// A flash of that many pages, the part `flash`, which outlives the device.
-pub(super) fn flash(pages: u16, site: &mut Site<'_>) -> Cells {
-    let cells = Memory::new(pages.into(), Timing::NRF52840);
+pub(super) fn flash(pages: usize, site: &mut Site<'_>) -> Cells {
+    let cells = Memory::new(pages, Timing::NRF52840);
     site.part("flash", Rc::new(cells.clone()));
     site.powered(Rc::new(PoweredFlash(cells.clone())));
     cells

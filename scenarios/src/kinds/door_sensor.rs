@@ -136,7 +136,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Sensor
     let contact = Bouncing::new(door.clone(), BOUNCES_MAX, bounces_ns, &mut site.stream("contact"));
     let contact = Line::new(contact);
     site.part("contact", Rc::new(contact.clone()));
-    let flash = board::flash(config.flash_pages, site);
+    let flash = board::flash(config.flash_pages.into(), site);
     let board = Board { door, contact, flash, told: Rc::default() };
     let (config, network) = (Arc::clone(config), Network::of(site));
     move |node| Box::pin(run(node, Arc::clone(&config), network.clone(), board.clone()))

@@ -7,14 +7,18 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::channel::oneshot;
+use futures::future::{pending, select};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use wavetank_hub::firmware::{Manifest, Update, UpdateState};
 use wavetank_hub::{Hub, Observer, RedbStore, Store, StoreError};
 use wavetank_sim::disk::Disk;
 use wavetank_sim::node::{Exit, Node};
+use wavetank_sim::time::Instant;
 use wavetank_stack::{Stack, tcp};
 
 use super::check::Findings;
+use super::firmware::{self, Firmware, Rollout};
 use super::ledger;
 use crate::registry::{Flow, Metric, TypedKind};
 use crate::runtime::{Network, TankClock, TankListener, TankRuntime};
@@ -32,11 +36,22 @@ pub struct Config {
     pub online_window: Time,
     /// How long the disk takes to make one reading durable; the hub can do nothing else meanwhile.
     pub commit_cost: Time,
+    /// Images of firmware that it hands out, such as { name = "thermostat", version = "1.1.0" }.
+    pub firmware: Vec<Firmware>,
+    /// Which of them it rolls out, how far and from when on, such as { name = "thermostat", version = "1.1.0", at = "20s" };
+    /// a later one of the same name takes an earlier one's place.
+    pub rollouts: Vec<Rollout>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { port: 8080, online_window: Time::from_secs(60), commit_cost: Time::from_millis(2) }
+        Self {
+            port: 8080,
+            online_window: Time::from_secs(60),
+            commit_cost: Time::from_millis(2),
+            firmware: Vec::new(),
+            rollouts: Vec::new(),
+        }
     }
 }
 
@@ -47,6 +62,10 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "store.failures", doc: "times that the database failed, and the program was started anew" },
     Metric { name: "devices.known", doc: "devices ever heard" },
     Metric { name: "devices.online", doc: "devices heard within the online window" },
+    Metric { name: "updates.offered", doc: "devices that were told of an update" },
+    Metric { name: "updates.installed", doc: "devices that run what was rolled out, by their own word" },
+    Metric { name: "updates.failed", doc: "devices that could not take an update" },
+    Metric { name: "updates.rolled-back", doc: "devices that tried an update and went back" },
 ];
 
 /// The events with ids that a hub reports.
@@ -79,6 +98,7 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
     findings.port("port", config.port, "write 8080, for example");
     let help = "no device would ever be online: write \"5s\", for example";
     findings.not_zero("online_window", config.online_window, help);
+    firmware::check(&config.firmware, &config.rollouts, &mut findings);
     findings.all()
 }
 
@@ -93,16 +113,23 @@ where
 {
     let disk = ledger::disk(config.commit_cost, site);
     let network = Network::of(site);
+    let images: Rc<[_]> = config.firmware.iter().map(Firmware::image).collect();
     let config = Arc::clone(config);
     move |node| {
-        let (config, network, disk) = (Arc::clone(&config), network.clone(), disk.clone());
-        Box::pin(async move { run(node, &config, &network, open(&disk)).await })
+        let (config, network, disk, images) = (Arc::clone(&config), network.clone(), disk.clone(), Rc::clone(&images));
+        Box::pin(async move { run(node, &config, &network, &images, open(&disk)).await })
     }
 }
 
 type HubFuture = Pin<Box<dyn Future<Output = Exit>>>;
 
-async fn run(node: Node, config: &Config, network: &Network, store: Result<impl Store, StoreError>) -> Exit {
+async fn run(
+    node: Node,
+    config: &Config,
+    network: &Network,
+    images: &[(Manifest, Vec<u8>)],
+    store: Result<impl Store, StoreError>,
+) -> Exit {
     let clock = node.clock();
     let (fail, failed) = oneshot::channel();
     let observer = TankObserver { node: node.clone(), fail: RefCell::new(Some(fail)) };
@@ -116,13 +143,38 @@ async fn run(node: Node, config: &Config, network: &Network, store: Result<impl 
     let observer = Rc::new(observer);
     let hub = Hub::new(store, &runtime, Rc::clone(&observer), behaviour);
     let Ok(hub) = hub.inspect_err(|error| observer.store_failed(error)) else { return again() };
+    for (manifest, image) in images {
+        if hub.put_firmware(manifest, image).is_err() {
+            return again();
+        }
+    }
     let mut options = tcp::Options::default();
     options.nagle = false;
     let listener = tcp::Listener::bind(&stack, config.port, BACKLOG, options).expect("nobody else listens here");
     let failed = failed.map(|_| ());
     let serving = pin!(hub.serve(TankListener(listener), runtime, failed));
-    runner.run_with(serving).await;
+    if config.rollouts.is_empty() {
+        runner.run_with(serving).await;
+        return again();
+    }
+    let rolling = pin!(roll_out(&node, &hub, &config.rollouts));
+    runner.run_with(select(serving, rolling)).await;
     again()
+}
+
+/// Rolls out what is due, and then what becomes due. Ends if the store fails.
+async fn roll_out(node: &Node, hub: &Hub, rollouts: &[Rollout]) {
+    let mut rollouts: Vec<&Rollout> = rollouts.iter().collect();
+    rollouts.sort_by_key(|rollout| rollout.at);
+    for rollout in rollouts {
+        node.world_timer(Instant::from_nanos(rollout.at.as_nanos())).await;
+        let Rollout { version, permille, failures_max, .. } = *rollout;
+        let so_far = wavetank_hub::firmware::Rollout { version: version.0, permille: permille.into(), failures_max };
+        if hub.roll_out(&rollout.name.parse().expect("`check` saw to it"), &so_far).is_err() {
+            return;
+        }
+    }
+    pending::<()>().await;
 }
 
 /// Turns what a hub tells into its node's metrics and flows.
@@ -150,6 +202,16 @@ impl Observer for TankObserver {
 
     fn online(&self, devices: usize) {
         self.node.gauge("devices.online", devices as i64);
+    }
+
+    fn updated(&self, _device: &str, update: &Update) {
+        match update.state {
+            UpdateState::Offered => self.node.count("updates.offered", 1),
+            UpdateState::Installed => self.node.count("updates.installed", 1),
+            UpdateState::Failed => self.node.count("updates.failed", 1),
+            UpdateState::RolledBack => self.node.count("updates.rolled-back", 1),
+            _ => {}
+        }
     }
 
     fn store_failed(&self, _error: &StoreError) {

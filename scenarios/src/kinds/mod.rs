@@ -12,6 +12,7 @@ pub mod dhcp_server;
 pub mod dns_server;
 pub mod door_sensor;
 pub mod field_logger;
+pub mod firmware;
 mod gate;
 pub mod head_end;
 pub mod hub;

@@ -14,11 +14,14 @@ use wavetank_sim::hw::Flash;
 use wavetank_sim::hw::i2c::{Bus, Controller, Speed};
 use wavetank_sim::hw::pcf8583::{ADDRESS, Pcf8583};
 use wavetank_sim::hw::pulses::Pulses;
-use wavetank_sim::node::{Exit, Node};
+use wavetank_sim::net::Nic;
+use wavetank_sim::node::{Exit, Mounted, Node};
+use wavetank_sim::random::Stream;
 
-use super::board::{self, Cells, ERASE};
+use super::board::{self, Cells, ERASE, WRITE};
 use super::check::Findings;
 use super::defaults;
+use super::firmware::{self, Loaded, Updates, Wired};
 use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
 use crate::runtime::{self, Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
@@ -55,6 +58,9 @@ pub struct Config {
     /// The longest wait of all.
     #[serde(default = "defaults::secs::<60>")]
     pub backoff_cap: Time,
+    /// Its firmware and the updates that it takes; it takes none if this is left out.
+    #[serde(default)]
+    pub updates: Option<Updates>,
 }
 
 /// What a smart meter counts and measures.
@@ -70,6 +76,7 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "connects.failed", doc: "connections to the broker that could not be opened" },
     Metric { name: "connected", doc: "1 while it is connected to the broker, else 0" },
     Metric { name: "backlog", doc: "records that wait for the broker" },
+    Metric { name: "boots.watchdog", doc: "times that its watchdog reset it" },
     Metric { name: "register", doc: "all pulses that it ever counted" },
 ];
 
@@ -83,7 +90,7 @@ pub static FLOWS: &[Flow] = &[
 pub static PARTS: &[Part] = &[
     Part { name: "i2c", sort: PartSort::I2c, doc: "the bus that its counter is on" },
     Part { name: "pcf8583", sort: PartSort::Chip, doc: "its counter" },
-    Part { name: "flash", sort: PartSort::Flash, doc: "what its records lie on" },
+    Part { name: "flash", sort: PartSort::Flash, doc: "what its records lie on, and its images if it takes updates" },
 ];
 
 /// The kind, as far as it is data.
@@ -91,6 +98,7 @@ pub static PARTS: &[Part] = &[
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("smart-meter", "Counts pulses, and reports every one of them over MQTT, through power cuts.")
         .metrics(METRICS)
+        .metrics(firmware::METRICS)
         .flows(FLOWS)
         .parts(PARTS)
         .check(check)
@@ -111,6 +119,9 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
     let help = "one is erased, one takes acknowledgements, and one holds records";
     findings.pages("flash_pages", config.flash_pages, PAGES_MIN, help);
     findings.backoff(config.backoff_base, config.backoff_cap);
+    if let Some(updates) = &config.updates {
+        updates.check(None, &mut findings);
+    }
     findings.all()
 }
 
@@ -125,6 +136,8 @@ struct Board {
     counter: Rc<RefCell<Pcf8583>>,
     pulses: Pulses,
     flash: Cells,
+    /// Where its images are on that flash, if it takes updates.
+    images: Option<firmware::Board>,
     /// Pulses that were told of already.
     told: Rc<Cell<u64>>,
 }
@@ -138,32 +151,64 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> MeterF
     bus.attach(ADDRESS, Rc::clone(&counter)).expect("the bus is empty");
     board::powered_bus(&bus, site);
     site.part("pcf8583", Rc::new(bus.chip(ADDRESS)));
-    let flash = board::flash(config.flash_pages, site);
-    let board = Board { bus, counter, pulses, flash, told: Rc::default() };
+    let images = config.updates.as_ref().map(|updates| {
+        let hub = updates.hub.expect("`check` saw to it");
+        firmware::Board::new("smart-meter", config.flash_pages, updates, (hub, backoff(config)), site)
+    });
+    let flash = match &images {
+        Some(images) => images.flash.clone(),
+        None => board::flash(config.flash_pages.into(), site),
+    };
+    let board = Board { bus, counter, pulses, flash, images, told: Rc::default() };
     let (config, network) = (Arc::clone(config), Network::of(site));
     move |node| Box::pin(run(node, Arc::clone(&config), network.clone(), board.clone()))
 }
 
 async fn run(node: Node, config: Arc<Config>, network: Network, board: Board) -> Exit {
-    let Board { bus, counter, pulses, flash, told } = board;
+    let Board { bus, counter, pulses, flash, images, told } = board;
     let past = move |now_ns| counter.borrow_mut().total(now_ns);
     node.spawn(board::tell_of(node.clone(), "pulse.made", told, past, move |_| pulses.next_ns()));
-    let parts = Parts {
-        i2c: Controller::new(bus, node.part("i2c")),
+    let bus = Controller::new(bus, node.part("i2c"));
+    let (settings, cause) = (settings(&config, &node, &network), runtime::reset_cause(&node));
+    let Some(images) = images else {
+        let exit = smart_meter::run(parts(&node, bus, flash), settings, cause).await;
+        return runtime::exit(exit.expect("`check` saw to the flash"));
+    };
+    let Some(Loaded { updates, behaves }) = images.boot(&node).await else { return Exit::Halt };
+    let parts = parts(&node, Wired::new(bus, behaves), flash);
+    let device = Box::pin(async {
+        let exit = smart_meter::run_with_updates(parts, updates, settings, cause).await;
+        exit.expect("`check` saw to the flash")
+    });
+    firmware::run(&node, images.watchdog(), behaves, device).await
+}
+
+type TankParts<I> = Parts<I, Flash<Mounted, WRITE, ERASE>, Nic, TankClock, Stream, TankProbe>;
+
+/// The parts of the board, with that bus and that flash.
+fn parts<I>(node: &Node, i2c: I, flash: Cells) -> TankParts<I> {
+    Parts {
+        i2c,
         flash: Flash::new(flash, node.part("flash")),
         net: node.nic(0).expect("a plan's nodes are plugged in"),
         clock: TankClock(node.clock()),
         rng: node.stream("entropy"),
         probe: TankProbe(node.clone()),
-    };
-    let (address, route) = board::place(&network, &node, "broker", config.broker);
+    }
+}
+
+fn settings(config: &Config, node: &Node, network: &Network) -> smart_meter::Config {
+    let (address, route) = board::place(network, node, "broker", config.broker);
     let pages = u32::from(config.flash_pages) * ERASE as u32;
-    let mut settings = smart_meter::Config::new(board::id(&node), address, config.broker, 0..pages);
+    let mut settings = smart_meter::Config::new(board::id(node), address, config.broker, 0..pages);
     settings.route = route;
     settings.period = config.period.as_duration();
     settings.patience = config.patience.as_duration();
     settings.keep_alive = config.keep_alive.as_duration();
-    settings.backoff = Backoff { base: config.backoff_base.as_duration(), cap: config.backoff_cap.as_duration() };
-    let exit = smart_meter::run(parts, settings, runtime::reset_cause(&node)).await;
-    runtime::exit(exit.expect("`check` saw to the flash"))
+    settings.backoff = backoff(config);
+    settings
+}
+
+fn backoff(config: &Config) -> Backoff {
+    Backoff { base: config.backoff_base.as_duration(), cap: config.backoff_cap.as_duration() }
 }

@@ -1,6 +1,7 @@
 //! `kind = "thermostat"`: measures the temperature and reports it to a telemetry hub.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,8 +22,9 @@ use wavetank_stack::dns::Name;
 use super::board;
 use super::check::Findings;
 use super::defaults;
+use super::firmware::{self, Absent, Board, Loaded, Updates, Wired};
 use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
-use crate::runtime::{self, Network, TankClock, TankProbe};
+use crate::runtime::{self, Network, Port, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::{Probability, Time};
@@ -55,6 +57,9 @@ pub struct Config {
     /// The sensor on its I2C bus, and the temperature around it.
     #[serde(default)]
     pub sensor: Sensor,
+    /// Its firmware and the updates that it takes; it takes none if this is left out.
+    #[serde(default)]
+    pub updates: Option<Updates>,
 }
 
 /// Where the hub is, in words.
@@ -76,6 +81,16 @@ impl TryFrom<String> for HubAddress {
             Some(Hub::Named(Name::new(name).ok().filter(|_| is_name)?, port.parse().ok()?))
         });
         named.map(Self).ok_or("expected an address and a port, such as \"10.0.0.2:8080\", or \"hub.lan:8080\"")
+    }
+}
+
+impl HubAddress {
+    /// The address, if that is what was written.
+    fn at(&self) -> Option<SocketAddr> {
+        match self.0 {
+            Hub::At(address) => Some(address),
+            Hub::Named(..) => None,
+        }
     }
 }
 
@@ -149,6 +164,7 @@ pub static PARTS: &[Part] = &[
     Part { name: "i2c", sort: PartSort::I2c, doc: "the bus that its sensor is on" },
     Part { name: "sht4x", sort: PartSort::Chip, doc: "its sensor" },
     Part { name: "temperature", sort: PartSort::Sense, doc: "what the sensor feels, in °C" },
+    Part { name: "flash", sort: PartSort::Flash, doc: "what its images lie on, if it takes updates" },
 ];
 
 /// The kind, as far as it is data.
@@ -157,6 +173,7 @@ pub fn kind() -> TypedKind<Config> {
     TypedKind::new("thermostat", "Measures the temperature over I2C and reports it over HTTP.")
         .by_radio()
         .metrics(METRICS)
+        .metrics(firmware::METRICS)
         .flows(FLOWS)
         .parts(PARTS)
         .check(check)
@@ -186,6 +203,9 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
         Hub::Named(_, port) => *port,
     };
     findings.port("hub", port, "name the hub's port, such as \"10.0.0.2:8080\"");
+    if let Some(updates) = &config.updates {
+        updates.check(config.hub.at(), &mut findings);
+    }
     findings.all()
 }
 
@@ -200,21 +220,35 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Device
     board::powered_bus(&bus, site);
     site.part("sht4x", Rc::new(bus.chip(SENSOR_ADDRESS)));
     site.part("temperature", Rc::new(temperature));
+    let board = config.updates.as_ref().map(|updates| {
+        let hub = updates.hub.or(config.hub.at()).expect("`check` saw to it");
+        Board::new("thermostat", 0, updates, (hub, backoff(config)), site)
+    });
+    if board.is_none() {
+        site.part("flash", Rc::new(Absent));
+    }
     let (config, network) = (Arc::clone(config), Network::of(site));
-    move |node| Box::pin(run(node, Arc::clone(&config), network.clone(), bus.clone()))
+    move |node| {
+        let (config, network, bus) = (Arc::clone(&config), network.clone(), bus.clone());
+        match board.clone() {
+            Some(board) => Box::pin(run_updated(node, config, network, bus, board)),
+            None => Box::pin(run(node, config, network, bus)),
+        }
+    }
 }
 
 type DeviceFuture = Pin<Box<dyn Future<Output = Exit>>>;
 
+type TankParts<'m, I> = Parts<I, Port<'m>, TankClock, Stream, TankProbe>;
+
+/// The parts of the board, with that bus and that interface.
+fn parts<'m, I>(node: &Node, i2c: I, net: Port<'m>) -> TankParts<'m, I> {
+    Parts { i2c, net, clock: TankClock(node.clock()), rng: node.stream("entropy"), probe: TankProbe(node.clone()) }
+}
+
 async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exit {
     let mut memory = network.memory();
-    let parts = Parts {
-        i2c: Controller::new(bus, node.part("i2c")),
-        net: network.port(&node, &mut memory),
-        clock: TankClock(node.clock()),
-        rng: node.stream("entropy"),
-        probe: TankProbe(node.clone()),
-    };
+    let parts = parts(&node, Controller::new(bus, node.part("i2c")), network.port(&node, &mut memory));
     let cause = runtime::reset_cause(&node);
     if network.is_empty() {
         let settings = settings(&config, &node, config.hub.0.clone());
@@ -225,20 +259,47 @@ async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exi
             None => runtime::exit(device.await),
         };
     }
-    let Hub::At(hub) = config.hub.0 else {
+    let settings = settings(&config, &node, fixed(&config, &node, &network));
+    if let Some(timeout) = config.watchdog {
+        let device = Box::pin(thermostat::run(parts, settings, cause));
+        return runtime::watched(&node, timeout.as_duration(), device).await;
+    }
+    runtime::exit(thermostat::run(parts, settings, cause).await)
+}
+
+/// Runs what the board's boot loader starts.
+async fn run_updated(node: Node, config: Arc<Config>, network: Network, bus: Bus, board: Board) -> Exit {
+    let Some(Loaded { updates, behaves }) = board.boot(&node).await else { return Exit::Halt };
+    let mut memory = network.memory();
+    let bus = Wired::new(Controller::new(bus, node.part("i2c")), behaves);
+    let parts = parts(&node, bus, network.port(&node, &mut memory));
+    let cause = runtime::reset_cause(&node);
+    let watchdog = config.watchdog.map_or(board.watchdog(), Time::as_duration);
+    if network.is_empty() {
+        let settings = settings(&config, &node, config.hub.0.clone());
+        let device = Box::pin(thermostat::run_by_dhcp_with_updates(parts, updates, settings, cause));
+        return firmware::run(&node, watchdog, behaves, device).await;
+    }
+    let settings = settings(&config, &node, fixed(&config, &node, &network));
+    let device = Box::pin(thermostat::run_with_updates(parts, updates, settings, cause));
+    firmware::run(&node, watchdog, behaves, device).await
+}
+
+/// Its place on the network, for a hub at an address.
+fn fixed(config: &Config, node: &Node, network: &Network) -> Fixed {
+    let Some(hub) = config.hub.at() else {
         panic!(
             "{} cannot find the hub \"{}\" by its name: write address = \"dhcp\", or the hub's own address",
             node.name(),
             config.hub
         );
     };
-    let (address, route) = board::place(&network, &node, "hub", hub);
-    let settings = settings(&config, &node, Fixed { address, route, hub });
-    if let Some(timeout) = config.watchdog {
-        let device = Box::pin(thermostat::run(parts, settings, cause));
-        return runtime::watched(&node, timeout.as_duration(), device).await;
-    }
-    runtime::exit(thermostat::run(parts, settings, cause).await)
+    let (address, route) = board::place(network, node, "hub", hub);
+    Fixed { address, route, hub }
+}
+
+fn backoff(config: &Config) -> Backoff {
+    Backoff { base: config.backoff_base.as_duration(), cap: config.backoff_cap.as_duration() }
 }
 
 /// What the thermostat is told, on that network.
@@ -247,7 +308,7 @@ fn settings<N>(config: &Config, node: &Node, network: N) -> thermostat::Config<N
     settings.period = config.period.as_duration();
     settings.connect_timeout = config.connect_timeout.as_duration();
     settings.exchange_timeout = config.exchange_timeout.as_duration();
-    settings.backoff = Backoff { base: config.backoff_base.as_duration(), cap: config.backoff_cap.as_duration() };
+    settings.backoff = backoff(config);
     settings
 }
 

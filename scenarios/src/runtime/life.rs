@@ -23,7 +23,7 @@ pub fn reset_cause(node: &Node) -> devices::ResetCause {
     }
 }
 
-/// What a device asks for, as its node does it. There is one image: swapping it is a reboot.
+/// What a device asks for, as its node does it. Swapping images is a reboot: which one comes then, the boot loader says.
 #[must_use]
 pub fn exit(exit: devices::Exit) -> Exit {
     match exit {

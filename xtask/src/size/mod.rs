@@ -32,7 +32,7 @@ const SENSORS: [(&str, Firmware<'_>); 4] = [
 ];
 
 /// What each part stands on, by place in this list, and the feature that adds it.
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 13] = [
     Part { name: "Ethernet, ARP, IPv4, IPv6, ICMP, TCP; one stream", above: 0, feature: "" },
     Part { name: "`udp`: a socket that sends and receives", above: 0, feature: "datagrams" },
     Part { name: "`icmp`: `ping`", above: 1, feature: "ping" },
@@ -43,6 +43,11 @@ const PARTS: [Part; 12] = [
     Part { name: "`mdns`: responder", above: 1, feature: "mdns" },
     Part { name: "`tls`: client, with pinned roots; records of 4 KiB", above: 0, feature: "tls" },
     Part { name: "`http`: client", above: 0, feature: "http" },
+    Part {
+        name: "`update`: signed images into a slot by ranges, with SHA-256 and Ed25519",
+        above: 9,
+        feature: "update",
+    },
     Part { name: "`coap`: client", above: 1, feature: "coap-client" },
     Part { name: "`coap`: server", above: 1, feature: "coap-server" },
 ];

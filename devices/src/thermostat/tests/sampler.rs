@@ -14,7 +14,8 @@ use super::config;
 use crate::sht4x::{ADDRESS, Sht4x};
 use crate::testing::{ManualClock, Notebook, now, run_until};
 use crate::thermostat::shared::{Errand, Shared};
-use crate::thermostat::{metrics, sampler};
+use crate::thermostat::{SENSOR_WELL, metrics, sampler};
+use crate::updates::Health;
 
 #[test]
 fn the_sampler_keeps_its_pace_and_counts_what_the_sensor_denies() {
@@ -33,9 +34,12 @@ fn the_sampler_keeps_its_pace_and_counts_what_the_sensor_denies() {
     let (config, notebook, clock) = (config(), Notebook::default(), ManualClock::default());
     let shared = Shared::<_, 8>::new(&config.id, &notebook);
     let mut sensor = Sht4x::new(bus.clone(), Delay::new(&clock));
-    let sample = pin!(sampler::sample(&mut sensor, &clock, config.period, &notebook, &shared));
+    let health = Health::needing(SENSOR_WELL);
+    let sample =
+        pin!(sampler::sample(&mut sensor, &clock, config.period, &notebook, &shared, || health.show(SENSOR_WELL)));
     assert_eq!(run_until(&clock, Instant::from_millis(3_900), sample), None);
     bus.done();
+    now(health.until_well());
     assert_eq!(notebook.counted(metrics::READINGS_TAKEN), 2);
     assert_eq!(notebook.counted(metrics::SENSOR_ERRORS), 2);
     assert_eq!(notebook.gauged(metrics::BACKLOG), Some(2));

@@ -52,6 +52,8 @@ async fn main(_spawner: Spawner) {
     let parts = join(parts, mdns(&stack));
     #[cfg(feature = "tls")]
     let parts = join(parts, tls(&stack));
+    #[cfg(feature = "update")]
+    let parts = join(parts, update(&stack));
     runner.run_with(join(parts, async {})).await;
 }
 
@@ -209,6 +211,36 @@ async fn ping(stack: &Stack<'_>) {
     loop {
         let answered = pinger.ping(&Time, HUB, 32, Duration::from_secs(1)).await;
         core::hint::black_box(answered.is_ok());
+        pause().await;
+    }
+}
+
+#[cfg(feature = "update")]
+async fn update(stack: &Stack<'_>) {
+    use core::hint::black_box;
+
+    use size_wavetank::Cells;
+    use wavetank_stack::http::Connection;
+    use wavetank_stack::update::{Layout, Manifest, PublicKey, Slot, Source, Trust, Updater, Why, fetch};
+
+    let layout = Layout { a: 0..0x2_0000, b: 0x2_0000..0x4_0000, state: 0x4_0000..0x4_2000 };
+    let trust = Trust { key: PublicKey(black_box([7; 32])), name: "sensor".parse().expect("a name") };
+    let Ok(mut updater) = Updater::new(Cells, layout, Slot::A) else { return };
+    let _ = updater.confirm().await;
+    let source =
+        Source { host: "hub.example", target: "/firmware/sensor/1.0.1", pages: 4, patience: Duration::from_secs(10) };
+    loop {
+        let hub = SocketAddr::new(HUB, 80);
+        if let Ok(stream) = tcp::Stream::connect(stack, hub, tcp::Options::default()).await
+            && let Ok(manifest) = Manifest::parse(black_box(&[]))
+            && let Ok(mut download) = updater.start(&manifest, &trust).await
+        {
+            let mut head = [0; 512];
+            let mut connection = Connection::new(stream, &mut head);
+            while fetch(&mut connection, &source, &mut download, &mut updater, &Time).await.is_ok() {}
+            let _ = updater.finish(&mut download).await;
+        }
+        let _ = updater.give_up(Why::SelfTest).await;
         pause().await;
     }
 }

@@ -1,0 +1,360 @@
+//! Updates over the air, for any device: it asks a hub what it is to run, fetches that, and proves itself.
+//!
+//! - Once a period the device asks what there is for it, and says what it runs. What it is offered it fetches into its other
+//!   slot, a piece at a time, while it goes on with its work ([`update`](wavetank_stack::update)).
+//! - When all of it is there and is what was signed, the device asks to be started with it ([`Exit::SwapImage`]).
+//! - An image on trial is confirmed once it has run for a while, the device says that it is well, and the hub has heard so.
+//!   If that takes too long, it is given up and the old one is started again. Nothing is fetched meanwhile.
+//! - Of what was given up the hub is told until it has heard it.
+//!
+//! The calls that go wrong are repeated after a [`Backoff`]; nothing of a device's own work waits for any of this.
+
+mod call;
+mod health;
+pub mod metrics;
+#[cfg(test)]
+mod tests;
+
+use core::fmt::Debug;
+use core::future::pending;
+use core::net::SocketAddr;
+use core::pin::pin;
+
+use embedded_io_async::{Read, Write};
+use embedded_storage_async::nor_flash::NorFlash;
+use rand_core::Rng;
+use wavetank_stack::http::Connection;
+use wavetank_stack::time::{sleep, timeout};
+use wavetank_stack::update::{
+    Digest, Download, Error, FetchError, Fetched, FinishError, Layout, Refusal, Slot, Source, StartError, Trust,
+    Updater, Version, Why, fetch,
+};
+use wavetank_stack::{Clock, Duration, Probe, Stack, tcp};
+
+use self::call::{HostName, Hub, Said, Trouble};
+pub(crate) use self::health::Health;
+use crate::dial::connect;
+use crate::{Backoff, DeviceId, Exit};
+
+/// The hub's longest head; what is asked is shorter.
+const HEAD_BYTES: usize = 512;
+
+/// The updates of a device.
+#[derive(Clone, Debug)]
+pub struct Updates<F> {
+    /// The flash with both slots and their state. Where it has other users, they have partitions of their own.
+    pub flash: F,
+    /// Everything else.
+    pub settings: Settings,
+}
+
+/// What a device is told of its updates once.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where on the flash what is; as the boot loader has it.
+    pub layout: Layout,
+    /// The slot that it runs from, as the boot loader says.
+    pub running: Slot,
+    /// Whose images it takes, and of which name.
+    pub trust: Trust,
+    /// Where the hub listens.
+    pub hub: SocketAddr,
+    /// From one question to the next.
+    pub period: Duration,
+    /// How long an image on trial has to prove itself.
+    pub trial: Duration,
+    /// How long it has to have run by then, all the same: what hangs or starts over by itself does so before it is trusted.
+    /// Shorter than `trial`.
+    pub soak: Duration,
+    /// How long the hub may take: to be connected to, to answer, or with the next bytes of a body.
+    pub patience: Duration,
+    /// Waits between attempts to reach the hub.
+    pub backoff: Backoff,
+    /// Pages of the flash that are asked for at a time.
+    pub pages: u32,
+}
+
+impl Settings {
+    /// The usual ones: a question an hour, five minutes to prove itself, one of which it has to last, 10 s for the hub, four
+    /// pages at a time.
+    pub fn new(layout: Layout, running: Slot, trust: Trust, hub: SocketAddr) -> Self {
+        Self {
+            layout,
+            running,
+            trust,
+            hub,
+            period: Duration::from_secs(3_600),
+            trial: Duration::from_secs(300),
+            soak: Duration::from_secs(60),
+            patience: Duration::from_secs(10),
+            backoff: Backoff::default(),
+            pages: 4,
+        }
+    }
+}
+
+/// The device that is kept up to date.
+pub(crate) struct Host<'a, 'r, C, P> {
+    pub(crate) id: &'a DeviceId,
+    pub(crate) stack: &'a Stack<'r>,
+    pub(crate) clock: &'a C,
+    pub(crate) probe: &'a P,
+    /// Whether the device is well, so far.
+    pub(crate) health: &'a Health,
+}
+
+/// What keeps a device up to date, or does not.
+pub(crate) trait Keep {
+    /// Runs beside the device, until it is to be started anew.
+    fn keep<C: Clock, P: Probe, R: Rng>(self, host: Host<'_, '_, C, P>, rng: R) -> impl Future<Output = Exit>;
+}
+
+/// A device that stays as it is.
+pub(crate) struct NoUpdates;
+
+impl Keep for NoUpdates {
+    // Not an async fn, which would keep what it is given.
+    fn keep<C: Clock, P: Probe, R: Rng>(self, _: Host<'_, '_, C, P>, _: R) -> impl Future<Output = Exit> {
+        pending()
+    }
+}
+
+impl<F: NorFlash<Error: Debug>> Keep for Updates<F> {
+    async fn keep<C: Clock, P: Probe, R: Rng>(self, host: Host<'_, '_, C, P>, mut rng: R) -> Exit {
+        let Self { flash, settings } = self;
+        let Ok(updater) = Updater::new(flash, settings.layout.clone(), settings.running) else {
+            // A mistake of whoever built it. The device itself can do its work.
+            host.probe.count(metrics::FLASH_ERRORS, 1);
+            return pending().await;
+        };
+        let mut address = HostName::new();
+        call::write(&mut address, format_args!("{}", settings.hub));
+        let (name, patience) = (&settings.trust.name, settings.patience);
+        let hub = Hub { host: &address, device: host.id, name, patience, clock: host.clock };
+        Keeper { hub, updater, host: &host, settings: &settings, refused: None }.run(&mut rng).await
+    }
+}
+
+/// How a connection to the hub ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Visit {
+    /// All was done: come again after a period.
+    Done,
+    /// Something was fetched, and there is more to do: come again at once.
+    More,
+    /// Nothing came of it: come again after a while, and a longer one each time.
+    Failed,
+    /// Start what was fetched.
+    Swap,
+}
+
+struct Keeper<'a, 'r, F, C, P> {
+    hub: Hub<'a, C>,
+    updater: Updater<F>,
+    host: &'a Host<'a, 'r, C, P>,
+    settings: &'a Settings,
+    /// What was refused in this life, and need not be looked at again.
+    refused: Option<Digest>,
+}
+
+impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> {
+    async fn run(&mut self, rng: &mut impl Rng) -> Exit {
+        let (clock, probe) = (self.host.clock, self.host.probe);
+        if self.on_trial().await && !self.prove(rng).await {
+            probe.count(metrics::GIVEN_UP, 1);
+            // Should the flash fail, the boot loader comes to the same by the reset.
+            let _ = checked(probe, self.updater.give_up(Why::SelfTest).await);
+            return Exit::SwapImage;
+        }
+        let mut failures = 0;
+        loop {
+            sleep(clock, self.settings.backoff.delay(failures, rng)).await;
+            match self.visit().await {
+                Visit::Swap => return Exit::SwapImage,
+                Visit::More => failures = 0,
+                Visit::Failed => failures = failures.saturating_add(1),
+                Visit::Done => {
+                    failures = 0;
+                    sleep(clock, self.settings.period).await;
+                }
+            }
+        }
+    }
+
+    /// Says what runs, and whether it has to prove itself.
+    async fn on_trial(&mut self) -> bool {
+        let Ok(status) = checked(self.host.probe, self.updater.status().await) else { return false };
+        let probe = self.host.probe;
+        probe.gauge(metrics::FIRMWARE, status.version.unwrap_or_default().as_gauge());
+        probe.gauge(metrics::ON_TRIAL, status.on_trial.into());
+        if !status.on_trial {
+            self.report(status.version.unwrap_or_default(), status.minimum);
+        }
+        status.on_trial
+    }
+
+    /// What runs has been confirmed.
+    fn report(&self, version: Version, minimum: Version) {
+        let probe = self.host.probe;
+        probe.gauge(metrics::CONFIRMED, version.as_gauge());
+        probe.gauge(metrics::MINIMUM, minimum.as_gauge());
+        probe.gauge(metrics::ON_TRIAL, 0);
+    }
+
+    /// Whether what runs is well, and the hub has heard so: then it is kept.
+    async fn prove(&mut self, rng: &mut impl Rng) -> bool {
+        let (clock, trial) = (self.host.clock, self.settings.trial);
+        let proving = async {
+            sleep(clock, self.settings.soak).await;
+            self.host.health.until_well().await;
+            let mut failures = 0;
+            while self.say_trying().await.is_err() {
+                sleep(clock, self.settings.backoff.delay(failures, rng)).await;
+                failures = failures.saturating_add(1);
+            }
+        };
+        if timeout(clock, trial, pin!(proving)).await.is_err() {
+            return false;
+        }
+        while checked(self.host.probe, self.updater.confirm().await).is_err() {
+            sleep(clock, self.settings.period).await;
+        }
+        self.host.probe.count(metrics::UPDATES_CONFIRMED, 1);
+        if let Ok(status) = checked(self.host.probe, self.updater.status().await) {
+            self.report(status.version.unwrap_or_default(), status.minimum);
+        }
+        true
+    }
+
+    async fn say_trying(&mut self) -> Result<(), Trouble> {
+        let version = checked(self.host.probe, self.updater.status().await)?.version.unwrap_or_default();
+        let mut stream = self.dial().await?;
+        let mut buffer = [0; HEAD_BYTES];
+        let said = self.hub.say(&mut Connection::new(&mut stream, &mut buffer), version, Said::Trying, &"").await;
+        self.host.probe.count(metrics::CALLS_FAILED, u64::from(said.is_err()));
+        stream.abort();
+        said
+    }
+
+    /// One connection to the hub, and all that is to be done there.
+    async fn visit(&mut self) -> Visit {
+        let Ok(mut stream) = self.dial().await else { return Visit::Failed };
+        let mut buffer = [0; HEAD_BYTES];
+        let mut connection = Connection::new(&mut stream, &mut buffer);
+        let visit = self.errands(&mut connection).await;
+        if visit.is_err() {
+            self.host.probe.count(metrics::CALLS_FAILED, 1);
+        }
+        stream.abort();
+        match visit {
+            Ok(visit) => visit,
+            Err(Trouble::Broken { moved: true }) => Visit::More,
+            Err(_) => Visit::Failed,
+        }
+    }
+
+    async fn dial(&self) -> Result<tcp::Stream<'r>, Trouble> {
+        let Host { stack, clock, probe, .. } = *self.host;
+        let dialling = async {
+            stack.until_configured().await;
+            connect(stack, clock, self.settings.hub).await
+        };
+        match timeout(clock, self.settings.patience, pin!(dialling)).await {
+            Ok(Some(stream)) => Ok(stream),
+            _ => {
+                probe.count(metrics::CALLS_FAILED, 1);
+                Err(Trouble::Broken { moved: false })
+            }
+        }
+    }
+
+    async fn errands<S>(&mut self, connection: &mut Connection<'_, S>) -> Result<Visit, Trouble>
+    where
+        S: Read + Write,
+    {
+        let status = checked(self.host.probe, self.updater.status().await)?;
+        if let Some(given_up) = status.given_up.filter(|given_up| !given_up.told) {
+            let said = if given_up.why.has_run() { Said::RolledBack } else { Said::Failed };
+            self.hub.say(connection, given_up.version, said, &given_up.why).await?;
+            checked(self.host.probe, self.updater.told().await)?;
+        }
+        let version = status.version.unwrap_or_default();
+        let Some(manifest) = self.hub.ask(connection, version).await? else { return Ok(Visit::Done) };
+        if self.refused == Some(manifest.sha256) {
+            return Ok(Visit::Done);
+        }
+        let mut download = match self.updater.start(&manifest, &self.settings.trust).await {
+            Ok(download) => download,
+            Err(StartError::Refused(refusal)) => {
+                self.refused = Some(manifest.sha256);
+                self.host.probe.count(metrics::UPDATES_REFUSED, 1);
+                let given_up = status.given_up.filter(|_| refusal == Refusal::GivenUp);
+                let said = if given_up.is_some_and(|given_up| given_up.why.has_run()) {
+                    Said::RolledBack
+                } else {
+                    Said::Failed
+                };
+                self.hub.say(connection, manifest.version, said, &refusal).await?;
+                return Ok(Visit::Done);
+            }
+            Err(StartError::Store(error)) => return checked(self.host.probe, Err(error)),
+            Err(_) => return Ok(Visit::Done),
+        };
+        self.take(connection, &mut download).await
+    }
+
+    /// Fetches what is missing of an image.
+    async fn take<S>(&mut self, connection: &mut Connection<'_, S>, download: &mut Download) -> Result<Visit, Trouble>
+    where
+        S: Read + Write,
+    {
+        let (clock, probe) = (self.host.clock, self.host.probe);
+        let begun = download.done();
+        probe.count(if begun == 0 { metrics::DOWNLOADS_BEGUN } else { metrics::DOWNLOADS_RESUMED }, 1);
+        self.hub.say(connection, download.manifest().version, Said::Downloading, &"").await?;
+        let target = call::image(download.manifest());
+        let source = Source {
+            host: self.hub.host,
+            target: &target,
+            pages: self.settings.pages,
+            patience: self.settings.patience,
+        };
+        loop {
+            if !connection.is_ready() {
+                return Ok(Visit::More);
+            }
+            let fetched = fetch(connection, &source, download, &mut self.updater, clock).await;
+            probe.gauge(metrics::FETCHED, download.done().into());
+            match fetched {
+                Ok(Fetched::Piece) => {}
+                Ok(Fetched::All) => break,
+                Ok(Fetched::Changed) => {
+                    probe.count(metrics::DOWNLOADS_CHANGED, 1);
+                    return Err(Trouble::Broken { moved: false });
+                }
+                Err(FetchError::Store(error)) => return checked(self.host.probe, Err(error)),
+                Err(_) => return Err(Trouble::Broken { moved: download.done() > begun }),
+            }
+        }
+        match self.updater.finish(download).await {
+            Ok(()) => {
+                probe.count(metrics::UPDATES_TAKEN, 1);
+                Ok(Visit::Swap)
+            }
+            Err(FinishError::Damaged { .. }) => {
+                probe.count(metrics::DOWNLOADS_DAMAGED, 1);
+                Err(Trouble::Broken { moved: false })
+            }
+            Err(FinishError::Store(error)) => checked(probe, Err(error)),
+            Err(_) => Ok(Visit::More),
+        }
+    }
+}
+
+/// What the updater says, and its failures counted.
+fn checked<T, E: Debug>(probe: &impl Probe, outcome: Result<T, Error<E>>) -> Result<T, Trouble> {
+    outcome.map_err(|_| {
+        probe.count(metrics::FLASH_ERRORS, 1);
+        Trouble::Flash
+    })
+}
