@@ -1,8 +1,7 @@
-//! What running many seeds costs: how two processors share them, from a plan to the first polls of ten devices, and
-//! whether memory stays flat.
+//! What running many seeds costs: how two processors share them, from a plan to the first polls of ten devices, whether
+//! memory stays flat, and how long it takes to shrink a failure. Rows of a table in Markdown; `cargo xtask seeds` writes them.
 //!
-//! `cargo run --release -p wavetank-bench --example seeds`; with scenario files as arguments, each of them is explored with
-//! 10,000 seeds instead.
+//! With scenario files as arguments, each of them is explored with 10,000 seeds instead.
 
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 use wavetank_scenarios::explore::pool::{self, News, Order};
 use wavetank_scenarios::explore::wire::Task;
 use wavetank_scenarios::explore::{Groups, Heart, Limits, Untested, run_seed, threads, worker};
+use wavetank_scenarios::shrink::{Case, Shrunk, shrink};
 use wavetank_scenarios::{Plan, Registry, RunOptions, start};
 
 const FIRST_LIGHT: &str = include_str!("../../scenarios/gallery/first-light.toml");
@@ -23,7 +23,34 @@ const SEEDS: u64 = 1_000;
 /// How many worlds are begun for the time to the first polls.
 const WORLDS: usize = 2_000;
 /// How many seeds are run in one process to see what memory does.
-const MANY: u64 = 20_000;
+const MANY: u64 = 1_000_000;
+/// The world that they run: small, with all that a world has.
+const SMALL: &str = r#"
+version = 1
+name = "A hub and a thermostat"
+duration = "1s"
+[profile.home]
+latency = "1ms"
+jitter = "200us"
+loss = "1 %"
+[node.hub]
+kind = "telemetry-hub"
+address = "10.0.0.2/24"
+[node.thermostat]
+kind = "thermostat"
+address = "10.0.0.11/24"
+config = { hub = "10.0.0.2:8080", period = "200ms" }
+[network.lan]
+kind = "switch"
+members = ["hub", "thermostat"]
+profile = "home"
+"#;
+/// What is added to the first light to have a failure that hundreds of faults were recorded before.
+const TOO_MUCH_ASKED: &str = r#"
+[[expect]]
+name = "nothing ever waits"
+always = 'max("thermostat-*", "backlog") <= 1'
+"#;
 /// How many seeds of a scenario are explored.
 const EXPLORED: u64 = 10_000;
 
@@ -37,16 +64,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         return scenarios.iter().try_for_each(|scenario| explored(scenario));
     }
     let [one, two] = shared()?;
+    let linear = 50.0 * two / one;
     println!(
-        "first-light    {one:.0} seeds a second with 1 worker process, {two:.0} with 2: {:.0} % of linear",
-        50.0 * two / one
+        "| the first light, 1 and 2 worker processes | {one:.0} and {two:.0} seeds a second: {linear:.0} % of linear | ≥ 95 % |"
     );
     println!(
-        "first polls    {:?} from a plan of ten devices to the first polls of all, the median of {WORLDS}",
+        "| from a plan of ten devices to the first polls of all, median of {WORLDS} | {:?} | ≤ 200 µs |",
         begun()?
     );
     let [before, after] = remembered()?;
-    println!("memory         {before} KiB resident after {} seeds in one process, {after} KiB after {MANY}", MANY / 10);
+    let tenth = MANY / 10;
+    println!("| resident after {tenth} and after {MANY} seeds in one process | {before} and {after} KiB | flat |");
+    let (shrunk, took) = shrunk()?;
+    let ([all, left], runs, s) = (shrunk.faults, shrunk.runs, took.as_secs_f64());
+    println!(
+        "| shrinking a failure with {all} recorded faults | {left} left after {runs} runs, {s:.1} s | 500 to ≤ 3, < 60 s |"
+    );
     Ok(())
 }
 
@@ -138,16 +171,31 @@ fn begun() -> Result<Duration, Box<dyn Error>> {
 /// What the process keeps in memory, in KiB, after a tenth of many seeds and after all of them.
 fn remembered() -> Result<[u64; 2], Box<dyn Error>> {
     let plan =
-        Arc::new(Plan::read("t.toml", FIRST_LIGHT, &Registry::builtin()).map_err(|problems| format!("{problems:?}"))?);
+        Arc::new(Plan::read("small.toml", SMALL, &Registry::builtin()).map_err(|problems| format!("{problems:?}"))?);
+    let run = |seed| run_seed(&plan, seed, &Limits::default(), &Heart::default());
+    let rest = MANY / 10;
     let mut resident = [0; 2];
-    for seed in 0..MANY {
-        run_seed(&plan, seed, &Limits::default(), &Heart::default())?;
-        if seed + 1 == MANY / 10 {
-            resident[0] = resident_kib()?;
+    for (slot, row) in resident.iter_mut().zip([(0, rest), (rest, MANY - rest)]) {
+        let flow = threads::in_order(row, threads::jobs(), run, |_, ran| match ran {
+            Ok(_) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        });
+        if let ControlFlow::Break(error) = flow {
+            return Err(error.into());
         }
+        *slot = resident_kib()?;
     }
-    resident[1] = resident_kib()?;
     Ok(resident)
+}
+
+/// The first light with too much asked of it, shrunk, and how long that took.
+fn shrunk() -> Result<(Shrunk, Duration), Box<dyn Error>> {
+    let (text, registry) = (FIRST_LIGHT.to_owned() + TOO_MUCH_ASKED, Registry::builtin());
+    let (limits, jobs) = (Limits::default(), threads::jobs());
+    let case = Case { name: "asking.toml", text: &text, registry: &registry, seed: 42, limits, jobs };
+    let began = Instant::now();
+    let shrunk = shrink(&case, |_| ControlFlow::Continue(()))?;
+    Ok((shrunk, began.elapsed()))
 }
 
 fn resident_kib() -> Result<u64, Box<dyn Error>> {

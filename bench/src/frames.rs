@@ -40,7 +40,7 @@ pub fn star(hosts: u32, bytes: usize, millis: u64, sea: Sea) -> Measured {
             link.jitter = Duration::from_micros(100);
         }
         let switch = world.add_switch();
-        let mut join = |world: &mut World, node, host| {
+        let join = |world: &mut World, node, host| {
             let nic = Plug::Nic(world.add_nic(node, mac(host)));
             world.connect(&format!("lan/{host}"), nic, Plug::Switch(switch), &link, &link)
         };

@@ -22,6 +22,7 @@ mod outside;
 mod planted;
 mod policy;
 mod profile;
+mod seeds;
 mod shell;
 mod size;
 mod tests_run;
@@ -52,6 +53,7 @@ usage: cargo xtask VERB
   bench [WORK…]          our works beside other programs that do the same; all of them: bench/RESULTS.md
   size                   how large firmware is, beside embassy-net's, and what each part takes: stack/README.md
   planted [SYSTEM…]      how soon planted bugs are found by seeds; all of them: bench/PLANTED.md
+  seeds                  what running many seeds costs: bench/SEEDS.md
   growth [CURVE…]        what things cost as there is more of others; all curves: bench/GROWTH.md
   profile WORK           where a work's time goes: target/profile/WORK.svg
   instructions [--bless] what an item of the works costs, against bench/instructions.toml
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         ["bench", ref works @ ..] => bench::run(works),
         ["size"] => size::run(),
         ["planted", ref names @ ..] => planted::run(names),
+        ["seeds"] => seeds::run(),
         ["growth", ref curves @ ..] => growth::run(curves),
         ["profile", work] => profile::run(work),
         ["instructions"] => instructions::run(instructions::Mode::Compare),
