@@ -142,7 +142,9 @@ mod tests {
         assert!(rows[0].starts_with("    hub ") && rows[0].ends_with(" [required]"), "{text}");
         assert!(rows.iter().any(|row| row.starts_with("    period ") && row.ends_with(" [default: \"1s\"]")), "{text}");
         let nested = rows.iter().position(|row| row.starts_with("    sensor ")).unwrap();
-        assert!(rows[nested + 1..].iter().all(|row| row.starts_with("    sensor.")), "{text}");
+        let end = rows[nested + 1..].iter().position(|row| !row.starts_with("    sensor.")).unwrap() + nested + 1;
+        assert!(end > nested + 1 && rows[end].starts_with("    updates "), "{text}");
+        assert!(rows[end + 1..].iter().all(|row| row.starts_with("    updates.")), "{text}");
         let mean = rows.iter().find(|row| row.starts_with("    sensor.mean_millicelsius ")).unwrap();
         assert!(mean.ends_with(" [default: 21000]"), "{text}");
     }
