@@ -16,15 +16,16 @@ fn main() -> ExitCode {
         ([], _) => {
             for curve in CURVES {
                 println!(
-                    r#"{{"name":"{}","what":"{}","item":"{}","grows":"{}","sizes":{:?}}}"#,
-                    curve.name, curve.what, curve.item, curve.grows, curve.sizes,
+                    r#"{{"name":"{}","what":"{}","item":"{}","grows":"{}","sizes":{:?},"weighs":{}}}"#,
+                    curve.name, curve.what, curve.item, curve.grows, curve.sizes, curve.weighs,
                 );
             }
             ExitCode::SUCCESS
         }
         (_, Some((curve, size))) => {
             let measured = curve.run(size);
-            println!(r#"{{"items":{},"cpu_ns":{}}}"#, measured.done.items, measured.cpu.as_nanos());
+            let (items, cpu_ns, memory) = (measured.done.items, measured.cpu.as_nanos(), measured.memory);
+            println!(r#"{{"items":{items},"cpu_ns":{cpu_ns},"memory":{memory}}}"#);
             ExitCode::SUCCESS
         }
         _ => {

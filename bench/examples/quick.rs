@@ -47,7 +47,7 @@ fn for_people(work: &Work, mut all: Vec<Measured>) {
 }
 
 fn as_json(_: &Work, all: Vec<Measured>) {
-    for Measured { done, cpu, wall } in all {
+    for Measured { done, cpu, wall, .. } in all {
         println!(
             r#"{{"items":{},"virtual_ns":{},"cpu_ns":{},"wall_ns":{}}}"#,
             done.items,

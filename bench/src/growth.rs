@@ -4,7 +4,7 @@
 
 use crate::http::{self, Load};
 use crate::measured::Measured;
-use crate::{timers, udp};
+use crate::{fleet, timers, udp};
 
 /// A curve to measure.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub struct Curve {
     pub grows: &'static str,
     /// How much of it.
     pub sizes: &'static [u32],
+    /// Whether each of it takes memory that is worth telling.
+    pub weighs: bool,
     run: fn(u32) -> Measured,
 }
 
@@ -38,6 +40,7 @@ pub const CURVES: &[Curve] = &[
         item: "wake-up",
         grows: "hosts",
         sizes: &[10, 100, 1_000, 10_000, 100_000],
+        weighs: true,
         run: |hosts| timers::sleepers(hosts, 1_000_000 / u64::from(hosts)),
     },
     Curve {
@@ -46,6 +49,7 @@ pub const CURVES: &[Curve] = &[
         item: "wake-up",
         grows: "virtual seconds",
         sizes: &[100, 1_000, 10_000, 100_000],
+        weighs: false,
         run: |seconds| timers::sleepers(100, seconds.into()),
     },
     Curve {
@@ -54,6 +58,7 @@ pub const CURVES: &[Curve] = &[
         item: "datagram",
         grows: "hosts",
         sizes: &[10, 100, 1_000, 10_000, 100_000],
+        weighs: true,
         run: |hosts| {
             udp::circles(udp::Circles { switches: hosts / 10, ..udp::Circles::ONE }, 1_000_000 / u64::from(hosts))
         },
@@ -64,6 +69,7 @@ pub const CURVES: &[Curve] = &[
         item: "datagram",
         grows: "hosts that wait",
         sizes: &[10, 100, 1_000, 10_000, 100_000],
+        weighs: true,
         run: |idle| udp::circles(udp::Circles { idle, ..udp::Circles::ONE }, 20_000),
     },
     Curve {
@@ -72,6 +78,7 @@ pub const CURVES: &[Curve] = &[
         item: "datagram",
         grows: "sinks",
         sizes: &[1, 2, 4, 8],
+        weighs: false,
         run: |sinks| udp::circles(udp::Circles { sinks, ..udp::Circles::ONE }, 20_000),
     },
     Curve {
@@ -80,7 +87,17 @@ pub const CURVES: &[Curve] = &[
         item: "datagram",
         grows: "links",
         sizes: &[1, 10, 100, 1_000],
+        weighs: true,
         run: |pairs| udp::line(pairs, 10_000 / u64::from(pairs)),
+    },
+    Curve {
+        name: "fleet",
+        what: "devices behind translating routers report once a minute by CoAP",
+        item: "report",
+        grows: "devices",
+        sizes: &[1_000, 10_000, 100_000],
+        weighs: true,
+        run: |devices| fleet::reports(devices, 100_000 / devices),
     },
     Curve {
         name: "connections-concurrent",
@@ -88,6 +105,7 @@ pub const CURVES: &[Curve] = &[
         item: "request",
         grows: "connections",
         sizes: &[10, 100, 1_000, 4_000, 10_000],
+        weighs: true,
         run: |connections| http::growth(Load::Concurrent, connections, 40_000),
     },
     Curve {
@@ -96,6 +114,7 @@ pub const CURVES: &[Curve] = &[
         item: "request",
         grows: "connections",
         sizes: &[10, 100, 1_000, 4_000, 10_000],
+        weighs: true,
         run: |connections| http::growth(Load::RoundRobin, connections, 40_000),
     },
 ];

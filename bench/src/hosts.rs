@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
+use std::slice;
 
 use wavetank_scenarios::runtime::TankClock;
 use wavetank_sim::net::{LinkConfig, Mac, NicId, Plug};
@@ -9,7 +10,7 @@ use wavetank_sim::node::{Exit, Node, NodeId, NodeSpec};
 use wavetank_sim::time::Duration;
 use wavetank_sim::world::World;
 use wavetank_stack::tcp;
-use wavetank_stack::{Cidr, Config, Stack};
+use wavetank_stack::{Cidr, Config, Route, Stack};
 
 /// The address of the `index`th host.
 #[must_use]
@@ -17,8 +18,38 @@ pub fn address(index: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from(0x0A00_0001 + index))
 }
 
-/// Adds a host that runs `app` around its stack.
+/// Where a host is.
+#[derive(Clone, Copy, Debug)]
+pub struct Home {
+    /// Its address, and the network around it.
+    pub address: Cidr,
+    /// The way to other networks.
+    pub route: Option<Route>,
+    /// How many neighbours it remembers.
+    pub neighbours_max: usize,
+    /// How long it believes what they said.
+    pub neighbour_reachable: Duration,
+}
+
+impl Home {
+    /// In that network, without a way out, with the stack's defaults.
+    #[must_use]
+    pub fn at(address: Cidr) -> Self {
+        let Config { neighbours_max, neighbour_reachable, .. } = Config::default();
+        Self { address, route: None, neighbours_max, neighbour_reachable }
+    }
+}
+
+/// Adds a host of the one network that all hosts are in, which runs `app` around its stack.
 pub fn add<F>(world: &mut World, index: u32, app: impl Fn(Node, Stack<'static>) -> F + 'static) -> NicId
+where
+    F: Future<Output = ()> + 'static,
+{
+    settle(world, index, Home::at(Cidr::new(address(index), 8)), app)
+}
+
+/// Adds the `index`th host, which runs `app` around its stack.
+pub fn settle<F>(world: &mut World, index: u32, home: Home, app: impl Fn(Node, Stack<'static>) -> F + 'static) -> NicId
 where
     F: Future<Output = ()> + 'static,
 {
@@ -27,8 +58,8 @@ where
         let app = std::rc::Rc::clone(&app);
         async move {
             let nic = node.nic(0).expect("every host has an interface");
-            let addresses = [Cidr::new(address(index), 8)];
-            let config = Config::new(&addresses, &[]);
+            let mut config = Config::new(slice::from_ref(&home.address), home.route.as_slice());
+            (config.neighbours_max, config.neighbour_reachable) = (home.neighbours_max, home.neighbour_reachable);
             let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &config, u64::from(index) + 1);
             runner.run_with(app(node, stack)).await;
             Exit::Halt
@@ -37,7 +68,8 @@ where
     add_nic(world, node, index)
 }
 
-fn add_nic(world: &mut World, node: NodeId, index: u32) -> NicId {
+/// Gives a node its next interface, with an Ethernet address that `index` makes its own.
+pub(crate) fn add_nic(world: &mut World, node: NodeId, index: u32) -> NicId {
     let [a, b, c, d] = index.to_be_bytes();
     world.add_nic(node, Mac([2, 0, a, b, c, d]))
 }

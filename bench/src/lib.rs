@@ -3,6 +3,7 @@
 //! Every work builds and warms up what it needs, then measures the rest; [`WORKS`] names them all.
 
 pub mod first_light;
+pub mod fleet;
 pub mod frames;
 pub mod growth;
 pub mod hosts;
@@ -82,6 +83,7 @@ pub const WORKS: &[Work] = &[
     work("http-round-robin-10", "requests", |scale| http::growth(RoundRobin, 10, 20_000 * u64::from(scale))),
     work("http-round-robin-1000", "requests", |scale| http::growth(RoundRobin, 1_000, 20_000 * u64::from(scale))),
     work("http-round-robin-4000", "requests", |scale| http::growth(RoundRobin, 4_000, 20_000 * u64::from(scale))),
+    work("fleet", "reports", |scale| fleet::reports(10_000, scale)),
     work("first-light", "runs", |scale| first_light::runs(10 * u64::from(scale))),
     work("raw-ping-pong", "round trips", |scale| raw::ping_pong(100_000 * u64::from(scale))),
     work("raw-bulk", "segments", |scale| raw::bulk(100_000 * u64::from(scale))),

@@ -31,6 +31,10 @@ pub struct Measured {
     pub cpu: Duration,
     /// Time on the wall.
     pub wall: Duration,
+    /// Processor time of building and warming up.
+    pub prepared: Duration,
+    /// Bytes that the world had allocated then, in the allocator's size classes; 0 where the allocator does not count.
+    pub memory: u64,
 }
 
 impl Measured {
@@ -53,8 +57,20 @@ impl Stopwatch {
     }
 
     pub(crate) fn stop(&self, done: Done) -> Measured {
-        Measured { done, cpu: cpu() - self.cpu, wall: self.wall.elapsed() }
+        Measured { done, cpu: cpu() - self.cpu, wall: self.wall.elapsed(), prepared: Duration::ZERO, memory: 0 }
     }
+}
+
+/// How many bytes this process has allocated, if the allocator counts them.
+pub(crate) fn allocated() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        use tikv_jemalloc_ctl::{epoch, stats};
+        let counted = epoch::advance().and_then(|_| stats::allocated::read());
+        counted.map_or(0, |bytes| bytes as u64)
+    }
+    #[cfg(not(target_os = "linux"))]
+    0
 }
 
 /// The processor time that this process has had.

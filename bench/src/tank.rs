@@ -4,7 +4,7 @@ use wavetank_sim::session::{Ended, Session};
 use wavetank_sim::time::{Duration, Instant};
 use wavetank_sim::world::{World, WorldConfig};
 
-use crate::measured::{Done, Measured, Stopwatch, Tally};
+use crate::measured::{Done, Measured, Stopwatch, Tally, allocated};
 
 /// Which part of a world's time is measured.
 #[derive(Clone, Copy, Debug)]
@@ -20,20 +20,24 @@ impl Tank {
     pub(crate) fn measure(self, build: impl FnOnce(&mut World, &Tally) + Send + 'static) -> Measured {
         let tally = Tally::default();
         let seen = tally.clone();
+        let (empty, preparing) = (allocated(), Stopwatch::start());
         let session = Session::start(WorldConfig::default(), move |world| {
             build(world, &tally);
             Ok::<(), Ended>(())
         });
         let session = session.expect("a world that can be built");
-        let measured = session.call(move |world| self.run(world, &seen)).expect("the kernel does not panic");
+        let measured =
+            session.call(move |world| self.run(world, &seen, empty, &preparing)).expect("the kernel does not panic");
         let snapshot = session.finish().expect("the kernel does not panic");
         assert_eq!(snapshot.failures, [], "a node's code failed");
         measured
     }
 
-    fn run(self, world: &mut World, tally: &Tally) -> Measured {
+    fn run(self, world: &mut World, tally: &Tally, empty: u64, preparing: &Stopwatch) -> Measured {
         let start = Instant::START + self.prepared;
         world.run_until(start);
+        let prepared = preparing.stop(Done::default()).cpu;
+        let memory = allocated().saturating_sub(empty);
         let before = count(world, tally);
         let watch = Stopwatch::start();
         world.run_until(start + self.measured);
@@ -45,7 +49,7 @@ impl Tank {
             frames: after.frames - before.frames,
             ..after
         };
-        Measured { done: Done { virtual_time: self.measured, ..done }, ..measured }
+        Measured { done: Done { virtual_time: self.measured, ..done }, prepared, memory, ..measured }
     }
 }
 

@@ -21,19 +21,22 @@ struct Curve {
     item: String,
     grows: String,
     sizes: Vec<u32>,
+    weighs: bool,
 }
 
 #[derive(Debug, Deserialize)]
 struct Measured {
     items: u64,
     cpu_ns: u64,
+    memory: u64,
 }
 
-/// What an item costs at a size, in nanoseconds of processor time.
+/// What an item costs at a size, in nanoseconds of processor time, and what memory there is of it all.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Point {
     size: u32,
     cost_ns: f64,
+    bytes: u64,
 }
 
 /// Measures the curves named, or all; all of them are written down.
@@ -72,10 +75,12 @@ pub(crate) fn run(names: &[&str]) -> Outcome {
 /// Goes over the sizes round by round, so that what else the machine does hits all of them.
 fn measure(program: &Path, curve: &Curve) -> Outcome<Vec<Point>> {
     let mut costs = vec![Vec::new(); curve.sizes.len()];
+    let mut weights = vec![0; curve.sizes.len()];
     for _ in 0..ROUNDS {
-        for (size, costs) in curve.sizes.iter().zip(&mut costs) {
+        for ((size, costs), weight) in curve.sizes.iter().zip(&mut costs).zip(&mut weights) {
             let text = shell::read(Command::new(program).args([&curve.name, &size.to_string()]))?;
-            let Measured { items, cpu_ns } = serde_json::from_str(&text)?;
+            let Measured { items, cpu_ns, memory } = serde_json::from_str(&text)?;
+            *weight = memory;
             let cost_ns = cpu_ns as f64 / items as f64;
             println!("{:24} {size:>7} {}: {cost_ns:.1} ns a {}", curve.name, curve.grows, curve.item);
             costs.push(cost_ns);
@@ -85,16 +90,25 @@ fn measure(program: &Path, curve: &Curve) -> Outcome<Vec<Point>> {
         costs.sort_by(f64::total_cmp);
         costs[costs.len() / 2]
     });
-    Ok(curve.sizes.iter().zip(medians).map(|(size, cost_ns)| Point { size: *size, cost_ns }).collect())
+    let points = curve.sizes.iter().zip(medians).zip(weights);
+    Ok(points.map(|((size, cost_ns), bytes)| Point { size: *size, cost_ns, bytes }).collect())
 }
 
 fn section(curve: &Curve, points: &[Point]) -> String {
-    let Curve { name, what, item, grows, .. } = curve;
+    let Curve { name, what, item, grows, weighs, .. } = curve;
     let least = points[0].cost_ns;
     let mut text = format!("## {name}\n\nWhat is done: {what}. Exponent {:.2}.\n\n", exponent(points));
-    _ = writeln!(text, "![{name}](growth/{name}.svg)\n\n| {grows} | ns a {item} | to the first |\n|---|---|---|");
-    for Point { size, cost_ns } in points {
-        _ = writeln!(text, "| {size} | {cost_ns:.0} | {:.2} × |", cost_ns / least);
+    let (memory, line) = if *weighs { (" bytes each |", "---|") } else { ("", "") };
+    _ = writeln!(
+        text,
+        "![{name}](growth/{name}.svg)\n\n| {grows} | ns a {item} | to the first |{memory}\n|---|---|---|{line}"
+    );
+    for Point { size, cost_ns, bytes } in points {
+        _ = write!(text, "| {size} | {cost_ns:.0} | {:.2} × |", cost_ns / least);
+        if *weighs {
+            _ = write!(text, " {} |", bytes / u64::from(*size));
+        }
+        text.push('\n');
     }
     text
 }
@@ -116,7 +130,7 @@ mod tests {
     #[test]
     fn the_exponent_is_that_of_a_power() {
         for power in [0.0, 0.5, 1.0] {
-            let points = [1, 10, 100].map(|size| Point { size, cost_ns: 7.0 * f64::from(size).powf(power) });
+            let points = [1, 10, 100].map(|size| Point { size, cost_ns: 7.0 * f64::from(size).powf(power), bytes: 0 });
             assert!((exponent(&points) - power).abs() < 1e-9);
         }
     }

@@ -296,7 +296,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Router
     site.powered(Rc::clone(&orders) as Rc<dyn Powered>);
     move |node| {
         let settings = settings(&config, &interfaces, &gateways, &node);
-        Box::pin(run(node, Rc::clone(&interfaces), Router::new(settings), Rc::clone(&orders)))
+        Box::pin(run(node, radios(&interfaces), Router::new(settings), Rc::clone(&orders)))
     }
 }
 
@@ -384,6 +384,7 @@ fn settings(config: &Config, interfaces: &[Interface], gateways: &[IpAddr], node
             Firewall::new(named(&firewall.outside), openings.collect(), Timeouts::default())
         }),
         silent: !config.icmp_errors,
+        ..Settings::default()
     }
 }
 
@@ -411,16 +412,23 @@ fn nat_config(nat: &NatTable, outside: usize, address: std::net::Ipv4Addr) -> Na
     }
 }
 
-async fn run(node: Node, interfaces: Rc<[Interface]>, router: Router, orders: Rc<Orders>) -> Exit {
-    let mut memories: Vec<RadioMemory> =
-        interfaces.iter().map(|interface| RadioMemory::new(interface.radio.is_some())).collect();
-    let nics = (0..).map_while(|index| node.nic(index)).zip(&mut memories).zip(interfaces.iter());
+/// Passes packets between a node's interfaces, for worlds that are made without a scenario. The interfaces of `settings` are
+/// the node's, in their order, and none of them is a radio.
+pub async fn pass(node: Node, settings: Settings) -> Exit {
+    let radios = settings.interfaces.iter().map(|_| None).collect();
+    run(node, radios, Router::new(settings), Rc::default()).await
+}
+
+/// What each interface that is a radio is told.
+fn radios(interfaces: &[Interface]) -> Vec<Option<lowpan::Options>> {
+    interfaces.iter().map(|interface| interface.radio.as_ref().map(|radio| runtime::options(radio, &[]))).collect()
+}
+
+async fn run(node: Node, radios: Vec<Option<lowpan::Options>>, router: Router, orders: Rc<Orders>) -> Exit {
+    let mut memories: Vec<RadioMemory> = radios.iter().map(|radio| RadioMemory::new(radio.is_some())).collect();
+    let nics = (0..).map_while(|index| node.nic(index)).zip(&mut memories).zip(radios);
     let clock = TankClock(node.clock());
-    let ports = nics.map(|((nic, memory), interface)| {
-        let options = interface.radio.as_ref().map(|radio| runtime::options(radio, &[]));
-        Gate::new(nic, memory, clock, options)
-    });
-    let ports = ports.collect();
+    let ports = nics.map(|((nic, memory), options)| Gate::new(nic, memory, clock, options)).collect();
     let mut running = Running { told: [0; Count::ALL.len()], mappings: 0, timer: None, node, ports, router, orders };
     poll_fn(|cx| running.poll(cx)).await
 }

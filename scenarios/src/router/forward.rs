@@ -169,7 +169,7 @@ impl Router {
         let place = (hop.interface, hop.via.unwrap_or(passing.packet.destination()));
         let (mac, asks) = self.neighbours.find(place, now);
         if asks {
-            self.ask(place);
+            self.ask(place, mac);
         }
         match mac {
             Some(mac) => self.emit(hop.interface, mac, passing.origin, &passing.packet),

@@ -62,12 +62,13 @@ impl Router {
     }
 
     /// Asks where a neighbour is.
-    pub(super) fn ask(&mut self, (interface, address): Place) {
+    /// `known`: who answered last, and is asked alone (RFC 1122, section 2.3.2.1; RFC 4861, section 7.3.3).
+    pub(super) fn ask(&mut self, (interface, address): Place, known: Option<[u8; 6]>) {
         match address {
             IpAddr::V4(target) => {
                 let own = self.interfaces[interface].addresses.iter().find(|own| own.contains(address));
                 let Some(IpAddr::V4(own)) = own.map(|own| own.ip) else { return };
-                self.say_arp(interface, REQUEST, own, EVERYBODY, target);
+                self.say_arp(interface, REQUEST, own, known.unwrap_or(EVERYBODY), target);
             }
             IpAddr::V6(target) => {
                 let group = solicited_node(target);
@@ -76,7 +77,8 @@ impl Router {
                 body.extend_from_slice(&target.octets());
                 body.extend_from_slice(&[1, 1]);
                 body.extend_from_slice(&mac);
-                self.say_discovery(interface, SOLICITATION, group_mac(group), group, &body);
+                let (to_mac, to) = known.map_or((group_mac(group), group), |known| (known, target));
+                self.say_discovery(interface, SOLICITATION, to_mac, to, &body);
             }
         }
     }
@@ -142,7 +144,7 @@ impl Router {
     pub(super) fn resolve_again(&mut self, now: Instant) {
         while let Some(due) = self.neighbours.poll(now) {
             match due {
-                Due::Ask(place) => self.ask(place),
+                Due::Ask(place) => self.ask(place, None),
                 Due::GiveUp(waited) => {
                     for Waiting { ingress, packet, untouched, .. } in waited {
                         self.tally(Count::Unreachable);

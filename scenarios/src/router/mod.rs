@@ -120,7 +120,7 @@ pub struct Outgoing {
 }
 
 /// What a router is made of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Settings {
     /// Its interfaces.
     pub interfaces: Vec<Interface>,
@@ -132,6 +132,21 @@ pub struct Settings {
     pub firewall: Option<Firewall>,
     /// Whether it says nothing of packets that it does not forward.
     pub silent: bool,
+    /// How long a neighbour's answer is trusted (RFC 4861, REACHABLE_TIME). Default: 30 s.
+    pub neighbour_reachable: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            routes: Vec::new(),
+            nat: None,
+            firewall: None,
+            silent: false,
+            neighbour_reachable: Duration::from_secs(30),
+        }
+    }
 }
 
 /// The router.
@@ -155,12 +170,12 @@ impl Router {
     /// A router that has just been switched on.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let Settings { interfaces, routes, nat, firewall, silent } = settings;
+        let Settings { interfaces, routes, nat, firewall, silent, neighbour_reachable } = settings;
         Self {
             routes: Routes::new(&interfaces, &routes),
             interfaces,
             static_routes: routes,
-            neighbours: Neighbours::default(),
+            neighbours: Neighbours::new(neighbour_reachable),
             nat,
             firewall,
             silent,

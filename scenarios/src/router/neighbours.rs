@@ -11,8 +11,6 @@ use wavetank_sim::time::{Duration, Instant};
 
 use super::packet::Packet;
 
-/// How long what was heard is good for (RFC 4861's REACHABLE_TIME).
-const FRESH: Duration = Duration::from_secs(30);
 /// How long an answer may take (RETRANS_TIMER).
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often is asked.
@@ -42,13 +40,19 @@ struct Neighbour {
     waiting: VecDeque<Waiting>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Neighbours {
+    /// How long what was heard is good for.
+    reachable: Duration,
     table: BTreeMap<Place, Neighbour>,
     due: BTreeSet<(Instant, Place)>,
 }
 
 impl Neighbours {
+    pub(super) fn new(reachable: Duration) -> Self {
+        Self { reachable, table: BTreeMap::new(), due: BTreeSet::new() }
+    }
+
     pub(super) fn poll_at(&self) -> Option<Instant> {
         self.due.first().map(|(at, _)| *at)
     }
@@ -83,7 +87,7 @@ impl Neighbours {
         }
         let neighbour = self.table.entry(place).or_default();
         neighbour.mac = Some(mac);
-        neighbour.fresh_until = now + FRESH;
+        neighbour.fresh_until = now + self.reachable;
         if let Some((_, at)) = neighbour.asking.take() {
             self.due.remove(&(at, place));
         }

@@ -165,6 +165,21 @@ fn who_is_not_known_is_asked_for_and_given_up_after_three_times() {
 }
 
 #[test]
+fn who_was_known_is_asked_alone_before_everybody_is() {
+    let mut router = router(settings());
+    put_in(&mut router, INSIDE, &udp(("10.0.0.10", 5000), ("192.0.2.20", 53), b"?"), 31);
+    let sent: Vec<_> = std::iter::from_fn(|| router.poll_frame()).collect();
+    assert_eq!(sent.iter().map(|sent| word(&sent.frame, 12)).collect::<Vec<_>>(), [TYPE_ARP, TYPE_IPV4]);
+    assert!(sent.iter().all(|sent| sent.interface == OUTSIDE && sent.frame[..6] == PEER_MAC), "{sent:?}");
+    for second in [32, 33] {
+        router.poll(Instant::START + Duration::from_secs(second));
+        let asked = router.poll_frame().expect("it asks again");
+        assert_eq!((word(&asked.frame, 12), &asked.frame[..6]), (TYPE_ARP, &[0xff; 6][..]), "it may have moved");
+        assert_eq!(router.poll_frame(), None);
+    }
+}
+
+#[test]
 fn senders_are_told_why() {
     let mut router = router(settings());
     let cases = [
