@@ -6,16 +6,23 @@ use std::env;
 use std::fs;
 use std::process::ExitCode;
 
-use wavetank_bench::fleet;
+use wavetank_bench::fleet::{self, DEVICES_MAX};
+
+/// A day.
+const MINUTES_MAX: u32 = 1_440;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let number = |at: usize, default: u32| {
+    let number = |at: usize, default: u32, most: u32| {
         let said = arguments.get(at).map_or(Ok(default), |text| text.parse());
-        said.ok().filter(|number| *number > 0)
+        said.ok().filter(|number| (1..=most).contains(number))
     };
-    let (Some(devices), Some(minutes), true) = (number(0, 1_000_000), number(1, 2), arguments.len() <= 2) else {
-        eprintln!("million [DEVICES [MINUTES]]: how many report, and for how many minutes after their first report");
+    let (devices, minutes) = (number(0, 1_000_000, DEVICES_MAX), number(1, 2, MINUTES_MAX));
+    let (Some(devices), Some(minutes), true) = (devices, minutes, arguments.len() <= 2) else {
+        eprintln!(
+            "million [DEVICES [MINUTES]]: how many report, up to {DEVICES_MAX}, and for how many minutes after their first \
+             report, up to {MINUTES_MAX}"
+        );
         return ExitCode::from(2);
     };
     let measured = fleet::reports(devices, minutes);

@@ -32,11 +32,19 @@ const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 /// Neighbours do not change their addresses here, and nobody asks them again and again.
 const REACHABLE: Duration = Duration::from_secs(86_400);
 
+/// How many devices there are addresses for.
+pub const DEVICES_MAX: u32 = 65_000 * NETWORK;
+
 /// `devices` report for so many minutes, evenly spread over each. Counts the reports that were acknowledged; before that,
-/// each device has found its router and reported once.
+/// each device has found its router and reported once at least.
+///
+/// # Panics
+///
+/// If there are more of them than [`DEVICES_MAX`], or one has no answer.
 #[must_use]
 pub fn reports(devices: u32, minutes: u32) -> Measured {
-    // The last one's first report, and its answer.
+    assert!(devices <= DEVICES_MAX, "there are addresses for {DEVICES_MAX} devices");
+    // Until the last one's first report is answered.
     let prepared = PERIOD + Duration::from_secs(1);
     let tank = Tank { prepared, measured: PERIOD * minutes };
     let measured = tank.measure(move |world, tally| build(world, devices, tally));
