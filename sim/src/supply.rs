@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::hw::battery::{Battery, BatterySpec, Level, METRICS};
+use crate::hw::battery::{Battery, BatterySpec, METRICS, Outlook};
 use crate::kernel::{Action, Kernel};
 use crate::metric::{Change, MetricId};
 use crate::node::{NodeCore, ResetCause};
@@ -30,6 +30,8 @@ struct State {
 
 /// The event stands at the instant itself when it is so near.
 const EXACT_NS: u64 = 1_000_000;
+/// How many changes of the load are looked at ahead; what lies beyond them is looked at when they are over.
+const STRETCHES: usize = 64;
 
 impl Supply {
     pub(crate) fn new(spec: BatterySpec) -> Self {
@@ -40,9 +42,14 @@ impl Supply {
 
 impl State {
     fn look_out(&mut self, node: &NodeCore, now_ns: u64, queue: &mut Queue) {
-        let Some(sags_at_ns) = self.battery.sags_at_ns() else { return };
-        let ahead_ns = sags_at_ns.saturating_sub(now_ns);
-        let at_ns = if ahead_ns > EXACT_NS { now_ns + ahead_ns / 2 } else { sags_at_ns.max(now_ns) };
+        let at_ns = match self.battery.outlook(STRETCHES) {
+            Outlook::Lasts => return,
+            Outlook::Unknown(at_ns) => at_ns,
+            Outlook::Sags(at_ns) => {
+                let ahead_ns = at_ns.saturating_sub(now_ns);
+                if ahead_ns > EXACT_NS { now_ns + ahead_ns / 2 } else { at_ns.max(now_ns) }
+            }
+        };
         if self.looks_at_ns.is_none_or(|looks_at_ns| at_ns < looks_at_ns) {
             self.looks_at_ns = Some(at_ns);
             queue.push(at_ns, Action::Sag(node.id.bits()).payload());
@@ -87,12 +94,8 @@ impl Kernel {
         let Some(supply) = &node.supply else { return true };
         let state = &mut *supply.state.borrow_mut();
         state.battery.settle(self.now.get());
-        // Without an outage before, the threshold is the lower one, which is looked at all the time.
-        let was_out = matches!(node.cause.get(), ResetCause::PowerOn | ResetCause::BrownOut);
-        state.is_down = was_out && !state.battery.recovers();
-        if state.is_down {
-            state.battery.enter(Level::Off);
-        }
+        // Where the power was there all along, the threshold is the lower one, which is looked at all the time.
+        state.is_down = state.battery.is_off() && !state.battery.recovers();
         !state.is_down
     }
 
@@ -107,7 +110,7 @@ impl Kernel {
             }
             state.looks_at_ns = None;
             state.battery.settle(now_ns);
-            let sags = state.battery.sags_at_ns().is_some_and(|at_ns| at_ns <= now_ns);
+            let sags = matches!(state.battery.outlook(STRETCHES), Outlook::Sags(at_ns) if at_ns <= now_ns);
             if sags {
                 state.brown_outs += 1;
                 state.is_down = true;

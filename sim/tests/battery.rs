@@ -117,3 +117,23 @@ fn a_part_at_work_can_be_too_much() {
     let snapshot = world.finish();
     assert_eq!((metric(&snapshot, "survived"), metric(&snapshot, "brown.outs")), (0, 3));
 }
+
+/// What resets a node does not charge its battery: it boots only where a node boots that had no power.
+#[test]
+fn a_reset_is_no_power() {
+    let resets = [|node| (400, None, FaultKind::Reset(node)), |node| (400, Some(20), FaultKind::Crash(node))];
+    for reset in resets {
+        let mut world = World::new(&WorldConfig::default());
+        world.keep_recent(100);
+        let node = beating(&mut world, BatterySpec { capacity_nc: 1_000_000_000, ..battery() });
+        let drain = (250, Some(300), FaultKind::Drain { node, na: 5 * MA });
+        for (ms, for_ms, kind) in [drain, reset(node)] {
+            world.add_fault(Fault { at: at(ms), duration: for_ms.map(Duration::from_millis), kind });
+        }
+        world.run_until(at(1_000));
+        let snapshot = world.finish();
+        assert_eq!(metric(&snapshot, "brown.outs"), 1);
+        let boots = snapshot.recent.iter().filter(|record| matches!(record.event, Event::Boot { .. }));
+        assert_eq!(boots.map(|record| record.at).collect::<Vec<_>>(), [at(0), at(560)]);
+    }
+}

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
 
-use std::cell::{Cell, RefCell};
+mod support;
+
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use embedded_hal::digital::InputPin as _;
@@ -15,6 +17,7 @@ use embedded_hal_async::digital::Wait as _;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use sht4x::{Measurement, Precision, Sht4x as Driver, Sht4xAsync as AsyncDriver};
+use support::Desk;
 use wavetank_sim::hw::gpio::{Changes, Input, Line};
 use wavetank_sim::hw::i2c::{Ack, AttachError, Bus, Controller, Direction, Error, Fault, Speed, Target};
 use wavetank_sim::hw::sht4x::{ADDRESS, Sht4x};
@@ -22,60 +25,6 @@ use wavetank_sim::hw::signal::Signal;
 use wavetank_sim::hw::{Ailment, Bench, Case, Cost, Faulty, Flash, Meter, Odds, Onset, flash};
 
 const MS_NS: u64 = 1_000_000;
-
-/// A world with one task: its clock jumps to where the task waits.
-#[derive(Clone, Debug, Default)]
-struct Desk {
-    now_ns: Rc<Cell<u64>>,
-    next_ns: Rc<Cell<u64>>,
-    debt_ns: Rc<Cell<u64>>,
-}
-
-impl Desk {
-    fn run<T>(&self, task: impl Future<Output = T>) -> T {
-        let mut task = pin!(task);
-        loop {
-            self.next_ns.set(u64::MAX);
-            if let Poll::Ready(output) = task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                return output;
-            }
-            assert_ne!(self.next_ns.get(), u64::MAX, "the task waits for nothing");
-            self.now_ns.set(self.next_ns.get());
-        }
-    }
-}
-
-impl Cost for Desk {
-    fn now_ns(&self) -> u64 {
-        self.now_ns.get()
-    }
-
-    fn debt_ns(&self) -> u64 {
-        self.debt_ns.get()
-    }
-
-    fn busy(&self, duration: Duration) {
-        self.debt_ns.update(|debt_ns| debt_ns + u64::try_from(duration.as_nanos()).unwrap());
-    }
-}
-
-impl Bench for Desk {
-    fn sleep_until_ns(&self, at_ns: u64) -> impl Future<Output = ()> {
-        poll_fn(move |_| {
-            if self.now_ns.get() >= at_ns {
-                return Poll::Ready(());
-            }
-            self.next_ns.update(|next_ns| next_ns.min(at_ns));
-            Poll::Pending
-        })
-    }
-}
-
-impl embedded_hal::delay::DelayNs for Desk {
-    fn delay_ns(&mut self, ns: u32) {
-        self.busy(Duration::from_nanos(ns.into()));
-    }
-}
 
 /// The same desk for async drivers.
 struct Patient(Desk);

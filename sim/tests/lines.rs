@@ -2,74 +2,27 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
 
-use std::cell::Cell;
-use std::future::poll_fn;
+mod support;
+
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use embedded_hal::digital::OutputPin as _;
 use embedded_hal::spi::{SpiBus as _, SpiDevice as _};
 use embedded_io_async::{Read as _, Write as _};
+use support::Desk;
 use w25::{Q, W25};
 use wavetank_sim::hw::nmea::WaterProbe;
 use wavetank_sim::hw::signal::Signal;
 use wavetank_sim::hw::spi::{Bus, Chip, Controller, Device, Select};
 use wavetank_sim::hw::uart::{Error, Peer, Port, Serial};
 use wavetank_sim::hw::w25q::{Cells, TIMING, W25q};
-use wavetank_sim::hw::{Ailment, Bench, Case, Cost, Faulty, Odds, Onset, Sense};
+use wavetank_sim::hw::{Ailment, Case, Cost, Faulty, Odds, Onset, Sense};
 use wavetank_sim::random::Stream;
 
 const MS_NS: u64 = 1_000_000;
-
-/// A world with one task: its clock jumps to where the task waits.
-#[derive(Clone, Debug, Default)]
-struct Desk {
-    now_ns: Rc<Cell<u64>>,
-    next_ns: Rc<Cell<u64>>,
-}
-
-impl Desk {
-    fn run<T>(&self, task: impl Future<Output = T>) -> T {
-        let mut task = pin!(task);
-        loop {
-            self.next_ns.set(u64::MAX);
-            if let Poll::Ready(output) = task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                return output;
-            }
-            // Who waits for nothing but another turn gets one.
-            let next_ns = self.next_ns.get();
-            self.now_ns.update(|now_ns| if next_ns == u64::MAX { now_ns } else { next_ns });
-        }
-    }
-}
-
-impl Cost for Desk {
-    fn now_ns(&self) -> u64 {
-        self.now_ns.get()
-    }
-
-    fn debt_ns(&self) -> u64 {
-        0
-    }
-
-    fn busy(&self, duration: Duration) {
-        self.now_ns.update(|now_ns| now_ns + u64::try_from(duration.as_nanos()).unwrap());
-    }
-}
-
-impl Bench for Desk {
-    fn sleep_until_ns(&self, at_ns: u64) -> impl Future<Output = ()> {
-        poll_fn(move |_| {
-            if self.now_ns.get() >= at_ns {
-                return Poll::Ready(());
-            }
-            self.next_ns.update(|next_ns| next_ns.min(at_ns));
-            Poll::Pending
-        })
-    }
-}
 
 /// A W25Q16 on a bus of 8 MHz.
 fn board() -> (Desk, Bus, Chip, Cells) {
@@ -138,7 +91,7 @@ fn the_registers_are_those_of_the_data_sheet() {
     ask(&page, 0);
     assert_eq!(ask(&[0x05], 1), [0x03]);
     assert_eq!(ask(&[0x03, 0, 0, 0], 1), [0x00], "while it writes it answers nothing else");
-    desk.busy(Duration::from_millis(1));
+    desk.pass(Duration::from_millis(1));
     assert_eq!(ask(&[0x05], 1), [0x00]);
     assert_eq!(ask(&[0x03, 0, 0, 0xfe], 2), [0x11, 0x22]);
     assert_eq!(ask(&[0x0b, 0, 0, 0, 0], 2), [0x33, 0xff]);
@@ -150,7 +103,7 @@ fn the_registers_are_those_of_the_data_sheet() {
     assert_eq!(ask(&[0x05], 1), [0x02], "half a command is none");
     // The supply goes in the midst of an erase.
     ask(&[0x20, 0, 0, 0], 0);
-    desk.busy(Duration::from_millis(20));
+    desk.pass(Duration::from_millis(20));
     cells.cut(desk.now_ns(), &mut Stream::new(1, "cut"));
     bus.power_cycle(desk.now_ns());
     assert_eq!(ask(&[0x05], 1), [0x00]);
@@ -221,7 +174,7 @@ fn a_probe_is_heard_while_somebody_listens() {
     assert_eq!(text(&sentence(&desk, &mut serial)), "$WIMTW,18.2,C*06\r\n");
     assert_eq!(desk.now_ns() / MS_NS, 1_037, "18 bytes of ten bits");
     // Who is late finds what the FIFO has room for, and that there was more.
-    desk.busy(Duration::from_millis(1_000));
+    desk.pass(Duration::from_millis(1_000));
     let mut bytes = [0; 18];
     assert_eq!(desk.run(serial.read(&mut bytes)), Ok(7));
     assert_eq!(bytes[..7], *b"$WIMTW,");
@@ -283,4 +236,46 @@ fn what_is_sent_is_heard_byte_by_byte() {
     desk.run(serial.write_all(b"ab")).unwrap();
     assert_eq!(*ear.0.borrow(), [(MS_NS, b'a'), (2 * MS_NS, b'b')]);
     assert_eq!(desk.now_ns(), 2 * MS_NS);
+}
+
+/// Who waits for the bus does not draw meanwhile.
+#[test]
+fn a_transfer_is_work_from_when_the_bus_is_free() {
+    let (desk, _, chip, _) = board();
+    let mut device = Device::new(chip, desk.clone());
+    for _ in 0..2 {
+        let begun = embedded_hal_async::spi::SpiDevice::write(&mut device, &[0x9f, 0, 0, 0]);
+        assert!(pin!(begun).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    assert_eq!(desk.worked_ns(), [(0, 4_000), (4_000, 8_000)]);
+}
+
+/// A line that ails while nobody reads it has ailed.
+#[test]
+fn what_came_to_an_ailing_line_stays_lost() {
+    use wavetank_sim::fault::{Fault, FaultKind};
+    use wavetank_sim::node::{Node, NodeSpec};
+    use wavetank_sim::time::Instant;
+    use wavetank_sim::world::{World, WorldConfig};
+
+    let at = |ms: u64| Instant::from_nanos(ms * MS_NS);
+    let mut world = World::new(&WorldConfig::default());
+    let port = Port::new(4_800, 4_800, 64, water(0, 4_800));
+    let line = port.clone();
+    let node = world.add_node(NodeSpec::named("late"), move |node: Node| {
+        let mut serial = Serial::new(line.clone(), node.clone());
+        async move {
+            node.clock().sleep(Duration::from_millis(1_500)).await;
+            let came = serial.read(&mut [0]).await;
+            node.count(if came == Err(Error::Framing) { "lost" } else { "read" }, 1);
+            std::future::pending().await
+        }
+    });
+    world.add_part(node, "line", Rc::new(port));
+    let kind = FaultKind::Part { node, part: "line".into(), ailment: Ailment::UartFraming { odds: Odds::Always } };
+    world.add_fault(Fault { at: at(900), duration: Some(Duration::from_millis(200)), kind });
+    world.run_until(at(2_000));
+    let snapshot = world.finish();
+    assert_eq!(snapshot.metrics.iter().map(|metric| &*metric.name).collect::<Vec<_>>(), ["lost"]);
+    assert!(snapshot.faults[0].hits > 10, "{}", snapshot.faults[0].hits);
 }

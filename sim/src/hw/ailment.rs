@@ -254,6 +254,11 @@ impl Case {
         current::with(self.world, |kernel| kernel.felt(self.fault, what));
     }
 
+    /// The instant, in the world's nanoseconds, if there is a world.
+    pub(crate) fn now_ns(self) -> Option<u64> {
+        current::with(self.world, |kernel| kernel.now.get())
+    }
+
     /// The ailment brings its node's power down at `at_ns`, as [`Ailment::DiskCut`] does.
     pub(crate) fn trip(self, at_ns: u64) {
         current::with(self.world, |kernel| kernel.trip(self.fault, at_ns));

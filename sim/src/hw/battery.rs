@@ -7,6 +7,7 @@
 //! The model is a voltage by the charge that is left, and a resistance in series. Not here: temperature, recovery after a
 //! load, and capacity that depends on the current.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// What a node with a battery says of it, beside what its kind says: the name and what it is.
@@ -26,7 +27,8 @@ pub struct BatterySpec {
     /// How much of that is there at the start, in parts in 10⁹.
     pub charge_ppb: u32,
     /// Its voltage without a load, in microvolts, by the parts in 10⁹ of charge that are left: straight lines between
-    /// these points, level beyond them. In the order of the charge, and no voltage below the one before it.
+    /// these points, level beyond them. In the order of the charge, no voltage below the one before it, and none above
+    /// [`VOLTAGE_UV_MAX`].
     pub curve: Vec<(u32, u64)>,
     /// Its resistance, in milliohms: a load lowers the voltage by as much as the current drops over it.
     pub resistance_mohm: u64,
@@ -47,6 +49,9 @@ pub struct BatterySpec {
     /// The metric of the node that counts what it has delivered, for the energy that one costs.
     pub messages: Option<String>,
 }
+
+/// A kilovolt, in microvolts: the most that a battery's curve has.
+pub const VOLTAGE_UV_MAX: u64 = 1_000_000_000;
 
 /// What a board draws in each state, in nanoamperes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +100,17 @@ pub enum Level {
     Busy,
 }
 
+/// What can be said of when a battery sags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outlook {
+    /// At this instant, in the world's nanoseconds.
+    Sags(u64),
+    /// Not before this one.
+    Unknown(u64),
+    /// Never, if nothing changes.
+    Lasts,
+}
+
 /// Something on a board that works for a while.
 #[derive(Clone, Copy, Debug)]
 struct Work {
@@ -120,8 +136,8 @@ pub struct Battery {
     /// Since when the voltage is too low, at `since_ns`.
     low_since_ns: Option<u64>,
     works: Vec<Work>,
-    /// When the radio has sent and received all that it has begun to.
-    radio_free_ns: u64,
+    /// What the radio sends and receives, one after the other.
+    on_air: VecDeque<Work>,
     /// What faults draw.
     drains: Vec<(u32, u64)>,
 }
@@ -130,8 +146,12 @@ const AC_PER_NC: u128 = 1_000_000_000;
 
 impl Battery {
     /// A battery that nothing draws from yet.
+    ///
+    /// # Panics
+    /// If its curve is above [`VOLTAGE_UV_MAX`].
     #[must_use]
     pub fn new(spec: BatterySpec) -> Self {
+        assert!(spec.curve.iter().all(|(_, uv)| *uv <= VOLTAGE_UV_MAX), "a battery has a kilovolt at most");
         let share = |ppb: u32| u128::from(spec.capacity_nc) * AC_PER_NC / 1_000_000_000 * u128::from(ppb);
         let curve = spec.curve.iter().map(|(ppb, uv)| (share(*ppb), *uv)).collect();
         let left_ac = share(spec.charge_ppb);
@@ -143,7 +163,7 @@ impl Battery {
             level: Level::Off,
             low_since_ns: None,
             works: Vec::new(),
-            radio_free_ns: 0,
+            on_air: VecDeque::new(),
             drains: Vec::new(),
             spec,
         };
@@ -174,20 +194,33 @@ impl Battery {
             self.since_ns = until_ns;
         }
         self.works.retain(|work| work.until_ns > now_ns);
+        while self.on_air.front().is_some_and(|work| work.until_ns <= now_ns) {
+            self.on_air.pop_front();
+        }
     }
 
     /// From now on the node does this.
     pub fn enter(&mut self, level: Level) {
         self.level = level;
         match level {
-            Level::Off => self.works.clear(),
+            Level::Off => {
+                self.works.clear();
+                self.on_air.clear();
+                self.low_since_ns = None;
+            }
             // What a part has begun, it ends.
-            Level::Sleep => self.works.retain(|work| !work.of_cpu && work.from_ns <= self.since_ns),
+            Level::Sleep => {
+                self.works.retain(|work| !work.of_cpu && work.from_ns <= self.since_ns);
+                self.on_air.retain(|work| work.from_ns <= self.since_ns);
+            }
             Level::Idle | Level::Busy => {}
         }
-        if level == Level::Off {
-            (self.radio_free_ns, self.low_since_ns) = (0, None);
-        }
+    }
+
+    /// Whether its node has no power.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.level == Level::Off
     }
 
     /// The processor works so long from now on.
@@ -219,10 +252,9 @@ impl Battery {
     }
 
     fn on_air(&mut self, bytes: usize, radio: &Radio, na: u64) {
-        let from_ns = self.since_ns.max(self.radio_free_ns);
+        let from_ns = self.on_air.back().map_or(self.since_ns, |last| last.until_ns);
         let until_ns = from_ns.saturating_add(radio.airtime_ns(bytes));
-        self.radio_free_ns = until_ns;
-        self.work(from_ns, until_ns, na);
+        self.on_air.push_back(Work { from_ns, until_ns, na, of_cpu: false });
     }
 
     /// A fault begins to draw.
@@ -273,25 +305,34 @@ impl Battery {
     /// When a node that has power loses it, if nothing changes: at the instant of the last settling if it does so then.
     #[must_use]
     pub fn sags_at_ns(&self) -> Option<u64> {
+        match self.outlook(usize::MAX) {
+            Outlook::Sags(at_ns) => Some(at_ns),
+            Outlook::Lasts | Outlook::Unknown(_) => None,
+        }
+    }
+
+    /// What is seen of that by looking at so many stretches of even load, of which each piece of work ahead makes one.
+    pub(crate) fn outlook(&self, stretches: usize) -> Outlook {
         if self.level == Level::Off {
-            return None;
+            return Outlook::Lasts;
         }
         let hold_up_ns = u64::try_from(self.spec.hold_up.as_nanos()).unwrap_or(u64::MAX);
         let (mut at_ns, mut left_ac, mut low_since_ns) = (self.since_ns, self.left_ac, self.low_since_ns);
-        loop {
+        for _ in 0..stretches {
             let (na, until_ns) = self.stretch(at_ns);
             low_since_ns = self.low_since_ns(low_since_ns, at_ns, left_ac, na, until_ns);
             let ends_ns = low_since_ns.map(|low_ns| low_ns.saturating_add(hold_up_ns).max(at_ns));
             // At the end of a stretch the load is another one, and the voltage may be back.
             if let Some(ends_ns) = ends_ns.filter(|ends_ns| *ends_ns < until_ns) {
-                return Some(ends_ns);
+                return Outlook::Sags(ends_ns);
             }
             if until_ns == u64::MAX {
-                return None;
+                return Outlook::Lasts;
             }
             left_ac = left_ac.saturating_sub(u128::from(na) * u128::from(until_ns - at_ns));
             at_ns = until_ns;
         }
+        Outlook::Unknown(at_ns)
     }
 
     /// Since when the voltage is too low at the end of a stretch that begins at `at_ns` with so much left, if it is.
@@ -314,7 +355,9 @@ impl Battery {
         };
         let mut na = base_na.saturating_add(self.drained_na());
         let mut until_ns = u64::MAX;
-        for work in &self.works {
+        // Those on the air stand one behind the other: only the first that is not over yet counts.
+        let next_on_air = self.on_air.partition_point(|work| work.until_ns <= at_ns);
+        for work in self.works.iter().chain(self.on_air.get(next_on_air)) {
             if work.from_ns > at_ns {
                 until_ns = until_ns.min(work.from_ns);
             } else if work.until_ns > at_ns {
@@ -507,6 +550,48 @@ mod tests {
         battery.enter(Level::Sleep);
         battery.settle(11 * S);
         assert_eq!(battery.left_nc(), 3_600_000_000 - 5 * MA - 2 * 7 * MA - 10 * 1_000);
+    }
+
+    #[test]
+    fn a_program_that_ends_takes_with_it_what_its_radio_has_not_begun() {
+        let mut battery = idle(spec());
+        // 4 ms each; the second one begins when the program is gone.
+        battery.transmit(119);
+        battery.receive(119);
+        battery.settle(MA);
+        battery.enter(Level::Sleep);
+        battery.enter(Level::Idle);
+        battery.transmit(119);
+        battery.settle(10 * MA);
+        assert_eq!(battery.left_nc(), 3_600_000_000 - 10 * MA / 1_000 - 2 * 4 * 10 * MA / 1_000);
+    }
+
+    /// Who sends and hears more than its radio gets done does not look at all of that each time.
+    #[test]
+    fn a_radio_that_falls_behind_is_looked_at_a_little_at_a_time() {
+        let mut battery = idle(spec());
+        for _ in 0..5_000 {
+            battery.transmit(119);
+            battery.receive(119);
+            assert_ne!(battery.outlook(64), Outlook::Lasts);
+        }
+        assert_eq!(battery.outlook(64), Outlook::Unknown(64 * 4 * MA));
+        battery.settle(10_000 * 4 * MA);
+        assert_eq!(battery.left_nc(), 3_600_000_000 - 40 * MA - 20 * 10 * MA - 20 * 8 * MA);
+        assert!(battery.on_air.is_empty());
+    }
+
+    #[test]
+    fn the_extremes_can_be_counted() {
+        let curve = vec![(0, 0), (1_000_000_000, VOLTAGE_UV_MAX)];
+        let extreme =
+            BatterySpec { capacity_nc: u64::MAX, curve, resistance_mohm: u64::MAX, brown_out_uv: u64::MAX, ..spec() };
+        let mut battery = idle(extreme);
+        battery.drain(1, u64::MAX);
+        assert_eq!(battery.sags_at_ns(), Some(0));
+        battery.settle(u64::MAX);
+        assert_eq!((battery.voltage_uv(), battery.left_permille() < 1_000), (0, true));
+        assert!(battery.drawn_uj() > 0);
     }
 
     proptest! {

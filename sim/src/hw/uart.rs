@@ -178,7 +178,12 @@ impl Faulty for Port {
     }
 
     fn end(&self, case: Case) {
-        self.line.borrow_mut().ills.end(case);
+        let line = &mut *self.line.borrow_mut();
+        // What came meanwhile and was not read yet came to an ailing line.
+        if let Some(now_ns) = case.now_ns() {
+            line.catch_up(now_ns);
+        }
+        line.ills.end(case);
     }
 }
 

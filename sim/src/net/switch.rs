@@ -77,7 +77,7 @@ impl Switch {
         let table = self.bounded.get_or_insert_with(|| Bounded::of(&SwitchConfig::default()));
         let vlans = table.vlans.get_or_insert_default();
         if vlans.len() <= port {
-            vlans.resize(port + 1, PortVlan::default());
+            vlans.resize(port + 1, PortVlan::UNTOLD);
         }
         vlans[port] = vlan;
     }
@@ -115,9 +115,8 @@ impl Bounded {
     }
 
     /// How a port takes part in virtual networks.
-    pub(super) fn vlan(&self, port: u32) -> PortVlan {
-        let told = self.vlans.as_ref().and_then(|vlans| vlans.get(port as usize));
-        told.cloned().unwrap_or_default()
+    pub(super) fn vlan(&self, port: u32) -> &PortVlan {
+        self.vlans.as_ref().and_then(|vlans| vlans.get(port as usize)).unwrap_or(&PortVlan::UNTOLD)
     }
 
     pub(super) fn forward(&mut self, now: u64, port: u32, frame: &[u8]) -> Forward {

@@ -19,13 +19,10 @@ pub enum PortVlan {
     },
 }
 
-impl Default for PortVlan {
-    fn default() -> Self {
-        Self::Access(1)
-    }
-}
-
 impl PortVlan {
+    /// A port that is told nothing.
+    pub(super) const UNTOLD: Self = Self::Access(1);
+
     /// Which network a frame is of that comes in here; `None` if it may not.
     pub(super) fn network_of(&self, frame: &Frame) -> Option<u16> {
         let tag = tag(frame.bytes()).filter(|vlan| *vlan != 0);

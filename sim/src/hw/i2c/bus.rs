@@ -203,6 +203,11 @@ impl Bus {
         }
     }
 
+    /// When the last transaction is over.
+    pub(super) fn free_at_ns(&self) -> u64 {
+        self.wires.borrow().free_at_ns
+    }
+
     /// Runs a transaction that starts at `now_ns`, or when the one before it has ended. Gives the instant of its end
     /// and what the controller has learned then.
     pub(super) fn transfer(

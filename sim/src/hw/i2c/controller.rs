@@ -63,6 +63,15 @@ impl<B: Cost> Controller<B> {
     fn start_ns(&self) -> u64 {
         self.bench.now_ns() + self.bench.debt_ns()
     }
+
+    /// Runs a transaction, which draws from when the bus is free on.
+    fn walk(&self, address: u8, operations: &mut [Operation<'_>]) -> (u64, Result<(), Error>) {
+        let asked_ns = self.start_ns();
+        let start_ns = asked_ns.max(self.bus.free_at_ns());
+        let (end_ns, outcome) = self.bus.transfer(asked_ns, address, operations);
+        self.bench.works(start_ns, end_ns);
+        (end_ns, outcome)
+    }
 }
 
 impl<B> ErrorType for Controller<B> {
@@ -71,19 +80,15 @@ impl<B> ErrorType for Controller<B> {
 
 impl<B: Cost> embedded_hal::i2c::I2c for Controller<B> {
     fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), Error> {
-        let start_ns = self.start_ns();
-        let (end_ns, outcome) = self.bus.transfer(start_ns, address, operations);
-        self.bench.works(start_ns, end_ns);
-        self.bench.busy(Duration::from_nanos(end_ns - start_ns));
+        let (end_ns, outcome) = self.walk(address, operations);
+        self.bench.busy(Duration::from_nanos(end_ns - self.start_ns()));
         outcome
     }
 }
 
 impl<B: Bench> embedded_hal_async::i2c::I2c for Controller<B> {
     async fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), Error> {
-        let start_ns = self.start_ns();
-        let (end_ns, outcome) = self.bus.transfer(start_ns, address, operations);
-        self.bench.works(start_ns, end_ns);
+        let (end_ns, outcome) = self.walk(address, operations);
         self.bench.sleep_until_ns(end_ns).await;
         outcome
     }

@@ -30,12 +30,13 @@ impl<B: Cost> Device<B> {
     }
 }
 
-/// Runs a transfer, and says when it begins and ends.
+/// Runs a transfer, and says when it was asked for and when it ends.
 fn walked<B: Cost>(bus: &Bus, bench: &B, chip: Option<usize>, operations: &mut [Operation<'_, u8>]) -> (u64, u64) {
-    let start_ns = bench.now_ns() + bench.debt_ns();
-    let end_ns = bus.transfer(start_ns, chip, operations);
+    let asked_ns = bench.now_ns() + bench.debt_ns();
+    let start_ns = asked_ns.max(bus.wires().free_at_ns);
+    let end_ns = bus.transfer(asked_ns, chip, operations);
     bench.works(start_ns, end_ns);
-    (start_ns, end_ns)
+    (asked_ns, end_ns)
 }
 
 impl<B> ErrorType for Device<B> {

@@ -196,12 +196,13 @@ impl Net {
             let (power_cdbm, deaf) = (neighbour.power_cdbm, hearer.sending > 0);
             hearer.arrivals.push(Arrival { transmission: index, power_cdbm, rival_cdbm, deaf });
         }
-        let airtime_ns = nanos(airs.air(*station).phy.airtime(octets));
-        let end = port.now.saturating_add(airtime_ns);
-        if airs.air(*station).duty_cycle.is_some() {
-            airs.stations[*station as usize].airtime.spend(end, airtime_ns);
+        let own = &mut airs.stations[*station as usize];
+        let config = &airs.airs[own.air as usize].config;
+        let airtime_ns = nanos(config.phy.airtime(octets));
+        if let Some(limit) = &config.duty_cycle {
+            own.airtime.spend(limit, port.now, airtime_ns);
         }
-        port.queue.push(end, Action::Air { what: AirEvent::Ends, index }.payload());
+        port.queue.push(port.now.saturating_add(airtime_ns), Action::Air { what: AirEvent::Ends, index }.payload());
     }
 
     /// A transmission is over: whoever understood it has it.

@@ -34,12 +34,7 @@ impl Airtime {
     /// When a transmission of `airtime_ns` may begin, now at the earliest.
     pub(super) fn allows_at(&mut self, limit: &DutyCycle, now: u64, airtime_ns: u64) -> u64 {
         let (window, budget) = (nanos(limit.window), nanos(limit.budget()));
-        while let Some(&(end, airtime)) = self.log.front()
-            && end.saturating_add(window) <= now
-        {
-            self.log.pop_front();
-            self.spent_ns -= airtime;
-        }
+        self.forget(window, now);
         let (mut spent, mut at) = (self.spent_ns, now);
         for &(end, airtime) in &self.log {
             if spent.saturating_add(airtime_ns) <= budget {
@@ -50,9 +45,22 @@ impl Airtime {
         at
     }
 
-    pub(super) fn spend(&mut self, end: u64, airtime_ns: u64) {
-        self.log.push_back((end, airtime_ns));
+    /// A transmission of `airtime_ns` begins now.
+    pub(super) fn spend(&mut self, limit: &DutyCycle, now: u64, airtime_ns: u64) {
+        // Who only acknowledges asks for nothing, and is on the air all the same.
+        self.forget(nanos(limit.window), now);
+        self.log.push_back((now.saturating_add(airtime_ns), airtime_ns));
         self.spent_ns += airtime_ns;
+    }
+
+    /// Drops what is a window old.
+    fn forget(&mut self, window: u64, now: u64) {
+        while let Some(&(end, airtime)) = self.log.front()
+            && end.saturating_add(window) <= now
+        {
+            self.log.pop_front();
+            self.spent_ns -= airtime;
+        }
     }
 }
 
@@ -68,8 +76,8 @@ mod tests {
         let frame = 300_000_000;
         for _ in 0..50 {
             now = airtime.allows_at(&limit, now, frame);
+            airtime.spend(&limit, now, frame);
             now += frame;
-            airtime.spend(now, frame);
             ends.push(now);
         }
         for (at, end) in ends.iter().enumerate() {
@@ -79,5 +87,13 @@ mod tests {
         // Three frames fit each window: the next three wait until the first three are a window old.
         assert_eq!(&ends[..3], [300_000_000, 600_000_000, 900_000_000]);
         assert_eq!(ends[3], 300_000_000 + 100_000_000_000 + frame);
+    }
+
+    #[test]
+    fn who_only_acknowledges_remembers_a_window() {
+        let limit = DutyCycle { share_ppb: 10_000_000, window: Duration::from_secs(100) };
+        let mut airtime = Airtime::default();
+        (0..1_000).for_each(|second| airtime.spend(&limit, second * 1_000_000_000, 1_000_000));
+        assert_eq!((airtime.log.len(), airtime.spent_ns), (101, 101_000_000));
     }
 }

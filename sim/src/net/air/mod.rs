@@ -182,10 +182,11 @@ impl Airs {
         let medium = &mut self.airs[air.0 as usize];
         medium.by_eui.insert(u64::from_be_bytes(config.eui), id);
         medium.members.push(id);
-        // Whoever was near is so no longer for certain.
-        medium.grid = None;
-        for member in &medium.members[..medium.members.len() - 1] {
-            self.stations[*member as usize].neighbours = None;
+        // Whoever was near is so no longer for certain. Nobody knows anybody before there is a grid.
+        if medium.grid.take().is_some() {
+            for member in &medium.members[..medium.members.len() - 1] {
+                self.stations[*member as usize].neighbours = None;
+            }
         }
         self.stations.push(Station {
             air: air.0,

@@ -54,15 +54,10 @@ impl Track {
 
     /// The places between which it is, with their times.
     fn leg(&self, now_ns: u64) -> Option<[(u64, Point); 2]> {
-        let mut from = (0, self.start);
-        for waypoint in &self.waypoints {
-            let to = (waypoint.at.as_nanos(), waypoint.point);
-            if now_ns < to.0 {
-                return Some([from, to]);
-            }
-            from = to;
-        }
-        None
+        let next = self.waypoints.partition_point(|waypoint| waypoint.at.as_nanos() <= now_ns);
+        let of = |waypoint: &Waypoint| (waypoint.at.as_nanos(), waypoint.point);
+        let from = next.checked_sub(1).map_or((0, self.start), |before| of(&self.waypoints[before]));
+        Some([from, of(self.waypoints.get(next)?)])
     }
 
     /// Where it is.
@@ -143,8 +138,10 @@ impl Grid {
 
     pub(super) fn take(&mut self, station: u32, point: Point) {
         let square = self.square(point);
-        if let Some(stations) = self.squares.get_mut(&square) {
-            stations.retain(|other| *other != station);
+        let Some(stations) = self.squares.get_mut(&square) else { return };
+        stations.retain(|other| *other != station);
+        if stations.is_empty() {
+            self.squares.remove(&square);
         }
     }
 
@@ -203,5 +200,7 @@ mod tests {
         assert_eq!(grid.around(point(5, 5)), [0, 1, 2]);
         grid.take(1, point(-5, 3));
         assert_eq!(grid.around(point(5, 5)), [0, 2]);
+        grid.take(3, point(25, 0));
+        assert_eq!(grid.squares.len(), 2, "where nobody is any more is nothing");
     }
 }
