@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wavetank_sim::hw::battery::{Battery, BatterySpec, Draw, Radio};
+use wavetank_sim::hw::battery::{Battery, BatterySpec, Draw, Radio, VOLTAGE_UV_MAX};
 
 use super::roster::{Member, Roster};
 use crate::diagnose::{Code, Problem, list};
@@ -64,6 +64,12 @@ fn battery(member: &Member<'_, '_>, told: &schema::Battery, problems: &mut Vec<P
 /// The voltage by the charge, in the order of the charge.
 fn curve(told: &schema::Battery, problems: &mut Vec<Problem>) -> Option<Vec<(u32, u64)>> {
     let mut points: Vec<_> = told.curve.as_ref().ok()?.iter().collect();
+    if let Some((_, high)) = points.iter().find(|(_, voltage)| voltage.get_ref().as_microvolts() > VOLTAGE_UV_MAX) {
+        let what = format!("{} is more than any battery here has", high.get_ref());
+        let most = format!("at most {}", Voltage::from_microvolts(VOLTAGE_UV_MAX));
+        problems.push(Problem::new(Code::OutOfRange, high.span(), what, "here").help(most));
+        return None;
+    }
     points.sort_by_key(|(charge, _)| charge.get_ref().as_ppb());
     for pair in points.windows(2) {
         let [(less, low), (more, high)] = pair else { continue };

@@ -1,6 +1,7 @@
 //! The physical world: signals with the names of others resolved, and files read.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,7 +27,8 @@ pub(super) fn signals(scenario: &Scenario<'_>, folder: &Path, problems: &mut Vec
     problems.extend(told.iter().filter_map(|signal| bad_name(signal.name.as_str(), signal.name.span())));
     let own: Vec<Option<Shape>> = told.iter().map(|signal| own_shape(signal, folder, problems)).collect();
     let each = told.iter().enumerate().filter_map(|(index, signal)| {
-        let shape = resolved(index, told, &own, &mut Vec::new(), problems)?;
+        let mut sum = Sum { told, own: &own, above: Vec::new(), parts: 0 };
+        let shape = sum.resolved(index, problems)?;
         Some(Signal { name: signal.name.as_str().into(), shape })
     });
     each.collect()
@@ -84,43 +86,60 @@ fn refuse_short(period: Option<&Spanned<Time>>, last: Time, problems: &mut Vec<P
     None
 }
 
-/// A signal with those that it adds up; `above` are the sums that it is in.
-fn resolved(
-    index: usize,
-    told: &[Told],
-    own: &[Option<Shape>],
-    above: &mut Vec<usize>,
-    problems: &mut Vec<Problem>,
-) -> Option<Shape> {
-    let Some(Curve::Sum { of }) = &told[index].curve else { return own[index].clone() };
-    above.push(index);
-    let mut shapes = Vec::new();
-    for name in of {
+/// How many signals one may be made of, itself and sums within it counted: sums of sums of sums grow fast.
+const PARTS_MAX: usize = 1_000;
+
+/// A signal that is being put together.
+struct Sum<'p> {
+    told: &'p [Told],
+    own: &'p [Option<Shape>],
+    /// The sums that are not finished, each in the one before it.
+    above: Vec<usize>,
+    parts: usize,
+}
+
+impl Sum<'_> {
+    /// A signal with those that it adds up.
+    fn resolved(&mut self, index: usize, problems: &mut Vec<Problem>) -> Option<Shape> {
+        let (told, own) = (self.told, self.own);
+        self.parts += 1;
+        if self.parts > PARTS_MAX {
+            // Told once, where the whole of it is.
+            if self.parts == PARTS_MAX + 1 {
+                let name = &told[self.above[0]].name;
+                let what = format!("the signal \"{}\" is made of more than {PARTS_MAX} others", name.as_str());
+                let problem = Problem::new(Code::OutOfRange, name.span(), what, "adds up too many");
+                problems.push(problem.help("add up fewer, or name none of them so often"));
+            }
+            return None;
+        }
+        let Some(Curve::Sum { of }) = &told[index].curve else { return own[index].clone() };
+        self.above.push(index);
+        let shapes: Option<Vec<Shape>> = of.iter().map(|name| self.part(name, problems)).collect();
+        self.above.pop();
+        Some(Shape::Sum { of: shapes? })
+    }
+
+    /// One that is added up.
+    fn part(&mut self, name: &Text, problems: &mut Vec<Problem>) -> Option<Shape> {
+        let told = self.told;
         let Some(part) = told.iter().position(|signal| signal.name.as_str() == name.as_str()) else {
             // A sum that others are made of is told of once, as itself.
-            if above.len() == 1 {
+            if self.above.len() == 1 {
                 problems.push(unknown(name, told.iter().map(|signal| signal.name.as_str())));
             }
-            above.pop();
             return None;
         };
-        if above.contains(&part) {
-            if above[0] == part {
+        if self.above.contains(&part) {
+            if self.above[0] == part {
                 let what = format!("the signal \"{}\" adds up to itself", told[part].name.as_str());
                 let problem = Problem::new(Code::KeyConflict, name.span(), what, "here");
                 problems.push(problem.help("leave one of them out of the sum"));
             }
-            above.pop();
             return None;
         }
-        let Some(shape) = resolved(part, told, own, above, problems) else {
-            above.pop();
-            return None;
-        };
-        shapes.push(shape);
+        self.resolved(part, problems)
     }
-    above.pop();
-    Some(Shape::Sum { of: shapes })
 }
 
 /// That there is no signal of that name.
@@ -131,6 +150,19 @@ fn unknown<'a>(name: &Text, known: impl Iterator<Item = &'a str> + Clone) -> Pro
         None => format!("signals are {}", list(known)),
     };
     Problem::new(Code::UnknownName, name.span(), what, "unknown").help(help)
+}
+
+/// The longest file that is read: a value a second for some two months.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// What a file holds, unless that is more than so many bytes.
+fn text(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(bytes_max + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > bytes_max {
+        return Err(io::Error::other(format!("it is longer than {bytes_max} bytes")));
+    }
+    Ok(text)
 }
 
 /// The points of a CSV file.
@@ -145,7 +177,7 @@ fn replayed(
         problems.push(Problem::new(Code::Config, span, what, "in this file").help(help));
         None
     };
-    let text = match fs::read_to_string(&path) {
+    let text = match text(&path, FILE_BYTES_MAX) {
         Ok(text) => text,
         Err(error) => {
             let what = format!("`{}` cannot be read: {error}", path.display());
@@ -233,6 +265,13 @@ mod tests {
         let named = "\u{feff}time,\"humidity\", room\r\n# a note\r\n\r\n0,40,20.5\r\n1.5,41,-3e0\r\n";
         assert_eq!(points(named, Some("room")).as_deref(), Ok(&one[..]));
         assert_eq!(points(named, None).map(|points| points[1].1), Ok(Micro(41_000_000)));
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_refused() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        assert!(text(&file, 1 << 20).is_ok_and(|text| text.contains("[package]")));
+        assert_eq!(text(&file, 100).expect_err("refused").to_string(), "it is longer than 100 bytes");
     }
 
     #[test]
