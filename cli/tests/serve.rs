@@ -122,9 +122,19 @@ fn sockets_that_it_is_started_with_are_served() {
     assert_eq!(hub.ask("GET", "/health", ""), (200, "ok".to_owned()));
     assert_eq!(hub.stop("TERM").0, Some(0));
 
-    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let (mut child, _, line) = start_activated(udp, &[]);
-    assert_eq!((child.wait().unwrap().code(), &*line), (Some(2), ""));
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let others: [std::os::fd::OwnedFd; 3] = [
+        std::net::UdpSocket::bind("127.0.0.1:0").unwrap().into(),
+        TcpStream::connect(server.local_addr().unwrap()).unwrap().into(),
+        UnixStream::connect(&path).unwrap().into(),
+    ];
+    for socket in others {
+        let (mut child, _, line) = start_activated(socket, &[]);
+        if !line.is_empty() {
+            child.kill().unwrap();
+        }
+        assert_eq!((child.wait().unwrap().code(), &*line), (Some(2), ""));
+    }
 }
 
 #[test]

@@ -116,9 +116,13 @@ impl<P, Q, B, A> Operation<P, Q, B, A> {
         self
     }
 
-    /// The status of its success, in 200..=299. Unless set it is 200, or 204 where nothing is answered.
+    /// The status of its success. Unless set it is 200, or 204 where nothing is answered.
+    ///
+    /// # Panics
+    /// If it is not in 200..=299; in a constant the compiler says so.
     #[must_use]
     pub const fn status(mut self, status: u16) -> Self {
+        assert!(200 <= status && status <= 299, "a status of success is in 200..=299");
         self.status = Some(status);
         self
     }

@@ -43,7 +43,7 @@ const ALL: [Build; 6] = [
     Build { name: MUSL, cargo: &FAST_TO_BUILD, target: Some(MUSL), arguments: &[] },
     WASM,
 ];
-/// What CI builds: the two that are least alike.
+/// For a quick look: the two that are least alike.
 const FEW: [Build; 2] = [DEBUG, WASM];
 
 /// What is not built for WASI, and why.
@@ -87,6 +87,9 @@ pub(crate) fn run(which: Which, seeds: Option<&str>) -> Outcome {
         all.push((build.name, prints));
     }
     let (first, others) = all.split_first().expect("the first build needs nothing");
+    if others.is_empty() || first.1.is_empty() {
+        return Err("there is nothing to compare: it takes two builds, and seeds".into());
+    }
     let findings: Vec<String> = others.iter().flat_map(|other| differences(first, other)).collect();
     findings.iter().for_each(|finding| println!("{finding}"));
     if which == Which::All {
@@ -95,7 +98,13 @@ pub(crate) fn run(which: Which, seeds: Option<&str>) -> Outcome {
     if !findings.is_empty() {
         return Err(format!("{} fingerprints depend on the build", findings.len()).into());
     }
-    println!("{} seeds, {seeds} of each of {} scenarios: all builds come to the same", first.1.len(), scenarios.len());
+    println!(
+        "{} seeds, {seeds} of each of {} scenarios: {} builds of {} come to the same",
+        first.1.len(),
+        scenarios.len(),
+        all.len(),
+        builds.len()
+    );
     Ok(())
 }
 

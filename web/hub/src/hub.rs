@@ -162,7 +162,8 @@ impl Hub {
         self.told(updates::put_firmware(self, manifest, image))
     }
 
-    /// Rolls a version of a firmware out so far, as `PUT /rollouts/:name` does. A device hears of it when it asks.
+    /// Rolls a version of a firmware out so far, as `PUT /rollouts/:name` does, but nothing is verified: whoever asks for a
+    /// version that was not put there is told 404. A device hears of it when it asks.
     ///
     /// # Errors
     /// If the store fails.

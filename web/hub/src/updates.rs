@@ -27,7 +27,8 @@ pub(crate) fn add_to(app: &mut App<Hub>) {
 async fn upload(mut request: Request<Hub>) -> Result<Response> {
     security::admin(&request)?;
     let (name, version): (String, String) = (request.param("name")?, request.param("version")?);
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    // What is no text is not what it should be either, and is refused as that.
+    let header = |name| request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let (signature, minimum) = (header("firmware-signature"), header("firmware-minimum"));
     let image = request.body_bytes().await?;
     let put = Put { name: &name, version: &version, minimum: minimum.as_deref(), signature: signature.as_deref() };
@@ -94,14 +95,15 @@ async fn show_manifest(request: Request<Hub>) -> Result<Response> {
     Ok(answer(&request, manifest(&request)?.1))
 }
 
-/// A manifest, as JSON or as the text that is signed, whichever is asked for.
+/// A manifest, as JSON or as the text that is signed, whichever of them is asked for first; as JSON, if neither is.
 fn answer(request: &Request<Hub>, manifest: Manifest) -> Response {
+    const TEXT: &str = "text/plain";
     let accepted = request.headers().get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
-    let mut accepted = accepted.flat_map(|value| value.split(','));
-    if accepted.any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == "text/plain")) {
-        return manifest.to_string().into_response();
+    let kinds = accepted.flat_map(|value| value.split(',')).filter_map(|kind| kind.split(';').next()).map(str::trim);
+    match kinds.into_iter().find(|kind| [TEXT, "application/json"].iter().any(|own| kind.eq_ignore_ascii_case(own))) {
+        Some(kind) if kind.eq_ignore_ascii_case(TEXT) => manifest.to_string().into_response(),
+        _ => Json(manifest).into_response(),
     }
-    Json(manifest).into_response()
 }
 
 /// The image, or the part that is asked for: a device goes on where its connection broke.

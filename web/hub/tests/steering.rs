@@ -113,6 +113,12 @@ fn firmware_is_put_there_once_and_fetched_in_parts() {
     assert_eq!(hub.upload("%2e%2e", b"an image").status, 422);
     assert_eq!(hub.upload("1.0.1", b"").status, 422);
     assert_eq!(hub.upload("1.0", b"an image").status, 422, "nobody knows which of two such versions is older");
+    for header in ["firmware-minimum", "firmware-signature"] {
+        let bearer = format!("Bearer {TOKEN}");
+        let headers = [("authorization", &*bearer), (header, "0.9.0é")];
+        let refused = hub.ask("PUT", "/firmware/thermostat/1.0.1", &headers, "an image");
+        assert_eq!(refused.status, 422, "{header} is not passed over");
+    }
     let whole = hub.get("/firmware/thermostat/1.0.0");
     assert_eq!((whole.status, &whole.bytes[..]), (200, &b"an image"[..]));
     let part =
@@ -149,6 +155,9 @@ fn a_hub_with_a_key_takes_what_is_signed_with_it() {
     let manifest = Manifest::parse(&text.bytes).expect("the text that was signed");
     assert_eq!(manifest.verify(&PublicKey(key.verifying_key().to_bytes())), Ok(()));
     assert!(text.header("content-type").starts_with("text/plain"));
+    let browsers = [("accept", "application/json, text/plain, */*")];
+    let json = hub.ask("GET", "/firmware/thermostat/1.0.0/manifest", &browsers, "").json();
+    assert_eq!(json["version"], "1.0.0", "what is named first is meant");
 }
 
 #[test]

@@ -27,6 +27,14 @@ pub enum CallError {
         /// What is missing.
         name: String,
     },
+    /// A parameter is a segment, or has one, that URLs take for a step (RFC 3986, 5.2.4): another path would be asked.
+    #[error("`{name}` of the path `{path}` is `.` or `..`, or has one of them between its slashes")]
+    Dots {
+        /// The operation's path.
+        path: &'static str,
+        /// Which parameter.
+        name: String,
+    },
     /// The query or the body cannot be written.
     #[error("the request cannot be written")]
     Request(#[source] BoxError),
@@ -36,7 +44,7 @@ pub enum CallError {
     /// The answer broke off.
     #[error("the answer broke off")]
     Body(#[from] BodyError),
-    /// Another status than that of success.
+    /// A status other than one of success (2xx).
     #[error("{status}{}", .detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default())]
     Refused {
         /// The status.
@@ -70,7 +78,7 @@ impl<S> Caller<S> {
     /// Asks, and reads the answer.
     ///
     /// # Errors
-    /// If it is not answered with the status of success and with what the operation says.
+    /// If it is not answered with a status of success and with what the operation says.
     pub async fn call<P, Q, B, A, Answer>(
         &self,
         operation: &Operation<P, Q, B, A>,
@@ -126,14 +134,15 @@ impl<P: Part, Q: Part, B: Part, A: Part> Operation<P, Q, B, A> {
         request.body(body).map_err(|error| write(error.into()))
     }
 
-    /// The answer that a response is.
+    /// The answer that a response is. Its status may be another one of success than the operation's: 200 instead of 201, say,
+    /// where it had been done before.
     ///
     /// # Errors
     /// If it is none of success, or not what the operation says.
     pub async fn read(&self, response: http::Response<Body>) -> Result<A, CallError> {
         let (parts, body) = response.into_parts();
         let bytes = body.collect_up_to(ANSWER_BYTES_MAX).await?;
-        if parts.status != self.success() {
+        if !parts.status.is_success() {
             let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
             let detail = problem["detail"].as_str().map(str::to_owned);
             return Err(CallError::Refused { status: parts.status, detail, problem });
@@ -165,6 +174,9 @@ impl<P: Part, Q: Part, B: Part, A: Part> Operation<P, Q, B, A> {
                 Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
                 _ => return Err(CallError::Params { path: self.path, name: name.to_owned() }),
             };
+            if text.split('/').any(|step| matches!(step, "." | "..")) {
+                return Err(CallError::Dots { path: self.path, name: name.to_owned() });
+            }
             let kept = if segment.starts_with('*') { REST } else { SEGMENT };
             path.extend(utf8_percent_encode(&text, kept));
             index += 1;

@@ -85,11 +85,15 @@ impl Described {
         if let Some(answer) = types.answer {
             success["content"] = json!({ "application/json": { "schema": answer } });
         }
-        let problem = json!({
-            "description": "Any other status: what is wrong",
-            "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
-        });
-        document.insert("responses".into(), json!({ self.success.as_str(): success, "default": problem }));
+        let problem = |whose: &str| {
+            json!({
+                "description": whose,
+                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+            })
+        };
+        let (asked, server) = (problem("What is wrong with what was asked"), problem("What is wrong with the server"));
+        // Not `default`: that would have another status of success be a problem.
+        document.insert("responses".into(), json!({ self.success.as_str(): success, "4XX": asked, "5XX": server }));
         document.into()
     }
 

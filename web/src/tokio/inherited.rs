@@ -1,6 +1,7 @@
 //! Sockets that were opened before the program began: systemd's socket activation.
 
 use std::io;
+use std::os::fd::AsFd;
 
 use listenfd::ListenFd;
 
@@ -48,12 +49,26 @@ fn take(handed: &mut ListenFd, index: usize) -> io::Result<Inherited> {
     let gone = || io::Error::other("it was taken before");
     if let Ok(socket) = handed.take_tcp_listener(index) {
         let socket = socket.ok_or_else(gone)?;
+        check_listens(&socket)?;
         socket.set_nonblocking(true)?;
         return Ok(Inherited::Tcp(tokio::net::TcpListener::from_std(socket)?.into()));
     }
     let socket = handed.take_unix_listener(index)?.ok_or_else(gone)?;
+    check_listens(&socket)?;
     socket.set_nonblocking(true)?;
     Ok(Inherited::Unix(tokio::net::UnixListener::from_std(socket)?.into()))
+}
+
+/// A connection that is handed over is of the same type as a listener, and accepts nobody ever. Only Linux has systemd, and a way
+/// to ask.
+fn check_listens(socket: &impl AsFd) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if !socket2::SockRef::from(socket).is_listener()? {
+        let told = "nobody listens at it: is it a connection, from a unit of systemd with `Accept=yes`?";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, told));
+    }
+    let _ = socket;
+    Ok(())
 }
 
 impl Extend<Inherited> for Listeners {

@@ -1,12 +1,36 @@
 //! What the fuzzer begins with and what it has found, sent as it is and with small changes. See `fuzz/`.
 
+use std::cell::Cell;
 use std::fs;
+use std::panic;
 use std::path::Path;
+use std::sync::Once;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::fuzzed::send;
+use crate::fuzzed;
+
+thread_local! {
+    static PANICS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// As [`fuzzed::send`]. A server answers for what panics in it and goes on; here nothing may, as under the fuzzer, whose hook
+/// ends the process.
+fn send(bytes: &[u8]) -> Vec<u8> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            PANICS.set(PANICS.get() + 1);
+            before(panic);
+        }));
+    });
+    let before = PANICS.get();
+    let answer = fuzzed::send(bytes);
+    assert_eq!(PANICS.get(), before, "the server panicked, and went on");
+    answer
+}
 
 fn corpus() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/requests");

@@ -12,9 +12,9 @@ fn every_test_that_the_list_names_is_there() {
     assert!(names.len() > 60, "{}", names.len());
     for (file, test) in names {
         let text = fs::read_to_string(folder.join(format!("{file}.rs"))).unwrap_or_default();
-        assert!(
-            text.contains(&format!("#[test]\nfn {test}() {{")) || text.contains(&format!("\nfn {test}() {{")),
-            "{file}::{test}"
-        );
+        let before = text.split_once(&format!("\nfn {test}() {{")).map(|(before, _)| before);
+        let mut attributes =
+            before.into_iter().flat_map(|text| text.lines().rev().take_while(|line| line.starts_with("#[")));
+        assert!(attributes.any(|line| line == "#[test]"), "{file}::{test}");
     }
 }

@@ -87,6 +87,17 @@ fn what_is_asked_by_types_is_answered_by_them() {
         assert_eq!(caller.call(&LIST, &(), &Page::default(), &()).await.unwrap(), std::slice::from_ref(&reading));
         assert_eq!(caller.call(&REST, &"a b/c".into(), &(), &()).await.unwrap(), "a b/c");
 
+        for dots in ["..", "."] {
+            let key = Key { device: dots.into(), sequence: 1 };
+            let refused = caller.call(&KEEP, &key, &(), &reading).await.unwrap_err();
+            assert!(matches!(&refused, CallError::Dots { name, .. } if name == "device"), "{refused}");
+        }
+        let refused = caller.call(&REST, &"a/../../readings".into(), &(), &()).await.unwrap_err();
+        assert!(matches!(refused, CallError::Dots { .. }), "it is no other path's: {refused}");
+        assert_eq!(caller.call(&REST, &"...".into(), &(), &()).await.unwrap(), "...");
+
+        let again = Operation::<Key, (), Reading, Reading>::put(KEEP.path());
+        assert_eq!(caller.call(&again, &key(1), &(), &reading).await.unwrap(), reading, "201 where 200 is usual");
         let refused = caller.call(&KEEP, &key(0), &(), &reading).await.unwrap_err();
         assert_eq!(refused.to_string(), "422 Unprocessable Entity: sequences begin with 1");
         let large = Reading::Broken { why: "x".repeat(200) };
@@ -134,6 +145,8 @@ fn operations_are_described() {
     let reading = json!({ "$ref": "#/components/schemas/Reading" });
     assert_eq!(keep["requestBody"]["content"]["application/json"]["schema"], reading);
     assert_eq!(keep["responses"]["201"]["content"]["application/json"]["schema"], reading);
+    let statuses: Vec<&String> = keep["responses"].as_object().unwrap().keys().collect();
+    assert_eq!(statuses, ["201", "4XX", "5XX"], "no other status of success is a problem");
     assert!(document["components"]["schemas"]["Reading"]["oneOf"].is_array(), "{document:#}");
     let forget = &document["paths"]["/devices/{device}/readings/{sequence}"]["delete"];
     assert_eq!(forget["parameters"][1]["schema"]["type"], "integer", "by their order");
