@@ -126,7 +126,7 @@ fn sockets_that_it_is_started_with_are_served() {
     let others: [std::os::fd::OwnedFd; 3] = [
         std::net::UdpSocket::bind("127.0.0.1:0").unwrap().into(),
         TcpStream::connect(server.local_addr().unwrap()).unwrap().into(),
-        UnixStream::connect(&path).unwrap().into(),
+        UnixStream::pair().unwrap().0.into(),
     ];
     for socket in others {
         let (mut child, _, line) = start_activated(socket, &[]);
