@@ -7,6 +7,7 @@ use std::slice;
 use wavetank_scenarios::runtime::TankClock;
 use wavetank_sim::net::{LinkConfig, Mac, NicId, Plug};
 use wavetank_sim::node::{Exit, Node, NodeId, NodeSpec};
+use wavetank_sim::prefetch;
 use wavetank_sim::time::Duration;
 use wavetank_sim::world::World;
 use wavetank_stack::tcp;
@@ -60,6 +61,7 @@ where
             let nic = node.nic(0).expect("every host has an interface");
             let mut config = Config::new(slice::from_ref(&home.address), home.route.as_slice());
             (config.neighbours_max, config.neighbour_reachable) = (home.neighbours_max, home.neighbour_reachable);
+            config.fetch = Some(prefetch::line);
             let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &config, u64::from(index) + 1);
             runner.run_with(app(node, stack)).await;
             Exit::Halt

@@ -6,20 +6,27 @@
 /// How far apart the lines of a cache lie, in bytes.
 const LINE: usize = 64;
 
-/// Has the first `LINES` cache lines of `value` fetched, where the processor can be asked for that. A hint: nothing
-/// depends on it.
+/// Has the cache line at `address` fetched, where the processor can be asked for that. A hint: nothing depends on it, and
+/// the address may be any.
 #[inline(always)]
-pub(crate) fn prefetch<const LINES: usize, T>(value: &T) {
+pub fn line(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    for line in 0..LINES.min(size_of::<T>().div_ceil(LINE)) {
+    {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let address = std::ptr::from_ref(value).cast::<i8>().wrapping_add(line * LINE);
         // SAFETY: prefetching reads nothing that can be seen and never faults; every x86-64 processor has SSE.
         #[expect(unsafe_code, reason = "there is no safe way to ask")]
         unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(address);
+            _mm_prefetch::<_MM_HINT_T0>(address.cast());
         }
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = (value, LINE, LINES);
+    let _ = address;
+}
+
+/// Has the first `LINES` cache lines of `value` fetched.
+#[inline(always)]
+pub(crate) fn lines<const LINES: usize, T>(value: &T) {
+    for index in 0..LINES.min(size_of::<T>().div_ceil(LINE)) {
+        line(std::ptr::from_ref(value).cast::<u8>().wrapping_add(index * LINE));
+    }
 }

@@ -32,6 +32,11 @@ pub struct Config<'a> {
     pub neighbours_max: usize,
     /// How long a connection whose stream was dropped may go on trying to deliver its data. Default: 30 s.
     pub linger: Duration,
+    /// Has the cache line at an address fetched, without waiting for it. With thousands of connections a segment waits
+    /// for memory more than for anything else, and most of what it is about to need is known as soon as it is known
+    /// whose it is. Default: nothing is fetched ahead.
+    #[cfg(feature = "alloc")]
+    pub fetch: Option<fn(*const u8)>,
 }
 
 impl Default for Config<'_> {
@@ -43,6 +48,8 @@ impl Default for Config<'_> {
             neighbour_reachable: Duration::from_secs(30),
             neighbours_max: 4_096,
             linger: Duration::from_secs(30),
+            #[cfg(feature = "alloc")]
+            fetch: None,
         }
     }
 }

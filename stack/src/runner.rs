@@ -1,12 +1,12 @@
 //! Turning the stack: frames in, application, frames out, deadlines.
 
 use core::{
-    cell::{RefCell, RefMut},
+    cell::RefCell,
     convert::Infallible,
     fmt,
     future::{Future, pending},
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use embassy_net_driver::{Driver, RxToken};
@@ -142,7 +142,7 @@ fn take_frames<D: Driver>(core: &RefCell<Core<'_>>, driver: &mut D, now: Instant
             !core.wakes.is_empty()
         });
         if wakes {
-            wake(core.borrow_mut());
+            wake(core);
         }
     }
     // There may be more: in another turn.
@@ -167,7 +167,8 @@ fn send_frames<D: Driver>(
         }
         let next_deadline = borrowed.next_deadline();
         if !borrowed.wakes.is_empty() {
-            wake(borrowed);
+            drop(borrowed);
+            wake(core);
         }
         if sent != Egress::Done {
             return next_deadline;
@@ -188,10 +189,11 @@ fn send_some<D: Driver>(core: &mut Core<'_>, driver: &mut D, now: Instant, cx: &
 }
 
 /// Wakes those whom the core has woken.
-fn wake(mut core: RefMut<'_, Core<'_>>) {
-    let wakes = core.wakes.drain();
-    drop(core);
-    wakes.for_each(Waker::wake);
+fn wake(core: &RefCell<Core<'_>>) {
+    let next = || core.borrow_mut().wakes.pop();
+    while let Some(waker) = next() {
+        waker.wake();
+    }
 }
 
 /// A driver as the core sees it.

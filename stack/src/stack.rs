@@ -2,11 +2,7 @@
 
 #[cfg(feature = "alloc")]
 use alloc::{rc::Rc, vec::Vec};
-use core::{
-    cell::RefCell,
-    fmt,
-    task::{Poll, Waker},
-};
+use core::{cell::RefCell, fmt, task::Poll};
 
 use embassy_net_driver::Driver;
 
@@ -83,12 +79,11 @@ impl<'r> Stack<'r> {
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Core<'r>) -> R) -> R {
         let mut core = self.core().borrow_mut();
         let result = f(&mut core);
-        if core.wakes.is_empty() {
-            return result;
+        while let Some(waker) = core.wakes.pop() {
+            drop(core);
+            waker.wake();
+            core = self.core().borrow_mut();
         }
-        let wakes = core.wakes.drain();
-        drop(core);
-        wakes.for_each(Waker::wake);
         result
     }
 

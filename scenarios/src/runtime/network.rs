@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rand_core::Rng;
 use wavetank_sim::node::Node;
+use wavetank_sim::prefetch;
 use wavetank_stack::lowpan;
 use wavetank_stack::{Cidr, Config, Route};
 
@@ -55,7 +56,9 @@ impl Network {
     /// The stack's settings: these addresses, and what lies beyond their networks by way of the gateways.
     #[must_use]
     pub fn config(&self) -> Config<'_> {
-        Config::new(&self.addresses, &self.routes)
+        let mut config = Config::new(&self.addresses, &self.routes);
+        config.fetch = Some(prefetch::line);
+        config
     }
 
     /// The way to `peer`, if it is in none of these networks and there is one.

@@ -7,7 +7,7 @@ use super::switch::{Forward, Switch};
 use super::{Direction, DropReason, Frame, LinkConfig, LinkId, NicCore, NicId, Partition, Pool, SwitchId, Tap};
 use crate::executor::Wakee;
 use crate::kernel::{Action, Kernel};
-use crate::prefetch::prefetch;
+use crate::prefetch;
 use crate::queue::Queue;
 use crate::time::Instant;
 use crate::trace::{Event, Trace};
@@ -131,7 +131,7 @@ impl Net {
     #[inline]
     pub(crate) fn await_flight(&self, flight: u32) {
         if let Some(frame) = &self.flights[flight as usize] {
-            prefetch::<6, Frame>(frame);
+            prefetch::lines::<6, Frame>(frame);
         }
     }
 

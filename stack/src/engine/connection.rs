@@ -132,7 +132,18 @@ pub(crate) struct Connection<'r> {
     pub(crate) queue: Link,
     /// When an orphan is given up; `None` until egress has told the time.
     pub(crate) linger_until: Option<Instant>,
+    /// Where its socket lies, and the buffers of what was received and of what is to be sent: only for having them fetched.
+    #[cfg(feature = "alloc")]
+    parts: [*const u8; 3],
 }
+
+/// How far apart the lines of a cache lie, in bytes.
+#[cfg(feature = "alloc")]
+const LINE: usize = 64;
+
+/// So much of a buffer is fetched ahead, in bytes: a short message. It lies at the beginning, for an empty ring is begun anew.
+#[cfg(feature = "alloc")]
+const SHORT: usize = 4 * LINE;
 
 /// After how long smoltcp retransmits at the earliest (RFC 6298, section 2.4).
 pub(crate) const RETRANSMISSION_MIN: Duration = Duration::from_secs(1);
@@ -164,6 +175,8 @@ impl<'r> Connection<'r> {
             error: None,
             queue: Link::APART,
             linger_until: None,
+            #[cfg(feature = "alloc")]
+            parts: [core::ptr::null(); 3],
         }
     }
 
@@ -177,28 +190,40 @@ impl<'r> Connection<'r> {
         self.set.get_mut(only())
     }
 
-    /// Reads from every part of it that a segment is about to need, at once: among thousands of connections none is in a
-    /// near cache, and lines that do not depend on each other are fetched side by side.
+    /// Has all of it fetched that a segment is about to need. Among thousands of connections none is in a near cache.
     #[cfg(feature = "alloc")]
     #[inline]
-    pub(crate) fn touch(&self) {
-        let socket = self.socket();
-        core::hint::black_box((
-            (self.frontier.is_all_sent(), is_waited(&self.reader), self.hop.is_some(), self.heard),
-            (socket.state(), socket.recv_queue(), socket.send_queue(), socket.remote_endpoint().is_some()),
-            (socket.hop_limit(), socket.keep_alive().is_some(), socket.nagle_enabled()),
-        ));
+    pub(crate) fn fetch_by(&self, fetch: fn(*const u8)) {
+        let lines = |of: *const u8, bytes: usize| {
+            for line in (0..bytes).step_by(LINE) {
+                fetch(of.wrapping_add(line));
+            }
+        };
+        lines(core::ptr::from_ref(self).cast(), size_of::<Self>());
+        let [socket, received, sent] = self.parts;
+        lines(socket, size_of::<Socket<'_>>());
+        lines(received, SHORT);
+        lines(sent, SHORT);
+        if let Some(reader) = &self.reader {
+            fetch(reader.whereabouts());
+        }
     }
 
     /// Readies a free slot for a new connection: buffers, and the options that smoltcp keeps.
     pub(crate) fn prepare(&mut self, options: &Options) {
         #[cfg(feature = "alloc")]
         if !self.has_socket {
-            let buffer = |len: usize| smoltcp::socket::tcp::SocketBuffer::new(alloc::vec![0; len.max(1)]);
-            let socket = Socket::new(buffer(options.receive_bytes), buffer(options.send_bytes));
+            let buffer = |len: usize| {
+                let memory = alloc::vec![0; len.max(1)];
+                (memory.as_ptr(), smoltcp::socket::tcp::SocketBuffer::new(memory))
+            };
+            let (received, to_receive) = buffer(options.receive_bytes);
+            let (sent, to_send) = buffer(options.send_bytes);
+            let socket = Socket::new(to_receive, to_send);
             let handle = self.set.add(socket);
             debug_assert_eq!(handle, only());
             self.has_socket = true;
+            self.parts = [core::ptr::from_ref(self.socket()).cast(), received, sent];
         }
         self.heard = Instant::ZERO;
         self.owed_since = None;

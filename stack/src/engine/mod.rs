@@ -89,6 +89,8 @@ pub(crate) struct Core<'r> {
     /// What was learnt about our surroundings at run time.
     pub(crate) surroundings: Surroundings,
     linger: Duration,
+    #[cfg(feature = "alloc")]
+    fetch: Option<fn(*const u8)>,
     random: u64,
 }
 
@@ -150,6 +152,8 @@ impl<'r> Core<'r> {
             wakes: Wakes::default(),
             surroundings: Surroundings::default(),
             linger: config.linger,
+            #[cfg(feature = "alloc")]
+            fetch: config.fetch,
             random: seed,
         };
         core.set_addresses(config.addresses, config.routes);

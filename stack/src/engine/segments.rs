@@ -93,8 +93,10 @@ impl Core<'_> {
     #[inline]
     fn feed(&mut self, at: u32, packet: &Packet<'_>, from: Mac, resets: bool, room: impl TxToken, now: Instant) {
         #[cfg(feature = "alloc")]
-        if self.tables.connections.slots.len() > FEW {
-            self.tables.connections.slots[at as usize].touch();
+        if let Some(fetch) = self.fetch
+            && self.tables.connections.slots.len() > FEW
+        {
+            self.tables.connections.slots[at as usize].fetch_by(fetch);
         }
         let header = self.header_back(packet, from);
         let slot = &mut self.tables.connections.slots[at as usize];

@@ -22,6 +22,12 @@ impl Waiter {
     pub(crate) fn will_wake(&self, waker: &Waker) -> bool {
         self.waker.will_wake(waker)
     }
+
+    /// Where what its waker refers to lies.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn whereabouts(&self) -> *const u8 {
+        self.waker.data().cast()
+    }
 }
 
 /// Whether somebody waits there.
@@ -139,10 +145,11 @@ impl Wakes {
         self.list.len == 0
     }
 
-    /// Those to be woken outside; they are no longer this list's.
+    /// One who is to be woken outside, and no longer this list's. One at a time: to move the whole list just after it was
+    /// written would wait until all that was stored before it, cold memory included, is where it belongs.
     #[inline]
-    pub(crate) fn drain(&mut self) -> Awoken {
-        core::mem::take(&mut self.list)
+    pub(crate) fn pop(&mut self) -> Option<Waker> {
+        self.list.pop()
     }
 }
 
@@ -166,13 +173,9 @@ impl Awoken {
             None => waker.wake(),
         }
     }
-}
-
-impl Iterator for Awoken {
-    type Item = Waker;
 
     #[inline]
-    fn next(&mut self) -> Option<Waker> {
+    fn pop(&mut self) -> Option<Waker> {
         self.len = self.len.checked_sub(1)?;
         self.wakers[self.len].take()
     }
