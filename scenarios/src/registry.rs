@@ -396,6 +396,7 @@ impl Registry {
         registry.add(crate::kinds::token::server()).add(crate::kinds::token::device());
         registry.add(crate::kinds::smart_meter::kind()).add(crate::kinds::field_logger::kind());
         registry.add(crate::kinds::door_sensor::kind()).add(crate::kinds::coap_collector::kind());
+        registry.add(crate::kinds::lamp::kind()).add(crate::kinds::lamp_switch::kind());
         registry
     }
 

@@ -53,6 +53,14 @@ impl Command {
         (self.number as u64) << 9 | (self.by as u64) << 1 | self.on as u64
     }
 
+    /// The command of which that is the [`id`](Self::id); `None` if it is nobody's.
+    pub const fn from_id(id: u64) -> Option<Command> {
+        if id >> (9 + u32::BITS) != 0 {
+            return None;
+        }
+        Some(Command { number: (id >> 9) as u32, by: (id >> 1) as u8, on: id & 1 == 1 })
+    }
+
     /// Whether it is to be obeyed by one who obeys `other`.
     pub fn is_newer_than(&self, other: &Command) -> bool {
         (self.number, self.by) > (other.number, other.by)
@@ -98,6 +106,7 @@ mod tests {
         }
         let most = Command { number: u32::MAX, by: u8::MAX, on: false };
         assert_eq!(Said::read(most.json(&mut [0; JSON_MAX])), Some(Said::Numbered(most)));
+        assert_eq!(Command::from_id(most.id() + 2), None, "behind the last there is no other");
     }
 
     proptest! {
@@ -105,6 +114,7 @@ mod tests {
         fn what_is_written_down_is_read(number: u32, by: u8, on: bool) {
             let command = Command { number, by, on };
             prop_assert_eq!(Command::decode(&command.encode()), Some(command));
+            prop_assert_eq!(Command::from_id(command.id()), Some(command));
         }
 
         #[test]

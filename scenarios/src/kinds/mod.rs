@@ -16,6 +16,8 @@ pub mod firmware;
 mod gate;
 pub mod head_end;
 pub mod hub;
+pub mod lamp;
+pub mod lamp_switch;
 mod ledger;
 pub mod mqtt_broker;
 pub mod ntp_server;
