@@ -5,6 +5,7 @@
 //! in `policy.toml`.
 
 mod bench;
+mod book;
 mod builds;
 mod ci;
 mod conformance;
@@ -58,6 +59,7 @@ usage: cargo xtask VERB
   profile WORK           where a work's time goes: target/profile/WORK.svg
   instructions [--bless] what an item of the works costs, against bench/instructions.toml
   fingerprints [--bless] every gallery scenario, debug and release, against scenarios/fingerprints.toml
+  book [--bless]         the book's listings, sessions and generated pages; rendered where mdbook is installed
   builds [SEEDS]         so many seeds of every gallery scenario by builds that differ (optimised or not, allocators, musl,
                          WASI), headless and watched: all the same; with --few by the two that are least alike
 ";
@@ -88,6 +90,8 @@ fn main() -> ExitCode {
         ["profile", work] => profile::run(work),
         ["instructions"] => instructions::run(instructions::Mode::Compare),
         ["instructions", "--bless"] => instructions::run(instructions::Mode::Bless),
+        ["book"] => book::run(book::Mode::Compare),
+        ["book", "--bless"] => book::run(book::Mode::Bless),
         ["builds"] => builds::run(builds::Which::All, None),
         ["builds", "--few"] => builds::run(builds::Which::Few, None),
         ["builds", seeds] => builds::run(builds::Which::All, Some(seeds)),
