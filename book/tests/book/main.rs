@@ -15,6 +15,8 @@ mod shown;
 
 #[path = "../../listings/backpressure.rs"]
 mod backpressure;
+#[path = "../../listings/bottle.rs"]
+mod bottle;
 #[path = "../../listings/clock.rs"]
 mod clock;
 #[path = "../../listings/desugared.rs"]
