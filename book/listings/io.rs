@@ -53,8 +53,9 @@ impl<R: FuturesRead + Unpin> EmbeddedRead for ForEmbedded<R> {
 pub enum FromEmbedded<R> {
     Idle(R),
     Reading(Reading<R>),
-    /// Bytes that there was no room for, or nothing while it is moved.
+    /// Bytes that are not handed on yet.
     Full(R, Vec<u8>),
+    /// Nothing, within a poll.
     Moved,
 }
 

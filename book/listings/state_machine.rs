@@ -67,12 +67,12 @@ impl Handle {
     pub async fn ask(&self, clock: &Clock) -> u64 {
         self.asker.borrow_mut().ask(clock.now_ms());
         wake(&self.runner);
-        poll_fn(|cx| match self.asker.borrow_mut().answer.take() {
-            Some(answer) => Poll::Ready(answer),
-            None => {
+        poll_fn(|cx| {
+            let answer = self.asker.borrow_mut().answer.take();
+            if answer.is_none() {
                 self.asking.set(Some(cx.waker().clone()));
-                Poll::Pending
             }
+            answer.map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }
@@ -86,7 +86,9 @@ impl Handle {
     /// Drives the machine for ever: sends what is to be sent, when it is to be sent.
     pub async fn run(&self, clock: &Clock, mut send: impl FnMut(u64)) {
         loop {
-            while let Some(number) = self.asker.borrow_mut().transmit(clock.now_ms()) {
+            loop {
+                // A statement of its own: the borrow ends with it, and `send` may come back here.
+                let Some(number) = self.asker.borrow_mut().transmit(clock.now_ms()) else { break };
                 send(number);
             }
             let at_ms = self.asker.borrow().transmit_at_ms();

@@ -45,6 +45,8 @@ mod seeds;
 mod service;
 #[path = "../../listings/shared.rs"]
 mod shared;
+#[path = "../../listings/socket.rs"]
+mod socket;
 #[path = "../../listings/state_machine.rs"]
 mod state_machine;
 #[path = "../../listings/threads.rs"]
