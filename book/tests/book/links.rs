@@ -9,7 +9,14 @@ use crate::pages::{Page, all, book, nothing_found, root};
 /// The headings of a page as mdBook names them in links.
 fn headings(page: &Page) -> BTreeSet<String> {
     let titles = page.prose().filter_map(|(_, line)| line.strip_prefix('#')).map(|line| line.trim_start_matches('#'));
-    titles.map(|title| id(title.trim())).collect()
+    let (mut seen, mut ids) = (BTreeMap::<String, u32>::new(), BTreeSet::new());
+    for id in titles.map(|title| id(title.trim())) {
+        // The second of a name bears a number.
+        let before = seen.entry(id.clone()).or_default();
+        ids.insert(if *before == 0 { id } else { format!("{id}-{before}") });
+        *before += 1;
+    }
+    ids
 }
 
 fn id(title: &str) -> String {

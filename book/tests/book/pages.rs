@@ -125,10 +125,14 @@ impl Page {
             text.push_str(line);
             text.push('\n');
         }
-        // At once: others may be reading.
-        let beside = self.file().with_extension("new");
-        fs::write(&beside, text).and_then(|()| fs::rename(&beside, self.file())).expect("a page can be written");
+        write(&self.file(), &text);
     }
+}
+
+/// Writes a page at once: others may be reading it.
+pub fn write(file: &Path, text: &str) {
+    let beside = file.with_extension("new");
+    fs::write(&beside, text).and_then(|()| fs::rename(&beside, file)).expect("a page can be written");
 }
 
 /// Fails if there is anything to say.

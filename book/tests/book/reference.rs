@@ -1,5 +1,6 @@
 //! The pages that nobody writes: what can go wrong and what a node can be, as the command lists them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
@@ -8,7 +9,7 @@ use wavetank::Registry;
 use wavetank::scenarios::Kind;
 use wavetank::scenarios::schema::{Listed, Parameter, Sort, listing};
 
-use crate::pages::{blesses, book};
+use crate::pages::{blesses, book, write};
 
 const FAULTS: &str = "\
 # Faults, impairments, storms, media
@@ -35,7 +36,7 @@ fn cell(text: &str) -> String {
 
 fn faults() -> String {
     let mut page = FAULTS.to_owned();
-    let all = listing();
+    let (all, mut seen) = (listing(), BTreeMap::new());
     for (sort, title) in [
         (Sort::Fault, "Faults: entries `[[fault]]`"),
         (Sort::Impairment, "Impairments: keys of a `[profile.NAME]`, or of its `up` and `down`"),
@@ -43,7 +44,7 @@ fn faults() -> String {
         (Sort::Medium, "Shared media: what a `[network.NAME]` says of the air"),
     ] {
         let sorted: Vec<&Listed> = all.iter().filter(|listed| listed.sort == sort).collect();
-        let names: Vec<String> = sorted.iter().map(|listed| format!("[{0}](#{0})", listed.name)).collect();
+        let names: Vec<String> = sorted.iter().map(|listed| link(listed.name, &mut seen)).collect();
         write!(page, "\n## {title}\n\n{}\n", wrapped(&names)).expect("a string takes all");
         let common = common(&sorted);
         if !common.is_empty() {
@@ -55,6 +56,16 @@ fn faults() -> String {
         }
     }
     page
+}
+
+/// A link to the heading of that name: the second of a name bears a number.
+fn link(name: &'static str, seen: &mut BTreeMap<&'static str, u32>) -> String {
+    let before = seen.entry(name).or_default();
+    *before += 1;
+    match *before - 1 {
+        0 => format!("[{name}](#{name})"),
+        n => format!("[{name}](#{name}-{n})"),
+    }
 }
 
 /// Words with commas, in lines of at most 120 characters.
@@ -79,7 +90,7 @@ fn common(sorted: &[&Listed]) -> Vec<(&'static str, &'static str)> {
     let [first, _, ..] = sorted else { return Vec::new() };
     let is_shared = |parameter: &&Parameter| {
         let same = |listed: &&Listed| listed.parameters.iter().any(|other| (other.key, other.doc) == key(parameter));
-        parameter.key == "for" || sorted.iter().all(|listed| same(&listed))
+        parameter.key == "for" || sorted.iter().all(same)
     };
     first.parameters.iter().filter(is_shared).map(key).collect()
 }
@@ -112,8 +123,12 @@ fn entry(listed: &Listed, common: &[(&'static str, &'static str)]) -> String {
     }
     entry.push('\n');
     let own: Vec<&Parameter> = listed.parameters.iter().filter(|parameter| !common.contains(&key(parameter))).collect();
-    if !own.is_empty() {
-        write!(entry, "\n{}", table(&own)).expect("a string takes all");
+    match own[..] {
+        [] => {}
+        [only] if only.doc == listed.doc => {
+            write!(entry, "\nIts value: {}.\n", cell(&only.value)).expect("a string takes all");
+        }
+        _ => write!(entry, "\n{}", table(&own)).expect("a string takes all"),
     }
     write!(entry, "\n```toml\n{}\n```\n", listed.example.trim_end()).expect("a string takes all");
     entry
@@ -175,7 +190,7 @@ fn keys(prefix: &str, schema: &Value, rows: &mut Vec<(String, String)>) {
 fn compare(name: &str, page: &str) {
     let file = book().join("src/reference").join(name);
     if blesses() {
-        fs::write(&file, page).expect("a page can be written");
+        write(&file, page);
     }
     let written = fs::read_to_string(&file).unwrap_or_default();
     assert!(written == page, "book/src/reference/{name} is not what the command lists; cargo xtask book --bless");
