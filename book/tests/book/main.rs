@@ -41,6 +41,8 @@ mod pinned;
 mod retry;
 #[path = "../../listings/seeds.rs"]
 mod seeds;
+#[path = "../../listings/server.rs"]
+mod server;
 #[path = "../../listings/service.rs"]
 mod service;
 #[path = "../../listings/shared.rs"]
