@@ -35,7 +35,7 @@ pub async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 's
     });
     match receiver.await {
         Ok(output) => Ok(output),
-        // It panicked before it could send: its panic is what it comes to.
+        // It panicked before it could send, and is at its end: joining it gives the panic.
         Err(oneshot::Canceled) => Err(thread.join().expect_err("it sent nothing")),
     }
 }
