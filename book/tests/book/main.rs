@@ -51,6 +51,8 @@ mod shared;
 mod socket;
 #[path = "../../listings/state_machine.rs"]
 mod state_machine;
+#[path = "../../listings/stopping.rs"]
+mod stopping;
 #[path = "../../listings/threads.rs"]
 mod threads;
 #[path = "../../listings/timer.rs"]
