@@ -15,7 +15,7 @@ struct Appending(RefCell<Vec<(String, StoredReading)>>);
 
 impl Appending {
     fn of(&self, device: &str) -> Vec<StoredReading> {
-        self.0.borrow().iter().filter(|(name, _)| name == device).map(|(_, row)| *row).collect()
+        self.0.borrow().iter().filter(|(name, _)| name == device).map(|(_, row)| row.clone()).collect()
     }
 }
 
@@ -25,6 +25,7 @@ impl Store for Appending {
             let row = StoredReading {
                 sequence: reading.sequence,
                 celsius_milli: reading.celsius_milli,
+                quantities: reading.quantities.clone(),
                 at_ms: reading.at_ms,
                 received_ms: heard_ms,
             };

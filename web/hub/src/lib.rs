@@ -6,6 +6,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `POST /readings` with `{"device":"thermostat-1","sequence":17,"celsius_milli":21375,"at_ms":123456}` or an array of such | 201 if any of it is new, 200 if all was known, 409 if a number is taken by other content, 422 if a value is out of range |
+//! | the same with `"quantities":{"air_pressure_pascal":101325000,…}` beside `celsius_milli` or in its place | as above |
 //! | `GET /devices` | `{"devices":[…]}`, each as below |
 //! | `GET /devices/:id` | `{"device":…,"online":…,"last_sequence":…,"last_heard_ms":…,"count":…}`, or 404 |
 //! | `GET /devices/:id/readings?from=17&limit=100` | `{"device":…,"readings":[…],"next":…}`, by sequence; `next` is where the next page begins, or null |
@@ -27,6 +28,9 @@
 //!
 //! Versions are three numbers, such as `1.2.0`. What is signed of an image is the text of its [`Manifest`](firmware::Manifest),
 //! by Ed25519; OpenSSL's `pkeyutl -sign -rawin` will do, over the six lines that the manifest begins with.
+//!
+//! Of what a device measures beside a temperature the hub keeps up to 16 quantities a reading, each a name and thousandths of
+//! the unit in which the name ends ([`Quantities`]).
 //!
 //! An array is stored as a whole or not at all. Times of the hub (`last_heard_ms`, `received_ms`) are milliseconds
 //! since 1970; `at_ms` is whatever the device says.
@@ -54,7 +58,7 @@ mod updates;
 pub use api::app;
 pub use hub::{Config, Hub};
 pub use observer::Observer;
-pub use reading::{Invalid, Reading};
+pub use reading::{Invalid, Quantities, Reading};
 pub use security::{Secret, Security};
 pub use store::{Device, RecordError, Recorded, RedbStore, Shelf, Store, StoreError, StoredReading};
 

@@ -155,12 +155,13 @@ fn write_row(
     let missing = device.last_sequence.saturating_sub(device.count);
     write!(html, "<tr><th scope=\"row\">{}</th>", Text(&device.device))?;
     write!(html, "<td><span class=\"health {class}\">{health}</span></td><td class=\"number\">")?;
-    match lately.last() {
-        Some(reading) => write!(html, "{}", Celsius(reading.celsius_milli))?,
+    match lately.last().and_then(|reading| reading.celsius_milli) {
+        Some(celsius_milli) => write!(html, "{}", Celsius(celsius_milli))?,
         None => html.push('–'),
     }
     html.push_str("</td><td>");
     write_chart(html, lately)?;
+    write_quantities(html, lately.last())?;
     write!(html, "</td><td>{firmware}</td><td class=\"number\">{}</td>", Grouped(device.count))?;
     let class = if missing > 0 { "number missing" } else { "number" };
     write!(html, "<td class=\"{class}\">{}</td>", Grouped(missing))?;
@@ -170,36 +171,48 @@ fn write_row(
 const CHART_WIDTH: i64 = 160;
 const CHART_HEIGHT: i64 = 32;
 
-/// A line of temperatures by their numbers; a gap in the numbers is a gap in the line.
+/// What a reading says beside its temperature.
+fn write_quantities(html: &mut String, reading: Option<&StoredReading>) -> fmt::Result {
+    let Some(reading) = reading.filter(|reading| !reading.quantities.is_empty()) else { return Ok(()) };
+    html.push_str("<dl class=\"quantities\">");
+    for (name, value) in &reading.quantities {
+        write!(html, "<div><dt>{}</dt><dd>{}</dd></div>", Text(&name.replace('_', " ")), Milli(*value))?;
+    }
+    html.push_str("</dl>");
+    Ok(())
+}
+
+/// A line of temperatures by their numbers; a gap in the numbers, or a reading without one, is a gap in the line.
 fn write_chart(html: &mut String, readings: &[StoredReading]) -> fmt::Result {
-    let temperatures = readings.iter().map(|reading| i64::from(reading.celsius_milli));
+    let points = readings.iter().filter_map(|reading| Some((reading.sequence, i64::from(reading.celsius_milli?))));
+    let temperatures = points.clone().map(|(_, celsius_milli)| celsius_milli);
     let (Some(low), Some(high)) = (temperatures.clone().min(), temperatures.max()) else {
         return Ok(());
     };
-    let (Some(first), Some(last)) = (readings.first(), readings.last()) else {
+    let (Some((first, _)), Some((last, _))) = (points.clone().next(), points.clone().last()) else {
         return Ok(());
     };
     // A flat line is drawn in the middle, and a wobble of a sensor's last digit is not drawn as a mountain range.
     let span = (high - low).max(1_000);
     let base = (low + high - span) / 2;
-    let steps = i64::try_from(last.sequence - first.sequence).unwrap_or(1).max(1);
+    let steps = i64::try_from(last - first).unwrap_or(1).max(1);
     write!(
         html,
         "<svg viewBox=\"0 0 {CHART_WIDTH} {CHART_HEIGHT}\" width=\"{CHART_WIDTH}\" height=\"{CHART_HEIGHT}\" role=\"img\" \
          aria-label=\"{} readings between {} and {}\"><path d=\"",
-        readings.len(),
+        points.clone().count(),
         Celsius(i32::try_from(low).unwrap_or_default()),
         Celsius(i32::try_from(high).unwrap_or_default()),
     )?;
     let (mut before, mut end) = (None, (0, 0));
-    for reading in readings {
-        let number = i64::try_from(reading.sequence - first.sequence).unwrap_or_default();
+    for (sequence, celsius_milli) in points {
+        let number = i64::try_from(sequence - first).unwrap_or_default();
         let x = 3 + number * (CHART_WIDTH - 6) / steps;
-        let above = i64::from(reading.celsius_milli) - base;
+        let above = celsius_milli - base;
         let y = CHART_HEIGHT - 3 - above * (CHART_HEIGHT - 6) / span;
-        let follows = before.is_some_and(|before: u64| before + 1 == reading.sequence);
+        let follows = before.is_some_and(|before: u64| before + 1 == sequence);
         write!(html, "{}{x} {y}", if follows { 'L' } else { 'M' })?;
-        (before, end) = (Some(reading.sequence), (x, y));
+        (before, end) = (Some(sequence), (x, y));
     }
     write!(html, "\"/><circle cx=\"{}\" cy=\"{}\" r=\"2.5\"/></svg>", end.0, end.1)
 }
@@ -227,6 +240,17 @@ impl fmt::Display for Celsius {
         let tenths = (i64::from(self.0) + if self.0 < 0 { -50 } else { 50 }) / 100;
         let sign = if tenths < 0 { "−" } else { "" };
         write!(f, "{sign}{}.{} °C", tenths.abs() / 10, tenths.abs() % 10)
+    }
+}
+
+/// Thousandths of something, to a tenth.
+struct Milli(i64);
+
+impl fmt::Display for Milli {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = (self.0.unsigned_abs() + 50) / 100;
+        let sign = if self.0 < 0 && tenths > 0 { "−" } else { "" };
+        write!(f, "{sign}{}.{}", Grouped(tenths / 10), tenths % 10)
     }
 }
 
@@ -262,8 +286,12 @@ impl fmt::Display for Ago {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ago, Celsius, Grouped, Text, write_chart};
-    use crate::StoredReading;
+    use super::{Ago, Celsius, Grouped, Milli, Text, write_chart, write_quantities};
+    use crate::{Quantities, StoredReading};
+
+    fn reading(sequence: u64, celsius_milli: Option<i32>) -> StoredReading {
+        StoredReading { sequence, celsius_milli, quantities: Quantities::new(), at_ms: 0, received_ms: 0 }
+    }
 
     #[test]
     fn numbers_are_written_for_people() {
@@ -277,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_chart_has_gaps_where_readings_are_missing() {
-        let reading = |sequence, celsius_milli| StoredReading { sequence, celsius_milli, at_ms: 0, received_ms: 0 };
+        let reading = |sequence, celsius_milli| reading(sequence, Some(celsius_milli));
         let mut html = String::new();
         write_chart(&mut html, &[reading(5, 20_000), reading(6, 21_000), reading(9, 22_000)]).expect("a string");
         assert!(html.contains("d=\"M3 29L41 16M157 3\""), "{html}");
@@ -285,5 +313,19 @@ mod tests {
         let mut empty = String::new();
         write_chart(&mut empty, &[]).expect("a string");
         assert_eq!(empty, "");
+    }
+
+    #[test]
+    fn a_device_without_a_temperature_has_no_chart_but_its_quantities() {
+        let mut html = String::new();
+        let mut weather = reading(7, None);
+        write_chart(&mut html, std::slice::from_ref(&weather)).expect("a string");
+        write_quantities(&mut html, Some(&weather)).expect("a string");
+        assert_eq!(html, "");
+        weather.quantities = [("air_pressure_pascal".to_owned(), 101_325_040), ("lean_g".to_owned(), -960)].into();
+        write_quantities(&mut html, Some(&weather)).expect("a string");
+        let rows = "<div><dt>air pressure pascal</dt><dd>101,325.0</dd></div><div><dt>lean g</dt><dd>−1.0</dd></div>";
+        assert_eq!(html, format!("<dl class=\"quantities\">{rows}</dl>"));
+        assert_eq!([0, -49, 50, -50].map(|milli| Milli(milli).to_string()), ["0.0", "0.0", "0.1", "−0.1"]);
     }
 }

@@ -5,7 +5,7 @@ mod redb;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Reading;
+use crate::{Quantities, Reading};
 
 pub use self::redb::RedbStore;
 
@@ -111,12 +111,16 @@ pub struct Device {
 }
 
 /// A reading as it is stored, without its device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoredReading {
     /// Counts the device's readings, from 1.
     pub sequence: u64,
-    /// The temperature in thousandths of a degree Celsius.
-    pub celsius_milli: i32,
+    /// The temperature in thousandths of a degree Celsius, of a device that measures one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub celsius_milli: Option<i32>,
+    /// What else was measured.
+    #[serde(default, skip_serializing_if = "Quantities::is_empty")]
+    pub quantities: Quantities,
     /// When it was taken, in milliseconds by the device's clock.
     pub at_ms: u64,
     /// When it came, in milliseconds since 1970 by the hub's clock.
@@ -128,6 +132,7 @@ impl StoredReading {
     #[must_use]
     pub fn is(&self, reading: &Reading) -> bool {
         (self.sequence, self.celsius_milli, self.at_ms) == (reading.sequence, reading.celsius_milli, reading.at_ms)
+            && self.quantities == reading.quantities
     }
 }
 

@@ -80,7 +80,9 @@ fn what_is_not_a_reading_is_refused_with_the_reason() {
     assert_eq!(post("application/json", &" ".repeat(1024 * 1024 + 1)).0, 413);
     let (status, detail) = post("application/json", r#"{"device":"a","sequence":1}"#);
     assert_eq!(status, 422);
-    assert!(detail.contains("missing field `celsius_milli`"), "{detail}");
+    assert!(detail.contains("missing field `at_ms`"), "{detail}");
+    let (status, detail) = post("application/json", r#"{"device":"a","sequence":1,"at_ms":1}"#);
+    assert_eq!((status, &*detail), (422, "a reading has `celsius_milli`, or `quantities`, or both"));
     let (status, detail) = post("application/json", "7");
     assert_eq!(status, 422);
     assert!(detail.contains("a reading or an array of readings"), "{detail}");
@@ -90,6 +92,36 @@ fn what_is_not_a_reading_is_refused_with_the_reason() {
     let answer = hub.post(&cold);
     assert_eq!((answer.status, &answer.body["detail"]), (422, &json!("`celsius_milli` must be in -273150..=1000000")));
     assert_eq!(hub.get("/devices").body, json!({ "devices": [] }));
+}
+
+#[test]
+fn a_reading_can_have_several_quantities_with_or_without_a_temperature() {
+    let hub = hub();
+    let weather = json!({
+        "device": "station", "sequence": 1, "at_ms": 5,
+        "quantities": { "air_pressure_pascal": 101_325_000, "humidity_percent": 45_210 },
+    });
+    let both = json!({ "device": "station", "sequence": 2, "celsius_milli": 21_375, "at_ms": 6, "quantities": { "x": -1 } });
+    assert_eq!(hub.post(&json!([weather, reading("thermostat-1", 1), both])).status, 201);
+    assert_eq!(hub.post(&weather).status, 200, "it was stored, as it is");
+    for (name, value) in [("humidity_percent", 45_211), ("y", 0)] {
+        let mut other = weather.clone();
+        other["quantities"][name] = json!(value);
+        assert_eq!(hub.post(&other).status, 409, "{name}");
+    }
+    assert_eq!(hub.post(&reading("station", 2)).status, 409, "a temperature alone is something else");
+    let mut first = hub.get("/devices/station/readings/1").body;
+    let received_ms = first["received_ms"].take();
+    assert!(received_ms.is_u64());
+    let quantities = &weather["quantities"];
+    assert_eq!(first, json!({ "sequence": 1, "quantities": quantities, "at_ms": 5, "received_ms": null }));
+    let page = hub.get("/devices/station/readings").body;
+    assert_eq!((&page["readings"][0]["quantities"], &page["readings"][1]["quantities"]), (quantities, &json!({ "x": -1 })));
+    let plain = hub.get("/devices/thermostat-1/readings/1").body;
+    assert_eq!(plain.get("quantities"), None);
+    assert_eq!(plain["celsius_milli"], 21_375);
+    let html = hub.get_text("/");
+    assert!(html.contains("<dt>x</dt><dd>0.0</dd>"), "{html}");
 }
 
 #[test]

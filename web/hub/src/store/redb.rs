@@ -1,17 +1,28 @@
 //! Readings in a redb database: a file, memory, or any `redb::StorageBackend`.
 
+use std::cell::Cell;
+
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
 use super::{Device, RecordError, Recorded, Shelf, Store, StoreError, StoredReading};
-use crate::Reading;
+use crate::{Quantities, Reading};
 
 type Row = (i32, u64, u64);
 type Summary = (u64, u64, u64);
 
 /// (device, sequence) → (celsius_milli, at_ms, received_ms)
+///
+/// A reading without a temperature has [`NO_CELSIUS`].
 const READINGS: TableDefinition<'_, (&str, u64), Row> = TableDefinition::new("readings");
 /// device → (last_sequence, last_heard_ms, count)
 const DEVICES: TableDefinition<'_, &str, Summary> = TableDefinition::new("devices");
+
+/// Colder than what a reading may say.
+const NO_CELSIUS: i32 = i32::MIN;
+
+/// (device, sequence) → the reading's quantities, as JSON. It is made with the first of them, as `DOCUMENTS` is.
+const QUANTITIES: Quantified<'_> = TableDefinition::new("quantities");
+type Quantified<'t> = TableDefinition<'t, (&'static str, u64), &'static [u8]>;
 
 /// (shelf, name) → document. It is made with the first of them, so that a hub that keeps none has no such table.
 const DOCUMENTS: TableDefinition<'_, (u8, &str), &[u8]> = TableDefinition::new("documents");
@@ -20,6 +31,8 @@ const DOCUMENTS: TableDefinition<'_, (u8, &str), &[u8]> = TableDefinition::new("
 #[derive(Debug)]
 pub struct RedbStore {
     database: Database,
+    /// There are readings with quantities: else nobody has to look for them.
+    has_quantities: Cell<bool>,
 }
 
 impl RedbStore {
@@ -34,7 +47,11 @@ impl RedbStore {
             transaction.open_table(DEVICES)?;
         }
         transaction.commit()?;
-        Ok(Self { database })
+        let has_quantities = match database.begin_read()?.open_table(QUANTITIES) {
+            Err(TableError::TableDoesNotExist(_)) => false,
+            table => table.map(|_| true)?,
+        };
+        Ok(Self { database, has_quantities: Cell::new(has_quantities) })
     }
 
     /// A store that is gone when it is dropped.
@@ -54,18 +71,31 @@ impl Store for RedbStore {
         let mut transaction = self.database.begin_write().map_err(StoreError::from)?;
         transaction.set_durability(Durability::Immediate).map_err(StoreError::from)?;
         let mut recorded = Vec::with_capacity(batch.len());
+        let with_quantities = self.has_quantities.get() || batch.iter().any(|reading| !reading.quantities.is_empty());
         {
+            let mut quantities = match with_quantities {
+                true => Some(transaction.open_table(QUANTITIES).map_err(StoreError::from)?),
+                false => None,
+            };
             let mut readings = transaction.open_table(READINGS).map_err(StoreError::from)?;
             let mut devices = transaction.open_table(DEVICES).map_err(StoreError::from)?;
             for (index, reading) in batch.iter().enumerate() {
                 let key = (reading.device.as_str(), reading.sequence);
-                let row = readings.get(key).map_err(StoreError::from)?.map(|row| stored(key.1, row.value()));
+                let row = readings.get(key).map_err(StoreError::from)?.map(|row| row.value());
+                let row = match row {
+                    Some(row) => Some(stored(key.1, row, quantities_at(quantities.as_ref(), key)?)),
+                    None => None,
+                };
                 match row {
                     Some(row) if row.is(reading) => recorded.push(Recorded::Duplicate),
                     Some(_) => return Err(RecordError::Taken { index }),
                     None => {
-                        let row = (reading.celsius_milli, reading.at_ms, heard_ms);
+                        let row = (reading.celsius_milli.unwrap_or(NO_CELSIUS), reading.at_ms, heard_ms);
                         readings.insert(key, row).map_err(StoreError::from)?;
+                        if let Some(quantities) = quantities.as_mut().filter(|_| !reading.quantities.is_empty()) {
+                            let json = serde_json::to_vec(&reading.quantities).map_err(StoreError::new)?;
+                            quantities.insert(key, json.as_slice()).map_err(StoreError::from)?;
+                        }
                         let before = devices.get(key.0).map_err(StoreError::from)?;
                         let (last, _, count) = before.map_or((0, 0, 0), |summary| summary.value());
                         let summary = (last.max(key.1), heard_ms, count + 1);
@@ -77,6 +107,7 @@ impl Store for RedbStore {
         }
         if recorded.contains(&Recorded::Stored) {
             transaction.commit().map_err(StoreError::from)?;
+            self.has_quantities.set(with_quantities);
         } else {
             transaction.abort().map_err(StoreError::from)?;
         }
@@ -99,17 +130,30 @@ impl Store for RedbStore {
     }
 
     fn reading(&self, device: &str, sequence: u64) -> Result<Option<StoredReading>, StoreError> {
-        let readings = self.database.begin_read()?.open_table(READINGS)?;
-        Ok(readings.get((device, sequence))?.map(|row| stored(sequence, row.value())))
+        let reading = self.database.begin_read()?;
+        let Some(row) = reading.open_table(READINGS)?.get((device, sequence))?.map(|row| row.value()) else {
+            return Ok(None);
+        };
+        let quantities = match self.has_quantities.get() {
+            true => quantities_at(Some(&reading.open_table(QUANTITIES)?), (device, sequence))?,
+            false => Quantities::new(),
+        };
+        Ok(Some(stored(sequence, row, quantities)))
     }
 
     fn readings(&self, device: &str, from: u64, limit: usize) -> Result<Vec<StoredReading>, StoreError> {
-        let readings = self.database.begin_read()?.open_table(READINGS)?;
+        let reading = self.database.begin_read()?;
+        let readings = reading.open_table(READINGS)?;
+        let quantities = match self.has_quantities.get() {
+            true => Some(reading.open_table(QUANTITIES)?),
+            false => None,
+        };
         let rows = readings.range((device, from)..=(device, u64::MAX))?;
         rows.take(limit)
             .map(|row| {
                 let (key, row) = row?;
-                Ok(stored(key.value().1, row.value()))
+                let key = key.value();
+                Ok(stored(key.1, row.value(), quantities_at(quantities.as_ref(), key)?))
             })
             .collect()
     }
@@ -165,8 +209,20 @@ fn number(shelf: Shelf) -> u8 {
     }
 }
 
-fn stored(sequence: u64, (celsius_milli, at_ms, received_ms): Row) -> StoredReading {
-    StoredReading { sequence, celsius_milli, at_ms, received_ms }
+fn stored(sequence: u64, (celsius_milli, at_ms, received_ms): Row, quantities: Quantities) -> StoredReading {
+    let celsius_milli = (celsius_milli != NO_CELSIUS).then_some(celsius_milli);
+    StoredReading { sequence, celsius_milli, quantities, at_ms, received_ms }
+}
+
+/// A reading's quantities; none if there is no such table.
+fn quantities_at(
+    table: Option<&impl ReadableTable<(&'static str, u64), &'static [u8]>>,
+    key: (&str, u64),
+) -> Result<Quantities, StoreError> {
+    match table.map(|table| table.get(key)).transpose()?.flatten() {
+        Some(json) => serde_json::from_slice(json.value()).map_err(StoreError::new),
+        None => Ok(Quantities::new()),
+    }
 }
 
 fn device(name: &str, (last_sequence, last_heard_ms, count): Summary) -> Device {

@@ -76,6 +76,13 @@ impl Asked {
         )
     }
 
+    /// What is no JSON.
+    pub fn get_text(&self, path: &str) -> String {
+        let response = block_on(self.service.respond(http::Request::get(path).body(String::new()).unwrap()));
+        let bytes = block_on(response.into_body().collect()).unwrap().to_bytes();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
     pub fn ask(&self, request: http::Request<String>) -> Answer {
         let response = block_on(self.service.respond(request));
         let status = response.status().as_u16();
