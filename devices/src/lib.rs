@@ -19,11 +19,14 @@ mod entropy;
 mod id;
 pub mod lamp;
 mod lifecycle;
+mod lock;
 pub mod pcf8583;
+pub mod report;
 pub mod sht4x;
 pub mod smart_meter;
 pub mod thermostat;
 pub mod updates;
+pub mod weather_station;
 
 #[cfg(test)]
 mod testing;

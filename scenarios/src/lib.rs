@@ -32,3 +32,8 @@ pub use run::{RunError, RunOptions, start};
 #[doc(hidden)]
 pub use wavetank_macros as macros;
 pub use wavetank_macros::scenarios_test as test;
+
+/// The page's listing, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../stack/docs/swap-a-layer.md")]
+struct SwapALayer;

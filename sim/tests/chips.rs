@@ -88,6 +88,40 @@ fn a_bme280_tells_the_weather() {
     }
 }
 
+impl embedded_hal_async::delay::DelayNs for Desk {
+    async fn delay_ns(&mut self, ns: u32) {
+        self.busy(Duration::from_nanos(ns.into()));
+    }
+}
+
+/// By a driver that asks another bit of the part whether it is done than the one that says so (section 5.4.4), and so never
+/// waits: whoever uses it does.
+#[test]
+fn a_bme280_tells_the_weather_to_a_driver_that_does_not_wait() {
+    let (desk, bus, controller) = board();
+    let part = bme280::bme280(sense(21_370_000), sense(101_325_000_000), sense(45_200_000));
+    bus.attach(bme280::ADDRESS, part).unwrap();
+    let once = bme280_rs::Oversampling::Oversample1;
+    let configuration = bme280_rs::Configuration::default()
+        .with_temperature_oversampling(once)
+        .with_pressure_oversampling(once)
+        .with_humidity_oversampling(once)
+        .with_sensor_mode(bme280_rs::SensorMode::Forced);
+    let measured = run(async {
+        let mut driver = bme280_rs::AsyncBme280::new(controller, desk.clone());
+        assert_eq!(driver.chip_id().await.unwrap(), bme280_rs::CHIP_ID);
+        driver.init().await.unwrap();
+        driver.set_sampling_configuration(configuration).await.unwrap();
+        driver.take_forced_measurement().await.unwrap();
+        assert!(driver.read_sample().await.unwrap().temperature.is_none(), "it does not wait");
+        desk.busy(Duration::from_micros(9_300));
+        driver.read_sample().await.unwrap()
+    });
+    assert!((measured.temperature.unwrap() - 21.37).abs() < 0.02, "{measured:?}");
+    assert!((measured.pressure.unwrap() - 101_325.0).abs() < 10.0, "{measured:?}");
+    assert!((measured.humidity.unwrap() - 45.2).abs() < 0.2, "{measured:?}");
+}
+
 /// The driver's own configuration takes sixteen samples of the pressure, for which the part may take 46 ms; the driver
 /// waits for 40 and reads what was there before.
 #[test]

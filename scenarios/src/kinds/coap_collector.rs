@@ -58,7 +58,7 @@ pub fn kind() -> TypedKind<Config> {
 }
 
 /// The longest event.
-const EVENT_MAX: usize = 256;
+const EVENT_MAX: usize = 512;
 
 type CollectorFuture = Pin<Box<dyn Future<Output = Exit>>>;
 
@@ -144,5 +144,6 @@ impl Desk {
 /// All that the collector wants to know of an event.
 #[derive(Deserialize)]
 struct Event {
+    #[serde(alias = "sequence")]
     id: u64,
 }

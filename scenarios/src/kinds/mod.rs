@@ -27,3 +27,4 @@ pub mod smart_meter;
 pub mod sntp_client;
 pub mod thermostat;
 pub mod token;
+pub mod weather_station;

@@ -189,7 +189,7 @@ fn write_chart(html: &mut String, readings: &[StoredReading]) -> fmt::Result {
     let (Some(low), Some(high)) = (temperatures.clone().min(), temperatures.max()) else {
         return Ok(());
     };
-    let (Some((first, _)), Some((last, _))) = (points.clone().next(), points.clone().last()) else {
+    let (Some((first, _)), Some((last, _))) = (points.clone().next(), points.clone().next_back()) else {
         return Ok(());
     };
     // A flat line is drawn in the middle, and a wobble of a sensor's last digit is not drawn as a mountain range.

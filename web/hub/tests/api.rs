@@ -101,7 +101,8 @@ fn a_reading_can_have_several_quantities_with_or_without_a_temperature() {
         "device": "station", "sequence": 1, "at_ms": 5,
         "quantities": { "air_pressure_pascal": 101_325_000, "humidity_percent": 45_210 },
     });
-    let both = json!({ "device": "station", "sequence": 2, "celsius_milli": 21_375, "at_ms": 6, "quantities": { "x": -1 } });
+    let both =
+        json!({ "device": "station", "sequence": 2, "celsius_milli": 21_375, "at_ms": 6, "quantities": { "x": -1 } });
     assert_eq!(hub.post(&json!([weather, reading("thermostat-1", 1), both])).status, 201);
     assert_eq!(hub.post(&weather).status, 200, "it was stored, as it is");
     for (name, value) in [("humidity_percent", 45_211), ("y", 0)] {
@@ -116,11 +117,14 @@ fn a_reading_can_have_several_quantities_with_or_without_a_temperature() {
     let quantities = &weather["quantities"];
     assert_eq!(first, json!({ "sequence": 1, "quantities": quantities, "at_ms": 5, "received_ms": null }));
     let page = hub.get("/devices/station/readings").body;
-    assert_eq!((&page["readings"][0]["quantities"], &page["readings"][1]["quantities"]), (quantities, &json!({ "x": -1 })));
+    assert_eq!(
+        (&page["readings"][0]["quantities"], &page["readings"][1]["quantities"]),
+        (quantities, &json!({ "x": -1 }))
+    );
     let plain = hub.get("/devices/thermostat-1/readings/1").body;
     assert_eq!(plain.get("quantities"), None);
     assert_eq!(plain["celsius_milli"], 21_375);
-    let html = hub.get_text("/");
+    let html = hub.text_of("/");
     assert!(html.contains("<dt>x</dt><dd>0.0</dd>"), "{html}");
 }
 

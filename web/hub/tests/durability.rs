@@ -88,7 +88,8 @@ fn a_hub_opened_again_knows_everything() {
     };
     let hub = open();
     hub.post(&json!([reading("a", 1), reading("a", 2), reading("b", 7)]));
-    let weather = json!({ "device": "a", "sequence": 3, "at_ms": 1, "quantities": { "air_pressure_pascal": 101_325_000 } });
+    let weather =
+        json!({ "device": "a", "sequence": 3, "at_ms": 1, "quantities": { "air_pressure_pascal": 101_325_000 } });
     assert_eq!(hub.post(&weather).status, 201);
     let before = (hub.get("/devices").body, hub.get("/devices/a/readings").body);
     drop(hub);

@@ -77,7 +77,7 @@ impl Asked {
     }
 
     /// What is no JSON.
-    pub fn get_text(&self, path: &str) -> String {
+    pub fn text_of(&self, path: &str) -> String {
         let response = block_on(self.service.respond(http::Request::get(path).body(String::new()).unwrap()));
         let bytes = block_on(response.into_body().collect()).unwrap().to_bytes();
         String::from_utf8(bytes.to_vec()).unwrap()
