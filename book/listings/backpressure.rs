@@ -11,8 +11,8 @@ use crate::executor::block_on;
 
 const READINGS: u64 = 100;
 
-/// A reading every millisecond, for a consumer that needs ten for each. When the producer was done, and how many readings
-/// were under way at most.
+/// A reading every millisecond, for a consumer that needs ten for each. When the producer was done,
+/// and how many readings were under way at most.
 fn measure_and_store(room: usize) -> Option<(u64, u64)> {
     let clock = Clock::default();
     let (mut sender, mut receiver) = mpsc::channel(room);

@@ -1,4 +1,5 @@
-//! A tank of a hundred lines: a wire that loses messages, a meter that retries, a tally that counts, and seeds.
+//! A tank of a hundred lines: a wire that loses messages, a meter that retries, a tally that
+//! counts, and seeds.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -50,7 +51,7 @@ impl Sender {
 }
 
 impl Receiver {
-    /// The next message; `None` when there will be no more. Cancel-safe: what is under way stays in `self`.
+    /// The next message; `None` after the last. Cancel-safe: what is under way stays in `self`.
     async fn receive(&mut self) -> Option<u64> {
         if self.arriving.is_none() {
             self.arriving = Some(self.wire.next().await?);
@@ -70,15 +71,21 @@ async fn meter(clock: Clock, tally: Sender, mut acknowledgements: Receiver) {
         let mut is_acknowledged = false;
         while !is_acknowledged {
             tally.send(pulse);
-            let acknowledged =
-                async { while acknowledgements.receive().await.is_some_and(|number| number != pulse) {} };
+            let acknowledged = async {
+                while acknowledgements.receive().await.is_some_and(|number| number != pulse) {}
+            };
             is_acknowledged = within(&clock, 100, acknowledged).await.is_ok();
         }
     }
 }
 
 /// Counts pulses and acknowledges them, until there is no meter any more.
-async fn tally(counts_once: bool, mut reports: Receiver, meter: Sender, counted: Rc<RefCell<Vec<u64>>>) {
+async fn tally(
+    counts_once: bool,
+    mut reports: Receiver,
+    meter: Sender,
+    counted: Rc<RefCell<Vec<u64>>>,
+) {
     while let Some(pulse) = reports.receive().await {
         if !counts_once || !counted.borrow().contains(&pulse) {
             counted.borrow_mut().push(pulse);

@@ -35,7 +35,7 @@ impl Clock {
         self.timer(self.now_ms() + ms)
     }
 
-    /// Moves on to the earliest timer that somebody waits for, and wakes them. Whether there was one.
+    /// Moves on to the earliest timer that is waited for, and wakes. Whether there was one.
     pub fn advance(&self) -> bool {
         let earliest = self.0.borrow_mut().waiting.pop_first();
         let Some(((at_ms, _), waker)) = earliest else { return false };

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::clock::Clock;
 use crate::timer::Flag;
 
-/// Runs one future to its end. Where nothing else can happen, time passes. `None` if the future waits for what never
-/// comes.
+/// Runs one future to its end. Where nothing else can happen, time passes. `None` if the future
+/// waits for what never comes.
 pub fn block_on<T>(clock: &Clock, future: impl Future<Output = T>) -> Option<T> {
     let flag = Arc::new(Flag::default());
     let waker = Waker::from(Arc::clone(&flag));
@@ -40,7 +40,8 @@ struct Task {
     turn: Arc<Turn>,
 }
 
-/// The numbers of the tasks that are to be polled. Wakers are `Send`, so this is, too; the tasks need not be.
+/// The numbers of the tasks that are to be polled. Wakers are `Send`, so this is, too; the tasks
+/// need not be.
 #[derive(Default)]
 struct Ready(Mutex<VecDeque<u64>>);
 

@@ -19,14 +19,15 @@ impl<R: Read> Frames<R> {
         Self { stream, frame: [0; 4], have: 0 }
     }
 
-    /// NOT CANCEL-SAFE: what `read_exact` has read of a frame lies in this future, and goes with it.
+    /// NOT CANCEL-SAFE: what `read_exact` has of a frame lies in this future, and goes with it.
     pub async fn next_carelessly(&mut self) -> Option<[u8; 4]> {
         let mut frame = [0; 4];
         self.stream.read_exact(&mut frame).await.ok()?;
         Some(frame)
     }
 
-    /// Cancel-safe: what was read lies in `self`, and nothing is awaited between reading it and keeping it.
+    /// Cancel-safe: what was read lies in `self`, and nothing is awaited between reading it and
+    /// keeping it.
     pub async fn next(&mut self) -> Option<[u8; 4]> {
         while self.have < self.frame.len() {
             match self.stream.read(&mut self.frame[self.have..]).await {
@@ -40,7 +41,11 @@ impl<R: Read> Frames<R> {
 }
 
 /// Handles frames, and does some housekeeping whenever none came for 100 ms.
-pub async fn serve<R: Read>(frames: &mut Frames<R>, clock: &Clock, mut handle: impl FnMut([u8; 4])) {
+pub async fn serve<R: Read>(
+    frames: &mut Frames<R>,
+    clock: &Clock,
+    mut handle: impl FnMut([u8; 4]),
+) {
     loop {
         let next = pin!(frames.next());
         match select(next, clock.sleep(100)).await {
@@ -78,6 +83,7 @@ fn the_careless_way_is_found() {
 /// What the kit says, but for the places in the code.
 const TOLD: [&str; 2] = [
     "not cancel-safe: dropped at its await number 1 and begun anew it comes to \
-     [Some(\"tide\"), Some(\"ebbs\"), None], else to [Some(\"tide\"), Some(\"ebbs\"), Some(\"flow\")]",
+     [Some(\"tide\"), Some(\"ebbs\"), None], \
+     else to [Some(\"tide\"), Some(\"ebbs\"), Some(\"flow\")]",
     "  schedule 1: poll read-3 read-1 poll read-4 poll read-3 not-now DROP poll read-1 read-0",
 ];

@@ -27,7 +27,8 @@ impl Pulses {
     /// Waits for pulses: how many there were since the last time. For one waiter.
     pub async fn some(&self) -> u32 {
         poll_fn(|cx| {
-            // Registered first, and asked then. The other way round, an interrupt in between would find nobody to wake.
+            // Registered first, and asked then. The other way round, an interrupt in between would
+            // find nobody to wake.
             self.waiter.register(cx.waker());
             match self.seen.swap(0, SeqCst) {
                 0 => Poll::Pending,
@@ -44,8 +45,8 @@ impl Default for Pulses {
     }
 }
 
-/// Runs one future on the thread's stack: no heap, no queue. `wait` sleeps until something may have happened; a board's
-/// is the instruction that waits for an interrupt.
+/// Runs one future on the thread's stack: no heap, no queue. `wait` sleeps until something may have
+/// happened; a board's is the instruction that waits for an interrupt.
 pub fn run<T>(future: impl Future<Output = T>, cx: &mut Context<'_>, mut wait: impl FnMut()) -> T {
     let mut future = pin!(future);
     loop {
@@ -79,7 +80,8 @@ fn an_interrupt_wakes_whoever_waits() {
         }
         all
     };
-    // `park` returns at once if it was unparked since it last returned: no wake is lost between poll and wait.
+    // `park` returns at once if it was unparked since it last returned: no wake is lost between
+    // poll and wait.
     assert_eq!(run(counted, &mut Context::from_waker(&waker), thread::park), 1_000);
     pin.join().expect("it only counts");
 }

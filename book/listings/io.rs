@@ -14,9 +14,14 @@ use wavetank_contract::{Stream, reads};
 pub struct ForTokio<R>(pub R);
 
 impl<R: FuturesRead + Unpin> TokioRead for ForTokio<R> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         // Initialised once: the buffer remembers how far it is.
-        let count = std::task::ready!(Pin::new(&mut self.0).poll_read(cx, buffer.initialize_unfilled()))?;
+        let count =
+            std::task::ready!(Pin::new(&mut self.0).poll_read(cx, buffer.initialize_unfilled()))?;
         buffer.advance(count);
         Poll::Ready(Ok(()))
     }
@@ -26,7 +31,11 @@ impl<R: FuturesRead + Unpin> TokioRead for ForTokio<R> {
 pub struct FromTokio<R>(pub R);
 
 impl<R: TokioRead + Unpin> FuturesRead for FromTokio<R> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(room);
         std::task::ready!(Pin::new(&mut self.0).poll_read(cx, &mut buffer))?;
         Poll::Ready(Ok(buffer.filled().len()))
@@ -48,8 +57,9 @@ impl<R: FuturesRead + Unpin> EmbeddedRead for ForEmbedded<R> {
 
 /// A reader by embedded-io-async's trait, for what asks for futures'.
 ///
-/// The one direction that is not a few lines: an async method is a future, and a poll function has nowhere to keep it.
-/// So the future owns the reader and a buffer of its own while it reads, and gives both back.
+/// The one direction that is not a few lines: an async method is a future, and a poll function has
+/// nowhere to keep it. So the future owns the reader and a buffer of its own while it reads, and
+/// gives both back.
 pub enum FromEmbedded<R> {
     Idle(R),
     Reading(Reading<R>),
@@ -63,7 +73,11 @@ pub enum FromEmbedded<R> {
 type Reading<R> = Pin<Box<dyn Future<Output = (R, Vec<u8>, io::Result<()>)>>>;
 
 impl<R: EmbeddedRead<Error = io::Error> + Unpin + 'static> FuturesRead for FromEmbedded<R> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         loop {
             match std::mem::replace(&mut *self, Self::Moved) {
                 Self::Idle(mut reader) => {
@@ -92,7 +106,11 @@ impl<R: EmbeddedRead<Error = io::Error> + Unpin + 'static> FuturesRead for FromE
                     let count = bytes.len().min(room.len());
                     room[..count].copy_from_slice(&bytes[..count]);
                     bytes.drain(..count);
-                    *self = if bytes.is_empty() { Self::Idle(reader) } else { Self::Full(reader, bytes) };
+                    *self = if bytes.is_empty() {
+                        Self::Idle(reader)
+                    } else {
+                        Self::Full(reader, bytes)
+                    };
                     return Poll::Ready(Ok(count));
                 }
                 Self::Moved => unreachable!("every way out of the loop puts something back"),
@@ -109,7 +127,10 @@ fn bytes_are_the_same_through_all_adapters() {
     assert_eq!(plain, Ok(Ok(TEXT.to_vec())));
     assert_eq!(reads(|script| (FromTokio(ForTokio(Stream::new(script, TEXT))), || false)), plain);
     assert_eq!(reads(|script| (FromEmbedded::Idle(Stream::new(script, TEXT)), || false)), plain);
-    assert_eq!(reads(|script| (FromEmbedded::Idle(ForEmbedded(Stream::new(script, TEXT))), || false)), plain);
+    assert_eq!(
+        reads(|script| (FromEmbedded::Idle(ForEmbedded(Stream::new(script, TEXT))), || false)),
+        plain
+    );
 }
 
 #[test]

@@ -48,7 +48,10 @@ fn meter() -> TypedKind<MeterConfig> {
             Metric { name: "reports.sent", doc: "datagrams, those that are sent again included" },
         ])
         .check(|config: &MeterConfig| {
-            let problem = || ConfigProblem::at("ack_timeout", "an acknowledgement takes time").help("write \"200ms\"");
+            let problem = || {
+                ConfigProblem::at("ack_timeout", "an acknowledgement takes time")
+                    .help("write \"200ms\"")
+            };
             (config.ack_timeout.as_nanos() == 0).then(problem).into_iter().collect()
         })
         .program(|config: &Arc<MeterConfig>, site: &mut Site<'_>| {
@@ -58,7 +61,8 @@ fn meter() -> TypedKind<MeterConfig> {
                 async move {
                     let nic = node.nic(0).expect("a plan plugs every node in");
                     let clock = TankClock(node.clock());
-                    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+                    let (stack, mut runner) =
+                        Stack::shared(nic, clock, &network.config(), network.seed(&node));
                     runner.run_with(report(&node, &stack, &config)).await;
                     Exit::Halt
                 }
@@ -68,7 +72,8 @@ fn meter() -> TypedKind<MeterConfig> {
 
 async fn report(node: &Node, stack: &Stack<'static>, config: &MeterConfig) {
     let clock = TankClock(node.clock());
-    let socket = udp::Socket::bind(stack, 0, udp::Options::default()).expect("there is a free port");
+    let socket =
+        udp::Socket::bind(stack, 0, udp::Options::default()).expect("there is a free port");
     for number in 1..=config.pulses {
         sleep(&clock, Duration::from_secs(1)).await;
         node.count("pulses.seen", 1);
@@ -124,7 +129,8 @@ fn tally() -> TypedKind<TallyConfig> {
                 async move {
                     let nic = node.nic(0).expect("a plan plugs every node in");
                     let clock = TankClock(node.clock());
-                    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+                    let (stack, mut runner) =
+                        Stack::shared(nic, clock, &network.config(), network.seed(&node));
                     runner.run_with(count(&node, &stack, &config)).await;
                     Exit::Halt
                 }
@@ -133,7 +139,8 @@ fn tally() -> TypedKind<TallyConfig> {
 }
 
 async fn count(node: &Node, stack: &Stack<'static>, config: &TallyConfig) {
-    let socket = udp::Socket::bind(stack, config.port, udp::Options::default()).expect("nobody else listens here");
+    let socket = udp::Socket::bind(stack, config.port, udp::Options::default())
+        .expect("nobody else listens here");
     let mut counted = BTreeSet::new();
     let mut datagram = [0; 8];
     loop {

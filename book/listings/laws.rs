@@ -1,6 +1,9 @@
 //! What node code may ask of the machine, and what it gets.
 
-#![expect(clippy::disallowed_methods, reason = "what is disallowed is what the world answers, or refuses")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what is disallowed is what the world answers, or refuses"
+)]
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -60,7 +63,8 @@ fn what_it_cannot_answer_it_refuses_by_name() -> Result<(), Ended> {
     }
     let failures = run(1, sleepy)?.failures;
     let [failure] = &failures[..] else { panic!("{failures:?}") };
-    let told = "0 s: node asked for a sleep of the thread, which cannot be had in a deterministic world";
+    let told =
+        "0 s: node asked for a sleep of the thread, which cannot be had in a deterministic world";
     assert_eq!(failure.to_string(), told);
     Ok(())
 }

@@ -9,8 +9,9 @@ use futures_01::{Async, Future as OldFuture};
 
 /// An old future, to be awaited.
 ///
-/// The old `poll` takes no context: it asks a thread-local who the current task is. So the future is wrapped in a task
-/// of the old kind, which sets that thread-local around every poll and hands its wakes on to ours.
+/// The old `poll` takes no context: it asks a thread-local who the current task is. So the future
+/// is wrapped in a task of the old kind, which sets that thread-local around every poll and hands
+/// its wakes on to ours.
 pub struct Compat<F>(Spawn<F>);
 
 impl<F: OldFuture> Compat<F> {

@@ -16,7 +16,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// A wait before the retry of this number, counted from 0: anything from nothing to the longest.
+    /// A wait before the retry of this number, from 0: anything from nothing to the longest.
     fn pause_ms(&self, retry: u32, rng: &mut impl Rng) -> u64 {
         let longest = self.base_ms.saturating_mul(1 << retry.min(30)).min(self.cap_ms);
         ((u128::from(rng.next_u64()) * u128::from(longest + 1)) >> 64) as u64

@@ -20,7 +20,8 @@ async fn others() {
     .await;
 }
 
-/// Polls the futures in an order drawn from the seed, until all have ended. For futures that are always ready to go on.
+/// Polls the futures in an order drawn from the seed, until all have ended. For futures that are
+/// always ready to go on.
 fn interleave(seed: u64, mut futures: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
     let mut dice = Stream::new(seed, "turns");
     while !futures.is_empty() {
@@ -47,7 +48,8 @@ fn counted_twice(seed: u64) -> u32 {
 
 #[test]
 fn some_seed_finds_it_and_finds_it_again() {
-    let found = (0..100).find(|seed| counted_twice(*seed) != 2).expect("a count is lost with some order");
+    let found =
+        (0..100).find(|seed| counted_twice(*seed) != 2).expect("a count is lost with some order");
     for _ in 0..3 {
         assert_eq!(counted_twice(found), 1);
     }

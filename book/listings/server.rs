@@ -35,7 +35,10 @@ fn tides() -> Result<AppService<Cell<u32>>, RouteError> {
 fn it_answers_without_a_network() -> Result<(), Box<dyn Error>> {
     let client = Client::new(tides()?);
     let answer = block_on(client.get("/tides/brest").send())?;
-    assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, "brest is high, said 1 times"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.text().as_str()),
+        (200, "brest is high, said 1 times")
+    );
     assert_eq!(block_on(client.get("/tides").send())?.status.as_u16(), 404);
     assert_eq!(block_on(client.get("/asked").send())?.text(), "1");
     Ok(())
@@ -49,8 +52,10 @@ async fn server(node: Node) -> Exit {
     let nic = node.nic(0).expect("it is plugged in");
     let clock = node.clock();
     let addresses = [Cidr::new(SERVER, 24)];
-    let (stack, mut runner) = Stack::shared(nic, TankClock(clock), &Config::new(&addresses, &[]), 1);
-    let listener = tcp::Listener::bind(&stack, 80, 8, tcp::Options::default()).expect("the port is free");
+    let (stack, mut runner) =
+        Stack::shared(nic, TankClock(clock), &Config::new(&addresses, &[]), 1);
+    let listener =
+        tcp::Listener::bind(&stack, 80, 8, tcp::Options::default()).expect("the port is free");
     let app = tides().expect("its routes fit together");
     runner.run_with(serve(TankListener(listener), app, TankRuntime::new(clock), pending())).await;
     Exit::Halt
@@ -60,9 +65,12 @@ async fn server(node: Node) -> Exit {
 async fn client(node: Node) -> Exit {
     let nic = node.nic(0).expect("it is plugged in");
     let addresses = [Cidr::new(CLIENT, 24)];
-    let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &Config::new(&addresses, &[]), 2);
+    let (stack, mut runner) =
+        Stack::shared(nic, TankClock(node.clock()), &Config::new(&addresses, &[]), 2);
     let asking = async {
-        let stream = tcp::Stream::connect(&stack, SocketAddr::new(SERVER, 80), tcp::Options::default()).await?;
+        let stream =
+            tcp::Stream::connect(&stack, SocketAddr::new(SERVER, 80), tcp::Options::default())
+                .await?;
         let (mut head, mut body) = ([0; 512], [0; 64]);
         let mut connection = Connection::new(stream, &mut head);
         for said in ["kiel is high, said 1 times", "kiel is high, said 2 times"] {
@@ -79,8 +87,12 @@ async fn client(node: Node) -> Exit {
 #[test]
 fn it_answers_in_the_tank() {
     let mut world = World::new(&WorldConfig::default());
-    let nodes = [world.add_node(NodeSpec::named("server"), server), world.add_node(NodeSpec::named("client"), client)];
-    let [a, b] = [1, 2].map(|last| world.add_nic(nodes[usize::from(last) - 1], Mac([2, 0, 0, 0, 0, last])));
+    let nodes = [
+        world.add_node(NodeSpec::named("server"), server),
+        world.add_node(NodeSpec::named("client"), client),
+    ];
+    let [a, b] =
+        [1, 2].map(|last| world.add_nic(nodes[usize::from(last) - 1], Mac([2, 0, 0, 0, 0, last])));
     let link = LinkConfig { latency: Duration::from_millis(1), ..LinkConfig::default() };
     world.connect("wire", Plug::Nic(a), Plug::Nic(b), &link, &link);
     world.run_until(Instant::START + Duration::from_secs(5));

@@ -10,7 +10,8 @@ use futures::{SinkExt, StreamExt};
 use crate::clock::Clock;
 use crate::executor::block_on;
 
-/// Takes `amount` off the account. WRONG: another task may run at the await, with the balance that this one has read.
+/// Takes `amount` off the account. WRONG: another task may run at the await, with the balance that
+/// this one has read.
 async fn withdraw_carelessly(clock: &Clock, balance: &RefCell<i64>, amount: i64) -> bool {
     let has = *balance.borrow();
     clock.sleep(5).await;
@@ -36,8 +37,13 @@ async fn withdraw(clock: &Clock, balance: &RefCell<i64>, amount: i64) -> bool {
 fn one_thread_can_race_with_itself() {
     let clock = Clock::default();
     let balance = RefCell::new(100);
-    let twice = join(withdraw_carelessly(&clock, &balance, 80), withdraw_carelessly(&clock, &balance, 80));
-    assert_eq!((block_on(&clock, twice), *balance.borrow()), (Some((true, true)), 20), "160 of 100");
+    let twice =
+        join(withdraw_carelessly(&clock, &balance, 80), withdraw_carelessly(&clock, &balance, 80));
+    assert_eq!(
+        (block_on(&clock, twice), *balance.borrow()),
+        (Some((true, true)), 20),
+        "160 of 100"
+    );
     let balance = RefCell::new(100);
     let twice = join(withdraw(&clock, &balance, 80), withdraw(&clock, &balance, 80));
     assert_eq!((block_on(&clock, twice), *balance.borrow()), (Some((true, false)), 20));

@@ -40,6 +40,9 @@ fn an_app_is_served_on_a_socket() -> Result<(), Box<dyn Error>> {
     }));
 
     let answer = client.join().expect("the client only asks")?;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nhigh"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nhigh"),
+        "{answer}"
+    );
     Ok(())
 }

@@ -14,7 +14,8 @@ use crate::wakers::Event;
 /// How long an answer may take before the question is asked again.
 const PATIENCE_MS: u64 = 100;
 
-/// Asks a peer one question at a time, until it is answered. It is told the time and handed messages; it never waits.
+/// Asks a peer one question at a time, until it is answered. It is told the time and handed
+/// messages; it never waits.
 #[derive(Default)]
 pub struct Asker {
     number: u64,

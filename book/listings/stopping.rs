@@ -1,4 +1,5 @@
-//! A worker that is asked to stop, finishes what it has begun, and is dropped if that takes too long.
+//! A worker that is asked to stop, finishes what it has begun, and is dropped if that takes too
+//! long.
 
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
@@ -8,12 +9,17 @@ use crate::clock::Clock;
 use crate::executor::block_on;
 use crate::together::{TimedOut, within};
 
-/// Does jobs, each of which takes so many milliseconds, until it is asked to stop or there are none. Those that it did.
-async fn work(clock: &Clock, mut jobs: mpsc::Receiver<u64>, mut stop: oneshot::Receiver<()>) -> Vec<u64> {
+/// Does jobs, each of which takes so many milliseconds, until it is asked to stop or there are
+/// none. Those that it did.
+async fn work(
+    clock: &Clock,
+    mut jobs: mpsc::Receiver<u64>,
+    mut stop: oneshot::Receiver<()>,
+) -> Vec<u64> {
     let mut done = Vec::new();
     loop {
-        // `&mut`: the same future is asked in each round, not a new one. First of the two: jobs that keep coming cannot
-        // starve it. Whoever drops the other end wants us to stop, too.
+        // `&mut`: the same future is asked in each round, not a new one. First of the two: jobs
+        // that keep coming cannot starve it. Whoever drops the other end wants us to stop, too.
         match select(&mut stop, jobs.next()).await {
             Either::Left(_) | Either::Right((None, _)) => return done,
             Either::Right((Some(job), _)) => {
@@ -24,7 +30,8 @@ async fn work(clock: &Clock, mut jobs: mpsc::Receiver<u64>, mut stop: oneshot::R
     }
 }
 
-/// Three jobs of 30 ms, a worker that is asked to stop at 40 ms, and at most `patience_ms` after that.
+/// Three jobs of 30 ms, a worker that is asked to stop at 40 ms, and at most `patience_ms` after
+/// that.
 fn stopped(patience_ms: u64) -> Option<Result<Vec<u64>, TimedOut>> {
     let clock = Clock::default();
     let (mut giver, jobs) = mpsc::channel(3);

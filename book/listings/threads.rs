@@ -28,7 +28,9 @@ pub async fn look_up(name: &'static str) -> Option<u32> {
 }
 
 /// What blocks, on a thread of its own. Dropping the future does not stop the thread: nothing can.
-pub async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> thread::Result<T> {
+pub async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> thread::Result<T> {
     let (sender, receiver) = oneshot::channel();
     let thread = thread::spawn(move || {
         let _ = sender.send(work());
@@ -40,7 +42,8 @@ pub async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 's
     }
 }
 
-/// What a blocking channel receives, as a stream. The thread ends with the channel, or when the stream is dropped.
+/// What a blocking channel receives, as a stream. The thread ends with the channel, or when the
+/// stream is dropped.
 pub fn stream_of<T: Send + 'static>(receiver: blocking::Receiver<T>) -> impl Stream<Item = T> {
     let (mut sender, stream) = mpsc::channel(16);
     thread::spawn(move || {

@@ -1,4 +1,5 @@
-//! Several futures at once: all of them, the first of them, one with an end to its time, many as they come.
+//! Several futures at once: all of them, the first of them, one with an end to its time, many as
+//! they come.
 
 use std::pin::pin;
 
@@ -13,8 +14,13 @@ use crate::executor::block_on;
 #[derive(Debug, PartialEq, Eq)]
 pub struct TimedOut;
 
-/// The future's output, if it comes in time. A future that is ready at the very instant has made it.
-pub async fn within<T>(clock: &Clock, ms: u64, future: impl Future<Output = T>) -> Result<T, TimedOut> {
+/// The future's output, if it comes in time. A future that is ready at the very instant has made
+/// it.
+pub async fn within<T>(
+    clock: &Clock,
+    ms: u64,
+    future: impl Future<Output = T>,
+) -> Result<T, TimedOut> {
     match select(pin!(future), clock.sleep(ms)).await {
         Either::Left((output, _)) => Ok(output),
         Either::Right(((), _)) => Err(TimedOut),
@@ -49,7 +55,10 @@ fn one_after_the_other_takes_the_sum() {
 fn a_timeout_drops_what_is_late() {
     let clock = Clock::default();
     assert_eq!(block_on(&clock, within(&clock, 100, answer_after(&clock, 30))), Some(Ok(30)));
-    assert_eq!(block_on(&clock, within(&clock, 100, answer_after(&clock, 300))), Some(Err(TimedOut)));
+    assert_eq!(
+        block_on(&clock, within(&clock, 100, answer_after(&clock, 300))),
+        Some(Err(TimedOut))
+    );
     assert_eq!(clock.now_ms(), 130);
     assert_eq!(clock.waiting(), 0, "the late timer is gone, too");
 }
@@ -57,7 +66,8 @@ fn a_timeout_drops_what_is_late() {
 #[test]
 fn answers_come_as_they_are_ready() {
     let clock = Clock::default();
-    let answers: FuturesUnordered<_> = [30, 10, 20].into_iter().map(|ms| answer_after(&clock, ms)).collect();
+    let answers: FuturesUnordered<_> =
+        [30, 10, 20].into_iter().map(|ms| answer_after(&clock, ms)).collect();
     assert_eq!(block_on(&clock, answers.collect::<Vec<_>>()), Some(vec![10, 20, 30]));
 }
 

@@ -5,12 +5,14 @@ use std::pin::Pin;
 use crate::clock::Clock;
 use crate::executor::block_on;
 
-/// A sensor, for generic code: each implementation has a future of its own type, and nothing is allocated.
+/// A sensor, for generic code: each implementation has a future of its own type, and nothing is
+/// allocated.
 pub trait Sensor {
     async fn measure(&mut self) -> Option<i32>;
 }
 
-/// The same behind a pointer, where the type is only known at run time: the future goes to the heap.
+/// The same behind a pointer, where the type is only known at run time: the future goes to the
+/// heap.
 pub trait DynSensor {
     fn measure(&mut self) -> Pin<Box<dyn Future<Output = Option<i32>> + '_>>;
 }

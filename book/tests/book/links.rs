@@ -8,7 +8,10 @@ use crate::pages::{Page, all, book, nothing_found, root};
 
 /// The headings of a page as mdBook names them in links.
 fn headings(page: &Page) -> BTreeSet<String> {
-    let titles = page.prose().filter_map(|(_, line)| line.strip_prefix('#')).map(|line| line.trim_start_matches('#'));
+    let titles = page
+        .prose()
+        .filter_map(|(_, line)| line.strip_prefix('#'))
+        .map(|line| line.trim_start_matches('#'));
     let (mut seen, mut ids) = (BTreeMap::<String, u32>::new(), BTreeSet::new());
     for id in titles.map(|title| id(title.trim())) {
         // The second of a name bears a number.
@@ -20,7 +23,11 @@ fn headings(page: &Page) -> BTreeSet<String> {
 }
 
 fn id(title: &str) -> String {
-    let kept = title.to_lowercase().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect::<String>();
+    let kept = title
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+        .collect::<String>();
     kept.replace(' ', "-")
 }
 
@@ -43,26 +50,35 @@ fn plain(path: &Path) -> PathBuf {
 
 #[test]
 fn the_table_of_contents_has_every_page_by_its_title() {
-    let summary = fs::read_to_string(book().join("src/SUMMARY.md")).expect("there is a table of contents");
+    let summary =
+        fs::read_to_string(book().join("src/SUMMARY.md")).expect("there is a table of contents");
     let mut listed = BTreeMap::new();
     for line in summary.lines() {
         if let (Some(target), Some(title)) = (targets(line).next(), line.split('[').nth(1)) {
             let title = title.split("](").next().unwrap_or_default().to_owned();
-            assert!(listed.insert(PathBuf::from(target), title).is_none(), "{target} is listed twice");
+            assert!(
+                listed.insert(PathBuf::from(target), title).is_none(),
+                "{target} is listed twice"
+            );
         }
     }
     let mut findings = Vec::new();
     for page in all() {
-        let title = page.text.lines().next().and_then(|line| line.strip_prefix("# ")).unwrap_or_default();
+        let title =
+            page.text.lines().next().and_then(|line| line.strip_prefix("# ")).unwrap_or_default();
         match listed.remove(&page.path) {
             None => findings.push(format!("SUMMARY.md lacks {}", page.path.display())),
             Some(listed) if listed != title => {
-                findings.push(format!("SUMMARY.md calls {} {listed:?}, its heading is {title:?}", page.path.display()));
+                findings.push(format!(
+                    "SUMMARY.md calls {} {listed:?}, its heading is {title:?}",
+                    page.path.display()
+                ));
             }
             Some(_) => {}
         }
     }
-    findings.extend(listed.keys().map(|path| format!("SUMMARY.md: {} is not there", path.display())));
+    findings
+        .extend(listed.keys().map(|path| format!("SUMMARY.md: {} is not there", path.display())));
     nothing_found(&findings);
 }
 
@@ -75,10 +91,14 @@ fn links_lead_somewhere() {
     for page in &pages {
         for (number, line) in page.prose() {
             for target in targets(line).filter(|target| !target.starts_with("https://")) {
-                let (path, heading) = target.split_once('#').map_or((target, None), |(path, id)| (path, Some(id)));
+                let (path, heading) =
+                    target.split_once('#').map_or((target, None), |(path, id)| (path, Some(id)));
                 let folder = page.path.parent().unwrap_or(Path::new(""));
-                let path = if path.is_empty() { page.path.clone() } else { plain(&folder.join(path)) };
-                let is_there = known.get(&path).is_some_and(|ids| heading.is_none_or(|heading| ids.contains(heading)));
+                let path =
+                    if path.is_empty() { page.path.clone() } else { plain(&folder.join(path)) };
+                let is_there = known
+                    .get(&path)
+                    .is_some_and(|ids| heading.is_none_or(|heading| ids.contains(heading)));
                 if !is_there {
                     findings.push(format!("{}: {target} leads nowhere", page.place(number)));
                 }
@@ -102,7 +122,12 @@ fn files_that_pages_name_are_there() {
     let mut findings = Vec::new();
     for page in all() {
         for (number, line) in page.prose() {
-            for word in line.split('`').skip(1).step_by(2).flat_map(str::split_whitespace).filter(|word| is_path(word))
+            for word in line
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .flat_map(str::split_whitespace)
+                .filter(|word| is_path(word))
             {
                 if !root().join(word).exists() {
                     findings.push(format!("{}: there is no {word}", page.place(number)));

@@ -42,7 +42,9 @@ pub fn all() -> Vec<Page> {
             let path = entry.expect("a folder can be read").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "md") && !path.ends_with("SUMMARY.md") {
+            } else if path.extension().is_some_and(|end| end == "md")
+                && !path.ends_with("SUMMARY.md")
+            {
                 let text = fs::read_to_string(&path).expect("a page is text");
                 let path = path.strip_prefix(&pages).expect("it was found there").to_owned();
                 all.push(Page { path, text });
@@ -81,7 +83,8 @@ impl Page {
         for (index, line) in self.text.lines().enumerate() {
             match (line.strip_prefix("```"), open) {
                 (Some(language), false) => {
-                    let marker = before.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
+                    let marker =
+                        before.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
                     blocks.push(Block { marker, language, line: index + 2, body: Vec::new() });
                     open = true;
                 }
@@ -112,7 +115,9 @@ impl Page {
         let mut text = String::new();
         let mut at = 0;
         for block in self.blocks() {
-            let Some((first, body)) = bodies.iter().find(|(line, _)| *line == block.line) else { continue };
+            let Some((first, body)) = bodies.iter().find(|(line, _)| *line == block.line) else {
+                continue;
+            };
             for line in &lines[at..first - 1] {
                 text.push_str(line);
                 text.push('\n');
@@ -132,7 +137,9 @@ impl Page {
 /// Writes a page at once: others may be reading it.
 pub fn write(file: &Path, text: &str) {
     let beside = file.with_extension("new");
-    fs::write(&beside, text).and_then(|()| fs::rename(&beside, file)).expect("a page can be written");
+    fs::write(&beside, text)
+        .and_then(|()| fs::rename(&beside, file))
+        .expect("a page can be written");
 }
 
 /// Fails if there is anything to say.
@@ -144,8 +151,16 @@ pub fn nothing_found(findings: &[String]) {
 fn blocks_have_their_markers_and_places() {
     let text = "a\n<!-- listing: x.rs -->\n```rust\none\n\ntwo\n```\n\n```text\n```\n".to_owned();
     let page = Page { path: "a.md".into(), text };
-    let first = Block { marker: Some("listing: x.rs"), language: "rust", line: 4, body: vec!["one", "", "two"] };
+    let first = Block {
+        marker: Some("listing: x.rs"),
+        language: "rust",
+        line: 4,
+        body: vec!["one", "", "two"],
+    };
     let second = Block { marker: None, language: "text", line: 10, body: vec![] };
     assert_eq!(page.blocks(), [first, second]);
-    assert_eq!(page.prose().collect::<Vec<_>>(), [(1, "a"), (2, "<!-- listing: x.rs -->"), (8, "")]);
+    assert_eq!(
+        page.prose().collect::<Vec<_>>(),
+        [(1, "a"), (2, "<!-- listing: x.rs -->"), (8, "")]
+    );
 }

@@ -48,7 +48,8 @@ fn faults() -> String {
         write!(page, "\n## {title}\n\n{}\n", wrapped(&names)).expect("a string takes all");
         let common = common(&sorted);
         if !common.is_empty() {
-            let rows = table(&common.iter().map(|(key, _)| common_row(key, &sorted)).collect::<Vec<_>>());
+            let rows =
+                table(&common.iter().map(|(key, _)| common_row(key, &sorted)).collect::<Vec<_>>());
             write!(page, "\nWhat all of them can be told:\n\n{rows}").expect("a string takes all");
         }
         for listed in sorted {
@@ -89,7 +90,9 @@ fn wrapped(words: &[String]) -> String {
 fn common(sorted: &[&Listed]) -> Vec<(&'static str, &'static str)> {
     let [first, _, ..] = sorted else { return Vec::new() };
     let is_shared = |parameter: &&Parameter| {
-        let same = |listed: &&Listed| listed.parameters.iter().any(|other| (other.key, other.doc) == key(parameter));
+        let same = |listed: &&Listed| {
+            listed.parameters.iter().any(|other| (other.key, other.doc) == key(parameter))
+        };
         parameter.key == "for" || sorted.iter().all(same)
     };
     first.parameters.iter().filter(is_shared).map(key).collect()
@@ -109,7 +112,8 @@ fn table(parameters: &[&Parameter]) -> String {
     for parameter in parameters {
         let must = if parameter.required { " (needed)" } else { "" };
         let (value, doc) = (cell(&parameter.value), cell(parameter.doc));
-        writeln!(table, "| `{}`{must} | {value} | {doc} |", parameter.key).expect("a string takes all");
+        writeln!(table, "| `{}`{must} | {value} | {doc} |", parameter.key)
+            .expect("a string takes all");
     }
     table
 }
@@ -122,7 +126,8 @@ fn entry(listed: &Listed, common: &[(&'static str, &'static str)]) -> String {
         write!(entry, " It happens to {}.{once}", listed.target).expect("a string takes all");
     }
     entry.push('\n');
-    let own: Vec<&Parameter> = listed.parameters.iter().filter(|parameter| !common.contains(&key(parameter))).collect();
+    let own: Vec<&Parameter> =
+        listed.parameters.iter().filter(|parameter| !common.contains(&key(parameter))).collect();
     match own[..] {
         [] => {}
         [only] if only.doc == listed.doc => {
@@ -138,19 +143,29 @@ fn kinds() -> String {
     let mut page = KINDS.to_owned();
     let registry = Registry::builtin();
     for kind in &registry {
-        writeln!(page, "| [{0}](#{0}) | {1} |", kind.name(), cell(kind.summary())).expect("a string takes all");
+        writeln!(page, "| [{0}](#{0}) | {1} |", kind.name(), cell(kind.summary()))
+            .expect("a string takes all");
     }
     for kind in &registry {
-        write!(page, "\n## {}\n\n{}\n", kind.name(), cell(kind.summary())).expect("a string takes all");
+        write!(page, "\n## {}\n\n{}\n", kind.name(), cell(kind.summary()))
+            .expect("a string takes all");
         let mut config = Vec::new();
         keys("", kind.schema().as_value(), &mut config);
-        let config: Vec<(&str, String)> = config.iter().map(|(key, doc)| (key.as_str(), doc.clone())).collect();
-        let metrics: Vec<_> = kind.metrics().iter().map(|metric| (metric.name, metric.doc.to_owned())).collect();
-        let flows: Vec<_> = kind.flows().iter().map(|flow| (flow.name, flow.doc.to_owned())).collect();
-        let histories: Vec<_> = kind.histories().iter().map(|history| (history.name, history.doc.to_owned())).collect();
-        for (title, rows) in
-            [("config", config), ("part", parts(&**kind)), ("metric", metrics), ("flow", flows), ("history", histories)]
-        {
+        let config: Vec<(&str, String)> =
+            config.iter().map(|(key, doc)| (key.as_str(), doc.clone())).collect();
+        let metrics: Vec<_> =
+            kind.metrics().iter().map(|metric| (metric.name, metric.doc.to_owned())).collect();
+        let flows: Vec<_> =
+            kind.flows().iter().map(|flow| (flow.name, flow.doc.to_owned())).collect();
+        let histories: Vec<_> =
+            kind.histories().iter().map(|history| (history.name, history.doc.to_owned())).collect();
+        for (title, rows) in [
+            ("config", config),
+            ("part", parts(&**kind)),
+            ("metric", metrics),
+            ("flow", flows),
+            ("history", histories),
+        ] {
             page += &rows_of(title, &rows);
         }
     }
@@ -158,22 +173,29 @@ fn kinds() -> String {
 }
 
 fn parts(kind: &dyn Kind) -> Vec<(&'static str, String)> {
-    kind.parts().iter().map(|part| (part.name, format!("{}: {}", part.sort.name(), part.doc))).collect()
+    kind.parts()
+        .iter()
+        .map(|part| (part.name, format!("{}: {}", part.sort.name(), part.doc)))
+        .collect()
 }
 
 fn rows_of(title: &str, rows: &[(&str, String)]) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let rows: String = rows.iter().map(|(name, doc)| format!("| `{name}` | {} |\n", cell(doc))).collect();
+    let rows: String =
+        rows.iter().map(|(name, doc)| format!("| `{name}` | {} |\n", cell(doc))).collect();
     format!("\n| {title} | |\n|---|---|\n{rows}")
 }
 
 /// The keys of a configuration with what its schema says of them: those that are needed first, those of tables behind
 /// their tables' names.
 fn keys(prefix: &str, schema: &Value, rows: &mut Vec<(String, String)>) {
-    let needed = |key: &str| schema["required"].as_array().is_some_and(|keys| keys.iter().any(|needed| needed == key));
-    let all: Vec<(&String, &Value)> = schema["properties"].as_object().into_iter().flatten().collect();
+    let needed = |key: &str| {
+        schema["required"].as_array().is_some_and(|keys| keys.iter().any(|needed| needed == key))
+    };
+    let all: Vec<(&String, &Value)> =
+        schema["properties"].as_object().into_iter().flatten().collect();
     let (must, may): (Vec<_>, Vec<_>) = all.into_iter().partition(|(key, _)| needed(key));
     for (key, property) in must.into_iter().chain(may) {
         let mut doc = property["description"].as_str().unwrap_or_default().to_owned();
@@ -193,7 +215,10 @@ fn compare(name: &str, page: &str) {
         write(&file, page);
     }
     let written = fs::read_to_string(&file).unwrap_or_default();
-    assert!(written == page, "book/src/reference/{name} is not what the command lists; cargo xtask book --bless");
+    assert!(
+        written == page,
+        "book/src/reference/{name} is not what the command lists; cargo xtask book --bless"
+    );
 }
 
 #[test]

@@ -33,7 +33,8 @@ fn desk() -> tempfile::TempDir {
     let desk = tempfile::tempdir().expect("there is a folder for what is passing");
     for entry in fs::read_dir(root()).expect("the repository is there") {
         let entry = entry.expect("a folder can be read");
-        let is_ours = !entry.file_name().to_string_lossy().starts_with('.') && entry.file_name() != "target";
+        let is_ours =
+            !entry.file_name().to_string_lossy().starts_with('.') && entry.file_name() != "target";
         if is_ours {
             link(&entry.path(), &desk.path().join(entry.file_name()));
         }
@@ -67,7 +68,8 @@ fn run(desk: &Path, command: &str) -> String {
 
 /// A line without what the wall clock says.
 fn masked(line: &str) -> String {
-    let is_timed = ["wall clock", "seeds a second", "runs in "].iter().any(|sign| line.contains(sign));
+    let is_timed =
+        ["wall clock", "seeds a second", "runs in "].iter().any(|sign| line.contains(sign));
     let masked = |word: &str| match word.chars().any(|c| c.is_ascii_digit()) {
         true => "#".to_owned(),
         false => word.to_owned(),
@@ -90,9 +92,9 @@ fn matches(shown: &[&str], printed: &[&str]) -> bool {
     match shown {
         [] => printed.is_empty(),
         ["…", rest @ ..] => (0..=printed.len()).any(|skipped| matches(rest, &printed[skipped..])),
-        [first, rest @ ..] => {
-            printed.split_first().is_some_and(|(line, others)| masked(first) == masked(line) && matches(rest, others))
-        }
+        [first, rest @ ..] => printed
+            .split_first()
+            .is_some_and(|(line, others)| masked(first) == masked(line) && matches(rest, others)),
     }
 }
 
@@ -134,7 +136,9 @@ fn what_commands_print_is_what_the_pages_say() {
 fn lines_to_read(page: &Page) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     for block in page.blocks().iter().filter(|block| block.language == "sh") {
-        lines.extend(block.body.iter().enumerate().map(|(n, line)| (block.line + n, (*line).to_owned())));
+        lines.extend(
+            block.body.iter().enumerate().map(|(n, line)| (block.line + n, (*line).to_owned())),
+        );
     }
     for (number, line) in page.prose() {
         let spans = line.split('`').skip(1).step_by(2);
@@ -152,19 +156,25 @@ fn wrong(line: &str, help: &mut dyn FnMut(&str) -> String) -> Option<String> {
         "cargo" => match words.next() {
             Some("xtask") => {
                 let verb = words.next()?;
-                let usage = fs::read_to_string(root().join("xtask/src/main.rs")).expect("xtask is there");
-                return (!usage.contains(&format!("\n  {verb} "))).then(|| format!("xtask has no verb {verb}"));
+                let usage =
+                    fs::read_to_string(root().join("xtask/src/main.rs")).expect("xtask is there");
+                return (!usage.contains(&format!("\n  {verb} ")))
+                    .then(|| format!("xtask has no verb {verb}"));
             }
             Some(_) => {
                 let words: Vec<&str> = words.collect();
                 if let Some(at) = words.iter().position(|word| *word == "-p")
-                    && !packages().iter().any(|package| Some(&package.as_str()) == words.get(at + 1))
+                    && !packages()
+                        .iter()
+                        .any(|package| Some(&package.as_str()) == words.get(at + 1))
                 {
                     return Some("there is no such package".to_owned());
                 }
                 let is_ours = !words.contains(&"--bin") && !words.contains(&"test");
-                let at =
-                    words.iter().position(|word| *word == "--").filter(|_| is_ours && line.starts_with("cargo run"))?;
+                let at = words
+                    .iter()
+                    .position(|word| *word == "--")
+                    .filter(|_| is_ours && line.starts_with("cargo run"))?;
                 words[at + 1..].to_vec()
             }
             None => return None,
@@ -176,7 +186,10 @@ fn wrong(line: &str, help: &mut dyn FnMut(&str) -> String) -> Option<String> {
     if !told.contains(&format!("Usage: wavetank {verb}")) {
         return Some(format!("there is no verb {verb}"));
     }
-    let flags = rest.iter().filter(|word| word.starts_with("--")).map(|word| word.split('=').next().unwrap_or(word));
+    let flags = rest
+        .iter()
+        .filter(|word| word.starts_with("--"))
+        .map(|word| word.split('=').next().unwrap_or(word));
     let unknown: Vec<&str> = flags.filter(|flag| !told.contains(&format!("{flag} "))).collect();
     (!unknown.is_empty()).then(|| format!("{verb} has no {}", unknown.join(", ")))
 }
@@ -184,10 +197,17 @@ fn wrong(line: &str, help: &mut dyn FnMut(&str) -> String) -> Option<String> {
 /// The names of the workspace's packages.
 fn packages() -> Vec<String> {
     let workspace = fs::read_to_string(root().join("Cargo.toml")).expect("the workspace is there");
-    let members = workspace.split("members = [").nth(1).and_then(|rest| rest.split(']').next()).unwrap_or_default();
-    let manifests = members.split('"').skip(1).step_by(2).map(|member| root().join(member).join("Cargo.toml"));
+    let members = workspace
+        .split("members = [")
+        .nth(1)
+        .and_then(|rest| rest.split(']').next())
+        .unwrap_or_default();
+    let manifests =
+        members.split('"').skip(1).step_by(2).map(|member| root().join(member).join("Cargo.toml"));
     let texts = manifests.map(|path| fs::read_to_string(path).expect("a member has a manifest"));
-    texts.filter_map(|text| Some(text.split("name = \"").nth(1)?.split('"').next()?.to_owned())).collect()
+    texts
+        .filter_map(|text| Some(text.split("name = \"").nth(1)?.split('"').next()?.to_owned()))
+        .collect()
 }
 
 #[test]
@@ -212,8 +232,14 @@ fn commands_that_are_not_run_have_the_verbs_and_flags_that_there_are() {
             }
         }
     }
-    assert!(wrong("wavetank fly", &mut help).is_some() && wrong("wavetank run FILE --fast", &mut help).is_some());
-    assert!(wrong("cargo xtask fly", &mut help).is_some() && wrong("wavetank run FILE --seed 3", &mut help).is_none());
+    assert!(
+        wrong("wavetank fly", &mut help).is_some()
+            && wrong("wavetank run FILE --fast", &mut help).is_some()
+    );
+    assert!(
+        wrong("cargo xtask fly", &mut help).is_some()
+            && wrong("wavetank run FILE --seed 3", &mut help).is_none()
+    );
     nothing_found(&findings);
 }
 
@@ -225,16 +251,26 @@ fn every_scenario_of_the_book_is_well_formed_and_used() {
     let pages: String = all().iter().map(|page| page.text.clone()).collect();
     for entry in fs::read_dir(book().join("scenarios")).expect("there are scenarios") {
         let name = entry.expect("a folder can be read").file_name();
-        assert!(pages.contains(&format!("scenarios/{}", name.to_string_lossy())), "no page has {}", name.display());
+        assert!(
+            pages.contains(&format!("scenarios/{}", name.to_string_lossy())),
+            "no page has {}",
+            name.display()
+        );
     }
 }
 
 #[test]
 fn steps_and_gaps_are_told_apart() {
     let body = ["$ a b", "one", "…", "two", "$ c"];
-    let expected = [Step { command: "a b", output: vec!["one", "…", "two"] }, Step { command: "c", output: vec![] }];
+    let expected = [
+        Step { command: "a b", output: vec!["one", "…", "two"] },
+        Step { command: "c", output: vec![] },
+    ];
     assert_eq!(steps(&body), expected);
-    assert!(matches(&["one", "…", "two"], &["one", "x", "y", "two"]) && matches(&["one", "…"], &["one"]));
+    assert!(
+        matches(&["one", "…", "two"], &["one", "x", "y", "two"])
+            && matches(&["one", "…"], &["one"])
+    );
     assert!(!matches(&["one", "…", "two"], &["one", "two", "three"]) && !matches(&["one"], &[]));
     let time = |took: &str| format!("time  60 s virtual in {took}, 1,339 times the wall clock's");
     assert!(matches(&[&time("44.8 ms")], &[&time("1.2 s")]));

@@ -39,24 +39,28 @@ fn code(lines: &[&str], item: &str) -> Option<String> {
     let begins = |line: &&str| private(line.trim_start()).starts_with(&private(item));
     let at = lines.iter().position(begins)?;
     let depth = indent(lines[at]);
-    let belongs =
-        |line: &&&str| indent(line) == depth && ["//", "#["].iter().any(|sign| line.trim_start().starts_with(sign));
+    let belongs = |line: &&&str| {
+        indent(line) == depth && ["//", "#["].iter().any(|sign| line.trim_start().starts_with(sign))
+    };
     let above = lines[..at].iter().rev().take_while(belongs).count();
     // An item ends on its first line, or with the closing bracket below it.
     let ends = |line: &&str| {
-        indent(line) == depth && ["}", ");", "})", "];"].iter().any(|sign| line.trim_start().starts_with(sign))
+        indent(line) == depth
+            && ["}", ");", "})", "];"].iter().any(|sign| line.trim_start().starts_with(sign))
     };
     let below = match lines[at].trim_end().ends_with([';', '}']) {
         true => 0,
         false => lines[at..].iter().position(ends)?,
     };
-    let item = lines[at - above..=at + below].iter().map(|line| line.get(depth..).unwrap_or_default());
+    let item =
+        lines[at - above..=at + below].iter().map(|line| line.get(depth..).unwrap_or_default());
     Some(item.collect::<Vec<_>>().join("\n"))
 }
 
 /// A table of TOML: up to the next one. `[[fault]]#2` is the second of its name.
 fn table(lines: &[&str], item: &str) -> Option<String> {
-    let (header, nth) = item.split_once('#').map_or((item, 1), |(header, nth)| (header, nth.parse().unwrap_or(1)));
+    let (header, nth) =
+        item.split_once('#').map_or((item, 1), |(header, nth)| (header, nth.parse().unwrap_or(1)));
     let (at, _) = lines.iter().enumerate().filter(|(_, line)| **line == header).nth(nth - 1)?;
     let below = lines[at + 1..].iter().take_while(|line| !line.starts_with('[')).count();
     Some(lines[at..=at + below].join("\n").trim_end().to_owned())
@@ -71,7 +75,9 @@ fn code_on_the_pages_is_code_that_runs() {
     let _alone = alone();
     let mut findings = Vec::new();
     // What is generated is held to its source where it is made.
-    for page in all().into_iter().filter(|page| !GENERATED.iter().any(|path| page.path.ends_with(path))) {
+    for page in
+        all().into_iter().filter(|page| !GENERATED.iter().any(|path| page.path.ends_with(path)))
+    {
         let mut bodies = Vec::new();
         for block in page.blocks() {
             let place = page.place(block.line);
@@ -98,16 +104,23 @@ fn code_on_the_pages_is_code_that_runs() {
 
 #[test]
 fn every_listing_is_run_and_shown() {
-    let program = fs::read_to_string(book().join("tests/book/main.rs")).expect("this program is there");
+    let program =
+        fs::read_to_string(book().join("tests/book/main.rs")).expect("this program is there");
     let pages = all();
     let shown: BTreeSet<String> = pages
         .iter()
-        .flat_map(|page| page.blocks().iter().filter_map(listing).map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|page| {
+            page.blocks().iter().filter_map(listing).map(str::to_owned).collect::<Vec<_>>()
+        })
         .map(|listing| listing.split(": ").next().unwrap_or_default().to_owned())
         .collect();
     let mut findings = Vec::new();
     for entry in fs::read_dir(book().join("listings")).expect("there are listings") {
-        let name = entry.expect("a folder can be read").file_name().into_string().expect("names are plain");
+        let name = entry
+            .expect("a folder can be read")
+            .file_name()
+            .into_string()
+            .expect("names are plain");
         if name != "command.rs" && !program.contains(&format!("listings/{name}\"")) {
             findings.push(format!("book/listings/{name}: is no module of tests/book/main.rs"));
         }
@@ -123,7 +136,10 @@ fn items_are_found_with_what_belongs_to_them() {
     let lines: Vec<&str> = "mod a {\n    /// Says.\n    #[must_use]\n    fn f(\n        x: u8,\n    ) -> u8 {\n        x\n    }\n}\nstruct B;\n"
         .lines()
         .collect();
-    assert_eq!(code(&lines, "fn f").as_deref(), Some("/// Says.\n#[must_use]\nfn f(\n    x: u8,\n) -> u8 {\n    x\n}"));
+    assert_eq!(
+        code(&lines, "fn f").as_deref(),
+        Some("/// Says.\n#[must_use]\nfn f(\n    x: u8,\n) -> u8 {\n    x\n}")
+    );
     assert_eq!(code(&lines, "struct B").as_deref(), Some("struct B;"));
     assert_eq!(code(&lines, "fn g"), None);
     let lines = ["[a]", "x = 1", "", "[[f]]", "y = 1", "[[f]]", "y = 2"];
