@@ -202,7 +202,7 @@ fn keys(prefix: &str, schema: &Value, rows: &mut Vec<(String, String)>) {
         match &property["default"] {
             _ if needed(key) => doc += " (needed)",
             Value::Null | Value::Object(_) => {}
-            default => write!(doc, " (default: {default})").expect("a string takes all"),
+            default => write!(doc, " (default: `{default}`)").expect("a string takes all"),
         }
         rows.push((format!("{prefix}{key}"), doc));
         keys(&format!("{prefix}{key}."), property, rows);
