@@ -109,7 +109,7 @@ fn what_commands_print_is_what_the_pages_say() {
             let (mut body, mut differs) = (String::new(), false);
             for step in steps(&block.body) {
                 let printed = run(desk.path(), step.command);
-                let lines: Vec<&str> = printed.trim_end().lines().collect();
+                let lines: Vec<&str> = printed.trim_end().lines().map(str::trim_end).collect();
                 let same = matches(&step.output, &lines);
                 let has_gaps = step.output.contains(&"…");
                 if !same && (has_gaps || !blesses()) {

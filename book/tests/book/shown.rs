@@ -62,7 +62,11 @@ fn table(lines: &[&str], item: &str) -> Option<String> {
     let (header, nth) =
         item.split_once('#').map_or((item, 1), |(header, nth)| (header, nth.parse().unwrap_or(1)));
     let (at, _) = lines.iter().enumerate().filter(|(_, line)| **line == header).nth(nth - 1)?;
-    let below = lines[at + 1..].iter().take_while(|line| !line.starts_with('[')).count();
+    let mut below = lines[at + 1..].iter().take_while(|line| !line.starts_with('[')).count();
+    // What stands right above the next table belongs to that.
+    while below > 0 && (lines[at + below].is_empty() || lines[at + below].starts_with('#')) {
+        below -= 1;
+    }
     Some(lines[at..=at + below].join("\n").trim_end().to_owned())
 }
 
