@@ -61,17 +61,19 @@ impl Future for Timer {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let inner = &mut *self.clock.0.borrow_mut();
-        if inner.now_ms >= self.at_ms {
+        if self.clock.now_ms() >= self.at_ms {
             return Poll::Ready(());
         }
-        inner.waiting.insert((self.at_ms, self.number), cx.waker().clone());
+        let (key, waker) = ((self.at_ms, self.number), cx.waker().clone());
+        let replaced = self.clock.0.borrow_mut().waiting.insert(key, waker);
+        drop(replaced);
         Poll::Pending
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.clock.0.borrow_mut().waiting.remove(&(self.at_ms, self.number));
+        let removed = self.clock.0.borrow_mut().waiting.remove(&(self.at_ms, self.number));
+        drop(removed);
     }
 }
