@@ -1,6 +1,6 @@
 //! An event that somebody waits for, with its waker kept in a wrong way and in the right one.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -14,15 +14,14 @@ pub struct Event(Rc<Inner>);
 #[derive(Default)]
 struct Inner {
     has_happened: Cell<bool>,
-    waiter: RefCell<Option<Waker>>,
+    waiter: Cell<Option<Waker>>,
 }
 
 impl Event {
     pub fn happen(&self) {
         self.0.has_happened.set(true);
         // Taken out first: what is woken may come back here.
-        let waiter = self.0.waiter.take();
-        if let Some(waiter) = waiter {
+        if let Some(waiter) = self.0.waiter.take() {
             waiter.wake();
         }
     }
@@ -33,11 +32,10 @@ impl Event {
             if self.0.has_happened.get() {
                 return Poll::Ready(());
             }
-            match &mut *self.0.waiter.borrow_mut() {
-                // Clones nothing where the waker is the same as before, as it mostly is.
-                Some(waiter) => waiter.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
-            }
+            let mut waiter = self.0.waiter.take().unwrap_or_else(|| cx.waker().clone());
+            // Clones nothing where the waker is the same as before, as it mostly is.
+            waiter.clone_from(cx.waker());
+            self.0.waiter.set(Some(waiter));
             Poll::Pending
         })
         .await;
@@ -49,7 +47,8 @@ impl Event {
             if self.0.has_happened.get() {
                 return Poll::Ready(());
             }
-            self.0.waiter.borrow_mut().get_or_insert_with(|| cx.waker().clone());
+            let first = self.0.waiter.take().unwrap_or_else(|| cx.waker().clone());
+            self.0.waiter.set(Some(first));
             Poll::Pending
         })
         .await;
@@ -62,7 +61,7 @@ impl Event {
             if std::mem::replace(&mut was_polled, true) {
                 return Poll::Ready(());
             }
-            self.0.waiter.replace(Some(cx.waker().clone()));
+            self.0.waiter.set(Some(cx.waker().clone()));
             Poll::Pending
         })
         .await;
