@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backoff;
+pub mod camera;
 mod dial;
 pub mod door_sensor;
 mod entropy;

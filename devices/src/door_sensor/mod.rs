@@ -11,6 +11,8 @@
 //!   nobody answered. All that runs then is the wait at the pin, and one timer: for the next attempt, or the next report of
 //!   the sensor's health (`POST health/NAME`). That goes out once, is not tried again before the next is due, and is broken
 //!   off when the door moves.
+//! - It takes updates if it is given what they need ([`run_with_updates`]): it asks when it reports its health, and stays in the
+//!   network for as long as fetching takes, or proving itself. The door is watched meanwhile.
 //! - While the flash is full no change is noted; when there is room again, then it is whether the door is open by then.
 
 mod event;
@@ -19,6 +21,8 @@ pub mod metrics;
 #[cfg(test)]
 mod tests;
 
+use core::cell::RefCell;
+use core::convert::Infallible;
 use core::fmt::{Debug, Write as _};
 use core::net::SocketAddr;
 use core::ops::Range;
@@ -37,8 +41,9 @@ use wavetank_stack::storage::{Error as StorageError, LayoutError, Spool};
 use wavetank_stack::time::{sleep, sleep_until};
 use wavetank_stack::{Cidr, Clock, Duration, FlowId, Instant, Probe, Resources, Route, Stack};
 
-use self::event::{EVENT_LEN, Event, Health, JSON_MAX};
-use crate::{Backoff, DeviceId, Exit, ResetCause};
+use self::event::{EVENT_LEN, Event, Health as Report, JSON_MAX};
+use crate::updates::{Health, Host, Keep, NoUpdates, Updates};
+use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// A datagram with an event, and what the server answers.
 const DATAGRAM_BYTES: usize = 256;
@@ -51,8 +56,15 @@ const ANSWER_MAX: usize = 64;
 /// How long to leave a contact or a flash alone that failed.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// One UDP socket, and nothing else.
-type Memory<'r> = Resources<'r, 0, 1, 0, DATAGRAM_BYTES, 0, 2>;
+/// What a sensor that is well has shown: the server has heard it.
+const SERVER_WELL: u8 = 1;
+/// A TCP connection's buffers, one way, of one that takes updates.
+const STREAM_BYTES: usize = 512;
+/// How often an image that has to prove itself, or is fetched, leaves time for events.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// One UDP socket, and a connection for updates where there are any.
+type Memory<'r, const CONNECTIONS: usize> = Resources<'r, CONNECTIONS, 1, STREAM_BYTES, DATAGRAM_BYTES, 0, 2>;
 
 /// What a door sensor is made of.
 #[derive(Clone, Debug)]
@@ -119,7 +131,6 @@ impl Config {
 ///
 /// # Errors
 /// [`LayoutError`] if its events cannot be in that range of the flash.
-#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
 pub fn run<D, B, F, N, C, R, P>(
     parts: Parts<D, B, F, N, C, R, P>,
     config: Config,
@@ -134,26 +145,91 @@ where
     R: Rng,
     P: Probe,
 {
+    run_kept::<0, _, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
+}
+
+/// Runs a door sensor that takes updates: until it asks to be started with one, by [`Exit::SwapImage`]. An image on trial has
+/// to be heard by the server, and to reach the hub that hands out images. Otherwise as [`run`].
+///
+/// All its memory is in the future: some 13 KiB, and whatever the parts take.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_updates<D, B, F, G, N, C, R, P>(
+    parts: Parts<D, B, F, N, C, R, P>,
+    updates: Updates<G>,
+    config: Config,
+    cause: ResetCause,
+) -> impl Future<Output = Result<Exit, LayoutError>>
+where
+    D: InputPin + Wait,
+    B: AsyncFnMut() -> Option<u16>,
+    F: NorFlash,
+    G: NorFlash<Error: Debug>,
+    N: Driver,
+    C: Clock,
+    R: Rng,
+    P: Probe,
+{
+    run_kept::<1, _, _, _, _, _, _, _, _>(parts, updates, config, cause)
+}
+
+/// Runs it with so many connections, and what keeps it up to date.
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+fn run_kept<const CONNECTIONS: usize, D, B, F, N, C, R, P, K>(
+    parts: Parts<D, B, F, N, C, R, P>,
+    mut updates: K,
+    config: Config,
+    cause: ResetCause,
+) -> impl Future<Output = Result<Exit, LayoutError>>
+where
+    D: InputPin + Wait,
+    B: AsyncFnMut() -> Option<u16>,
+    F: NorFlash,
+    N: Driver,
+    C: Clock,
+    R: Rng,
+    P: Probe,
+    K: Keep,
+{
     async move {
         let Parts { contact, battery, flash, mut net, clock, mut rng, probe } = parts;
         let (clock, probe) = (&clock, &probe);
         probe.count(cause.metric(), 1);
         let spool = Spool::new(flash, config.spool.clone())?;
         let beat = clock.now();
-        let mut door = Door { contact, battery, spool, clock, probe, config: &config, beat };
+        let health = Health::needing(SERVER_WELL);
+        let mut door = Door { contact, battery, spool, clock, probe, config: &config, beat, health: &health };
         // Sensors that got their power back together need not call all at once.
         let mut failures = 0;
         door.watching(sleep(clock, config.backoff.delay(failures, &mut rng))).await;
         loop {
             door.watch_until_due().await;
             probe.count(metrics::NETWORK_STARTS, 1);
-            let told = {
-                let mut memory = Memory::new();
+            let (told, exit) = {
+                let mut memory = Memory::<CONNECTIONS>::new();
                 let network = wavetank_stack::Config::new(slice::from_ref(&config.address), config.route.as_slice());
                 let (stack, mut runner) = Stack::new(&mut memory, &mut net, clock, &network, rng.next_u64());
-                let telling = pin!(door.tell(&stack, &mut rng));
+                let asks = K::IS_KEPT && clock.now() >= door.beat;
+                let telling = pin!(async {
+                    let told = door.tell(&stack, &mut rng).await;
+                    if !asks {
+                        return (told, None);
+                    }
+                    let rng = RefCell::new(&mut rng);
+                    let host = Host { id: &config.id, stack: &stack, clock, probe, health: &health };
+                    let calling = pin!(updates.call(&host, SharedRng::new(&rng)));
+                    let mut jitter = SharedRng::new(&rng);
+                    match select(calling, door.go_on(&stack, &mut jitter)).await {
+                        Either::First(exit) => (told, exit),
+                        Either::Second(never) => match never {},
+                    }
+                });
                 runner.run_with(telling).await
             };
+            if let Some(exit) = exit {
+                return Ok(exit);
+            }
             failures = if told { 0 } else { failures + 1 };
             if failures > 0 {
                 door.watching(sleep(clock, config.backoff.delay(failures - 1, &mut rng))).await;
@@ -172,6 +248,7 @@ struct Door<'a, D, B, F, C, P> {
     config: &'a Config,
     /// When the next report of its health is due.
     beat: Instant,
+    health: &'a Health,
 }
 
 impl<D, B, F, C, P> Door<'_, D, B, F, C, P>
@@ -285,6 +362,7 @@ where
                     self.probe.count(metrics::EVENTS_FAILED, 1);
                     return false;
                 }
+                self.health.show(SERVER_WELL);
                 self.probe.count(metrics::EVENTS_DELIVERED, 1);
                 self.flow(metrics::FLOW_DELIVERED, id);
             } else {
@@ -306,18 +384,40 @@ where
         true
     }
 
+    /// Goes on telling while it is in the network anyway.
+    async fn go_on(&mut self, stack: &Stack<'_>, rng: &mut impl Rng) -> Infallible {
+        loop {
+            let clock = self.clock;
+            self.watching(sleep(clock, PAUSE)).await;
+            if self.spool.waiting().await.is_ok_and(|waiting| waiting == 0)
+                && clock.now() < self.beat
+                && self.health.is_well()
+            {
+                continue;
+            }
+            if !self.health.is_well() {
+                // It has to be heard for that.
+                self.beat = self.beat.min(clock.now());
+            }
+            self.tell(stack, rng).await;
+        }
+    }
+
     /// How the sensor is. That nobody heard it is no reason to call again before the next is due.
     async fn tell_health(&mut self, client: &mut Client<'_, &C, impl Rng>) -> bool {
         let open = self.last().await.unwrap_or_default().open;
         let backlog = self.spool.waiting().await.unwrap_or_default();
         let up_ms = self.clock.now().as_millis();
-        let health = Health { open, backlog, up_ms, battery_mv: self.millivolts().await };
+        let health = Report { open, backlog, up_ms, battery_mv: self.millivolts().await };
         let (path, server) = (self.path("health"), self.config.server);
         let (mut json, mut answer) = ([0; JSON_MAX], [0; ANSWER_MAX]);
         let request = Request::post(&path, JSON, health.json(&mut json));
         let asking = pin!(client.request(server, &request, &mut answer));
         match select(asking, self.note()).await {
-            Either::First(Ok(response)) if response.code.is_success() => self.probe.count(metrics::HEALTH_TOLD, 1),
+            Either::First(Ok(response)) if response.code.is_success() => {
+                self.health.show(SERVER_WELL);
+                self.probe.count(metrics::HEALTH_TOLD, 1);
+            }
             Either::First(_) | Either::Second(Ok(())) => {}
             Either::Second(Err(trouble)) => self.fail(trouble).await,
         }

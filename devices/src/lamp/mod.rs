@@ -9,6 +9,8 @@
 //!   broker kept of such a one, of which nobody knows how old it is.
 //! - What it obeys is on flash ([`KeyValue`]) before it is acknowledged or told to anybody, and is what the lamp does when the
 //!   power is back. A flash that fails is counted; the lamp goes on without: light is worth more than the memory of it.
+//! - It takes updates if it is given what they need ([`run_with_updates`]), beside its other work. The light is off from the
+//!   reset into the new image until that has read what it was.
 
 mod broker;
 mod command;
@@ -19,6 +21,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
+use core::cell::RefCell;
 use core::convert::Infallible;
 use core::fmt::Debug;
 use core::net::SocketAddr;
@@ -27,6 +30,7 @@ use core::pin::pin;
 use core::slice;
 
 use embassy_futures::join::join3;
+use embassy_futures::select::{Either, select};
 use embassy_net_driver::Driver;
 use embedded_hal::digital::OutputPin;
 use embedded_storage_async::nor_flash::NorFlash;
@@ -41,7 +45,8 @@ use self::command::COMMAND_LEN;
 pub use self::command::{Command, JSON_MAX, Said};
 use self::server::{BODY_MAX, Face};
 use self::shared::{Shared, Waiter};
-use crate::{Backoff, DeviceId, Exit, ResetCause};
+use crate::updates::{Health, Host, Keep, NoUpdates, Updates};
+use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// A TCP connection's buffers, one way.
 const STREAM_BYTES: usize = 512;
@@ -52,8 +57,11 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Where the state is on the flash.
 const STATE: Key = Key(1);
 
-/// One connection, to the broker; one socket, for CoAP.
-type Memory<'r> = Resources<'r, 1, 1, STREAM_BYTES, DATAGRAM_BYTES, 0, 4>;
+/// What a lamp that is well has shown: it has reached its broker.
+const BROKER_WELL: u8 = 1;
+
+/// One connection, to the broker, and one for updates where there are any; one socket, for CoAP.
+type Memory<'r, const CONNECTIONS: usize> = Resources<'r, CONNECTIONS, 1, STREAM_BYTES, DATAGRAM_BYTES, 0, 4>;
 
 /// What a lamp is made of.
 #[derive(Clone, Debug)]
@@ -115,7 +123,6 @@ impl Config {
 ///
 /// # Errors
 /// [`LayoutError`] if its state cannot be in that range of the flash.
-#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
 pub fn run<O, F, N, C, R, P>(
     parts: Parts<O, F, N, C, R, P>,
     config: Config,
@@ -129,6 +136,51 @@ where
     R: Rng,
     P: Probe,
 {
+    run_kept::<1, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
+}
+
+/// Runs a lamp that takes updates: until it asks to be started with one, by [`Exit::SwapImage`]. An image on trial has to reach
+/// the broker, and the hub that hands out images. Otherwise as [`run`].
+///
+/// All its memory is in the future: some 17 KiB, and whatever the parts take.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_updates<O, F, G, N, C, R, P>(
+    parts: Parts<O, F, N, C, R, P>,
+    updates: Updates<G>,
+    config: Config,
+    cause: ResetCause,
+) -> impl Future<Output = Result<Exit, LayoutError>>
+where
+    O: OutputPin,
+    F: NorFlash,
+    G: NorFlash<Error: Debug>,
+    N: Driver,
+    C: Clock,
+    R: Rng,
+    P: Probe,
+{
+    run_kept::<2, _, _, _, _, _, _, _>(parts, updates, config, cause)
+}
+
+/// Runs it with so many connections, and what keeps it up to date.
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+fn run_kept<const CONNECTIONS: usize, O, F, N, C, R, P, K>(
+    parts: Parts<O, F, N, C, R, P>,
+    updates: K,
+    config: Config,
+    cause: ResetCause,
+) -> impl Future<Output = Result<Exit, LayoutError>>
+where
+    O: OutputPin,
+    F: NorFlash,
+    N: Driver,
+    C: Clock,
+    R: Rng,
+    P: Probe,
+    K: Keep,
+{
     async move {
         let Parts { output, flash, net, clock, mut rng, probe } = parts;
         let (clock, probe) = (&clock, &probe);
@@ -136,7 +188,7 @@ where
         let mut store = KeyValue::new(flash, config.store.clone())?;
         let shared = Shared::new(&config.id, probe, output, remembered(&mut store, probe).await);
 
-        let mut memory = Memory::new();
+        let mut memory = Memory::<CONNECTIONS>::new();
         let (stack, mut runner) = {
             let mut network = wavetank_stack::Config::new(slice::from_ref(&config.address), config.route.as_slice());
             network.linger = LINGER;
@@ -145,16 +197,23 @@ where
         let mut server = Server::<_, BODY_MAX>::new(Face::new(&shared), rng.next_u32() as u16);
         let (mut received, mut to_send) = ([0; RECEIVED_BYTES], [0; TO_SEND_BYTES]);
         let client = Client::<_, _, WINDOW>::new(clock, (), &mut received, &mut to_send);
-        let mut publisher = Publisher::new(client, clock, probe, &config, &shared);
-        let device = pin!(join3(
+        let health = Health::needing(BROKER_WELL);
+        let mut publisher = Publisher::new(client, clock, probe, &config, &shared, &health);
+        let rng = RefCell::new(rng);
+        let mut jitter = SharedRng::new(&rng);
+        let host = Host { id: &config.id, stack: &stack, clock, probe, health: &health };
+        let work = pin!(join3(
             keep(&mut store, &shared, probe),
-            publisher.run(&stack, &mut rng),
+            publisher.run(&stack, &mut jitter),
             serve(&stack, clock, &mut server, || async {
                 let _state = shared.changed(Waiter::Server, Some(shared.state())).await;
             }),
         ));
-        let (never, ..) = runner.run_with(device).await;
-        match never {}
+        let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
+        match runner.run_with(pin!(select(work, keeping))).await {
+            Either::First((never, ..)) => match never {},
+            Either::Second(exit) => Ok(exit),
+        }
     }
 }
 

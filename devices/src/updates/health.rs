@@ -27,6 +27,11 @@ impl Health {
         }
     }
 
+    /// Whether all are there.
+    pub(crate) fn is_well(&self) -> bool {
+        self.missing.get() == 0
+    }
+
     /// Waits until all are there. For one waiter.
     pub(crate) async fn until_well(&self) {
         poll_fn(|context| {

@@ -16,7 +16,7 @@ pub mod metrics;
 mod tests;
 
 use core::fmt::Debug;
-use core::future::pending;
+use core::future::{pending, ready};
 use core::net::SocketAddr;
 use core::pin::pin;
 
@@ -105,21 +105,54 @@ pub(crate) struct Host<'a, 'r, C, P> {
 
 /// What keeps a device up to date, or does not.
 pub(crate) trait Keep {
+    /// Whether there are any updates.
+    const IS_KEPT: bool;
+
     /// Runs beside the device, until it is to be started anew.
     fn keep<C: Clock, P: Probe, R: Rng>(self, host: Host<'_, '_, C, P>, rng: R) -> impl Future<Output = Exit>;
+
+    /// Does what there is to do by now, for a device that is in the network now and then: proves itself, asks, fetches. How
+    /// the device is to be started anew, if it is. Can be dropped at any await.
+    fn call<C: Clock, P: Probe, R: Rng>(
+        &mut self,
+        host: &Host<'_, '_, C, P>,
+        rng: R,
+    ) -> impl Future<Output = Option<Exit>>;
 }
 
 /// A device that stays as it is.
 pub(crate) struct NoUpdates;
 
 impl Keep for NoUpdates {
+    const IS_KEPT: bool = false;
+
     // Not an async fn, which would keep what it is given.
     fn keep<C: Clock, P: Probe, R: Rng>(self, _: Host<'_, '_, C, P>, _: R) -> impl Future<Output = Exit> {
         pending()
     }
+
+    fn call<C: Clock, P: Probe, R: Rng>(&mut self, _: &Host<'_, '_, C, P>, _: R) -> impl Future<Output = Option<Exit>> {
+        ready(None)
+    }
 }
 
 impl<F: NorFlash<Error: Debug>> Keep for Updates<F> {
+    const IS_KEPT: bool = true;
+
+    async fn call<C: Clock, P: Probe, R: Rng>(&mut self, host: &Host<'_, '_, C, P>, mut rng: R) -> Option<Exit> {
+        let Self { flash, settings } = self;
+        let Ok(updater) = Updater::new(flash, settings.layout.clone(), settings.running) else {
+            // A mistake of whoever built it. The device itself can do its work.
+            host.probe.count(metrics::FLASH_ERRORS, 1);
+            return None;
+        };
+        let mut address = HostName::new();
+        call::write(&mut address, format_args!("{}", settings.hub));
+        let (name, patience) = (&settings.trust.name, settings.patience);
+        let hub = Hub { host: &address, device: host.id, name, patience, clock: host.clock };
+        Keeper { hub, updater, host, settings, refused: None }.call(&mut rng).await
+    }
+
     async fn keep<C: Clock, P: Probe, R: Rng>(self, host: Host<'_, '_, C, P>, mut rng: R) -> Exit {
         let Self { flash, settings } = self;
         let Ok(updater) = Updater::new(flash, settings.layout.clone(), settings.running) else {
@@ -158,12 +191,33 @@ struct Keeper<'a, 'r, F, C, P> {
 }
 
 impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> {
+    /// Whether what runs may go on running.
+    async fn stays(&mut self, rng: &mut impl Rng) -> bool {
+        if !self.on_trial().await || self.prove(rng).await {
+            return true;
+        }
+        self.host.probe.count(metrics::GIVEN_UP, 1);
+        // Should the flash fail, the boot loader comes to the same by the reset.
+        let _ = checked(self.host.probe, self.updater.give_up(Why::SelfTest).await);
+        false
+    }
+
+    async fn call(&mut self, rng: &mut impl Rng) -> Option<Exit> {
+        if !self.stays(rng).await {
+            return Some(Exit::SwapImage);
+        }
+        loop {
+            match self.visit().await {
+                Visit::Swap => return Some(Exit::SwapImage),
+                Visit::More => {}
+                Visit::Failed | Visit::Done => return None,
+            }
+        }
+    }
+
     async fn run(&mut self, rng: &mut impl Rng) -> Exit {
-        let (clock, probe) = (self.host.clock, self.host.probe);
-        if self.on_trial().await && !self.prove(rng).await {
-            probe.count(metrics::GIVEN_UP, 1);
-            // Should the flash fail, the boot loader comes to the same by the reset.
-            let _ = checked(probe, self.updater.give_up(Why::SelfTest).await);
+        let clock = self.host.clock;
+        if !self.stays(rng).await {
             return Exit::SwapImage;
         }
         let mut failures = 0;

@@ -19,6 +19,7 @@ use super::board::{self, Cells, ERASE};
 use super::check::Findings;
 use super::coap_address::CoapAddress;
 use super::defaults;
+use super::firmware::{self, Loaded, Updates};
 use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
 use crate::runtime::{self, Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
@@ -61,6 +62,10 @@ pub struct Config {
     /// The longest wait of all.
     #[serde(default = "defaults::secs::<60>")]
     pub backoff_cap: Time,
+    /// Its firmware and the updates that it takes; it takes none if this is left out. It asks with each `heartbeat`, so that
+    /// `period` says nothing here.
+    #[serde(default)]
+    pub updates: Option<Updates>,
 }
 
 /// What a door sensor counts and measures.
@@ -88,7 +93,7 @@ pub static FLOWS: &[Flow] = &[
 /// What of a door sensor's board can be ailing.
 pub static PARTS: &[Part] = &[
     Part { name: "contact", sort: PartSort::Pin, doc: "the contact at its door; high while it is open" },
-    Part { name: "flash", sort: PartSort::Flash, doc: "what its events lie on" },
+    Part { name: "flash", sort: PartSort::Flash, doc: "what its events lie on, and its images if it takes updates" },
 ];
 
 /// The kind, as far as it is data.
@@ -96,7 +101,13 @@ pub static PARTS: &[Part] = &[
 pub fn kind() -> TypedKind<Config> {
     let summary =
         "Tells a \"coap-collector\" of every opening and closing of a door, through power cuts; sleeps in between.";
-    TypedKind::new("door-sensor", summary).metrics(METRICS).flows(FLOWS).parts(PARTS).check(check).program(install)
+    TypedKind::new("door-sensor", summary)
+        .metrics(METRICS)
+        .metrics(firmware::METRICS)
+        .flows(FLOWS)
+        .parts(PARTS)
+        .check(check)
+        .program(install)
 }
 
 fn check(config: &Config) -> Vec<ConfigProblem> {
@@ -111,6 +122,9 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
     let help = "one is erased, one takes acknowledgements, and one holds events";
     findings.pages("flash_pages", config.flash_pages, 3, help);
     findings.backoff(config.backoff_base, config.backoff_cap);
+    if let Some(updates) = &config.updates {
+        updates.check(None, &mut findings);
+    }
     findings.all()
 }
 
@@ -125,6 +139,8 @@ struct Board {
     door: Comings,
     contact: Line,
     flash: Cells,
+    /// Where its images are on that flash, if it takes updates.
+    images: Option<firmware::Board>,
     /// Moves that were told of already.
     told: Rc<Cell<u64>>,
 }
@@ -136,14 +152,21 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Sensor
     let contact = Bouncing::new(door.clone(), BOUNCES_MAX, bounces_ns, &mut site.stream("contact"));
     let contact = Line::new(contact);
     site.part("contact", Rc::new(contact.clone()));
-    let flash = board::flash(config.flash_pages.into(), site);
-    let board = Board { door, contact, flash, told: Rc::default() };
+    let images = config.updates.as_ref().map(|updates| {
+        let hub = updates.hub.expect("`check` saw to it");
+        firmware::Board::new("door-sensor", config.flash_pages, updates, (hub, backoff(config)), site)
+    });
+    let flash = match &images {
+        Some(images) => images.flash.clone(),
+        None => board::flash(config.flash_pages.into(), site),
+    };
+    let board = Board { door, contact, flash, images, told: Rc::default() };
     let (config, network) = (Arc::clone(config), Network::of(site));
     move |node| Box::pin(run(node, Arc::clone(&config), network.clone(), board.clone()))
 }
 
 async fn run(node: Node, config: Arc<Config>, network: Network, board: Board) -> Exit {
-    let Board { door, contact, flash, told } = board;
+    let Board { door, contact, flash, images, told } = board;
     let moves = door.clone();
     let past = move |now_ns| moves.past(now_ns);
     let next_ns = move |now_ns| door.next_change_ns(now_ns).unwrap_or(u64::MAX);
@@ -165,9 +188,22 @@ async fn run(node: Node, config: Arc<Config>, network: Network, board: Board) ->
     settings.debounce = config.debounce.as_duration();
     settings.heartbeat = config.heartbeat.as_duration();
     settings.ack_timeout = config.ack_timeout.as_duration();
-    settings.backoff = Backoff { base: config.backoff_base.as_duration(), cap: config.backoff_cap.as_duration() };
-    let exit = door_sensor::run(parts, settings, runtime::reset_cause(&node)).await;
-    runtime::exit(exit.expect("`check` saw to the flash"))
+    settings.backoff = backoff(&config);
+    let cause = runtime::reset_cause(&node);
+    let Some(images) = images else {
+        let exit = door_sensor::run(parts, settings, cause).await;
+        return runtime::exit(exit.expect("`check` saw to the flash"));
+    };
+    let Some(Loaded { updates, behaves }) = images.boot(&node).await else { return Exit::Halt };
+    let device = Box::pin(async {
+        let exit = door_sensor::run_with_updates(parts, updates, settings, cause).await;
+        exit.expect("`check` saw to the flash")
+    });
+    firmware::run(&node, images.watchdog(), behaves, device).await
+}
+
+fn backoff(config: &Config) -> Backoff {
+    Backoff { base: config.backoff_base.as_duration(), cap: config.backoff_cap.as_duration() }
 }
 
 /// A door that is closed at first, and that people open and close for as long as they come.

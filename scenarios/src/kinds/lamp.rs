@@ -15,6 +15,7 @@ use wavetank_sim::node::{Exit, Node};
 use super::board::{self, Cells, ERASE};
 use super::check::Findings;
 use super::defaults;
+use super::firmware::{self, Loaded, Updates};
 use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
 use crate::runtime::{self, Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
@@ -42,6 +43,9 @@ pub struct Config {
     /// The longest wait of all.
     #[serde(default = "defaults::secs::<60>")]
     pub backoff_cap: Time,
+    /// Its firmware and the updates that it takes; it takes none if this is left out.
+    #[serde(default)]
+    pub updates: Option<Updates>,
 }
 
 /// What a lamp counts and measures.
@@ -62,14 +66,21 @@ pub static METRICS: &[Metric] = &[
 pub static FLOWS: &[Flow] = &[Flow { name: "command.obeyed", doc: "a command is obeyed, and on the lamp's flash" }];
 
 /// What of a lamp's board can be ailing.
-pub static PARTS: &[Part] = &[Part { name: "flash", sort: PartSort::Flash, doc: "what its state lies on" }];
+pub static PARTS: &[Part] =
+    &[Part { name: "flash", sort: PartSort::Flash, doc: "what its state lies on, and its images if it takes updates" }];
 
 /// The kind, as far as it is data.
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     let summary =
         "A light that is commanded by MQTT and by CoAP, tells both what it is, and remembers it without power.";
-    TypedKind::new("lamp", summary).metrics(METRICS).flows(FLOWS).parts(PARTS).check(check).program(install)
+    TypedKind::new("lamp", summary)
+        .metrics(METRICS)
+        .metrics(firmware::METRICS)
+        .flows(FLOWS)
+        .parts(PARTS)
+        .check(check)
+        .program(install)
 }
 
 fn check(config: &Config) -> Vec<ConfigProblem> {
@@ -79,6 +90,9 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
     findings.at_least("keep_alive", config.keep_alive, Time::from_secs(1), "write \"30s\", for example");
     findings.pages("flash_pages", config.flash_pages, 2, "one is erased, and one holds the state");
     findings.backoff(config.backoff_base, config.backoff_cap);
+    if let Some(updates) = &config.updates {
+        updates.check(None, &mut findings);
+    }
     findings.all()
 }
 
@@ -86,12 +100,19 @@ type LampFuture = Pin<Box<dyn Future<Output = Exit>>>;
 
 /// Puts the board together, which outlives the lamp's lives, and says what it runs.
 fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> LampFuture + use<> {
-    let flash = board::flash(config.flash_pages.into(), site);
+    let images = config.updates.as_ref().map(|updates| {
+        let hub = updates.hub.expect("`check` saw to it");
+        firmware::Board::new("lamp", config.flash_pages, updates, (hub, backoff(config)), site)
+    });
+    let flash = match &images {
+        Some(images) => images.flash.clone(),
+        None => board::flash(config.flash_pages.into(), site),
+    };
     let (config, network) = (Arc::clone(config), Network::of(site));
-    move |node| Box::pin(run(node, Arc::clone(&config), network.clone(), flash.clone()))
+    move |node| Box::pin(run(node, Arc::clone(&config), network.clone(), flash.clone(), images.clone()))
 }
 
-async fn run(node: Node, config: Arc<Config>, network: Network, flash: Cells) -> Exit {
+async fn run(node: Node, config: Arc<Config>, network: Network, flash: Cells, images: Option<firmware::Board>) -> Exit {
     let parts = Parts {
         // A pin is an input, and the light off, until the program says otherwise.
         output: Output::new(),
@@ -107,7 +128,20 @@ async fn run(node: Node, config: Arc<Config>, network: Network, flash: Cells) ->
     settings.route = route;
     settings.patience = config.patience.as_duration();
     settings.keep_alive = config.keep_alive.as_duration();
-    settings.backoff = Backoff { base: config.backoff_base.as_duration(), cap: config.backoff_cap.as_duration() };
-    let exit = lamp::run(parts, settings, runtime::reset_cause(&node)).await;
-    runtime::exit(exit.expect("`check` saw to the flash"))
+    settings.backoff = backoff(&config);
+    let cause = runtime::reset_cause(&node);
+    let Some(images) = images else {
+        let exit = lamp::run(parts, settings, cause).await;
+        return runtime::exit(exit.expect("`check` saw to the flash"));
+    };
+    let Some(Loaded { updates, behaves }) = images.boot(&node).await else { return Exit::Halt };
+    let device = Box::pin(async {
+        let exit = lamp::run_with_updates(parts, updates, settings, cause).await;
+        exit.expect("`check` saw to the flash")
+    });
+    firmware::run(&node, images.watchdog(), behaves, device).await
+}
+
+fn backoff(config: &Config) -> Backoff {
+    Backoff { base: config.backoff_base.as_duration(), cap: config.backoff_cap.as_duration() }
 }

@@ -2,6 +2,7 @@
 
 mod board;
 pub mod bulk;
+pub mod camera;
 mod check;
 pub mod coap_address;
 pub mod coap_collector;
@@ -16,6 +17,7 @@ pub mod firmware;
 mod gate;
 pub mod head_end;
 pub mod hub;
+pub mod image_store;
 pub mod lamp;
 pub mod lamp_switch;
 mod ledger;

@@ -211,7 +211,7 @@ impl Updates {
 /// What is wrong with what a hub is to hand out.
 pub(super) fn check(firmware: &[Firmware], rollouts: &[Rollout], findings: &mut Findings) {
     for (at, image) in firmware.iter().enumerate() {
-        let Firmware { name, version, minimum, size, .. } = image;
+        let Firmware { name, version, minimum, size, behaves, .. } = image;
         if name.parse::<wavetank_stack::update::Name>().is_err() {
             let help = "write the devices' kind: name = \"thermostat\"";
             findings.refuse("firmware", format!("\"{name}\" is no name of a firmware"), help);
@@ -225,6 +225,11 @@ pub(super) fn check(firmware: &[Firmware], rollouts: &[Rollout], findings: &mut 
             findings.refuse("firmware", format!("{name} {version} is there twice"), help);
         }
         check_size("firmware", *size, findings);
+        // These have no bus whose driver could be wrong.
+        if *behaves == Behaviour::CannotMeasure && matches!(name.as_str(), "lamp" | "door-sensor" | "camera") {
+            let help = "write behaves = \"hangs\" or \"reboots\" for an image that does not prove itself";
+            findings.refuse("firmware", format!("a \"{name}\" has no I2C bus, so that it can always measure"), help);
+        }
     }
     for Rollout { name, version, permille, .. } in rollouts {
         if !firmware.iter().any(|image| (&image.name, image.version) == (name, *version)) {
