@@ -37,9 +37,11 @@ fn main() -> Outcome<()> {
     println!("|---|---|---|---|---|");
     for (name, path) in WORKS {
         let mut rates = [Vec::new(), Vec::new()];
-        for _ in 0..rounds {
-            for (rates, server) in rates.iter_mut().zip(&servers) {
-                rates.push(server.rate(path)?);
+        for round in 0..rounds {
+            // Each comes first in turn.
+            for turn in 0..servers.len() {
+                let who = (round + turn) % servers.len();
+                rates[who].push(servers[who].rate(path)?);
             }
         }
         let mut ratios: Vec<f64> = rates[0].iter().zip(&rates[1]).map(|(ours, theirs)| ours / theirs).collect();
@@ -54,6 +56,17 @@ fn main() -> Outcome<()> {
     }
     println!("\nmemory an idle connection, of {IDLE}: wavetank {} bytes, axum {} bytes", held[0], held[1]);
     Ok(())
+}
+
+/// On one processor where that can be asked for: the servers on one, who asks them on another.
+fn pinned(program: &Path, processor: &str) -> Command {
+    let many = std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1);
+    if many && Command::new("taskset").arg("--version").stdout(Stdio::null()).status().is_ok() {
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", processor]).arg(program);
+        return command;
+    }
+    Command::new(program)
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -85,7 +98,7 @@ struct Server {
 
 impl Server {
     fn start(program: &Path) -> Outcome<Self> {
-        let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut child = pinned(program, "0").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("stdout was asked for as a pipe")).read_line(&mut line)?;
         Ok(Self { child, address: line.trim().to_owned() })
@@ -95,7 +108,7 @@ impl Server {
     fn rate(&self, path: &str) -> Outcome<f64> {
         let before = self.cpu_s()?;
         let url = format!("http://{}{path}", self.address);
-        let output = Command::new("wrk").args(["-t1", "-c", CONNECTIONS, "-d2s", &url]).output();
+        let output = pinned(Path::new("wrk"), "1").args(["-t1", "-c", CONNECTIONS, "-d2s", &url]).output();
         let output = output.map_err(|error| format!("wrk, Debian's package of that name: {error}"))?;
         let said = String::from_utf8(output.stdout)?;
         if said.contains("Non-2xx") {

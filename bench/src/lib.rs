@@ -65,6 +65,7 @@ pub const WORKS: &[Work] = &[
     work("heap-100k", "events", |scale| queue::hold::<Heap>(100_000, NEAR, 3_000_000 * u64::from(scale))),
     work("heap-100k-far", "events", |scale| queue::hold::<Heap>(100_000, FAR, 3_000_000 * u64::from(scale))),
     work("timers", "wake-ups", |scale| timers::sleepers(1_000, 600 * u64::from(scale))),
+    work("timers-100", "wake-ups", |scale| timers::sleepers(100, 6_000 * u64::from(scale))),
     work("frames", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale), Sea::default())),
     work("frames-rough", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale), ROUGH)),
     work("frames-crowd", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale), CROWD)),

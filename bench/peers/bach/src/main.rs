@@ -13,7 +13,8 @@ use peer_report::{Asked, Tally, Watch};
 fn main() {
     let asked = Asked::read();
     match asked.work.as_str() {
-        "timers" => timers(asked.of(600)),
+        "timers" => timers(1_000, asked.of(600)),
+        "timers-100" => timers(100, asked.of(600)),
         "udp-star" => star(100, asked.of(1_000)),
         "udp-ring" => rings(asked.of(20)),
         work => panic!("bach has no work {work}"),
@@ -38,10 +39,10 @@ async fn measure(tally: Tally, prepared: Duration, measured: Duration) {
     watch.stop(measured);
 }
 
-fn timers(seconds: u64) {
+fn timers(hosts: u32, seconds: u64) {
     let tally = Tally::default();
     tank().run(|| {
-        for host in 0..1_000 {
+        for host in 0..hosts {
             let tally = tally.clone();
             let sleeper = async move {
                 loop {

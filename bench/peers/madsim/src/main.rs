@@ -19,7 +19,8 @@ const LANES: u32 = 2;
 fn main() {
     let asked = Asked::read();
     match asked.work.as_str() {
-        "timers" => timers(asked.of(600)),
+        "timers" => timers(1_000, asked.of(600)),
+        "timers-100" => timers(100, asked.of(600)),
         "udp-star" => star(100, asked.of(1_000)),
         "udp-ring" => rings(asked.of(20)),
         "tcp-ping-pong" => ping_pong(asked.of(50_000)),
@@ -49,10 +50,10 @@ fn measure(runtime: &Runtime, tally: &Tally, prepared: Duration, measured: Durat
     });
 }
 
-fn timers(seconds: u64) {
+fn timers(hosts: u32, seconds: u64) {
     let tally = Tally::default();
     let runtime = tank();
-    for host in 0..1_000 {
+    for host in 0..hosts {
         let tally = tally.clone();
         let node = runtime.create_node().name(format!("host-{host}")).ip(address(host)).build();
         node.spawn(async move {

@@ -23,7 +23,7 @@ const BODY: &str = "sixty-four bytes of text, as short answers of devices often 
 fn main() {
     let asked = Asked::read();
     match asked.work.as_str() {
-        "timers" => timers(asked.of(2)),
+        "timers-100" => timers(100, asked.of(6)),
         "udp-star" => star(100, asked.of(200)),
         "udp-ring" => rings(asked.of(2)),
         "tcp-ping-pong" => ping_pong(asked.of(10_000)),
@@ -62,10 +62,10 @@ fn measure(mut sim: Sim<'_>, tally: &Tally, prepared: Duration, measured: Durati
     watch.stop(measured);
 }
 
-fn timers(seconds: u64) {
+fn timers(hosts: u64, seconds: u64) {
     let tally = Tally::default();
     let mut sim = tank();
-    for host in 0..1_000 {
+    for host in 0..hosts {
         let tally = tally.clone();
         sim.host(name(host), move || {
             let tally = tally.clone();
