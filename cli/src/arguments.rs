@@ -10,6 +10,8 @@ use wavetank_scenarios::units::Time;
 use wavetank_sim::session::Pace;
 
 pub(crate) use self::seeds::{Diff, Explain, Explore, Format, Replay, Shown, Shrink, Trace};
+#[cfg(feature = "tui")]
+use crate::values::Sight;
 use crate::values::{self, Forward, Seed};
 
 /// A wave tank for networks: devices, links and servers in virtual time, from one seed.
@@ -120,6 +122,12 @@ pub(crate) struct Watch {
     /// As in `wavetank run`.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) seed: Option<Seed>,
+    /// Stands still at this virtual time, such as 31.25s, or `failure`: where the run first goes wrong [default: runs].
+    #[arg(long, value_name = "TIME", value_parser = values::sight)]
+    pub(crate) at: Option<Sight>,
+    /// How fast virtual time passes at first, such as 1x or 0.5x [default: 1x].
+    #[arg(long, value_name = "PACE", value_parser = values::pace)]
+    pub(crate) pace: Option<Pace>,
 }
 
 /// `wavetank kinds`.

@@ -99,6 +99,22 @@ pub(crate) fn seeds(text: &str) -> Result<u64, &'static str> {
     }
 }
 
+/// Where a run is looked at.
+#[cfg(feature = "tui")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// At that virtual time.
+    Time(Time),
+    /// Where it first goes wrong.
+    Failure,
+}
+
+/// Reads `31.25s`, `failure`.
+#[cfg(feature = "tui")]
+pub(crate) fn sight(text: &str) -> Result<Sight, String> {
+    if text == "failure" { Ok(Sight::Failure) } else { time(text).map(Sight::Time) }
+}
+
 /// Reads `1x`, `0.5x`: virtual seconds a wall second, to three decimals.
 pub(crate) fn pace(text: &str) -> Result<Pace, &'static str> {
     const WRONG: &str =

@@ -1,18 +1,20 @@
 //! `wavetank watch`: a scenario's run in the terminal.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use wavetank_scenarios::{Registry, RunOptions, start};
 use wavetank_sim::check;
 use wavetank_sim::session::Pace;
 use wavetank_sim::time::Instant;
+use wavetank_tui::Opening;
 
 use crate::arguments::Watch;
 use crate::command::Trouble;
 use crate::exit::Exit;
 use crate::human::exact_seconds;
 use crate::input;
-use crate::values::Seed;
+use crate::values::{Seed, Sight};
 
 /// Shows the run until the person quits, then says in a line where it stood.
 pub(crate) fn run(arguments: &Watch, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
@@ -20,14 +22,20 @@ pub(crate) fn run(arguments: &Watch, registry: &Registry, out: &mut impl Write) 
     let seed = Seed::or_own(arguments.seed, plan.seed)?;
     let plan = input::settled(plan, seed)?;
     let options = RunOptions { seed: Some(seed), ..RunOptions::default() };
-    let session = start(&plan, &options)?;
     let view = wavetank_tui::Watch {
         title: plan.name.to_string(),
         seed,
         end: Instant::from_nanos(plan.duration_ns),
-        pace: Pace::PerMille(1_000),
+        pace: arguments.pace.unwrap_or(Pace::PerMille(1_000)),
+        opening: match arguments.at {
+            None => Opening::Running,
+            Some(Sight::Time(at)) => Opening::At(Instant::from_nanos(at.as_nanos())),
+            Some(Sight::Failure) => Opening::Failure,
+        },
     };
-    let snapshot = wavetank_tui::watch(session, view).map_err(|error| Trouble::Input(error.to_string()))?;
+    let watched = Arc::clone(&plan);
+    let start = move || start(&watched, &options).map_err(|error| error.to_string());
+    let snapshot = wavetank_tui::watch(Box::new(start), view).map_err(|error| Trouble::Input(error.to_string()))?;
     let at = exact_seconds(snapshot.now.as_nanos());
     writeln!(out, "{}, seed {seed}: at {at}, fingerprint {}", plan.name, snapshot.fingerprint)?;
     let broken = snapshot.expectations.iter().any(|report| report.verdict == check::Verdict::Broken);

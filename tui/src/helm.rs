@@ -1,15 +1,17 @@
-//! Steers the session on a thread of its own, so that the screen never waits for the world.
+//! Steers the run on a thread of its own, so that the screen never waits for the world.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Instant as WallInstant;
 
+use wavetank_sim::check::Verdict;
 use wavetank_sim::fault::{Fault, FaultKind};
-use wavetank_sim::session::{Ended, Session};
+use wavetank_sim::session::Session;
 use wavetank_sim::time::{Duration, Instant};
 use wavetank_sim::world::{Failure, Snapshot, Stop};
 
-use crate::message::{Order, Run, Sighting};
+use crate::message::{Order, Place, Run, Sighting};
+use crate::{Error, Start, text};
 
 /// How many events of the trace are kept to be shown. Filters choose among these, so there are more than fit a screen.
 const RECENT_EVENTS: usize = 10_000;
@@ -18,84 +20,229 @@ const RECENT_EVENTS: usize = 10_000;
 pub(crate) struct Helm {
     pub(crate) orders: Sender<Order>,
     pub(crate) sightings: Receiver<Sighting>,
-    pub(crate) thread: JoinHandle<Result<Snapshot, Ended>>,
+    pub(crate) thread: JoinHandle<Result<Snapshot, Error>>,
 }
 
 impl Helm {
-    /// Takes over a session.
-    pub(crate) fn take(session: Session, end: Instant) -> std::io::Result<Self> {
+    /// Takes over a run, at its beginning.
+    pub(crate) fn take(start: Start, end: Instant) -> std::io::Result<Self> {
         let (orders, inbox) = channel();
         let (outbox, sightings) = channel();
         let thread = thread::Builder::new().name("helm".into()).spawn(move || {
-            session.call(|world| world.keep_recent(RECENT_EVENTS))?;
-            Steersman { session, end, run: Run::Paused }.serve(&inbox, &outbox)
+            let at = At::Sea(begin(&start)?);
+            Steersman { start, at, end, run: Run::Paused, inputs: Vec::new() }.serve(&inbox, &outbox)
         })?;
         Ok(Self { orders, sightings, thread })
     }
 }
 
+fn begin(start: &Start) -> Result<Session, Error> {
+    let session = start().map_err(Error::Start)?;
+    session.call(|world| world.keep_recent(RECENT_EVENTS))?;
+    Ok(session)
+}
+
+/// What the person did to the run.
+#[derive(Clone)]
+struct Input {
+    /// After all that happened until then.
+    now: Instant,
+    fault: Fault,
+}
+
+/// What there is to be said about an order that was carried out.
+#[derive(Default)]
+struct Told {
+    notice: Option<String>,
+    /// How many of the person's inputs are no more.
+    undone: usize,
+}
+
+/// What there is of the run.
+enum At {
+    Sea(Session),
+    /// It is over; this is what came of it.
+    Harbour(Box<Snapshot>),
+}
+
 struct Steersman {
-    session: Session,
+    start: Start,
+    at: At,
     end: Instant,
     run: Run,
+    /// In the order of their times.
+    inputs: Vec<Input>,
 }
 
 impl Steersman {
-    fn serve(mut self, orders: &Receiver<Order>, sightings: &Sender<Sighting>) -> Result<Snapshot, Ended> {
+    fn serve(mut self, orders: &Receiver<Order>, sightings: &Sender<Sighting>) -> Result<Snapshot, Error> {
         for order in orders {
-            self.carry_out(order)?;
+            let told = self.carry_out(order)?;
             let (snapshot, cost) = self.look()?;
-            if self.run.is_over() {
-                return self.conclude(orders, sightings);
-            }
+            let Told { notice, undone } = told;
+            let sighting = Sighting { snapshot, run: self.run, cost, notice, is_undone: undone > 0 };
             // If nobody looks any more, the orders have ended too.
-            let _ = sightings.send(Sighting { snapshot, run: self.run, cost });
+            let _ = sightings.send(sighting);
         }
-        self.session.finish()
+        match self.at {
+            At::Sea(session) => Ok(session.finish()?),
+            At::Harbour(last) => Ok(*last),
+        }
     }
 
-    fn carry_out(&mut self, order: Order) -> Result<(), Ended> {
+    /// What there is to be said about it.
+    fn carry_out(&mut self, order: Order) -> Result<Told, Error> {
+        if let Order::Go(place) = order {
+            return self.go(place);
+        }
+        let At::Sea(session) = &self.at else { return Ok(Told::default()) };
         match order {
-            Order::Look => {}
+            Order::Look | Order::Go(_) => {}
             Order::Run(pace) => {
-                self.session.run(self.end, pace)?;
+                session.run(self.end, pace)?;
                 self.run = Run::Running;
             }
             Order::Pause => self.hold()?,
             Order::StepEvent => {
                 self.hold()?;
-                let stop = self.session.step(1, self.end)?;
-                self.arrived(stop, self.end);
+                self.step(1)?;
             }
             Order::StepTime(duration) => {
                 self.hold()?;
-                let limit = (self.session.progress().now() + duration).min(self.end);
-                let stop = self.session.run_until(limit)?;
-                self.arrived(stop, limit);
+                self.run_until(self.now() + duration)?;
             }
             Order::PowerCut(node, duration) => {
                 let fault = Fault { at: Instant::START, duration: Some(duration), kind: FaultKind::PowerCut(node) };
-                self.session.inject(fault)?;
+                let now = inject(session, None, fault.clone())?;
+                self.inputs.push(Input { now, fault });
             }
         }
-        Ok(())
+        Ok(Told::default())
     }
 
-    fn hold(&mut self) -> Result<(), Ended> {
-        self.session.pause()?;
+    fn go(&mut self, place: Place) -> Result<Told, Error> {
+        let (place, notice) = match place {
+            Place::Failure => match self.scout()? {
+                Some((at, what)) => (Place::Time(at), Some(what)),
+                None => (Place::Time(self.end), Some("nothing goes wrong in this run".into())),
+            },
+            place => (place, None),
+        };
+        let is_behind = match (&self.at, place) {
+            (At::Harbour(_), _) => true,
+            (At::Sea(session), Place::Event(event)) => {
+                session.pause()?;
+                event < session.progress().events()
+            }
+            (At::Sea(session), Place::Time(at)) => {
+                session.pause()?;
+                at < session.progress().now()
+            }
+            (At::Sea(_), Place::Failure) => false,
+        };
+        let mut undone = 0;
+        if is_behind {
+            undone = self.begin_anew(place)?;
+        }
+        self.run = Run::Paused;
+        match place {
+            Place::Event(event) => self.step(event.saturating_sub(self.events()))?,
+            Place::Time(at) => self.run_until(at)?,
+            Place::Failure => {}
+        }
+        let said = match undone {
+            0 => None,
+            1 => Some("what you did after this is undone".to_owned()),
+            count => Some(format!("the {count} things that you did after this are undone")),
+        };
+        Ok(Told { notice: notice.or(said), undone })
+    }
+
+    /// Starts anew, and goes on to the last of what was done before `place`. How much was done after it, and is undone.
+    fn begin_anew(&mut self, place: Place) -> Result<usize, Error> {
+        let session = begin(&self.start)?;
+        let known = std::mem::take(&mut self.inputs);
+        let count = known.len();
+        for input in known {
+            match place {
+                Place::Time(at) if at <= input.now => break,
+                // The event comes before the input if the run does not get to the input's time without it.
+                Place::Event(event) => {
+                    let steps = event.saturating_sub(session.progress().events());
+                    if session.step(steps, input.now)? != Stop::Limit {
+                        break;
+                    }
+                }
+                _ => {}
+            }
+            inject(&session, Some(input.now), input.fault.clone())?;
+            self.inputs.push(input);
+        }
+        self.at = At::Sea(session);
+        Ok(count - self.inputs.len())
+    }
+
+    /// Runs another world to the end, with all that was done to this one: when it first goes wrong, and how.
+    fn scout(&self) -> Result<Option<(Instant, String)>, Error> {
+        let session = begin(&self.start)?;
+        for input in &self.inputs {
+            inject(&session, Some(input.now), input.fault.clone())?;
+        }
+        session.run_until(self.end)?;
+        let last = session.finish()?;
+        let broken = last.expectations.iter().filter(|report| report.verdict == Verdict::Broken);
+        let broken = broken.map(|report| (report.at, format!("“{}” breaks here", report.name)));
+        let failed = last.failures.iter().filter_map(|failure| Some((time_of(failure)?, failure.to_string())));
+        Ok(broken.chain(failed).min_by_key(|(at, _)| *at).map(|(at, what)| (at, text::one_line(&what))))
+    }
+
+    fn hold(&mut self) -> Result<(), Error> {
+        if let At::Sea(session) = &self.at {
+            session.pause()?;
+        }
         self.run = Run::Paused;
         Ok(())
     }
 
-    fn arrived(&mut self, stop: Stop, limit: Instant) {
-        if stop == Stop::Limit && limit == self.end {
-            self.run = Run::Ended;
+    fn now(&self) -> Instant {
+        match &self.at {
+            At::Sea(session) => session.progress().now(),
+            At::Harbour(last) => last.now,
         }
     }
 
-    /// The world as it stands, and how long it was held up for that.
-    fn look(&mut self) -> Result<(Snapshot, Duration), Ended> {
-        let (snapshot, cost) = self.session.call(|world| {
+    fn events(&self) -> u64 {
+        match &self.at {
+            At::Sea(session) => session.progress().events(),
+            At::Harbour(last) => last.events,
+        }
+    }
+
+    fn step(&mut self, events: u64) -> Result<(), Error> {
+        let At::Sea(session) = &self.at else { return Ok(()) };
+        if session.step(events, self.end)? == Stop::Limit {
+            self.run = Run::Ended;
+        }
+        Ok(())
+    }
+
+    fn run_until(&mut self, at: Instant) -> Result<(), Error> {
+        let At::Sea(session) = &self.at else { return Ok(()) };
+        let limit = at.min(self.end);
+        if session.run_until(limit)? == Stop::Limit && limit == self.end {
+            self.run = Run::Ended;
+        }
+        Ok(())
+    }
+
+    /// The world as it stands, and how long it was held up for that. If nothing will happen any more the verdicts fall, and
+    /// the last picture stays.
+    fn look(&mut self) -> Result<(Snapshot, Duration), Error> {
+        let session = match &self.at {
+            At::Sea(session) => session,
+            At::Harbour(last) => return Ok(((**last).clone(), Duration::ZERO)),
+        };
+        let (snapshot, cost) = session.call(|world| {
             let begun = WallInstant::now();
             (world.snapshot(), begun.elapsed())
         })?;
@@ -103,19 +250,125 @@ impl Steersman {
             self.run = Run::Stuck;
         } else if self.run == Run::Running && snapshot.now >= self.end {
             // What is left happens at the end's own instant.
-            self.session.run_until(self.end)?;
+            session.run_until(self.end)?;
             self.run = Run::Ended;
         }
-        Ok((snapshot, cost))
+        if !self.run.is_over() {
+            return Ok((snapshot, cost));
+        }
+        let over = std::mem::replace(&mut self.at, At::Harbour(Box::new(snapshot)));
+        let At::Sea(session) = over else { unreachable!("it was looked at above") };
+        let last = session.finish()?;
+        self.at = At::Harbour(Box::new(last.clone()));
+        Ok((last, cost))
+    }
+}
+
+/// Begins a fault when everything has happened that happens until `now`, or until the time that it is: so that it can be
+/// done again at the same place. When that is.
+fn inject(session: &Session, now: Option<Instant>, fault: Fault) -> Result<Instant, Error> {
+    let paused = session.call(move |world| {
+        let now = now.unwrap_or(world.now());
+        world.run_until(now);
+        world.inject(fault);
+        now
+    });
+    Ok(paused?)
+}
+
+fn time_of(failure: &Failure) -> Option<Instant> {
+    match failure {
+        Failure::Panic { at, .. } | Failure::Refusal { at, .. } | Failure::Livelock { at } => Some(*at),
+        Failure::Output { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{END, lossy_pond, starting};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A helm that is told one order after the other.
+    fn told(orders: &[Order]) -> (Vec<Sighting>, Snapshot) {
+        let helm = Helm::take(starting(lossy_pond), END).expect("a thread");
+        let seen = orders.iter().map(|order| {
+            helm.orders.send(*order).expect("it listens");
+            helm.sightings.recv().expect("it answers")
+        });
+        let seen = seen.collect();
+        drop(helm.orders);
+        (seen, helm.thread.join().expect("it ends").expect("well"))
     }
 
-    /// Nothing will happen any more: the verdicts fall, and the last picture stays.
-    fn conclude(self, orders: &Receiver<Order>, sightings: &Sender<Sighting>) -> Result<Snapshot, Ended> {
-        let last = self.session.finish()?;
-        // Nobody looks any more if the person has quit meanwhile.
-        let _ = sightings.send(Sighting { snapshot: last.clone(), run: self.run, cost: Duration::ZERO });
-        // Orders that were under way are too late.
-        orders.iter().for_each(drop);
-        Ok(last)
+    fn at(tenths: u32) -> Order {
+        Order::Go(Place::Time(Instant::START + SECOND / 10 * tenths))
+    }
+
+    fn picture(sighting: &Sighting) -> impl PartialEq + std::fmt::Debug {
+        let Snapshot { now, events, fingerprint, metrics, links, recent, .. } = &sighting.snapshot;
+        (*now, *events, *fingerprint, metrics.clone(), links.clone(), recent.clone())
+    }
+
+    #[test]
+    fn what_is_seen_again_is_what_was_seen_before() {
+        let end = Order::Go(Place::Time(END));
+        let (seen, last) = told(&[at(33), at(61), end, at(33), at(61), at(10), at(33), end]);
+        let runs: Vec<_> = seen.iter().map(|sighting| sighting.run).collect();
+        assert_eq!((runs[1], runs[2], runs[3]), (Run::Paused, Run::Ended, Run::Paused));
+        for (first, again) in [(0, 3), (1, 4), (0, 6), (2, 7)] {
+            assert_eq!(picture(&seen[first]), picture(&seen[again]));
+        }
+        assert_eq!(last.fingerprint, seen[2].snapshot.fingerprint);
+        assert_eq!(last.expectations, seen[2].snapshot.expectations);
+    }
+
+    #[test]
+    fn back_by_an_event_and_on_by_one_is_the_same_place() {
+        let (seen, _) = told(&[at(33)]);
+        let event = seen[0].snapshot.events;
+        let (seen, _) = told(&[
+            Order::Go(Place::Event(event)),
+            Order::Go(Place::Event(event - 1)),
+            Order::StepEvent,
+            Order::Go(Place::Event(0)),
+        ]);
+        assert_eq!(seen[1].snapshot.events, event - 1);
+        assert_eq!(picture(&seen[0]), picture(&seen[2]));
+        assert_eq!((seen[3].snapshot.events, seen[3].snapshot.now), (0, Instant::START));
+    }
+
+    #[test]
+    fn what_the_person_did_is_done_again_unless_it_lies_ahead() {
+        let (seen, _) = told(&[at(20)]);
+        let (hub, _) = seen[0].snapshot.names.nodes().next().expect("there are nodes");
+        let cut = Order::PowerCut(hub, 2 * SECOND);
+        let (seen, _) = told(&[at(20), cut, at(45), at(30), at(45), at(20), at(45)]);
+        assert_eq!(picture(&seen[2]), picture(&seen[4]), "it was done again");
+        assert_eq!(seen[4].notice, None);
+        let undone = "what you did after this is undone";
+        assert_eq!((seen[5].notice.as_deref(), seen[5].is_undone), (Some(undone), true));
+        let (plain, _) = told(&[at(45)]);
+        assert_eq!(picture(&seen[6]), picture(&plain[0]), "it is no more");
+    }
+
+    #[test]
+    fn the_failure_is_found_from_anywhere() {
+        let (seen, last) = told(&[Order::Go(Place::Failure), Order::Go(Place::Time(END)), Order::Go(Place::Failure)]);
+        let broken =
+            last.expectations.iter().filter(|report| report.verdict == Verdict::Broken).map(|report| report.at);
+        let failed = last.failures.iter().filter_map(time_of);
+        let first = broken.chain(failed).min().expect("something fails in the pond");
+        assert_eq!((seen[0].snapshot.now, seen[2].snapshot.now), (first, first));
+        assert!(seen[0].notice.is_some());
+        assert_eq!(picture(&seen[0]), picture(&seen[2]));
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_started_says_why() {
+        let helm = Helm::take(Box::new(|| Err("no such node".into())), END).expect("a thread");
+        let error = helm.thread.join().expect("it ends").expect_err("there is no run");
+        assert_eq!(error.to_string(), "no such node");
     }
 }

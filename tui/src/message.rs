@@ -6,6 +6,7 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Size;
 use wavetank_sim::node::NodeId;
 use wavetank_sim::session::Pace;
+use wavetank_sim::time::Instant;
 use wavetank_sim::world::Snapshot;
 
 /// Something happened.
@@ -30,6 +31,21 @@ pub(crate) struct Sighting {
     pub(crate) run: Run,
     /// How long the world was held up to be looked at.
     pub(crate) cost: Duration,
+    /// What came of an order, if that is not plain.
+    pub(crate) notice: Option<String>,
+    /// What was seen of the time after this is not what will come: something that the person did was undone.
+    pub(crate) is_undone: bool,
+}
+
+/// A place in the run's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// After so many events of the queue.
+    Event(u64),
+    /// When that time has come, with all that happens at it.
+    Time(Instant),
+    /// Where an expectation first breaks, or a node's code fails; at the end if neither happens.
+    Failure,
 }
 
 /// What the run is doing.
@@ -69,6 +85,8 @@ pub(crate) enum Order {
     StepEvent,
     /// Run for so much virtual time.
     StepTime(Duration),
+    /// Stand there, be it ahead or behind.
+    Go(Place),
     /// Cut a node's power for so long, from now on.
     PowerCut(NodeId, Duration),
 }

@@ -12,6 +12,7 @@ use wavetank_sim::world::{MetricValue, Snapshot};
 
 use crate::Watch;
 use crate::layout::{Arrangement, Needs, Pane, arrange};
+use crate::marks::Marks;
 use crate::message::Run;
 use crate::style::Palette;
 
@@ -46,6 +47,10 @@ pub(crate) struct State {
     pub(crate) cursors: [usize; Pane::ALL.len()],
     /// What the last key did, if that is not plain.
     pub(crate) notice: Option<String>,
+    /// What stands out in the run's history, as far as it was seen.
+    pub(crate) marks: Marks,
+    /// The time that the person is about to go to, as it is typed.
+    pub(crate) typed: Option<String>,
     /// How many orders the helm has not answered.
     pub(crate) outstanding: usize,
     /// How long the world was held up by the last look.
@@ -73,6 +78,8 @@ impl State {
             held: None,
             cursors: [0; Pane::ALL.len()],
             notice: None,
+            marks: Marks::default(),
+            typed: None,
             outstanding: 0,
             look_cost: Duration::ZERO,
         }

@@ -8,15 +8,15 @@ use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::crossterm::event::{self, Event};
 use ratatui::layout::Size;
-use wavetank_sim::session::{Ended, Session};
+use wavetank_sim::session::Ended;
 use wavetank_sim::world::Snapshot;
 
 use crate::helm::Helm;
-use crate::message::{Command, Message, Order, Run};
+use crate::message::{Command, Message, Order, Place, Run};
 use crate::state::State;
 use crate::style::Palette;
 use crate::update::{look, update};
-use crate::{Error, Watch, view};
+use crate::{Error, Opening, Start, Watch, view};
 
 /// Where keys and resizes come from.
 pub(crate) trait Input {
@@ -42,11 +42,11 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// How long keys are waited for while the helm owes an answer, and while it does not.
 const PATIENCE: [Duration; 2] = [Duration::from_millis(4), Duration::from_millis(500)];
 
-/// Shows a session and lets it run, until the person quits.
+/// Shows a run and lets it go on, until the person quits.
 pub(crate) fn watch_on<B, I>(
     terminal: &mut Terminal<B>,
     input: &mut I,
-    session: Session,
+    start: Start,
     watch: Watch,
     palette: Palette,
 ) -> Result<Snapshot, Error>
@@ -54,14 +54,18 @@ where
     B: Backend<Error: Send + Sync + 'static>,
     I: Input,
 {
-    let (end, pace) = (watch.end, watch.pace);
-    let helm = Helm::take(session, end)?;
+    let first = match watch.opening {
+        Opening::Running => Order::Run(watch.pace),
+        Opening::At(at) => Order::Go(Place::Time(at)),
+        Opening::Failure => Order::Go(Place::Failure),
+    };
+    let helm = Helm::take(start, watch.end)?;
     let size = terminal.size().map_err(io::Error::other)?;
     let mut state = State::new(watch, palette, size);
-    state.run = Run::Running;
+    state.run = if matches!(first, Order::Run(_)) { Run::Running } else { Run::Paused };
     state.outstanding = 1;
     // If the helm is gone already, the first look says why.
-    let _ = helm.orders.send(Order::Run(pace));
+    let _ = helm.orders.send(first);
     let mut desk =
         Desk { terminal, input, helm, state, begun: WallInstant::now(), looked: WallInstant::now(), waiting: None };
     desk.work()?;
@@ -107,7 +111,6 @@ impl<B: Backend<Error: Send + Sync + 'static>, I: Input> Desk<'_, B, I> {
                         is_stale = true;
                     }
                     Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) if self.state.run.is_over() => break,
                     Err(TryRecvError::Disconnected) => return Ok(()),
                 }
             }
@@ -184,7 +187,6 @@ impl<B: Backend<Error: Send + Sync + 'static>, I: Input> Desk<'_, B, I> {
                 self.terminal.draw(|frame| view::draw(frame, state)).map_err(io::Error::other)?;
             }
         }
-        let ended = thread.join().unwrap_or(Err(Ended));
-        ended.map_err(|ended| Error::World { ended, panic: None })
+        thread.join().unwrap_or(Err(Ended.into()))
     }
 }

@@ -17,14 +17,14 @@ use crate::message::{Command, Message, Run, Sighting};
 use crate::state::State;
 use crate::style::Palette;
 use crate::update::update;
-use crate::{Watch, view};
+use crate::{Opening, Start, Watch, view};
 
 pub(crate) use pond::{good, worn};
 
 pub(crate) const END: Instant = Instant::from_nanos(10_000_000_000);
 
 pub(crate) fn watch(pace: Pace) -> Watch {
-    Watch { title: "a pond".into(), seed: 42, end: END, pace }
+    Watch { title: "a pond".into(), seed: 42, end: END, pace, opening: Opening::Running }
 }
 
 pub(crate) fn session(fill: impl FnOnce(&mut World) + Send + 'static) -> Session {
@@ -34,6 +34,10 @@ pub(crate) fn session(fill: impl FnOnce(&mut World) + Send + 'static) -> Session
         Ok::<_, Ended>(())
     })
     .expect("builds")
+}
+
+pub(crate) fn starting(session: impl Fn() -> Session + Send + 'static) -> Start {
+    Box::new(move || Ok(session()))
 }
 
 pub(crate) fn lossy_pond() -> Session {
@@ -59,7 +63,7 @@ pub(crate) fn state(size: Size, run: Run, ms: u64) -> State {
 }
 
 pub(crate) fn see(state: &mut State, run: Run, snapshot: Snapshot, wall: Duration) {
-    let sighting = Box::new(Sighting { snapshot, run, cost: Duration::ZERO });
+    let sighting = Box::new(Sighting { snapshot, run, cost: Duration::ZERO, notice: None, is_undone: false });
     state.outstanding = 1;
     assert_eq!(update(state, Message::Seen { sighting, wall }), None);
 }

@@ -44,6 +44,18 @@ pub(crate) fn seconds(at: Instant) -> String {
     format!("{}.{:03}s", ms / 1_000, ms % 1_000)
 }
 
+/// Reads `31`, `31.25`: seconds, to nine decimals.
+pub(crate) fn parse_seconds(text: &str) -> Option<Instant> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() && part.is_empty() || part.len() > 9 || !is_number(whole) || !is_number(part) {
+        return None;
+    }
+    let seconds: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let fraction: u64 = format!("{part:0<9}").parse().ok()?;
+    seconds.checked_mul(1_000_000_000)?.checked_add(fraction).map(Instant::from_nanos)
+}
+
 /// The end of a run: without decimals if it has none, and in words if it has no end.
 pub(crate) fn end(at: Instant) -> String {
     let ns = at.as_nanos();
@@ -92,6 +104,16 @@ mod tests {
     fn paces_read_as_factors() {
         let texts = [Pace::Free, Pace::PerMille(1_000), Pace::PerMille(2_500), Pace::PerMille(10)].map(pace);
         assert_eq!(texts, ["free", "1x", "2.5x", "0.01x"]);
+    }
+
+    #[test]
+    fn typed_seconds_are_exact() {
+        let read = |text| parse_seconds(text).map(Instant::as_nanos);
+        assert_eq!(
+            ["31", "31.25", "0.000000001", ".5", "7."].map(read),
+            [31e9, 31.25e9, 1.0, 5e8, 7e9].map(|ns| Some(ns as u64))
+        );
+        assert_eq!(["", ".", "1.2.3", "-1", "1s", "0.0000000001", "99999999999999999999"].map(read), [None; 7]);
     }
 
     #[test]

@@ -5,15 +5,20 @@ use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use wavetank_sim::session::Pace;
+use wavetank_sim::time::{Instant, nanos};
 use wavetank_sim::world::Snapshot;
 
 use crate::layout::Pane;
-use crate::message::{Command, Message, Order, Run, Sighting};
+use crate::message::{Command, Message, Order, Place, Run, Sighting};
 use crate::state::State;
+use crate::text;
 
 /// How long a power cut from the keyboard lasts.
 const POWER_CUT: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(1);
+const LEAP: Duration = Duration::from_secs(1);
+/// The longest time that can be typed, in characters.
+const TYPED_MAX: usize = 20;
 /// The paces that `+` and `-` go through, in thousandths of real time; after the last one the pace is free.
 const PACES: [u32; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
@@ -47,7 +52,12 @@ pub(crate) fn look(state: &mut State) -> Option<Order> {
 }
 
 fn see(state: &mut State, sighting: Sighting, wall: Duration) {
-    let Sighting { mut snapshot, run, cost } = sighting;
+    let Sighting { mut snapshot, run, cost, notice, is_undone } = sighting;
+    state.notice = notice.or(state.notice.take());
+    if is_undone {
+        state.marks.forget_after(&snapshot);
+    }
+    state.marks.add(&snapshot);
     state.outstanding = state.outstanding.saturating_sub(1);
     state.look_cost = cost;
     // An answer from before a key was pressed does not know what the key did.
@@ -76,6 +86,9 @@ fn name_metrics(state: &mut State, snapshot: &Snapshot) {
 
 fn press(state: &mut State, key: KeyEvent) -> Option<Command> {
     state.notice = None;
+    if state.typed.is_some() && !key.modifiers.contains(KeyModifiers::CONTROL) {
+        return type_time(state, key.code);
+    }
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         return match key.code {
             KeyCode::Char('c') => Some(quit(state)),
@@ -96,6 +109,8 @@ fn press(state: &mut State, key: KeyEvent) -> Option<Command> {
         KeyCode::Char('M') => shift_metric(state, -1),
         KeyCode::Tab => shift_focus(state, 1),
         KeyCode::BackTab => shift_focus(state, -1),
+        KeyCode::Char('t') => state.typed = Some(String::new()),
+        KeyCode::Char(letter @ ('b' | 'B' | '[' | ']' | '{' | '}' | '<' | '>' | '!')) => return travel(state, letter),
         KeyCode::Char(letter @ (' ' | 's' | 'S' | '+' | '=' | '-' | '_' | 'x')) => return steer(state, letter),
         code => scroll(state, code),
     }
@@ -110,7 +125,7 @@ fn quit(state: &mut State) -> Command {
 /// Keys that do something to the run.
 fn steer(state: &mut State, letter: char) -> Option<Command> {
     if state.run.is_over() {
-        state.notice = Some("the run is over; q leaves".into());
+        state.notice = Some("the run is over; b or < goes back, q leaves".into());
         return None;
     }
     let order = match letter {
@@ -121,6 +136,56 @@ fn steer(state: &mut State, letter: char) -> Option<Command> {
         _ => change_pace(state, matches!(letter, '+' | '='))?,
     };
     Some(Command::Steer(order))
+}
+
+/// Keys that go elsewhere in the run's history, be it over or not.
+fn travel(state: &mut State, letter: char) -> Option<Command> {
+    let snapshot = state.snapshot.as_ref()?;
+    let (now, events) = (snapshot.now, snapshot.events);
+    let back = |by: Duration| Place::Time(Instant::from_nanos(now.as_nanos().saturating_sub(nanos(by))));
+    let place = match letter {
+        'b' => Place::Event(events.saturating_sub(1)),
+        'B' => back(STEP),
+        '[' => back(LEAP),
+        '{' => back(10 * LEAP),
+        ']' => Place::Time(now + LEAP),
+        '}' => Place::Time(now + 10 * LEAP),
+        '<' => Place::Event(0),
+        '>' => Place::Time(state.watch.end),
+        _ => Place::Failure,
+    };
+    let leads_on = matches!(letter, ']' | '}' | '>');
+    if leads_on && state.run.is_over() {
+        state.notice = Some("the run is over; b or < goes back, q leaves".into());
+        return None;
+    }
+    Some(go(state, place))
+}
+
+fn go(state: &mut State, place: Place) -> Command {
+    state.rates.forget();
+    state.run = Run::Paused;
+    follow(state);
+    Command::Steer(Order::Go(place))
+}
+
+/// Seconds are typed, to be gone to.
+fn type_time(state: &mut State, code: KeyCode) -> Option<Command> {
+    let typed = state.typed.as_mut()?;
+    match code {
+        KeyCode::Char(digit @ ('0'..='9' | '.')) if typed.len() < TYPED_MAX => typed.push(digit),
+        KeyCode::Backspace => drop(typed.pop()),
+        KeyCode::Esc => state.typed = None,
+        KeyCode::Enter => {
+            let typed = state.typed.take()?;
+            if let Some(at) = text::parse_seconds(&typed) {
+                return Some(go(state, Place::Time(at)));
+            }
+            state.notice = Some(format!("{typed:?} is no time: seconds, such as 31 or 31.25"));
+        }
+        _ => {}
+    }
+    None
 }
 
 fn toggle(state: &mut State) -> Order {
@@ -144,7 +209,9 @@ fn step(state: &mut State, order: Order) -> Order {
 
 fn cut_power(state: &mut State) -> Option<Order> {
     let node = state.selected_node()?;
-    let name = state.snapshot.as_ref()?.names.node(node);
+    let snapshot = state.snapshot.as_ref()?;
+    let name = snapshot.names.node(node);
+    state.marks.forget_after(snapshot);
     state.notice = Some(format!("{name} loses its power for {} s of virtual time", POWER_CUT.as_secs()));
     Some(Order::PowerCut(node, POWER_CUT))
 }

@@ -7,19 +7,21 @@ use std::process::ExitCode;
 use wavetank_sim::session::{Ended, Pace, Session};
 use wavetank_sim::time::Instant;
 use wavetank_sim::world::WorldConfig;
-use wavetank_tui::{Watch, watch};
+use wavetank_tui::{Opening, Watch, watch};
 
 fn main() -> ExitCode {
     let sensors = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(5);
     let seed = 42;
-    let session = Session::start(WorldConfig { seed, ..WorldConfig::default() }, move |world| {
-        pond::fill(world, sensors, &pond::worn());
-        Ok::<_, Ended>(())
-    });
+    let start = move || {
+        let session = Session::start(WorldConfig { seed, ..WorldConfig::default() }, move |world| {
+            pond::fill(world, sensors, &pond::worn());
+            Ok::<_, Ended>(())
+        });
+        session.map_err(|ended| ended.to_string())
+    };
     let end = Instant::from_nanos(20_000_000_000);
-    let view = Watch { title: "a pond".into(), seed, end, pace: Pace::PerMille(1_000) };
-    let watched = session.map_err(|ended| ended.to_string());
-    match watched.and_then(|session| watch(session, view).map_err(|error| error.to_string())) {
+    let view = Watch { title: "a pond".into(), seed, end, pace: Pace::PerMille(1_000), opening: Opening::Running };
+    match watch(Box::new(start), view) {
         Ok(last) => {
             println!("{} events in {}, fingerprint {}", last.events, last.now, last.fingerprint);
             ExitCode::SUCCESS

@@ -5,10 +5,11 @@ use std::time::Duration;
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
 use ratatui::layout::Size;
 use wavetank_sim::session::Pace;
+use wavetank_sim::time::Instant;
 
 use crate::layout::Pane;
-use crate::message::{Command, Message, Order, Run};
-use crate::testing::{key, press, see, snapshot, state};
+use crate::message::{Command, Message, Order, Place, Run};
+use crate::testing::{END, key, press, see, snapshot, state};
 use crate::update::{look, update};
 
 const COMMON: Size = Size::new(80, 24);
@@ -32,7 +33,13 @@ fn an_answer_from_before_the_key_does_not_undo_it() {
     assert_eq!(look(&mut state), Some(Order::Look));
     press(&mut state, "space");
     assert_eq!(state.outstanding, 2);
-    let late = crate::message::Sighting { snapshot: snapshot(1_001), run: Run::Running, cost: Duration::ZERO };
+    let late = crate::message::Sighting {
+        snapshot: snapshot(1_001),
+        run: Run::Running,
+        cost: Duration::ZERO,
+        notice: None,
+        is_undone: false,
+    };
     update(&mut state, Message::Seen { sighting: Box::new(late), wall: Duration::ZERO });
     assert_eq!(state.run, Run::Paused);
 }
@@ -193,4 +200,42 @@ fn a_paused_run_is_not_looked_at() {
     assert_eq!(look(&mut state), None, "the helm will answer anyway");
     see(&mut state, Run::Running, snapshot(1_001), Duration::ZERO);
     assert_eq!(look(&mut state), Some(Order::Look));
+}
+
+#[test]
+fn keys_travel_in_time() {
+    let mut state = state(COMMON, Run::Running, 1_500);
+    let events = state.snapshot.as_ref().expect("seen").events;
+    let at = |ms: u64| Place::Time(Instant::from_nanos(ms * 1_000_000));
+    for (name, place) in [
+        ("b", Place::Event(events - 1)),
+        ("B", at(1_499)),
+        ("[", at(500)),
+        ("{", at(0)),
+        ("]", at(2_500)),
+        ("}", at(11_500)),
+        ("<", Place::Event(0)),
+        (">", Place::Time(END)),
+        ("!", Place::Failure),
+    ] {
+        state.run = Run::Running;
+        assert_eq!(press(&mut state, name), steer(Order::Go(place)), "{name}");
+        assert_eq!(state.run, Run::Paused);
+    }
+    state.run = Run::Ended;
+    assert_eq!(press(&mut state, "]"), None);
+    assert_eq!(press(&mut state, "["), steer(Order::Go(at(500))), "the end is no end");
+}
+
+#[test]
+fn a_time_is_typed() {
+    let mut state = state(COMMON, Run::Paused, 1_500);
+    assert_eq!(press(&mut state, "t q 3 1 . 5"), None, "letters are no digits, nor commands");
+    assert_eq!(state.typed.as_deref(), Some("31.5"));
+    assert_eq!(press(&mut state, "enter"), steer(Order::Go(Place::Time(Instant::from_nanos(31_500_000_000)))));
+    assert_eq!(press(&mut state, "t . enter"), None);
+    assert_eq!(state.notice.as_deref(), Some("\".\" is no time: seconds, such as 31 or 31.25"));
+    assert_eq!(press(&mut state, "t 1 esc"), None);
+    assert_eq!(state.typed, None);
+    assert_eq!(press(&mut state, "q"), Some(Command::Quit));
 }

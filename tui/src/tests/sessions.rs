@@ -20,7 +20,7 @@ use crate::message::Run;
 use crate::state::State;
 use crate::style::Palette;
 use crate::term::{Input, watch_on};
-use crate::testing::{END, key, lossy_pond, session, watch};
+use crate::testing::{END, key, lossy_pond, session, starting, watch};
 
 type When = fn(&State) -> bool;
 
@@ -45,9 +45,9 @@ impl Input for Script {
 const SEEN: When = |state| state.snapshot.is_some() && state.outstanding == 0;
 const OVER: When = |state| state.run.is_over();
 
-fn watched(session: Session, pace: Pace, mut script: Script) -> Result<Snapshot, Error> {
+fn watched(start: impl Fn() -> Session + Send + 'static, pace: Pace, mut script: Script) -> Result<Snapshot, Error> {
     let mut terminal = Terminal::new(TestBackend::new(100, 30)).expect("cannot fail");
-    watch_on(&mut terminal, &mut script, session, watch(pace), Palette { has_colours: true })
+    watch_on(&mut terminal, &mut script, starting(start), watch(pace), Palette { has_colours: true })
 }
 
 fn headless() -> Snapshot {
@@ -81,7 +81,7 @@ fn a_watched_run_has_the_headless_runs_fingerprint() {
         (OVER, "q"),
     ]);
     script.steps.insert(4, (SEEN, Event::Resize(60, 15)));
-    let (watched, headless) = (watched(lossy_pond(), Pace::PerMille(1), script).expect("is watched"), headless());
+    let (watched, headless) = (watched(lossy_pond, Pace::PerMille(1), script).expect("is watched"), headless());
     assert_eq!(watched.fingerprint, headless.fingerprint);
     assert_eq!((watched.now, watched.events), (END, headless.events));
     assert_eq!(watched.expectations, headless.expectations);
@@ -90,7 +90,7 @@ fn a_watched_run_has_the_headless_runs_fingerprint() {
 
 #[test]
 fn quitting_ends_the_run_where_it_stands() {
-    let last = watched(lossy_pond(), Pace::PerMille(1), Script::new(&[(SEEN, "space"), (SEEN, "q")]));
+    let last = watched(lossy_pond, Pace::PerMille(1), Script::new(&[(SEEN, "space"), (SEEN, "q")]));
     assert!(last.expect("is watched").now < END);
 }
 
@@ -98,7 +98,7 @@ fn quitting_ends_the_run_where_it_stands() {
 fn a_power_cut_from_the_keyboard_is_an_input_of_the_run() {
     let is_off: When = |state| SEEN(state) && state.snapshot.as_ref().is_some_and(|s| s.nodes[0] == NodeState::Off);
     let script = Script::new(&[(SEEN, "space"), (SEEN, "x"), (SEEN, "S"), (is_off, "q")]);
-    let last = watched(lossy_pond(), Pace::PerMille(1), script).expect("is watched");
+    let last = watched(lossy_pond, Pace::PerMille(1), script).expect("is watched");
     let inputs: Vec<_> = last
         .recent
         .iter()
@@ -112,14 +112,16 @@ fn a_power_cut_from_the_keyboard_is_an_input_of_the_run() {
 
 #[test]
 fn a_world_that_is_stuck_says_so() {
-    let stuck = session(|world| {
-        world.add_node(NodeSpec::named("spinner"), |_| {
-            poll_fn(|context| {
-                context.waker().wake_by_ref();
-                Poll::Pending
-            })
-        });
-    });
+    let stuck = || {
+        session(|world| {
+            world.add_node(NodeSpec::named("spinner"), |_| {
+                poll_fn(|context| {
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                })
+            });
+        })
+    };
     let is_stuck: When = |state| state.run == Run::Stuck;
     let last = watched(stuck, Pace::Free, Script::new(&[(is_stuck, "space"), (is_stuck, "q")])).expect("is watched");
     assert!(matches!(last.failures[..], [Failure::Livelock { .. }]));
@@ -127,9 +129,21 @@ fn a_world_that_is_stuck_says_so() {
 
 #[test]
 fn a_world_that_has_died_is_an_error() {
-    let dead = lossy_pond();
-    dead.call(|_| panic!("on purpose")).expect_err("its thread has panicked");
+    let dead = || {
+        let session = lossy_pond();
+        session.call(|_| panic!("on purpose")).expect_err("its thread has panicked");
+        session
+    };
     let error = watched(dead, Pace::Free, Script::new(&[])).expect_err("there is nothing to watch");
     assert!(matches!(error, Error::World { .. }));
     assert_eq!(error.to_string(), "the world's thread has ended unexpectedly");
+}
+
+#[test]
+fn the_end_is_no_end_for_who_goes_back() {
+    let is_back: When = |state| SEEN(state) && state.run == Run::Paused;
+    let script =
+        Script::new(&[(OVER, "b"), (is_back, "<"), (is_back, "t"), (SEEN, "3"), (SEEN, "enter"), (is_back, "q")]);
+    let last = watched(lossy_pond, Pace::Free, script).expect("is watched");
+    assert_eq!(last.now.as_nanos(), 3_000_000_000);
 }

@@ -9,6 +9,10 @@ use crate::state::State;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let palette = state.palette;
+    if let Some(typed) = &state.typed {
+        let prompt = format!(" to second {typed}▏ enter goes there, esc does not");
+        return frame.render_widget(Line::styled(prompt, palette.caution()), area);
+    }
     if let Some(notice) = &state.notice {
         return frame.render_widget(Line::styled(format!(" {notice}"), palette.caution()), area);
     }
@@ -19,6 +23,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
         keys.splice(2..2, [("space", toggle), ("s", "event"), ("S", "1 ms"), ("+-", "pace")]);
         keys.push(("x", "cut power"));
     }
+    keys.splice(2..2, [("b", "back"), ("[ ]", "1 s"), ("!", "failure")]);
     keys.push(("z", "zoom"));
     let mut line = Line::default();
     for (key, does) in keys {

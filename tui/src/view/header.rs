@@ -3,10 +3,11 @@
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{LineGauge, Paragraph};
+use ratatui::widgets::Paragraph;
 use wavetank_sim::time::Instant;
 use wavetank_sim::world::Snapshot;
 
+use crate::marks::Mark;
 use crate::message::Run;
 use crate::state::State;
 use crate::text;
@@ -57,16 +58,33 @@ fn gauge(frame: &mut Frame<'_>, area: Rect, state: &State, snapshot: &Snapshot) 
     if end == Instant::MAX {
         return frame.render_widget(label, area);
     }
-    let ratio = if end == Instant::START { 1.0 } else { snapshot.now.as_nanos() as f64 / end.as_nanos() as f64 };
-    let gauge = LineGauge::default()
-        .ratio(ratio.clamp(0.0, 1.0))
-        .label(label)
-        .filled_symbol("━")
-        .unfilled_symbol("┄")
-        .filled_style(state.palette.accent())
-        .unfilled_style(state.palette.faint());
-    let [inner, _] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
-    frame.render_widget(gauge, inner);
+    let [label_area, line, _] = Layout::horizontal([
+        Constraint::Length(label.chars().count() as u16),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    frame.render_widget(label, label_area);
+    frame.render_widget(time_line(state, snapshot.now, line.width), line);
+}
+
+/// What is over, what is to come, and what stands out in either as far as it is known.
+fn time_line(state: &State, now: Instant, width: u16) -> Line<'static> {
+    let (palette, end) = (state.palette, state.watch.end.as_nanos());
+    // A column is of the stretch from its own share of the time on; the last one has the end, too.
+    let begins = |column: u16| (u128::from(end) * u128::from(column) / u128::from(width.max(1))) as u64;
+    let columns = (0..width).map(|column| {
+        let (from, to) = (begins(column), if column + 1 == width { u64::MAX } else { begins(column + 1) });
+        let is_over = now.as_nanos() > from || end == 0;
+        match state.marks.within(Instant::from_nanos(from), Instant::from_nanos(to)) {
+            Some(Mark::Broken) => Span::styled("✗", palette.bad()),
+            Some(Mark::Failed) => Span::styled("!", palette.bad()),
+            Some(Mark::Fault) => Span::styled("▲", palette.caution()),
+            None if is_over => Span::styled("━", palette.accent()),
+            None => Span::styled("┄", palette.faint()),
+        }
+    });
+    Line::from_iter(columns)
 }
 
 fn counts(frame: &mut Frame<'_>, area: Rect, state: &State, snapshot: &Snapshot) {
