@@ -26,7 +26,7 @@ use rand_core::Rng;
 use wavetank_stack::http::Connection;
 use wavetank_stack::time::{sleep, timeout};
 use wavetank_stack::update::{
-    Digest, Download, Error, FetchError, Fetched, FinishError, Layout, Refusal, Slot, Source, StartError, Trust,
+    Download, Error, FetchError, Fetched, FinishError, Layout, Manifest, Refusal, Slot, Source, StartError, Trust,
     Updater, Version, Why, fetch,
 };
 use wavetank_stack::{Clock, Duration, Probe, Stack, tcp};
@@ -186,25 +186,27 @@ struct Keeper<'a, 'r, F, C, P> {
     updater: Updater<F>,
     host: &'a Host<'a, 'r, C, P>,
     settings: &'a Settings,
-    /// What was refused in this life, and need not be looked at again.
-    refused: Option<Digest>,
+    /// What was refused in this life, as the hub knows, and need not be looked at again.
+    refused: Option<Manifest>,
 }
 
 impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> {
     /// Whether what runs may go on running.
-    async fn stays(&mut self, rng: &mut impl Rng) -> bool {
-        if !self.on_trial().await || self.prove(rng).await {
-            return true;
+    async fn stays(&mut self, rng: &mut impl Rng) -> Result<bool, Trouble> {
+        if !self.on_trial().await? || self.prove(rng).await {
+            return Ok(true);
         }
         self.host.probe.count(metrics::GIVEN_UP, 1);
         // Should the flash fail, the boot loader comes to the same by the reset.
         let _ = checked(self.host.probe, self.updater.give_up(Why::SelfTest).await);
-        false
+        Ok(false)
     }
 
     async fn call(&mut self, rng: &mut impl Rng) -> Option<Exit> {
-        if !self.stays(rng).await {
-            return Some(Exit::SwapImage);
+        match self.stays(rng).await {
+            Ok(true) => {}
+            Ok(false) => return Some(Exit::SwapImage),
+            Err(_) => return None,
         }
         loop {
             match self.visit().await {
@@ -217,10 +219,19 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
 
     async fn run(&mut self, rng: &mut impl Rng) -> Exit {
         let clock = self.host.clock;
-        if !self.stays(rng).await {
+        let mut failures = 0;
+        // Nothing goes on before it is known what is on trial.
+        let stays = loop {
+            if let Ok(stays) = self.stays(rng).await {
+                break stays;
+            }
+            sleep(clock, self.settings.backoff.delay(failures, rng)).await;
+            failures = failures.saturating_add(1);
+        };
+        if !stays {
             return Exit::SwapImage;
         }
-        let mut failures = 0;
+        failures = 0;
         loop {
             sleep(clock, self.settings.backoff.delay(failures, rng)).await;
             match self.visit().await {
@@ -236,15 +247,15 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
     }
 
     /// Says what runs, and whether it has to prove itself.
-    async fn on_trial(&mut self) -> bool {
-        let Ok(status) = checked(self.host.probe, self.updater.status().await) else { return false };
+    async fn on_trial(&mut self) -> Result<bool, Trouble> {
         let probe = self.host.probe;
+        let status = checked(probe, self.updater.status().await)?;
         probe.gauge(metrics::FIRMWARE, status.version.unwrap_or_default().as_gauge());
         probe.gauge(metrics::ON_TRIAL, status.on_trial.into());
         if !status.on_trial {
             self.report(status.version.unwrap_or_default(), status.minimum);
         }
-        status.on_trial
+        Ok(status.on_trial)
     }
 
     /// What runs has been confirmed.
@@ -334,13 +345,12 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
         }
         let version = status.version.unwrap_or_default();
         let Some(manifest) = self.hub.ask(connection, version).await? else { return Ok(Visit::Done) };
-        if self.refused == Some(manifest.sha256) {
+        if self.refused.as_ref() == Some(&manifest) {
             return Ok(Visit::Done);
         }
         let mut download = match self.updater.start(&manifest, &self.settings.trust).await {
             Ok(download) => download,
             Err(StartError::Refused(refusal)) => {
-                self.refused = Some(manifest.sha256);
                 self.host.probe.count(metrics::UPDATES_REFUSED, 1);
                 let given_up = status.given_up.filter(|_| refusal == Refusal::GivenUp);
                 let said = if given_up.is_some_and(|given_up| given_up.why.has_run()) {
@@ -349,6 +359,7 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
                     Said::Failed
                 };
                 self.hub.say(connection, manifest.version, said, &refusal).await?;
+                self.refused = Some(manifest);
                 return Ok(Visit::Done);
             }
             Err(StartError::Store(error)) => return checked(self.host.probe, Err(error)),
@@ -374,8 +385,8 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
             patience: self.settings.patience,
         };
         loop {
-            if !connection.is_ready() {
-                return Ok(Visit::More);
+            if !connection.is_ready() && !download.is_complete() {
+                return Ok(if download.done() > begun { Visit::More } else { Visit::Failed });
             }
             let fetched = fetch(connection, &source, download, &mut self.updater, clock).await;
             probe.gauge(metrics::FETCHED, download.done().into());

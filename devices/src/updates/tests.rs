@@ -1,27 +1,37 @@
-//! What is said to the hub, and when a device counts as well.
+//! What is said to the hub, what becomes of what it offers, and when a device counts as well.
 
 extern crate std;
 
 use core::convert::Infallible;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
+use std::collections::VecDeque;
 use std::string::String;
 use std::vec::Vec;
 
 use embedded_io_async::{ErrorType, Read, Write};
-use wavetank_stack::Duration;
 use wavetank_stack::http::Connection;
-use wavetank_stack::update::{Manifest, Name, Version};
+use wavetank_stack::update::{Layout, Manifest, Name, Slot, Trust, Updater, Version};
+use wavetank_stack::{Config as StackConfig, Duration, Instant, Stack};
 
 use super::call::{Hub, Said, Trouble, image};
 use super::health::Health;
+use super::{Host, Keeper, Settings, Visit, metrics};
 use crate::DeviceId;
-use crate::testing::{ManualClock, now};
+use crate::testing::{Cells, ManualClock, Notebook, Words, cable, now, run_until};
 
-/// A hub that has one answer.
+/// A hub that has an answer to each of so many requests, whatever they are.
 struct Scripted {
+    answers: VecDeque<Vec<u8>>,
     answer: Vec<u8>,
     heard: String,
+}
+
+impl Scripted {
+    fn of(answers: &[&str]) -> Self {
+        let answers = answers.iter().map(|answer| answer.as_bytes().to_vec()).collect();
+        Scripted { answers, answer: Vec::new(), heard: String::new() }
+    }
 }
 
 impl ErrorType for Scripted {
@@ -44,6 +54,7 @@ impl Write for Scripted {
     }
 
     async fn flush(&mut self) -> Result<(), Infallible> {
+        self.answer = self.answers.pop_front().unwrap_or_default();
         Ok(())
     }
 }
@@ -65,10 +76,102 @@ fn with<T>(
 ) -> (T, String) {
     let (id, name, _) = longest();
     let (clock, mut buffer) = (ManualClock::default(), [0; 512]);
-    let mut scripted = Scripted { answer: answer.into(), heard: String::new() };
+    let mut scripted = Scripted::of(&[answer]);
     let hub = Hub { host: "10.0.0.1:80", device: &id, name: &name, patience: Duration::from_secs(1), clock: &clock };
     let outcome = now(call(&hub, &mut Connection::new(&mut scripted, &mut buffer)));
     (outcome, scripted.heard)
+}
+
+/// An image of four bytes that was signed, as whoever writes another implementation has to come to, and the key.
+const SIGNED: &str = "wavetank firmware 2\n\
+    thermostat\n\
+    1.2.0\n\
+    1.0.0\n\
+    4\n\
+    5694d08a2e53ffcae0c3103e5ad6f6076abd960eb1f8a56577040bc1028f702b\n\
+    a1a903e3b32441b1bce8f43328db840a26c8354530921e82ae636741aeb08bcb4121094676b0f594c3f93c20c4468c7614adc556595ea58ab83d6ab47d443a01\n";
+const KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
+/// Answers to what is said: it is heard, the last of this connection, and not heard.
+const HEARD: &str = "HTTP/1.1 204 X\r\n\r\n";
+const FAREWELL: &str = "HTTP/1.1 204 X\r\nConnection: close\r\n\r\n";
+const LOST: &str = "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n";
+
+fn offer(text: &str) -> String {
+    std::format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n{text}", text.len())
+}
+
+type TestKeeper<'a> = Keeper<'a, 'static, Cells, ManualClock, Notebook>;
+
+/// A device that runs from slot A, with nothing on its flash.
+fn keeping(flash: &Cells, test: impl FnOnce(&mut TestKeeper<'_>, &ManualClock, &Notebook)) {
+    let layout = Layout { a: 0..1_536, b: 1_536..3_072, state: 3_072..4_096 };
+    let (clock, probe, health) = (ManualClock::default(), Notebook::default(), Health::needing(0));
+    let (id, name) = (DeviceId::new("thermostat-1").expect("a name"), "thermostat".parse().expect("a name"));
+    let trust = Trust { key: KEY.parse().expect("a key"), name };
+    let settings = Settings::new(layout.clone(), Slot::A, trust, ([10, 0, 0, 1], 80).into());
+    let (stack, _runner) = Stack::shared(cable().0, clock.clone(), &StackConfig::default(), 1);
+    let host = Host { id: &id, stack: &stack, clock: &clock, probe: &probe, health: &health };
+    let (name, patience) = (&settings.trust.name, settings.patience);
+    let hub = Hub { host: "10.0.0.1:80", device: &id, name, patience, clock: &clock };
+    let updater = Updater::new(flash.clone(), layout, Slot::A).expect("a good layout");
+    test(&mut Keeper { hub, updater, host: &host, settings: &settings, refused: None }, &clock, &probe);
+}
+
+/// One connection to a hub with these answers: what came of it, and what the hub heard.
+fn visit(keeper: &mut TestKeeper<'_>, answers: &[&str]) -> (Result<Visit, Trouble>, String) {
+    let (mut scripted, mut buffer) = (Scripted::of(answers), [0; 512]);
+    let visit = now(keeper.errands(&mut Connection::new(&mut scripted, &mut buffer)));
+    (visit, scripted.heard)
+}
+
+#[test]
+fn the_hub_hears_of_each_manifest_once_that_it_is_refused() {
+    keeping(&Cells::new(8), |keeper, _, probe| {
+        let unsigned = Manifest { signature: None, ..Manifest::parse(SIGNED.as_bytes()).expect("a manifest") };
+        let offered = offer(unsigned.text().as_str());
+        let said = r#""state":"failed","detail":"it is not signed""#;
+        let (lost, heard) = visit(keeper, &[&offered, LOST]);
+        assert_eq!(lost, Err(Trouble::Broken { moved: false }));
+        assert!(heard.contains(said), "{heard}");
+        let (told, heard) = visit(keeper, &[&offered, HEARD]);
+        assert_eq!(told, Ok(Visit::Done));
+        assert!(heard.contains(said), "nobody has heard it so far: {heard}");
+        let (known, heard) = visit(keeper, &[&offered]);
+        assert_eq!((known, heard.contains("POST")), (Ok(Visit::Done), false));
+        // Another manifest of the same image may be one to be believed.
+        let (taken, heard) = visit(keeper, &[&offer(SIGNED), LOST]);
+        assert_eq!(taken, Err(Trouble::Broken { moved: false }));
+        assert!(heard.contains(r#""state":"downloading""#), "{heard}");
+        assert_eq!(probe.counted(metrics::UPDATES_REFUSED), 2);
+    });
+}
+
+#[test]
+fn a_hub_that_closes_before_anything_came_is_left_alone_for_longer_each_time() {
+    keeping(&Cells::new(8), |keeper, _, _| {
+        let offered = offer(SIGNED);
+        assert_eq!(visit(keeper, &[&offered, FAREWELL]).0, Ok(Visit::Failed));
+        let piece =
+            "HTTP/1.1 206 X\r\nContent-Range: bytes 0-3/4\r\nContent-Length: 4\r\nConnection: close\r\n\r\ncode";
+        assert_eq!(visit(keeper, &[&offered, HEARD, piece]).0, Ok(Visit::Swap));
+    });
+}
+
+#[test]
+fn nothing_goes_on_before_the_flash_says_what_is_on_trial() {
+    let flash = Cells::new(8);
+    keeping(&flash, |keeper, clock, probe| {
+        let mut rng = Words::new(&[u32::MAX]);
+        let mut running = pin!(keeper.run(&mut rng));
+        flash.fails.set(true);
+        assert_eq!(run_until(clock, Instant::from_millis(1_600), running.as_mut()), None);
+        assert_eq!(probe.gauged(metrics::ON_TRIAL), None);
+        flash.fails.set(false);
+        assert_eq!(run_until(clock, Instant::from_millis(3_600), running), None);
+        assert_eq!(probe.gauged(metrics::ON_TRIAL), Some(0));
+        assert_eq!(probe.counted(metrics::FLASH_ERRORS), 3, "at 0, 500 and 1,500 ms");
+    });
 }
 
 #[test]

@@ -113,7 +113,7 @@ pub fn kind() -> TypedKind<Config> {
 fn check(config: &Config) -> Vec<ConfigProblem> {
     let mut findings = Findings::default();
     findings.port("collector", config.collector.0.port(), "leave the port out: CoAP's own is 5683");
-    let least = Time::from_nanos(2 * config.bounces_for.as_nanos().saturating_add(1));
+    let least = Time::from_nanos(config.bounces_for.as_nanos().saturating_add(1).saturating_mul(2));
     let help = "the contact would bounce for longer than the door stays: write \"10s\", for example";
     findings.at_least("closed_for", config.closed_for, least, help);
     findings.at_least("open_for", config.open_for, least, help);

@@ -65,7 +65,7 @@ impl Driver for Marked {
         let (frame, _) = self.nic.receive(cx)?;
         origins.came.set(Some(frame.origin()));
         // An answer is written by whoever routes, and not by way of this token.
-        None.or(Some((MarkedRxToken(frame), MarkedTxToken::Nowhere)))
+        Some((MarkedRxToken(frame), MarkedTxToken::Nowhere))
     }
 
     fn transmit(&mut self, cx: &mut Context<'_>) -> Option<MarkedTxToken<'_>> {

@@ -19,9 +19,10 @@ use wavetank_sim::node::{Exit, Node};
 use wavetank_sim::time::Instant;
 use wavetank_stack::{Stack, udp};
 
+use super::check::Findings;
+use super::defaults;
 use crate::registry::{Flow, Metric, TypedKind};
 use crate::runtime::{Network, TankClock};
-use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
 
@@ -49,13 +50,13 @@ pub struct DeviceConfig {
     /// The server.
     pub server: IpAddr,
     /// From one report to the next.
-    #[serde(default = "defaults::period")]
+    #[serde(default = "defaults::secs::<2>")]
     pub period: Time,
     /// By what it knows that a token has expired.
     #[serde(default)]
     pub by: By,
     /// How long before that it asks for another one.
-    #[serde(default = "defaults::margin")]
+    #[serde(default = "defaults::secs::<5>")]
     pub margin: Time,
 }
 
@@ -68,18 +69,6 @@ pub enum By {
     Lifetime,
     /// By its own wall clock, which may be wrong.
     WallClock,
-}
-
-mod defaults {
-    use crate::units::Time;
-
-    pub(super) fn period() -> Time {
-        Time::from_secs(2)
-    }
-
-    pub(super) fn margin() -> Time {
-        Time::from_secs(5)
-    }
 }
 
 /// What a token server counts.
@@ -112,9 +101,9 @@ pub fn server() -> TypedKind<ServerConfig> {
         .metrics(SERVER_METRICS)
         .flows(SERVER_FLOWS)
         .check(|config: &ServerConfig| {
-            let is_zero = config.lifetime.as_nanos() == 0;
-            let problem = || ConfigProblem::at("lifetime", "`lifetime` cannot be 0").help("write \"60s\", for example");
-            is_zero.then(problem).into_iter().collect()
+            let mut findings = Findings::default();
+            findings.not_zero("lifetime", config.lifetime, "write \"60s\", for example");
+            findings.all()
         })
         .program(install_server)
 }
@@ -126,9 +115,9 @@ pub fn device() -> TypedKind<DeviceConfig> {
         .metrics(DEVICE_METRICS)
         .flows(DEVICE_FLOWS)
         .check(|config: &DeviceConfig| {
-            let is_zero = config.period.as_nanos() == 0;
-            let problem = || ConfigProblem::at("period", "`period` cannot be 0").help("write \"2s\", for example");
-            is_zero.then(problem).into_iter().collect()
+            let mut findings = Findings::default();
+            findings.not_zero("period", config.period, "write \"2s\", for example");
+            findings.all()
         })
         .program(install_device)
 }

@@ -6,7 +6,7 @@ use embedded_storage_async::nor_flash::NorFlash;
 use wavetank_manifest::{Manifest, Version};
 
 use super::image::{inspect, manifest};
-use super::record::{Attempt, Record, Why, load, save};
+use super::record::{Attempt, Record, Why, load, load_progress, save};
 use super::{Error, Layout, LayoutError, Slot, Trust, Unfit};
 
 /// What made the processor start, as far as an image on trial is concerned.
@@ -133,8 +133,8 @@ async fn confirmed<F: NorFlash<Error: Debug>>(
     Err(BootError::Nothing { a, b })
 }
 
-/// A record for a flash that has none: fresh from the factory, or its state has rotted. Of two images the newer one has to
-/// prove itself.
+/// A record for a flash that has none: fresh from the factory, or its state has rotted. Of two images that has to prove itself
+/// which was being taken when the power went, if one was; else the newer one.
 async fn make_up<F: NorFlash<Error: Debug>>(
     flash: &mut F,
     layout: &Layout,
@@ -149,14 +149,18 @@ async fn make_up<F: NorFlash<Error: Debug>>(
     }
     let a = inspect(flash, layout, Slot::A, trust, record.minimum).await.map_err(Error::Flash)?.ok();
     let b = inspect(flash, layout, Slot::B, trust, record.minimum).await.map_err(Error::Flash)?.ok();
-    let newer = match (a, b) {
-        (Some(a), Some(b)) if a.version <= b.version => {
-            record.minimum = a.minimum;
-            Some(b)
-        }
+    let untried = match (a, b) {
         (Some(a), Some(b)) => {
-            (record.good, record.minimum) = (Slot::B, b.minimum);
-            Some(a)
+            let taken = load_progress(flash, layout).await?.map(|progress| progress.sha256);
+            let is_a = match taken {
+                Some(sha256) if sha256 == b.sha256 => false,
+                Some(sha256) if sha256 == a.sha256 => true,
+                _ => a.version > b.version,
+            };
+            let (good, untried) = if is_a { (b, a) } else { (a, b) };
+            record.good = if is_a { Slot::B } else { Slot::A };
+            record.minimum = good.minimum;
+            Some(untried)
         }
         (None, Some(b)) => {
             (record.good, record.minimum) = (Slot::B, b.minimum);
@@ -167,6 +171,6 @@ async fn make_up<F: NorFlash<Error: Debug>>(
             None
         }
     };
-    record.trial = newer.map(|newer| Attempt { version: newer.version, sha256: newer.sha256, tries: 0 });
+    record.trial = untried.map(|Manifest { version, sha256, .. }| Attempt { version, sha256, tries: 0 });
     Ok(record)
 }

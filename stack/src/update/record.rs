@@ -4,7 +4,7 @@ use core::fmt::{self, Debug};
 
 use embedded_storage_async::nor_flash::NorFlash;
 use heapless::String;
-use wavetank_manifest::{Digest, Version};
+use wavetank_manifest::{Digest, Manifest, Version};
 
 use super::{Error, Layout, Slot};
 use crate::storage::{self, Key, KeyValue};
@@ -104,6 +104,11 @@ impl Record {
         if let Some(Attempt { version, sha256, .. }) = self.trial.take() {
             self.given_up = Some(GivenUp { version, sha256, why, told: false });
         }
+    }
+
+    /// Whether that image was given up last.
+    pub(super) fn has_given_up(&self, manifest: &Manifest) -> bool {
+        self.given_up.is_some_and(|given_up| given_up.sha256 == manifest.sha256)
     }
 
     fn encode(&self) -> [u8; RECORD_LEN] {

@@ -26,11 +26,13 @@ const LEN: usize = 1_100;
 #[derive(Clone)]
 pub(super) struct Chip<const WRITE: usize> {
     bytes: Vec<u8>,
+    /// A cell of which a bit stays 0.
+    stuck: Option<usize>,
 }
 
 impl<const WRITE: usize> Chip<WRITE> {
     pub(super) fn new(pages: usize) -> Self {
-        Self { bytes: vec![0xff; pages * PAGE] }
+        Self { bytes: vec![0xff; pages * PAGE], stuck: None }
     }
 
     fn check(&self, at: u32, len: usize, unit: usize) -> Result<(), NorFlashErrorKind> {
@@ -75,6 +77,9 @@ impl<const WRITE: usize> NorFlash for Chip<WRITE> {
         let cells = &mut self.bytes[offset as usize..][..bytes.len()];
         assert!(cells.iter().all(|cell| *cell == 0xff), "written twice at {offset}");
         cells.copy_from_slice(bytes);
+        if let Some(at) = self.stuck {
+            self.bytes[at] &= !1;
+        }
         Ok(())
     }
 }
@@ -400,6 +405,49 @@ fn an_image_that_fails_its_test_says_so() {
 }
 
 #[test]
+fn an_image_that_has_given_itself_up_does_not_overwrite_what_there_is_to_go_back_to() {
+    let mut chip = board();
+    take(&mut chip, 2, 0, Slot::A);
+    booted(&mut chip, Reset::Program);
+    let mut updater = updater(&mut chip, Slot::B);
+    run(updater.give_up(Why::SelfTest)).expect("kept");
+    assert_eq!(run(updater.start(&manifest(3, 0), &trust())), Err(StartError::OnTrial));
+    assert_eq!(booted(&mut chip, Reset::Program).manifest, manifest(1, 0));
+}
+
+#[test]
+fn a_slot_that_cannot_keep_a_manifest_is_not_filled_for_ever() {
+    let mut chip = board();
+    // The first letter of the kind, which is odd.
+    chip.stuck = Some(4_096 - PAGE);
+    let mut updater = updater(&mut chip, Slot::A);
+    for damaged in 1..=3 {
+        let mut download = run(updater.start(&manifest(2, 0), &trust())).expect("it is taken");
+        fetch_all(&mut Server::of(image(2)), &mut download, &mut updater).expect("it comes");
+        assert_eq!(run(updater.finish(&mut download)), Err(FinishError::Damaged { given_up: damaged == 3 }));
+    }
+    assert_eq!(run(updater.start(&manifest(2, 0), &trust())), Err(Refusal::GivenUp.into()));
+}
+
+#[test]
+fn a_first_update_that_the_power_interrupts_at_its_end_has_to_prove_itself_be_it_older() {
+    let mut chip = Chip::new(10);
+    run(install(&mut chip, &LAYOUT, Slot::A, &manifest(2, 0), &image(2))).expect("it fits");
+    let mut downloading = chip.clone();
+    {
+        let mut updater = updater(&mut downloading, Slot::A);
+        let mut download = run(updater.start(&manifest(1, 0), &trust())).expect("it is taken");
+        fetch_all(&mut Server::of(image(1)), &mut download, &mut updater).expect("it comes");
+    }
+    take(&mut chip, 1, 0, Slot::A);
+    // The manifest is in its slot, and that it is to be tried is not on the flash yet.
+    chip.bytes[4_096..].copy_from_slice(&downloading.bytes[4_096..]);
+    let first = booted(&mut chip, Reset::Outside);
+    assert_eq!((first.slot, first.on_trial, first.manifest.version), (Slot::B, true, Version::new(1, 0, 0)));
+    assert_eq!(booted(&mut chip, Reset::Program).slot, Slot::A);
+}
+
+#[test]
 fn what_rots_before_it_is_tried_is_not_tried() {
     let mut chip = board();
     take(&mut chip, 2, 0, Slot::A);
@@ -468,7 +516,7 @@ proptest! {
 
     #[test]
     fn a_flash_of_anything_is_no_reason_to_panic(bytes in prop::collection::vec(any::<u8>(), 5_120)) {
-        let mut chip = Chip::<8> { bytes };
+        let mut chip = Chip::<8> { bytes, stuck: None };
         prop_assert!(run(boot(&mut chip, &LAYOUT, &trust(), Reset::Outside, 3)).is_err());
     }
 }

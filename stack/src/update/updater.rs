@@ -1,6 +1,7 @@
 //! What the running firmware does: it takes an image into the other slot, and says whether it is well itself.
 
 use core::fmt::Debug;
+use core::ops::Range;
 
 use embedded_io_async::Read;
 use embedded_storage_async::nor_flash::NorFlash;
@@ -98,7 +99,7 @@ pub enum StartError<E: Debug> {
     /// The image is not for this device, or not any more.
     #[error("{0}")]
     Refused(#[from] Refusal),
-    /// What runs is on trial itself: the other slot is what there is to go back to.
+    /// What runs is on trial itself, or was and was given up: the other slot is what there is to go back to.
     #[error("what runs has to be confirmed first")]
     OnTrial,
     /// The state cannot be kept.
@@ -211,6 +212,9 @@ impl<F: NorFlash<Error: Debug>> Updater<F> {
         let room = self.layout.room::<F>(self.running.other());
         refuse(manifest, trust, &record, room)?;
         let own = self::manifest(&mut self.flash, self.layout.slot(self.running)).await.map_err(Error::Flash)?;
+        if record.good != self.running && own.as_ref().is_some_and(|own| record.has_given_up(own)) {
+            return Err(StartError::OnTrial);
+        }
         if own.is_some_and(|own| own.sha256 == manifest.sha256 && own.version == manifest.version) {
             return Err(Refusal::Running.into());
         }
@@ -243,11 +247,11 @@ impl<F: NorFlash<Error: Debug>> Updater<F> {
             return Err(FinishError::Incomplete);
         }
         let (slot, manifest) = (self.layout.slot(self.running.other()), &download.manifest);
-        let found = hash(&mut self.flash, slot.start, manifest.length).await.map_err(Error::Flash)?;
+        let sealed = self.sealed(slot, manifest).await.map_err(Error::Flash)?;
         let attempt = Attempt { version: manifest.version, sha256: manifest.sha256, tries: 0 };
         record.good = self.running;
         record.trial = Some(attempt);
-        if found != manifest.sha256 {
+        if !sealed {
             let damaged = download.progress.damaged.saturating_add(1);
             let given_up = damaged >= DAMAGED_MAX;
             if given_up {
@@ -258,13 +262,17 @@ impl<F: NorFlash<Error: Debug>> Updater<F> {
             self.restart(download).await?;
             return Err(FinishError::Damaged { given_up });
         }
-        seal(&mut self.flash, slot.clone(), manifest).await.map_err(Error::Flash)?;
-        let sealed = self::manifest(&mut self.flash, slot).await.map_err(Error::Flash)?;
-        if sealed.as_ref() != Some(manifest) {
-            return Err(FinishError::Damaged { given_up: false });
-        }
         self.save(&record).await?;
         Ok(record::save_progress(&mut self.flash, &self.layout, None).await?)
+    }
+
+    /// Whether the image of that manifest is in that slot; if so, its manifest is there, too.
+    async fn sealed(&mut self, slot: Range<u32>, manifest: &Manifest) -> Result<bool, F::Error> {
+        if hash(&mut self.flash, slot.start, manifest.length).await? != manifest.sha256 {
+            return Ok(false);
+        }
+        seal(&mut self.flash, slot.clone(), manifest).await?;
+        Ok(self::manifest(&mut self.flash, slot).await?.as_ref() == Some(manifest))
     }
 
     /// Begins anew: what the server hands out is another, or came out wrong.
@@ -359,8 +367,7 @@ fn refuse(manifest: &Manifest, trust: &Trust, record: &Record, room: u32) -> Res
     if manifest.length > room {
         return Err(Refusal::TooLong);
     }
-    let given_up = record.given_up.is_some_and(|given_up| given_up.sha256 == manifest.sha256);
-    if given_up { Err(Refusal::GivenUp) } else { Ok(()) }
+    if record.has_given_up(manifest) { Err(Refusal::GivenUp) } else { Ok(()) }
 }
 
 /// A weak tag names what means the same, not what is the same (RFC 9110, section 8.8.1).
