@@ -58,8 +58,10 @@ pub(super) fn peer(name: &str) -> Outcome<Contestant> {
 fn package(name: &str, home: &Path, artifacts: &Path) -> Outcome<Contestant> {
     let mut build = shell::cargo();
     shell::run(build.current_dir(home).args(["build", "--release", "--locked"]).env("CARGO_TARGET_DIR", artifacts))?;
+    // What is measured is called as the peer is, but for this.
+    let measured = if name == "embassy" { "embassy-net" } else { name };
     let mut tree = shell::cargo();
-    tree.current_dir(home).args(["tree", "--locked", "--depth", "0", "--prefix", "none", "--package", name]);
+    tree.current_dir(home).args(["tree", "--locked", "--depth", "0", "--prefix", "none", "--package", measured]);
     Ok(Contestant {
         program: artifacts.join("release").join(format!("peer-{name}")),
         arguments: &[],

@@ -5,13 +5,12 @@ mod cable;
 mod clock;
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use embassy_futures::join::join4;
 use embassy_net::tcp::TcpSocket;
 use embassy_net::{Config, Ipv4Address, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use peer_report::{Asked, Tally, Watch};
@@ -42,12 +41,11 @@ fn ping_pong(rounds: u64) {
     let (mut at_server, mut at_client) = (StackResources::new(), StackResources::new());
     let (server, mut server_runner) = stack(left, SERVER, &mut at_server);
     let (client, mut client_runner) = stack(right, CLIENT, &mut at_client);
-    let work = pin!(async {
-        join4(server_runner.run(), client_runner.run(), echo(server), ask(client, &tally)).await;
-    });
+    let (serving, calling) = (pin!(async { server_runner.run().await; }), pin!(async { client_runner.run().await; }));
+    let (echoing, asking) = (pin!(echo(server)), pin!(ask(client, &tally)));
     let watch = Watch::over(&tally);
     let (prepared, measured) = (Duration::from_millis(101), Duration::from_millis(2 * rounds));
-    run(&cable, work, &watch, prepared, measured);
+    run(&cable, [Task::new(serving), Task::new(calling), Task::new(echoing), Task::new(asking)], &watch, prepared, measured);
 }
 
 async fn echo(stack: Stack<'_>) {
@@ -92,12 +90,12 @@ async fn write_whole(socket: &mut TcpSocket<'_>, message: &[u8; 64]) {
     }
 }
 
-/// Whether the work wants to be polled.
+/// Whether a task wants to be polled.
 struct Called(AtomicBool);
 
 impl Wake for Called {
     fn wake(self: Arc<Self>) {
-        self.0.store(true, Relaxed);
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
@@ -105,18 +103,39 @@ impl Wake for Called {
     }
 }
 
-/// Polls the work whenever it is called, and jumps to the next instant at which something happens.
-fn run(cable: &Cable, mut work: std::pin::Pin<&mut impl Future>, watch: &Watch, prepared: Duration, measured: Duration) {
-    let called = Arc::new(Called(AtomicBool::new(true)));
-    let waker = Waker::from(Arc::clone(&called));
-    let mut context = Context::from_waker(&waker);
+/// A future with a waker of its own, as an executor's tasks have. With one for all, a read that finds nothing would wake the
+/// stack's runner, and so itself, for ever.
+struct Task<'a> {
+    future: Pin<&'a mut dyn Future<Output = ()>>,
+    called: Arc<Called>,
+    waker: Waker,
+}
+
+impl<'a> Task<'a> {
+    fn new(future: Pin<&'a mut dyn Future<Output = ()>>) -> Self {
+        let called = Arc::new(Called(AtomicBool::new(true)));
+        let waker = Waker::from(Arc::clone(&called));
+        Self { future, called, waker }
+    }
+
+    /// Polls it if it was called; whether it was.
+    fn poll(&mut self) -> bool {
+        let is_called = self.called.0.swap(false, Relaxed);
+        if is_called {
+            let polled = self.future.as_mut().poll(&mut Context::from_waker(&self.waker));
+            assert!(polled.is_pending(), "the work has no end");
+        }
+        is_called
+    }
+}
+
+/// Polls whoever is called, and jumps to the next instant at which something happens.
+fn run(cable: &Cable, mut tasks: [Task<'_>; 4], watch: &Watch, prepared: Duration, measured: Duration) {
     let (start, end) = (micros(prepared), micros(prepared + measured));
     let mut started = false;
     loop {
-        while called.0.swap(false, Relaxed) {
-            let polled: Poll<_> = work.as_mut().poll(&mut context);
-            assert!(polled.is_pending(), "the work has no end");
-        }
+        // All have their turn before any has the next.
+        while tasks.iter_mut().fold(false, |any, task| task.poll() | any) {}
         let next = clock::next().into_iter().chain(cable.next()).min().expect("there is always something to come");
         if next >= start && !started {
             watch.start();
