@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Serve, out: &mut impl Write) -> Result<Exit, Troub
 /// The default address counts where nothing else is to be listened at.
 fn open(sockets: &Sockets) -> hub::Sockets {
     let listen = &sockets.listen;
-    let inherited = std::env::var_os("LISTEN_FDS").is_some();
+    let inherited = is_handed_sockets(|name| std::env::var(name).ok(), std::process::id());
     let default = (listen.is_empty() && !inherited).then_some(hub::Place::Tcp(DEFAULT));
     hub::Sockets {
         listen: listen.iter().cloned().chain(default).collect(),
@@ -41,6 +41,14 @@ fn open(sockets: &Sockets) -> hub::Sockets {
         #[cfg(feature = "tls")]
         tls: files(&sockets.tls),
     }
+}
+
+/// Whether the program was started with sockets (`sd_listen_fds(3)`). What names another process was left behind by whoever
+/// started this one, and means nothing here.
+fn is_handed_sockets(variable: impl Fn(&str) -> Option<String>, process: u32) -> bool {
+    let number = |name| variable(name).map(|text| text.parse::<u32>().ok());
+    let is_meant = number("LISTEN_PID").is_none_or(|meant| meant == Some(process));
+    is_meant && number("LISTEN_FDS").flatten().is_some_and(|count| count > 0)
 }
 
 #[cfg(feature = "tls")]
@@ -80,4 +88,25 @@ fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_are_taken_by_whom_they_are_meant_for() {
+        let handed = |variables: &[(&str, &str)]| {
+            let variable =
+                |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+            is_handed_sockets(variable, 17)
+        };
+        assert!(handed(&[("LISTEN_FDS", "1"), ("LISTEN_PID", "17")]));
+        assert!(handed(&[("LISTEN_FDS", "2")]));
+        assert!(!handed(&[]));
+        assert!(!handed(&[("LISTEN_FDS", "1"), ("LISTEN_PID", "1")]), "another's");
+        assert!(!handed(&[("LISTEN_FDS", "1"), ("LISTEN_PID", "one")]));
+        assert!(!handed(&[("LISTEN_FDS", "abc"), ("LISTEN_PID", "17")]));
+        assert!(!handed(&[("LISTEN_FDS", "0"), ("LISTEN_PID", "17")]), "none");
+    }
 }

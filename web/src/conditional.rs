@@ -61,8 +61,9 @@ impl Validators {
         };
         if let Some(validator) = headers.get(IF_RANGE) {
             let same = match validator.to_str() {
-                Ok(tag) if tag.starts_with(['"', 'W']) => self.is_strongly(tag),
-                Ok(text) => httpdate::parse_http_date(text).ok() == self.seconds(),
+                Ok(tag) if tag.starts_with('"') || tag.starts_with("W/") => self.is_strongly(tag),
+                // What is neither a tag nor a date names no state of it.
+                Ok(text) => httpdate::parse_http_date(text).is_ok_and(|date| self.seconds() == Some(date)),
                 Err(_) => false,
             };
             if !same {
@@ -153,6 +154,7 @@ fn date(headers: &HeaderMap, name: http::HeaderName) -> Option<SystemTime> {
 mod tests {
     use std::time::{Duration, SystemTime};
 
+    use http::header::{IF_RANGE, RANGE};
     use http::{HeaderMap, HeaderValue, Method};
 
     use super::{Part, Validators, Verdict, parse_range};
@@ -187,6 +189,34 @@ mod tests {
         let both = [("if-none-match", "\"b\""), ("if-modified-since", then)];
         assert_eq!(judge(&Method::GET, &both), Verdict::Proceed, "the tag counts");
         assert_eq!(judge(&Method::GET, &[("if-modified-since", "yesterday")]), Verdict::Proceed);
+    }
+
+    #[test]
+    fn a_range_is_given_of_the_state_that_was_asked_for() {
+        let part = |validators: &Validators, validator: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RANGE, HeaderValue::from_static("bytes=2-4"));
+            headers.insert(IF_RANGE, HeaderValue::from_static(validator));
+            validators.range(&Method::GET, &headers, 10)
+        };
+        let some = Part::Bytes { first: 2, last: 4 };
+        let tagged = Validators { etag: Some(HeaderValue::from_static("\"a\"")), last_modified: None };
+        for (validator, given) in [
+            ("\"a\"", some),
+            ("\"b\"", Part::Whole),
+            ("W/\"a\"", Part::Whole),
+            ("garbage", Part::Whole),
+            ("", Part::Whole),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", Part::Whole),
+        ] {
+            assert_eq!(part(&tagged, validator), given, "{validator}");
+        }
+        // A Wednesday, which begins as a weak tag does.
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_445_412_480);
+        let dated = Validators { etag: None, last_modified: Some(modified) };
+        assert_eq!(part(&dated, "Wed, 21 Oct 2015 07:28:00 GMT"), some);
+        assert_eq!(part(&dated, "Wed, 21 Oct 2015 07:28:01 GMT"), Part::Whole);
+        assert_eq!(part(&dated, "Wed"), Part::Whole);
     }
 
     #[test]
