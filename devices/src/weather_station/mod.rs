@@ -6,7 +6,7 @@
 //! - Two of them measure a temperature. None can be told to lie by itself, but that they differ is counted.
 //! - A reading is on flash ([`Spool`]) with a number of its own before anything else is done with it, and leaves it when
 //!   whoever keeps readings said that they have it: it arrives through power cuts, under its number, in order.
-//! - How it travels is the type of [`Config::report`]: [`Http`](crate::report::Http), [`Coap`](crate::report::Coap) or
+//! - How it travels is the type of [`Config::report`]: [`Http`], [`Coap`](crate::report::Coap) or
 //!   [`Mqtt`](crate::report::Mqtt). What the network is made of is the type of [`Parts::net`].
 //! - It takes updates if it is given what they need ([`run_with_updates`]), beside its other work.
 //! - When the flash is full, what is new is dropped and counted, until there is room again.
