@@ -190,9 +190,15 @@ fn send_some<D: Driver>(core: &mut Core<'_>, driver: &mut D, now: Instant, cx: &
 
 /// Wakes those whom the core has woken.
 fn wake(core: &RefCell<Core<'_>>) {
-    let next = || core.borrow_mut().wakes.pop();
-    while let Some(waker) = next() {
+    loop {
+        let mut borrowed = core.borrow_mut();
+        let Some(waker) = borrowed.wakes.pop() else { return };
+        let is_last = borrowed.wakes.is_empty();
+        drop(borrowed);
         waker.wake();
+        if is_last {
+            return;
+        }
     }
 }
 

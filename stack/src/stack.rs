@@ -80,8 +80,12 @@ impl<'r> Stack<'r> {
         let mut core = self.core().borrow_mut();
         let result = f(&mut core);
         while let Some(waker) = core.wakes.pop() {
+            let is_last = core.wakes.is_empty();
             drop(core);
             waker.wake();
+            if is_last {
+                break;
+            }
             core = self.core().borrow_mut();
         }
         result
