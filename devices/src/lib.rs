@@ -20,7 +20,6 @@ mod entropy;
 mod id;
 pub mod lamp;
 mod lifecycle;
-mod lock;
 pub mod pcf8583;
 pub mod report;
 pub mod sht4x;

@@ -362,6 +362,11 @@ mod tests {
         let first = broken.chain(failed).min().expect("something fails in the pond");
         assert_eq!((seen[0].snapshot.now, seen[2].snapshot.now), (first, first));
         assert!(seen[0].notice.is_some());
+        let Snapshot { expectations, failures, .. } = &seen[0].snapshot;
+        assert!(
+            !failures.is_empty() || expectations.iter().any(|report| report.verdict == Verdict::Broken),
+            "it shows"
+        );
         assert_eq!(picture(&seen[0]), picture(&seen[2]));
     }
 

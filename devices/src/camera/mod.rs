@@ -19,16 +19,17 @@ mod tests;
 use core::cell::{Cell, RefCell};
 use core::convert::Infallible;
 use core::fmt::Debug;
-use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::ops::Range;
 use core::pin::pin;
 use core::slice;
-use core::task::{Poll, Waker};
 
 use embassy_futures::join::join;
 use embassy_futures::select::{Either, select};
 use embassy_net_driver::Driver;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::mutex::Mutex;
+use embassy_sync::signal::Signal;
 use embedded_io_async::Read;
 use embedded_storage_async::nor_flash::NorFlash;
 use rand_core::Rng;
@@ -38,7 +39,6 @@ use wavetank_stack::{Cidr, Clock, Duration, FlowId, Probe, Resources, Route, Sta
 
 use self::frames::{Frame, Frames, PIECE};
 pub use self::frames::{RoomError, SLOTS_MAX};
-use crate::lock::Lock;
 use crate::updates::{Health, Host, Keep, NoUpdates, Updates};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
@@ -193,10 +193,9 @@ where
         let health = Health::needing(SENSOR_WELL | SERVER_WELL);
         let frames = Frames::new(flash, config.room.clone(), config.frame_bytes)?;
         let shared = Shared {
-            frames: Lock::new(frames),
+            frames: Mutex::new(frames),
             under_way: Cell::new(None),
-            came: Cell::new(0),
-            waiting: RefCell::new(None),
+            came: Signal::new(),
             id: &config.id,
             clock,
             probe,
@@ -272,12 +271,11 @@ enum Trouble {
 
 /// The frames, as they are shared: one future writes them down, another one brings them.
 struct Shared<'a, F, C, P> {
-    frames: Lock<Frames<F>>,
+    frames: Mutex<NoopRawMutex, Frames<F>>,
     /// The number of the frame that is being brought.
     under_way: Cell<Option<u64>>,
-    /// How many were taken in this life, and who waits for the next.
-    came: Cell<u64>,
-    waiting: RefCell<Option<Waker>>,
+    /// There may be one more to bring.
+    came: Signal<NoopRawMutex, ()>,
     id: &'a DeviceId,
     clock: &'a C,
     probe: &'a P,
@@ -288,7 +286,7 @@ impl<F: NorFlash<Error: Debug>, C: Clock, P: Probe> Shared<'_, F, C, P> {
     /// Sees what an earlier life has left.
     async fn look(&self) {
         loop {
-            let looked = self.frames.take().await.look().await;
+            let looked = self.frames.lock().await.look().await;
             if looked.is_ok() {
                 return self.report_backlog().await;
             }
@@ -299,7 +297,7 @@ impl<F: NorFlash<Error: Debug>, C: Clock, P: Probe> Shared<'_, F, C, P> {
     /// Takes a frame. The flash is lent for no longer than a piece takes.
     async fn take<S: Read>(&self, sensor: &mut S, config: &Config) -> Result<(), Trouble> {
         let flash = |_| Trouble::Flash;
-        let cleared = self.frames.take().await.clear(self.under_way.get()).await;
+        let cleared = self.frames.lock().await.clear(self.under_way.get()).await;
         let (slot, gone) = cleared.map_err(flash)?;
         if let Some(gone) = gone {
             self.probe.count(metrics::FRAMES_DROPPED, 1);
@@ -319,42 +317,31 @@ impl<F: NorFlash<Error: Debug>, C: Clock, P: Probe> Shared<'_, F, C, P> {
                 return Err(Trouble::Sensor);
             }
             hash.update(&piece[..len]);
-            let written = self.frames.take().await.write(slot, at, &mut piece, len).await;
+            let written = self.frames.lock().await.write(slot, at, &mut piece, len).await;
             written.map_err(flash)?;
             at += len as u32;
         }
-        let sealed = self.frames.take().await.seal(slot, config.frame_bytes, hash.finalize().into()).await;
+        let sealed = self.frames.lock().await.seal(slot, config.frame_bytes, hash.finalize().into()).await;
         let number = sealed.map_err(flash)?;
         self.probe.count(metrics::FRAMES_TAKEN, 1);
         self.flow(metrics::FLOW_TAKEN, number);
         self.report_backlog().await;
-        self.came.set(self.came.get() + 1);
-        if let Some(waker) = self.waiting.take() {
-            waker.wake();
-        }
+        self.came.signal(());
         Ok(())
     }
 
     /// Waits until there is a frame to bring; the oldest and its slot. For one waiter.
     async fn oldest(&self) -> (usize, Frame) {
         loop {
-            let came = self.came.get();
-            if let Some(oldest) = self.frames.take().await.oldest() {
+            if let Some(oldest) = self.frames.lock().await.oldest() {
                 return oldest;
             }
-            poll_fn(|cx| {
-                if self.came.get() != came {
-                    return Poll::Ready(());
-                }
-                self.waiting.replace(Some(cx.waker().clone()));
-                Poll::Pending
-            })
-            .await;
+            self.came.wait().await;
         }
     }
 
     async fn read(&self, slot: usize, at: u32, out: &mut [u8]) -> Result<(), ()> {
-        let read = self.frames.take().await.read(slot, at, out).await;
+        let read = self.frames.lock().await.read(slot, at, out).await;
         read.map_err(|_| self.probe.count(metrics::FLASH_ERRORS, 1))
     }
 
@@ -366,7 +353,7 @@ impl<F: NorFlash<Error: Debug>, C: Clock, P: Probe> Shared<'_, F, C, P> {
     }
 
     async fn let_go(&self, slot: usize, number: u64) {
-        let gone = self.frames.take().await.let_go(slot, number).await;
+        let gone = self.frames.lock().await.let_go(slot, number).await;
         if gone.is_err() {
             // After a power cut it is brought again, under its number.
             self.ail().await;
@@ -380,7 +367,7 @@ impl<F: NorFlash<Error: Debug>, C: Clock, P: Probe> Shared<'_, F, C, P> {
     }
 
     async fn report_backlog(&self) {
-        let waiting = self.frames.take().await.waiting();
+        let waiting = self.frames.lock().await.waiting();
         self.probe.gauge(metrics::BACKLOG, i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 

@@ -4,6 +4,8 @@ use core::fmt::{Debug, Write as _};
 use core::net::SocketAddr;
 use core::pin::pin;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use embedded_io_async::{Read, Write};
 use embedded_storage_async::nor_flash::NorFlash;
 use heapless::String;
@@ -151,19 +153,11 @@ fn host(server: SocketAddr) -> String<HOST_MAX> {
 
 /// The value of `Content-Digest`.
 fn digest(sha256: &[u8; 32]) -> String<DIGEST_LEN> {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut base64 = [0; 44];
+    let len = BASE64_STANDARD.encode_slice(sha256, &mut base64).expect("32 bytes are 44 digits");
+    let digits = str::from_utf8(&base64[..len]).expect("digits are ASCII");
     let mut text = String::new();
-    let mut say = |char| text.push(char).expect("there is room");
-    "sha-256=:".chars().for_each(&mut say);
-    for group in sha256.chunks(3) {
-        let byte = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4 {
-            let index = (bits >> (18 - 6 * digit) & 0x3f) as usize;
-            say(if digit <= group.len() { char::from(DIGITS[index]) } else { '=' });
-        }
-    }
-    say(':');
+    write!(text, "sha-256=:{digits}:").expect("there is room");
     text
 }
 

@@ -6,7 +6,7 @@ use core::pin::pin;
 
 use heapless::String;
 use rand_core::Rng;
-use wavetank_stack::coap::{Client, Options, Request};
+use wavetank_stack::coap::{Client, Code, Options, Request};
 use wavetank_stack::{Clock, Duration};
 
 use super::{Body, Line, Outbox, Report, Verdict};
@@ -47,12 +47,30 @@ impl Report for Coap {
             };
             let verdict = match answered {
                 Ok(response) if response.code.is_success() => Verdict::Kept,
-                // Class 4: the request is wrong, and will be (RFC 7252, section 5.9.2).
-                Ok(response) if response.code.class() == 4 => Verdict::Refused,
+                Ok(response) if is_final(response.code) => Verdict::Refused,
                 _ => return brought,
             };
             outbox.settle(number, verdict).await;
             brought = true;
         }
+    }
+}
+
+/// Whether the record itself is what is wrong, and will be (RFC 7252, section 5.9.2; RFC 8132, section 2.2). A server that knows
+/// no such path, asks for a key or has too much to do may take it later.
+fn is_final(code: Code) -> bool {
+    code.class() == 4 && matches!(code.detail(), 0 | 9 | 13 | 15 | 22)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_wrong_with_a_record_is_final() {
+        assert!([0, 9, 13, 15, 22].into_iter().all(|detail| is_final(Code::new(4, detail))));
+        // Unauthorized, not found, an incomplete entity, too many requests.
+        assert!(![1, 4, 8, 29].into_iter().any(|detail| is_final(Code::new(4, detail))));
+        assert!(!is_final(Code::CHANGED) && !is_final(Code::INTERNAL_ERROR) && !is_final(Code::new(5, 0)));
     }
 }

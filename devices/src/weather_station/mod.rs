@@ -18,19 +18,20 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use core::convert::Infallible;
 use core::fmt::Debug;
-use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::ops::Range;
 use core::pin::pin;
 use core::slice;
-use core::task::{Poll, Waker};
 
 use embassy_futures::join::join;
 use embassy_futures::select::{Either, select};
 use embassy_net_driver::Driver;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::mutex::Mutex;
+use embassy_sync::signal::Signal;
 use embedded_hal_async::i2c::I2c;
 use embedded_storage_async::nor_flash::NorFlash;
 use rand_core::Rng;
@@ -39,7 +40,6 @@ use wavetank_stack::time::{sleep, sleep_until, timeout};
 use wavetank_stack::{Cidr, Clock, Duration, FlowId, Probe, Resources, Route, Stack};
 
 use self::record::{RECORD_LEN, Record};
-use crate::lock::Lock;
 use crate::report::{Body, Http, Line, Outbox, Report, Verdict};
 use crate::updates::{Health, Host, Keep, NoUpdates, Updates};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
@@ -323,10 +323,9 @@ async fn tell<U: Report, F: NorFlash, C: Clock, P: Probe>(
 
 /// The readings on the flash, as they are shared: one future writes them down, another one brings them.
 struct Readings<'a, F, C, P> {
-    spool: Lock<Spool<F>>,
-    /// How many came in this life, and who waits for the next.
-    came: Cell<u64>,
-    waiting: RefCell<Option<Waker>>,
+    spool: Mutex<NoopRawMutex, Spool<F>>,
+    /// There may be one more to bring.
+    came: Signal<NoopRawMutex, ()>,
     id: &'a DeviceId,
     clock: &'a C,
     probe: &'a P,
@@ -335,12 +334,12 @@ struct Readings<'a, F, C, P> {
 
 impl<'a, F: NorFlash, C: Clock, P: Probe> Readings<'a, F, C, P> {
     fn new(spool: Spool<F>, id: &'a DeviceId, clock: &'a C, probe: &'a P, health: &'a Health) -> Self {
-        let spool = Lock::new(spool);
-        Self { spool, came: Cell::new(0), waiting: RefCell::new(None), id, clock, probe, health }
+        let spool = Mutex::new(spool);
+        Self { spool, came: Signal::new(), id, clock, probe, health }
     }
 
     async fn keep(&self, record: &Record) {
-        let pushed = self.spool.take().await.push(&record.encode()).await;
+        let pushed = self.spool.lock().await.push(&record.encode()).await;
         match pushed {
             Ok(number) => {
                 self.probe.count(metrics::READINGS_KEPT, 1);
@@ -350,27 +349,16 @@ impl<'a, F: NorFlash, C: Clock, P: Probe> Readings<'a, F, C, P> {
             Err(_) => self.probe.count(metrics::FLASH_ERRORS, 1),
         }
         self.report_backlog().await;
-        self.came.set(self.came.get() + 1);
-        if let Some(waker) = self.waiting.take() {
-            waker.wake();
-        }
+        self.came.signal(());
     }
 
     /// Waits until there is a reading; the oldest and its number. For one waiter.
     async fn oldest(&self) -> (u64, Record) {
         loop {
-            let came = self.came.get();
             if let Some(oldest) = self.kept().await {
                 return oldest;
             }
-            poll_fn(|cx| {
-                if self.came.get() != came {
-                    return Poll::Ready(());
-                }
-                self.waiting.replace(Some(cx.waker().clone()));
-                Poll::Pending
-            })
-            .await;
+            self.came.wait().await;
         }
     }
 
@@ -378,7 +366,7 @@ impl<'a, F: NorFlash, C: Clock, P: Probe> Readings<'a, F, C, P> {
     async fn kept(&self) -> Option<(u64, Record)> {
         let mut bytes = [0; RECORD_LEN];
         loop {
-            let next = self.spool.take().await.next_after(0, &mut bytes).await;
+            let next = self.spool.lock().await.next_after(0, &mut bytes).await;
             match next {
                 Ok(Some(kept)) => match Record::decode(&bytes[..kept.len]) {
                     Some(record) => return Some((kept.id, record)),
@@ -392,7 +380,7 @@ impl<'a, F: NorFlash, C: Clock, P: Probe> Readings<'a, F, C, P> {
     }
 
     async fn let_go(&self, number: u64) {
-        let acknowledged = self.spool.take().await.acknowledge(number).await;
+        let acknowledged = self.spool.lock().await.acknowledge(number).await;
         if acknowledged.is_err() {
             // It is brought again, under its number.
             self.ail().await;
@@ -405,7 +393,7 @@ impl<'a, F: NorFlash, C: Clock, P: Probe> Readings<'a, F, C, P> {
     }
 
     async fn report_backlog(&self) {
-        let waiting = self.spool.take().await.waiting().await;
+        let waiting = self.spool.lock().await.waiting().await;
         if let Ok(waiting) = waiting {
             self.probe.gauge(metrics::BACKLOG, i64::try_from(waiting).unwrap_or(i64::MAX));
         }
