@@ -151,13 +151,7 @@ impl Session {
     ///
     /// If the thread has ended.
     pub fn wait(&self) -> Result<Stop, Ended> {
-        let (reply, answer) = channel();
-        self.drive(move |driver| match driver.goal {
-            Some(_) => driver.waiting.push(reply),
-            // The caller waits for this answer.
-            None => drop(reply.send(Stop::Limit)),
-        })?;
-        answer.recv().map_err(|_| Ended)
+        self.stopped(|_| ())
     }
 
     /// Runs until `limit` as fast as it goes, and waits.
@@ -166,8 +160,24 @@ impl Session {
     ///
     /// If the thread has ended.
     pub fn run_until(&self, limit: Instant) -> Result<Stop, Ended> {
-        self.run(limit, Pace::Free)?;
-        self.wait()
+        self.stopped(move |driver| driver.goal = Some(Goal::new(limit, Pace::Free, driver.world.now())))
+    }
+
+    /// Waits, once `f` has been called, until the world has reached what it was told to run to.
+    ///
+    /// One message each way, not two: waking a thread takes longer than a small world's first events.
+    fn stopped(&self, f: impl FnOnce(&mut Driver) + Send + 'static) -> Result<Stop, Ended> {
+        let (reply, answer) = channel();
+        let call: Call = Box::new(move |driver| {
+            f(driver);
+            match driver.goal {
+                Some(_) => driver.waiting.push(reply),
+                // The caller waits for this answer.
+                None => drop(reply.send(Stop::Limit)),
+            }
+        });
+        self.calls.send(call).map_err(|_| Ended)?;
+        answer.recv().map_err(|_| Ended)
     }
 
     /// Holds the world between two events.

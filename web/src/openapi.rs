@@ -196,18 +196,23 @@ impl<S: 'static> App<S> {
     }
 
     /// Serves a description of all operations so far, those of apps nested so far included: a page at this path, and the
-    /// document it shows at `openapi.json` below it. The document's servers are where it comes from.
+    /// document it shows at `openapi.json` below it. The document's servers are where it comes from. It is written when
+    /// somebody first asks for it.
     ///
     /// # Panics
     /// If the path does not begin with a slash.
     pub fn describe(&mut self, path: &str, about: &About<'_>) -> &mut Self {
         assert!(path.starts_with('/'), "the path `{path}` must start with `/`");
         let path = path.trim_end_matches('/');
-        let mut document = self.openapi(about);
         // Relative to where the document is (OpenAPI 3.1, 4.8.5), whatever the app is nested under.
         let up = "../".repeat(path.matches('/').count());
-        document["servers"] = json!([{ "url": if up.is_empty() { "./" } else { &up } }]);
-        page::add_to(self, path, &document.to_string());
+        let servers = json!([{ "url": if up.is_empty() { "./" } else { &up } }]);
+        let (about, operations) = (document::Owned::from(about), self.operations.clone());
+        page::add_to(self, path, move || {
+            let mut document = document::of(&about.lent(), &operations);
+            document["servers"] = servers.clone();
+            document.to_string()
+        });
         self
     }
 

@@ -23,5 +23,5 @@ pub const LAMP: &str = "lamp";
 /// Gauge: the [`id`](super::Command::id) of the command that it obeys.
 pub const COMMAND: &str = "command";
 
-/// Flow: a command is obeyed, and on its flash.
+/// Flow: a command is obeyed, and on its flash; said again at each start, for a power cut may come between the two.
 pub const FLOW_OBEYED: &str = "command.obeyed";

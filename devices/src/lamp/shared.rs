@@ -61,6 +61,10 @@ impl<'a, O: OutputPin, P: Probe> Shared<'a, O, P> {
         let inner = Inner { output, obeyed, kept: obeyed, edition: 0, waiters: [const { None }; WAITERS] };
         let shared = Shared { id, probe, inner: RefCell::new(inner) };
         shared.show(obeyed);
+        // The power may have gone between writing it down and saying so.
+        if obeyed != Command::default() {
+            shared.tell(obeyed);
+        }
         shared
     }
 
@@ -114,9 +118,13 @@ impl<'a, O: OutputPin, P: Probe> Shared<'a, O, P> {
             inner.edition = inner.edition.wrapping_add(1);
         }
         self.probe.count(metrics::COMMANDS_OBEYED, 1);
-        self.probe.gauge(metrics::COMMAND, i64::try_from(command.id()).unwrap_or(i64::MAX));
-        self.probe.flow(metrics::FLOW_OBEYED, FlowId { source: self.id.as_str(), sequence: command.id() });
+        self.tell(command);
         self.wake();
+    }
+
+    fn tell(&self, kept: Command) {
+        self.probe.gauge(metrics::COMMAND, i64::try_from(kept.id()).unwrap_or(i64::MAX));
+        self.probe.flow(metrics::FLOW_OBEYED, FlowId { source: self.id.as_str(), sequence: kept.id() });
     }
 
     /// Waits until all that is obeyed is on the flash.

@@ -212,13 +212,18 @@ fn a_power_cut_at_any_moment_costs_no_acknowledged_command() {
             }
         };
         let mut house = pin!(place.house(there, doing));
-        let mut known = 0;
+        let (mut known, mut told) = (0, 0);
         for (life, end_us) in [(1, cut_us), (2, cut_us + 1)] {
             known = acknowledged.get();
+            told = place.notebook.flowed(metrics::FLOW_OBEYED).len();
             let both = pin!(select(place.lamp(&mut port, life), house.as_mut()));
             assert!(run_until(&place.clock, Instant::from_micros(end_us), both).is_none());
         }
         let lit = place.light.0.get();
+        assert!(
+            known == 0 || place.notebook.flowed(metrics::FLOW_OBEYED).len() > told,
+            "cut at {cut_us} µs: it says again what it remembers"
+        );
         assert!(
             known <= 1 || place.notebook.flowed(metrics::FLOW_OBEYED).len() >= known as usize,
             "cut at {cut_us} µs"

@@ -21,6 +21,22 @@ pub struct About<'a> {
     pub summary: &'a str,
 }
 
+/// What a description says, kept until somebody asks for it.
+pub(super) struct Owned([String; 3]);
+
+impl From<&About<'_>> for Owned {
+    fn from(about: &About<'_>) -> Self {
+        Self([about.title, about.version, about.summary].map(str::to_owned))
+    }
+}
+
+impl Owned {
+    pub(super) fn lent(&self) -> About<'_> {
+        let [title, version, summary] = &self.0;
+        About { title, version, summary }
+    }
+}
+
 /// An operation whose types are not told any more, but can be described.
 #[derive(Clone)]
 pub(crate) struct Described {

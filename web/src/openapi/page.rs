@@ -1,6 +1,9 @@
 //! The page that shows a description: three small files, and nothing from elsewhere.
 
+use std::cell::OnceCell;
+
 use bytes::Bytes;
+use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
 use crate::middleware::SecurityHeaders;
@@ -10,24 +13,29 @@ const PAGE: &str = include_str!("page/page.html");
 const SCRIPT: &str = include_str!("page/page.js");
 const STYLE: &str = include_str!("page/page.css");
 
-pub(super) fn add_to<S: 'static>(app: &mut App<S>, path: &str, document: &str) {
+/// Adds the page below a path, with the document that `write` writes once when it is first asked for.
+pub(super) fn add_to<S: 'static>(app: &mut App<S>, path: &str, write: impl Fn() -> String + 'static) {
     let below = |name: &str| format!("{path}/{name}");
     // The page's own references begin at its path, which may have come through other apps.
     let base = path.rsplit('/').next().unwrap_or_default().to_owned();
     let page = PAGE.replace("{base}", if base.is_empty() { "." } else { &base });
-    let files = [
-        (if path.is_empty() { "/".to_owned() } else { path.to_owned() }, "text/html; charset=utf-8", page),
-        (below("openapi.json"), "application/json", document.to_owned()),
-        (below("page.js"), "text/javascript; charset=utf-8", SCRIPT.to_owned()),
-        (below("page.css"), "text/css; charset=utf-8", STYLE.to_owned()),
-    ];
-    for (path, media_type, text) in files {
-        let bytes = Bytes::from(text);
-        let respond = move || {
-            let mut response = Response::new(bytes.clone().into());
-            response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(media_type));
-            std::future::ready(response)
-        };
-        app.at(&path).with(SecurityHeaders::default()).get(respond);
-    }
+    serve(app, if path.is_empty() { "/" } else { path }, "text/html; charset=utf-8", constant(page.into()));
+    serve(app, &below("page.js"), "text/javascript; charset=utf-8", constant(Bytes::from_static(SCRIPT.as_bytes())));
+    serve(app, &below("page.css"), "text/css; charset=utf-8", constant(Bytes::from_static(STYLE.as_bytes())));
+    let written = OnceCell::new();
+    serve(app, &below("openapi.json"), "application/json", move || {
+        written.get_or_init(|| Bytes::from(write())).clone()
+    });
+}
+
+fn constant(bytes: Bytes) -> impl Fn() -> Bytes {
+    move || bytes.clone()
+}
+
+fn serve<S: 'static>(app: &mut App<S>, path: &str, media_type: &'static str, bytes: impl Fn() -> Bytes + 'static) {
+    app.at(path).with(SecurityHeaders::default()).get(move || {
+        let mut response = Response::new(bytes().into());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        std::future::ready(response)
+    });
 }
