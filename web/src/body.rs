@@ -107,7 +107,7 @@ impl Body {
     }
 
     /// No body, but what is to be done with the connection after a response of status 101: it is handed over as soon
-    /// as the response is sent, and is closed when the future ends.
+    /// as the response is sent, and is closed when the future ends. A request that has a body is answered with 400 instead.
     pub fn upgrade<F: Future<Output = ()> + 'static>(then: impl FnOnce(Upgraded) -> F + 'static) -> Self {
         Self { kind: Kind::Upgrade(Box::new(move |upgraded| Box::pin(then(upgraded)))), ..Self::empty() }
     }

@@ -11,7 +11,8 @@ use http::{HeaderMap, HeaderValue, Method};
 pub struct Validators {
     /// Its entity tag, quotes and all: `"abc"`, or `W/"abc"` for a weak one.
     pub etag: Option<HeaderValue>,
-    /// When it was last changed.
+    /// When it was last changed. Where there is no entity tag, a part is given of the state of a date (`If-Range`): then it must
+    /// not change twice within a second (8.8.2.2). Where there is one, a date names no state exactly enough for that.
     pub last_modified: Option<SystemTime>,
 }
 
@@ -27,9 +28,13 @@ pub enum Verdict {
 }
 
 impl Validators {
-    /// Evaluates the conditions in their order (RFC 9110, 13.2.2). To be asked where the answer would be a 2xx.
+    /// Evaluates the conditions in their order (RFC 9110, 13.2.2). To be asked of what there is, where the answer would be a
+    /// 2xx. Methods that neither select nor change it have no conditions (13.2.1).
     #[must_use]
     pub fn judge(&self, method: &Method, headers: &HeaderMap) -> Verdict {
+        if matches!(*method, Method::CONNECT | Method::OPTIONS | Method::TRACE) {
+            return Verdict::Proceed;
+        }
         let reads = matches!(*method, Method::GET | Method::HEAD);
         if headers.contains_key(IF_MATCH) {
             if !tags(headers, IF_MATCH).any(|tag| tag == "*" || self.is_strongly(tag)) {
@@ -62,7 +67,8 @@ impl Validators {
         if let Some(validator) = headers.get(IF_RANGE) {
             let same = match validator.to_str() {
                 Ok(tag) if tag.starts_with('"') || tag.starts_with("W/") => self.is_strongly(tag),
-                // What is neither a tag nor a date names no state of it.
+                // What is neither a tag nor a date names no state of it, nor does a date where there is a tag.
+                Ok(_) if self.etag.is_some() => false,
                 Ok(text) => httpdate::parse_http_date(text).is_ok_and(|date| self.seconds() == Some(date)),
                 Err(_) => false,
             };
@@ -111,7 +117,8 @@ pub enum Part {
 
 /// A single range of bytes (RFC 9110, 14.1.2). Several, or another unit, may be ignored, and are.
 fn parse_range(text: &str, length: u64) -> Part {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-')) else {
+    let (unit, range) = text.split_once('=').unwrap_or_default();
+    let Some((first, last)) = range.trim().split_once('-').filter(|_| unit.eq_ignore_ascii_case("bytes")) else {
         return Part::Whole;
     };
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -137,17 +144,39 @@ fn parse_range(text: &str, length: u64) -> Part {
 }
 
 fn tags(headers: &HeaderMap, name: http::HeaderName) -> impl Iterator<Item = &str> {
-    // A tag may hold a comma: what is cut in two there matches nothing, and costs a transfer at worst.
-    headers
-        .get_all(name)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok()).flat_map(|list| Tags { list })
 }
 
+/// The members of a list of entity tags (RFC 9110, 8.8.3): a tag may hold commas. What is no tag is a member as well, and
+/// equals none.
+struct Tags<'a> {
+    list: &'a str,
+}
+
+impl<'a> Iterator for Tags<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let list = self.list.trim_start_matches([',', ' ', '\t']);
+        if list.is_empty() {
+            return None;
+        }
+        let opaque = list.strip_prefix("W/").unwrap_or(list).strip_prefix('"');
+        let end = match opaque {
+            Some(opaque) => opaque.find('"').map(|end| list.len() - opaque.len() + end + 1),
+            None => list.find(','),
+        };
+        let (tag, rest) = list.split_at(end.unwrap_or(list.len()));
+        self.list = rest;
+        Some(tag.trim_end())
+    }
+}
+
+/// A date that stands alone: several are as good as none (RFC 9110, 13.1.3 and 13.1.4).
 fn date(headers: &HeaderMap, name: http::HeaderName) -> Option<SystemTime> {
-    httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()
+    let mut values = headers.get_all(name).into_iter();
+    let (date, None) = (values.next()?, values.next()) else { return None };
+    httpdate::parse_http_date(date.to_str().ok()?).ok()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod handler;
 mod listeners;
 pub mod middleware;
 mod multipart;
+pub mod negotiation;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 mod request;

@@ -98,7 +98,8 @@ where
         && request.version() == Version::HTTP_11
         && lists(headers, CONNECTION, "upgrade")
         && lists(headers, UPGRADE, "websocket");
-    if !asked || headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+    let mut versions = headers.get_all(SEC_WEBSOCKET_VERSION).iter();
+    if !asked || versions.next().is_none_or(|version| version != "13") || versions.next().is_some() {
         return Err(Error::new(StatusCode::UPGRADE_REQUIRED)
             .detail("a WebSocket of version 13 is served here")
             .header(UPGRADE, HeaderValue::from_static("websocket"))

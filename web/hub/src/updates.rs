@@ -1,10 +1,10 @@
 //! Firmware and roll-outs over HTTP: what the admin puts there, and what devices ask for and report.
 
-use http::header::{ACCEPT, LOCATION};
+use http::header::LOCATION;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wavetank_web::middleware::BodyLimit;
-use wavetank_web::{App, Content, Error, IntoResponse, Json, Request, Response, Result, StatusCode};
+use wavetank_web::{App, Content, Error, IntoResponse, Json, Request, Response, Result, StatusCode, negotiation};
 
 use crate::firmware::{self, FirmwareError, Manifest, Name, Put, Rollout, Update, UpdateState, Version};
 use crate::progress::Progress;
@@ -95,13 +95,11 @@ async fn show_manifest(request: Request<Hub>) -> Result<Response> {
     Ok(answer(&request, manifest(&request)?.1))
 }
 
-/// A manifest, as JSON or as the text that is signed, whichever of them is asked for first; as JSON, if neither is.
+/// A manifest, as JSON or as the text that is signed, whichever of them is liked better; as JSON, if neither is.
 fn answer(request: &Request<Hub>, manifest: Manifest) -> Response {
     const TEXT: &str = "text/plain";
-    let accepted = request.headers().get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
-    let kinds = accepted.flat_map(|value| value.split(',')).filter_map(|kind| kind.split(';').next()).map(str::trim);
-    match kinds.into_iter().find(|kind| [TEXT, "application/json"].iter().any(|own| kind.eq_ignore_ascii_case(own))) {
-        Some(kind) if kind.eq_ignore_ascii_case(TEXT) => manifest.to_string().into_response(),
+    match negotiation::media_type(request.headers(), &["application/json", TEXT]) {
+        Some(TEXT) => manifest.to_string().into_response(),
         _ => Json(manifest).into_response(),
     }
 }

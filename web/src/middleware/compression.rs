@@ -12,6 +12,7 @@ use http::header::{
 use http::{HeaderMap, StatusCode};
 use http_body::{Body as HttpBody, Frame};
 
+use crate::negotiation::weighted;
 use crate::{Body, BodyError, Error, IntoResponse, Middleware, Next, Request, Response};
 
 /// A coding that this build knows.
@@ -91,28 +92,16 @@ fn choose(headers: &HeaderMap) -> Option<Coding> {
 }
 
 /// How well a coding is liked, in thousandths.
-fn quality(headers: &HeaderMap, name: &str) -> u32 {
+fn quality(headers: &HeaderMap, name: &str) -> u16 {
     let (mut named, mut any) = (None, 0);
-    let values = headers.get_all(ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
-    for item in values.flat_map(|value| value.split(',')) {
-        let (coding, parameters) = item.split_once(';').unwrap_or((item, ""));
-        let weight = parameters.trim().strip_prefix("q=").map_or(1_000, thousandths);
-        match coding.trim() {
+    for (coding, weight) in weighted(headers, &ACCEPT_ENCODING) {
+        match coding {
             "*" => any = weight,
             coding if coding.eq_ignore_ascii_case(name) => named = Some(weight),
             _ => {}
         }
     }
     named.unwrap_or(any)
-}
-
-fn thousandths(text: &str) -> u32 {
-    let (whole, part) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-    let digits: String = part.chars().chain("000".chars()).take(3).collect();
-    match (whole.parse::<u32>(), digits.parse::<u32>()) {
-        (Ok(whole), Ok(part)) => (whole * 1_000 + part).min(1_000),
-        _ => 0,
-    }
 }
 
 /// Makes responses smaller for clients that take them so: text, JSON and the like, of 256 bytes and more. It leaves alone

@@ -10,15 +10,15 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, DATE};
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, LAST_MODIFIED};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::Shared;
-use super::framing::{misaddressed, miscoded};
+use super::framing::{are_trimmed, expects_more, is_target, misaddressed, miscoded};
 use super::metered::Meter;
 use crate::middleware::describe;
 use crate::{Body, BoxError, Error, IntoResponse, PeerAddr, Runtime};
@@ -75,8 +75,17 @@ impl<S, R: Runtime> Exchanges<S, R> {
     /// What is wrong with a request's head, if anything is that hyper lets pass.
     fn refuse(&self, request: &Request<Incoming>) -> Option<(StatusCode, &'static str)> {
         let ambiguous = self.meter.heads.borrow_mut().take();
+        if !is_target(request.method(), request.uri()) {
+            return Some((StatusCode::BAD_REQUEST, "the request's target has not the form that its method asks for"));
+        }
         if let Some(wrong) = misaddressed(request.version(), request.uri(), request.headers()) {
             return Some((StatusCode::BAD_REQUEST, wrong));
+        }
+        if expects_more(request.version(), request.headers()) {
+            return Some((StatusCode::EXPECTATION_FAILED, "nothing but `100-continue` is known to be expected"));
+        }
+        if request.version() > Version::HTTP_11 && !are_trimmed(request.headers()) {
+            return Some((StatusCode::BAD_REQUEST, "a field of the request has white space around its value"));
         }
         if request.version() > Version::HTTP_11 || request.body().is_end_stream() && !ambiguous {
             return None;
@@ -135,6 +144,13 @@ where
         let answering = this.answering.take();
         let unread = answering.as_ref().is_some_and(|answering| answering.meter.unread.get());
         let mut response = match outcome {
+            // The other protocol begins after the request (RFC 9110, 7.8), and nobody knows whether the service has read all of it.
+            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && unread => {
+                let error =
+                    Error::new(StatusCode::BAD_REQUEST).detail("a request with a body goes over to no other protocol");
+                let response = error.header(CONNECTION, HeaderValue::from_static("close")).into_response();
+                response.map(|body| Answer { body: Source::Own { body }, answering })
+            }
             Ok(mut response) => {
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS
                     && let Some(body) = (response.body_mut() as &mut dyn Any).downcast_mut::<Body>()
@@ -154,6 +170,12 @@ where
             && let Some(date) = this.shared.date_now()
         {
             response.headers_mut().insert(DATE, date);
+        }
+        if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
+            silence(&mut response);
+        }
+        if response.headers().contains_key(LAST_MODIFIED) {
+            bound_last_modified(response.headers_mut());
         }
         Poll::Ready(Ok(response))
     }
@@ -176,6 +198,26 @@ where
         this.future.set(Some(service.call(request)));
         drop(service);
         this.future.as_pin_mut().expect("it was just set").poll(cx).map_err(Into::into)
+    }
+}
+
+/// What is of a status that has no content gets none, whatever the service gave it (RFC 9110, 8.6, 15.3.5, 15.3.6 and 15.4.5). A
+/// 304 may have the length of what is not sent.
+fn silence<B>(response: &mut Response<Answer<B>>) {
+    response.body_mut().body = Source::Nothing;
+    if response.status() != StatusCode::NOT_MODIFIED {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+}
+
+/// Nothing was changed after it is sent: a later date is that of the message (RFC 9110, 8.8.2.1).
+fn bound_last_modified(headers: &mut HeaderMap) {
+    let date = |value: &HeaderValue| httpdate::parse_http_date(value.to_str().ok()?).ok();
+    if let (Some(changed), Some(sent)) = (headers.get(LAST_MODIFIED), headers.get(DATE))
+        && date(changed) > date(sent)
+    {
+        let sent = sent.clone();
+        headers.insert(LAST_MODIFIED, sent);
     }
 }
 
@@ -213,6 +255,7 @@ pin_project! {
     enum Source<B> {
         Service { #[pin] body: B },
         Own { body: Body },
+        Nothing,
     }
 }
 
@@ -228,6 +271,7 @@ where
         match self.project().body.project() {
             SourceProjected::Service { body } => body.poll_frame(cx).map_err(Into::into),
             SourceProjected::Own { body } => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            SourceProjected::Nothing => Poll::Ready(None),
         }
     }
 
@@ -235,6 +279,7 @@ where
         match &self.body {
             Source::Service { body } => body.is_end_stream(),
             Source::Own { body } => body.is_end_stream(),
+            Source::Nothing => true,
         }
     }
 
@@ -242,6 +287,7 @@ where
         match &self.body {
             Source::Service { body } => body.size_hint(),
             Source::Own { body } => body.size_hint(),
+            Source::Nothing => SizeHint::with_exact(0),
         }
     }
 }

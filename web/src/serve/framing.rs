@@ -6,8 +6,8 @@
 //! here. The head of a request that comes in one piece with the end of another's body is not scanned, and is left to hyper's
 //! way.
 
-use http::header::{HOST, TRANSFER_ENCODING as CODINGS};
-use http::{HeaderMap, StatusCode, Uri, Version};
+use http::header::{EXPECT, HOST, TRANSFER_ENCODING as CODINGS};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding:";
 const CONTENT_LENGTH: &[u8] = b"content-length:";
@@ -78,9 +78,15 @@ impl HeadScan {
 
 /// What is wrong with how a request says whom it is for, if anything.
 pub(super) fn misaddressed(version: Version, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Some("the request's target names a user (RFC 9110, 4.2.4)");
+    }
     if version > Version::HTTP_11 {
-        return match uri.authority() {
-            None if !headers.contains_key(HOST) => Some("the request names no host"),
+        return match (uri.authority(), headers.get(HOST)) {
+            (None, None) => Some("the request names no host"),
+            (Some(authority), Some(host)) if !authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes()) => {
+                Some("the request names two hosts")
+            }
             _ => None,
         };
     }
@@ -92,6 +98,32 @@ pub(super) fn misaddressed(version: Version, uri: &Uri, headers: &HeaderMap) -> 
         (Some(host), None) if is_host(host.as_bytes()) => None,
         (Some(_), None) => Some("the request's Host is not a host"),
     }
+}
+
+/// Whether a target has a form that the method has (RFC 9112, 3.2; for HTTP/2, RFC 9113, 8.3.1): a path, `*` of the server's
+/// options, or host and port of a CONNECT.
+pub(super) fn is_target(method: &Method, uri: &Uri) -> bool {
+    match uri.path() {
+        _ if *method == Method::CONNECT => {
+            uri.scheme().is_none()
+                && uri.authority().and_then(http::uri::Authority::port_u16).is_some_and(|port| port > 0)
+        }
+        "*" => *method == Method::OPTIONS,
+        path => path.starts_with('/'),
+    }
+}
+
+/// Whether the values of an HTTP/2 request have no white space around them (RFC 9113, 8.2.1). hyper looks at all else, and HTTP/1
+/// has none.
+pub(super) fn are_trimmed(headers: &HeaderMap) -> bool {
+    let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    headers.values().all(|value| !is_space(value.as_bytes().first()) && !is_space(value.as_bytes().last()))
+}
+
+/// Whether a request expects what is not known here (RFC 9110, 10.1.1). HTTP/1.0 expects nothing.
+pub(super) fn expects_more(version: Version, headers: &HeaderMap) -> bool {
+    let mut expected = headers.get_all(EXPECT).into_iter();
+    version > Version::HTTP_10 && !expected.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Why a body cannot be read as it is coded, if so: one that is chunked, and no more than that, can be (RFC 9112, 6.1).

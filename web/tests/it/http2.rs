@@ -252,6 +252,13 @@ fn heads_are_what_a_head_may_be() {
     let bad = &[PROTOCOL_ERROR];
     resets("8.2.1: a name in capitals", &head(&[("X-Capital", "y")]), bad);
     resets("8.2.1: a value with a line break", &head(&[("x", "a\r\nb")]), bad);
+    for value in [" y", "y ", "\ty", "a\0b"] {
+        resets("8.2.1: a value with what it may not have", &head(&[("x", value)]), bad);
+    }
+    resets("8.2.1: a name with a space", &head(&[("x y", "z")]), bad);
+    resets("8.2.1: no name", &head(&[("", "z")]), bad);
+    resets("8.2.2: Upgrade", &head(&[("upgrade", "websocket")]), bad);
+    resets("8.2.2: Keep-Alive", &head(&[("keep-alive", "5")]), bad);
     resets("8.2.2: Connection", &head(&[("connection", "keep-alive")]), bad);
     resets("8.2.2: Transfer-Encoding", &head(&[("transfer-encoding", "chunked")]), bad);
     resets("8.2.2: TE but for trailers", &head(&[("te", "gzip")]), bad);
@@ -267,6 +274,19 @@ fn heads_are_what_a_head_may_be() {
     );
     resets("8.3.1: no method", &frame(HEADERS, 5, 1, &[&[0x86, 0x84][..], &field(":authority", "hub")].concat()), bad);
     resets("8.3.1: no scheme", &frame(HEADERS, 5, 1, &[&[0x82, 0x84][..], &field(":authority", "hub")].concat()), bad);
+    let asks = |method: u8, more: &[(&str, &str)]| {
+        let fields = more.iter().flat_map(|(name, value)| field(name, value));
+        frame(HEADERS, 5, 1, &[method, 0x86].into_iter().chain(fields).collect::<Vec<_>>())
+    };
+    resets("8.3.1: a path that is none", &asks(0x82, &[(":path", "x"), (":authority", "hub")]), bad);
+    resets("8.3.1: `*` of another method", &asks(0x82, &[(":path", "*"), (":authority", "hub")]), bad);
+    resets("8.3.1: two hosts", &asks(0x82, &[(":path", "/"), (":authority", "hub"), ("host", "other")]), bad);
+    resets("8.3.1: user information", &asks(0x82, &[(":path", "/"), (":authority", "me@hub")]), bad);
+    resets(
+        "8.5: a CONNECT with a path",
+        &asks(0x82, &[(":method", "CONNECT"), (":path", "/"), (":authority", "hub:1")]),
+        bad,
+    );
     resets("8.3.1: nobody it is for", &frame(HEADERS, 5, 1, &[0x82, 0x86, 0x84]), bad);
     let told = |length: &str, body: &[u8]| {
         [frame(HEADERS, END_HEADERS, 1, &fields(true, &[("content-length", length)])), frame(DATA, END_STREAM, 1, body)]
@@ -372,4 +392,89 @@ fn a_body_that_is_too_long_is_refused_and_the_connection_goes_on() {
     let answer = talk.ask(&[post(1), frame(DATA, 0, 1, &[b'x'; 2_000])].concat());
     assert!(answer.iter().any(|frame| frame.kind == HEADERS && frame.stream == 1), "{answer:?}");
     assert!(answers(&mut talk, 3));
+}
+
+#[test]
+fn answers_have_nothing_of_a_connection_nor_a_body_where_there_is_none() {
+    let mut app = App::new();
+    app.at("/").get(async || "hello");
+    app.at("/hop").get(async || {
+        let fields = [("connection", "x-hop"), ("keep-alive", "timeout=5"), ("upgrade", "h2c"), ("x-hop", "y")];
+        (fields.map(|(name, value)| (wavetank_web::HeaderName::from_static(name), value)), "hello")
+    });
+    app.at("/more").get(async || ([(wavetank_web::header::AGE, "1")], "hello"));
+    app.at("/status/:code").get(async |Params(code): Params<u16>| {
+        (wavetank_web::StatusCode::from_u16(code).unwrap(), [(wavetank_web::header::CONTENT_LENGTH, "7")], "no body")
+    });
+    let service = app.into_service().unwrap();
+    let connect = || {
+        let mut server = Server::of(Options::default(), &Clock::new(), service.clone());
+        let client = server.connect();
+        client.send([PREFACE, &frame(SETTINGS, 0, 0, &[])].concat());
+        server.settle();
+        client.received_bytes();
+        Talk { server, client }
+    };
+    let ask =
+        |method: u8, path: &str| [&[method, 0x86][..], &field(":path", path), &field(":authority", "hub")].concat();
+    // 8.2.2: each on a connection of its own, they are the same to the last byte.
+    let plain = connect().ask(&frame(HEADERS, 5, 1, &ask(0x82, "/")));
+    assert!(plain.iter().any(|frame| frame.kind == DATA && frame.payload == b"hello"), "{plain:?}");
+    assert_eq!(connect().ask(&frame(HEADERS, 5, 1, &ask(0x82, "/hop"))), plain);
+    assert_ne!(connect().ask(&frame(HEADERS, 5, 1, &ask(0x82, "/more"))), plain, "one field more is told apart");
+    let mut talk = connect();
+    for (stream, code) in [(3, 204), (5, 205), (7, 304)] {
+        let answer = talk.ask(&frame(HEADERS, 5, stream, &ask(0x82, &format!("/status/{code}"))));
+        assert!(answer.iter().any(|frame| frame.kind == HEADERS && frame.stream == stream), "{code}: {answer:?}");
+        let sent: usize = answer.iter().filter(|frame| frame.kind == DATA).map(|frame| frame.payload.len()).sum();
+        assert_eq!(sent, 0, "RFC 9110, 15.3.5, 15.3.6, 15.4.5: {code}: {answer:?}");
+        assert!(answer.iter().any(|frame| frame.flags & END_STREAM != 0), "{code}: {answer:?}");
+    }
+    let head = [&[0x86][..], &field(":method", "HEAD"), &field(":path", "/"), &field(":authority", "hub")].concat();
+    let answer = talk.ask(&frame(HEADERS, 5, 9, &head));
+    assert!(!answer.iter().any(|frame| frame.kind == DATA && !frame.payload.is_empty()), "RFC 9110, 9.3.2: {answer:?}");
+    assert!(answers(&mut talk, 11));
+}
+
+#[test]
+fn what_is_expected_is_answered_for() {
+    // RFC 9110, 10.1.1: hyper says no 100 over HTTP/2; a final answer comes as soon as there is one, with or without the body.
+    let mut talk = Talk::new();
+    let expecting = |stream, what: &str| frame(HEADERS, END_HEADERS, stream, &fields(true, &[("expect", what)]));
+    let answer = talk.ask(&expecting(1, "fly"));
+    assert!(answer.iter().any(|frame| frame.kind == HEADERS && frame.stream == 1), "417: {answer:?}");
+    let answer = talk.ask(&expecting(3, "100-continue"));
+    assert!(!answer.iter().any(|frame| frame.kind == HEADERS && frame.stream == 3), "no 100: {answer:?}");
+    let answer = talk.ask(&frame(DATA, END_STREAM, 3, b"one"));
+    assert!(answer.iter().any(|frame| frame.kind == DATA && frame.payload == b"one"), "{answer:?}");
+}
+
+#[test]
+#[cfg(feature = "cookies")]
+fn crumbs_of_cookies_are_put_together() {
+    // 8.2.3.
+    let mut app = App::new();
+    app.at("/").get(async |cookies: wavetank_web::cookies::Cookies| {
+        ["a", "b", "c"].map(|name| cookies.get(name).map_or("-", |cookie| cookie.value()).to_owned()).join(" ")
+    });
+    let mut server = Server::of(Options::default(), &Clock::new(), app.into_service().unwrap());
+    let client = server.connect();
+    let crumbs = [("cookie", "a=1"), ("cookie", "b=2; c=3")];
+    let request = [PREFACE, &frame(SETTINGS, 0, 0, &[]), &frame(HEADERS, 5, 1, &fields(false, &crumbs))].concat();
+    client.send(request);
+    server.settle();
+    let answer = parse(&client.received_bytes());
+    assert!(answer.iter().any(|frame| frame.kind == DATA && frame.payload == b"1 2 3"), "{answer:?}");
+}
+
+#[test]
+fn a_server_that_stops_says_so_and_answers_what_it_has() {
+    // 6.8: GOAWAY with the last stream that is dealt with.
+    let mut talk = Talk::new();
+    talk.ask(&post(1));
+    talk.server.stop();
+    let answer = parse(&talk.client.received_bytes());
+    assert!(answer.iter().any(|frame| frame.kind == GOAWAY && code(frame, 4) == 0), "{answer:?}");
+    let answer = talk.ask(&frame(DATA, END_STREAM, 1, b"one"));
+    assert!(answer.iter().any(|frame| frame.kind == DATA && frame.payload == b"one"), "{answer:?}");
 }

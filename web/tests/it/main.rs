@@ -21,6 +21,7 @@ mod musts;
 mod openapi;
 mod protocol;
 mod routing;
+mod semantics;
 #[cfg(all(feature = "tokio", feature = "http2", unix))]
 mod sockets;
 #[path = "../support/mod.rs"]

@@ -34,6 +34,7 @@ fn a_request_says_once_and_validly_whom_it_is_for() {
     refused("GET / HTTP/1.1\r\nhost: a b\r\n\r\n");
     refused("GET / HTTP/1.1\r\nhost: user@hub\r\n\r\n");
     refused("GET / HTTP/1.1\r\nhost: hub/path\r\n\r\n");
+    refused("GET http://user@hub/ HTTP/1.1\r\nhost: hub\r\n\r\n");
     assert_eq!(status(&ask("GET / HTTP/1.0\r\n\r\n").0), "HTTP/1.0 200 OK");
     // 3.2.2: the absolute form must be taken, and its authority counts.
     assert_eq!(status(&ask("GET http://other/ HTTP/1.1\r\nhost: hub\r\n\r\n").0), "HTTP/1.1 200 OK");

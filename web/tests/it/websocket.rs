@@ -133,10 +133,96 @@ fn what_asks_for_no_socket_gets_none() {
     };
     let response = ask("GET /echo HTTP/1.1\r\nhost: hub\r\n\r\n");
     assert_eq!(status(&response), "HTTP/1.1 426 Upgrade Required");
-    assert!(response.contains("sec-websocket-version: 13\r\n"), "{response}");
+    // RFC 6455, 4.2.2 and 4.4; RFC 9110, 15.5.22.
+    for field in ["sec-websocket-version: 13\r\n", "upgrade: websocket\r\n", "connection: upgrade\r\n"] {
+        assert!(response.contains(field), "{response}");
+    }
     assert_eq!(status(&ask(&ASK.replace("13", "8"))), "HTTP/1.1 426 Upgrade Required");
     assert_eq!(status(&ask(&ASK.replace("dGhl", "dG"))), "HTTP/1.1 400 Bad Request");
     assert_eq!(status(&ask(&ASK.replace("GET", "POST"))), "HTTP/1.1 405 Method Not Allowed");
+    // 4.2.1, 1 to 6: each that is not there, or is another.
+    for (without, expected) in [
+        ("host: hub\r\n", "400 Bad Request"),
+        ("upgrade: WebSocket\r\n", "426 Upgrade Required"),
+        ("connection: keep-alive, Upgrade\r\n", "426 Upgrade Required"),
+        ("sec-websocket-version: 13\r\n", "426 Upgrade Required"),
+        ("sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "400 Bad Request"),
+    ] {
+        assert!(ASK.contains(without));
+        assert_eq!(status(&ask(&ASK.replace(without, ""))), format!("HTTP/1.1 {expected}"), "without {without}");
+    }
+    for (what, with, expected) in [
+        ("upgrade: WebSocket", "upgrade: h2c", "426 Upgrade Required"),
+        ("keep-alive, Upgrade", "upgraded", "426 Upgrade Required"),
+        ("version: 13", "version: 13, 8", "426 Upgrade Required"),
+        ("version: 13", "version: 13\r\nsec-websocket-version: 8", "426 Upgrade Required"),
+        ("key: ", "key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-key: ", "400 Bad Request"),
+        ("ZQ==", "Z===", "400 Bad Request"),
+        ("HTTP/1.1", "HTTP/1.0", "426 Upgrade Required"),
+    ] {
+        let response = ask(&ASK.replacen(what, with, 1));
+        assert_eq!(status(&response).split_once(' ').unwrap().1, expected, "{with}");
+    }
+    // 4.2.1: names without case, several protocols, and lists of one line or several.
+    for (what, with) in [
+        ("upgrade: WebSocket", "UPGRADE: h2c, WEBSOCKET"),
+        ("connection: keep-alive, Upgrade", "Connection: keep-alive\r\nConnection: upgrade"),
+    ] {
+        assert_eq!(status(&ask(&ASK.replace(what, with))), "HTTP/1.1 101 Switching Protocols", "{with}");
+    }
+}
+
+#[test]
+fn the_handshake_promises_nothing_else() {
+    // RFC 6455, 4.2.2 and 9.1: no extension, and the fields of a 101 (RFC 9110, 7.8; RFC 9112, 6.1).
+    let mut server = Server::of(Options::default(), &Clock::new(), echo().into_service().unwrap());
+    let client = server.connect();
+    let offer = "\r\nsec-websocket-extensions: permessage-deflate; client_max_window_bits, x-unknown\r\n\r\n";
+    let response = server.ask(&client, ASK.replace("\r\n\r\n", offer));
+    assert_eq!(status(&response), "HTTP/1.1 101 Switching Protocols");
+    assert!(response.contains("upgrade: websocket\r\n") && response.contains("connection: upgrade\r\n"), "{response}");
+    for none in ["sec-websocket-extensions", "sec-websocket-protocol", "content-length", "transfer-encoding"] {
+        assert!(!response.contains(none), "{response}");
+    }
+}
+
+#[test]
+fn a_request_with_a_body_does_not_go_over() {
+    // RFC 9110, 7.8: the new protocol begins after the request, whose body must not be taken for frames.
+    for body in ["content-length: 11\r\n\r\n", "transfer-encoding: chunked\r\n\r\nb\r\n"] {
+        let mut server = Server::of(Options::default(), &Clock::new(), echo().into_service().unwrap());
+        let client = server.connect();
+        client.send(ASK.replacen("\r\n\r\n", &format!("\r\n{body}"), 1));
+        client.send(frame(0x81, b"hello"));
+        client.send("\r\n0\r\n\r\n");
+        server.settle();
+        let bytes = client.received_bytes();
+        let response = String::from_utf8_lossy(&bytes);
+        assert_eq!(status(&response), "HTTP/1.1 400 Bad Request", "{response}");
+        assert!(client.is_closed() && !response.contains("hello"), "{response}");
+    }
+}
+
+#[test]
+fn nothing_is_said_after_a_closing_frame_and_pings_are_answered_in_full() {
+    // RFC 6455, 5.5.1: a closing frame is answered by one, with its code or with none, and nothing comes after it.
+    assert_eq!(talk(&frame(0x88, b"")), (b"\x88\x00".to_vec(), true));
+    assert_eq!(talk(&frame(0x88, b"\x0f\xa0own")), (b"\x88\x05\x0f\xa0own".to_vec(), true));
+    let (bytes, closed) = talk(&[frame(0x81, b"bye"), frame(0x81, b"more"), frame(0x89, b"ping")].concat());
+    assert!(bytes.starts_with(b"\x88") && bytes.len() <= 4, "5.5.1: {bytes:?}");
+    assert!(!closed, "7.1.2: the peer's own closing frame is waited for");
+    // 5.5.3: a pong has all that the ping had, and 5.1: nothing of a server is masked.
+    let full = [7; 125];
+    assert_eq!(talk(&frame(0x89, &full)), ([&[0x8a, 125][..], &full].concat(), false));
+    assert_eq!(talk(&frame(0x89, b"")).0, b"\x8a\x00");
+    // 5.2: lengths of 16 and of 64 bits.
+    let masked = |head: &[u8], payload: &[u8]| [head, &[0; 4], payload].concat();
+    let (bytes, _) = talk(&masked(&[0x82, 0xfe, 1, 0], &[1; 256]));
+    assert_eq!(bytes[..4], [0x82, 126, 1, 0], "{bytes:?}");
+    let (bytes, _) = talk(&masked(&[0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0], &[1; 65_536]));
+    assert_eq!(bytes[..10], [0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+    // 5.3: what is masked is unmasked.
+    assert_eq!(talk(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58").0, b"\x81\x05Hello");
 }
 
 #[test]
