@@ -57,8 +57,9 @@ pub struct Query<T>(pub T);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Form<T>(pub T);
 
-/// The path's parameters, percent-decoded and deserialised: a single one as any simple type, several as a tuple in
-/// their order or as a struct by their names.
+/// The path's parameters, percent-decoded and deserialised: as a struct by their names, or a tuple in their order, or a single one
+/// as any simple type. A tuple is of the last ones, and a single value is the last, so that an app's handlers mean its own
+/// parameters whatever it is nested under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Params<T>(pub T);
 

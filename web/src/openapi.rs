@@ -43,6 +43,7 @@
 //! the description beyond what their types hold.
 
 mod caller;
+mod content;
 mod document;
 mod page;
 
@@ -57,9 +58,10 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{App, FromRequest, IntoResponse, Json, Params, Request, Response, Result, Route, RouteError, State};
+use crate::{App, FromRequest, IntoResponse, Params, Request, Response, Result, Route, RouteError, State};
 
 pub use caller::{CallError, Caller};
+pub use content::{Content, File, FormData, Octets, Text, Whole};
 pub use document::About;
 
 pub(crate) use document::Described;
@@ -69,16 +71,25 @@ pub trait Part: Serialize + DeserializeOwned + JsonSchema + 'static {}
 
 impl<T: Serialize + DeserializeOwned + JsonSchema + 'static> Part for T {}
 
-/// Something that can be asked of an app: by which method and path, with which parameters of the path (a struct of their names,
-/// a tuple in their order, or the only one by itself), which query (a struct), and which body, and what is answered. Bodies are
-/// JSON; `()` is none.
+/// Something that can be asked of an app: by which method and path, with which parameters of the path (as for
+/// [`Params`](crate::Params)), which query (a struct), and which body, and what is answered. Bodies are [`Content`]: JSON, or
+/// [`Octets`], [`Text`] and [`FormData`]; `()` is none.
 pub struct Operation<Params = (), Query = (), Body = (), Answer = ()> {
     method: Method,
     path: &'static str,
     name: &'static str,
     summary: &'static str,
     status: Option<u16>,
+    more: More,
     types: PhantomData<Types<Params, Query, Body, Answer>>,
+}
+
+/// What an operation says besides its types.
+#[derive(Clone, Copy)]
+struct More {
+    headers: &'static [(&'static str, &'static str)],
+    also: &'static [(u16, &'static str)],
+    has_text: bool,
 }
 
 type Types<Params, Query, Body, Answer> = fn(Params, Query, Body) -> Answer;
@@ -99,7 +110,15 @@ impl<P, Q, B, A> Operation<P, Q, B, A> {
     }
 
     const fn new(method: Method, path: &'static str) -> Self {
-        Self { method, path, name: "", summary: "", status: None, types: PhantomData }
+        Self {
+            method,
+            path,
+            name: "",
+            summary: "",
+            status: None,
+            more: More { headers: &[], also: &[], has_text: false },
+            types: PhantomData,
+        }
     }
 
     /// A name that no other operation has, for generated code: `listDevices`.
@@ -127,6 +146,36 @@ impl<P, Q, B, A> Operation<P, Q, B, A> {
         self
     }
 
+    /// Header fields that its handler looks at, none of which must be there: the name of each, and what it says.
+    #[must_use]
+    pub const fn headers(mut self, headers: &'static [(&'static str, &'static str)]) -> Self {
+        self.more.headers = headers;
+        self
+    }
+
+    /// Other statuses of success that its handler may answer with, and when. What is answered with them is the same, but for a
+    /// 204, which has no content.
+    ///
+    /// # Panics
+    /// If one is not in 200..=299; in a constant the compiler says so.
+    #[must_use]
+    pub const fn also(mut self, statuses: &'static [(u16, &'static str)]) -> Self {
+        let mut index = 0;
+        while index < statuses.len() {
+            assert!(200 <= statuses[index].0 && statuses[index].0 <= 299, "a status of success is in 200..=299");
+            index += 1;
+        }
+        self.more.also = statuses;
+        self
+    }
+
+    /// Says that its handler answers with text, too, where that is what the client likes best (`Accept`).
+    #[must_use]
+    pub const fn or_text(mut self) -> Self {
+        self.more.has_text = true;
+        self
+    }
+
     /// The method.
     #[must_use]
     pub fn method(&self) -> &Method {
@@ -140,7 +189,7 @@ impl<P, Q, B, A> Operation<P, Q, B, A> {
     }
 }
 
-impl<P: Part, Q: Part, B: Part, A: Part> Operation<P, Q, B, A> {
+impl<P: Part, Q: Part, B: Content, A: Content> Operation<P, Q, B, A> {
     fn success(&self) -> StatusCode {
         let own = self.status.and_then(|status| StatusCode::from_u16(status).ok());
         own.unwrap_or(if is_nothing::<A>() { StatusCode::NO_CONTENT } else { StatusCode::OK })
@@ -163,13 +212,12 @@ pub struct Asked<P = (), Q = (), B = ()> {
     pub body: B,
 }
 
-impl<S, P: Part, Q: Part, B: Part> FromRequest<S> for Asked<P, Q, B> {
-    /// As [`Params`], [`Query`](crate::Query) and [`Json`] are refused.
+impl<S, P: Part, Q: Part, B: Content> FromRequest<S> for Asked<P, Q, B> {
+    /// As [`Params`], [`Query`](crate::Query) and the body's [`Content::read`] are refused.
     async fn from_request(request: &mut Request<S>) -> Result<Self> {
         let Params(params) = Params::from_request(request).await?;
         let query = if is_nothing::<Q>() { nothing()? } else { request.query()? };
-        let body = if is_nothing::<B>() { nothing()? } else { request.body_json().await? };
-        Ok(Self { params, query, body })
+        Ok(Self { params, query, body: B::read(request).await? })
     }
 }
 
@@ -185,8 +233,8 @@ impl<S: 'static> App<S> {
     where
         P: Part,
         Q: Part,
-        B: Part,
-        A: Part,
+        B: Content,
+        A: Whole,
         E: Into<crate::Error>,
         F: Fn(State<S>, Asked<P, Q, B>) -> Answering + 'static,
         Answering: Future<Output = Result<A, E>> + 'static,
@@ -200,9 +248,13 @@ impl<S: 'static> App<S> {
     /// somebody first asks for it.
     ///
     /// # Panics
-    /// If the path does not begin with a slash.
+    /// If the path does not begin with a slash, or has parameters.
     pub fn describe(&mut self, path: &str, about: &About<'_>) -> &mut Self {
         assert!(path.starts_with('/'), "the path `{path}` must start with `/`");
+        assert!(
+            !path.contains("/:") && !path.contains("/*"),
+            "the page at `{path}` is in one place: it takes no parameters"
+        );
         let path = path.trim_end_matches('/');
         // Relative to where the document is (OpenAPI 3.1, 4.8.5), whatever the app is nested under.
         let up = "../".repeat(path.matches('/').count());
@@ -229,8 +281,8 @@ impl<S: 'static> Route<'_, S> {
     where
         P: Part,
         Q: Part,
-        B: Part,
-        A: Part,
+        B: Content,
+        A: Whole,
         E: Into<crate::Error>,
         F: Fn(State<S>, Asked<P, Q, B>) -> Answering + 'static,
         Answering: Future<Output = Result<A, E>> + 'static,
@@ -238,8 +290,7 @@ impl<S: 'static> Route<'_, S> {
         let success = operation.success();
         let answer = async move |state: State<S>, asked: Asked<P, Q, B>| -> Response {
             match handler(state, asked).await {
-                Ok(_) if is_nothing::<A>() => success.into_response(),
-                Ok(answer) => (success, Json(answer)).into_response(),
+                Ok(answer) => content::respond(&answer, success).into_response(),
                 Err(error) => error.into().into_response(),
             }
         };
@@ -252,7 +303,10 @@ impl<S: 'static> Route<'_, S> {
     }
 
     /// Says that the handler of this path and of the operation's method does what the operation says. Nobody checks that.
-    pub fn described<P: Part, Q: Part, B: Part, A: Part>(&mut self, operation: &Operation<P, Q, B, A>) -> &mut Self {
+    pub fn described<P: Part, Q: Part, B: Content, A: Content>(
+        &mut self,
+        operation: &Operation<P, Q, B, A>,
+    ) -> &mut Self {
         if operation.path == self.path {
             self.app.operations.push(Described::new(operation));
         } else {

@@ -4,7 +4,7 @@ use http::header::LOCATION;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wavetank_web::middleware::{BodyLimit, SameOrigin, Trace};
-use wavetank_web::openapi::{About, Asked, Operation};
+use wavetank_web::openapi::{About, Asked, Operation, Text};
 use wavetank_web::{App, Error, IntoResponse, Json, Request, Response, Result, State, StatusCode};
 
 use crate::reading::Posted;
@@ -20,7 +20,7 @@ pub fn app(hub: Hub) -> App<Hub> {
     page::add_to(&mut app);
     updates::add_to(&mut app);
     commands::add_to(&mut app);
-    app.at("/health").get(async || "ok");
+    app.at("/health").get(async || "ok").described(&HEALTH);
     app.at("/readings").with(BodyLimit::new(BODY_BYTES_MAX)).post(post_readings).described(&POST_READINGS);
     app.answer(&LIST_DEVICES, list_devices).answer(&SHOW_DEVICE, show_device);
     app.answer(&LIST_READINGS, list_readings).answer(&SHOW_READING, show_reading);
@@ -34,6 +34,9 @@ const ABOUT: About<'_> = About {
     summary: "Readings of devices. Whoever has a key of a device or the admin's token shows it as a bearer.",
 };
 
+const HEALTH: Operation<(), (), (), Text> =
+    Operation::get("/health").name("health").summary("Whether the hub is there");
+
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Receipt {
     /// Readings that were new.
@@ -44,8 +47,9 @@ struct Receipt {
 
 const POST_READINGS: Operation<(), (), Posted, Receipt> = Operation::post("/readings")
     .name("postReadings")
-    .summary("Stores a reading, or an array of them as a whole; 200 if all were known")
-    .status(201);
+    .summary("Stores a reading, or an array of them as a whole")
+    .status(201)
+    .also(&[(200, "All were known already")]);
 
 async fn post_readings(mut request: Request<Hub>) -> Result<Response> {
     let posted: Posted = request.body_json().await?;

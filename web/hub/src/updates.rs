@@ -1,11 +1,15 @@
 //! Firmware and roll-outs over HTTP: what the admin puts there, and what devices ask for and report.
 
+mod described;
+
 use http::header::LOCATION;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wavetank_web::middleware::BodyLimit;
+use wavetank_web::openapi::{Octets, Operation};
 use wavetank_web::{App, Content, Error, IntoResponse, Json, Request, Response, Result, StatusCode, negotiation};
 
+use crate::api::Of;
 use crate::firmware::{self, FirmwareError, Manifest, Name, Put, Rollout, Update, UpdateState, Version};
 use crate::progress::Progress;
 use crate::{Hub, Shelf, StoreError, security};
@@ -16,13 +20,61 @@ const IMAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const DETAIL_BYTES_MAX: usize = 200;
 
 pub(crate) fn add_to(app: &mut App<Hub>) {
-    app.at("/firmware").get(list_firmware);
-    app.at("/firmware/:name/:version").get(image).with(BodyLimit::new(IMAGE_BYTES_MAX)).put(upload);
-    app.at("/firmware/:name/:version/manifest").get(show_manifest);
-    app.at("/rollouts").get(list_rollouts);
-    app.at("/rollouts/:name").get(show_rollout).put(roll_out).delete(call_off);
-    app.at("/devices/:id/update").get(offer).post(report);
+    app.at("/firmware").get(list_firmware).described(&LIST_FIRMWARE);
+    let mut firmware = app.at("/firmware/:name/:version");
+    firmware.get(image).described(&SHOW_IMAGE);
+    firmware.with(BodyLimit::new(IMAGE_BYTES_MAX)).put(upload).described(&PUT_IMAGE);
+    app.at("/firmware/:name/:version/manifest").get(show_manifest).described(&SHOW_MANIFEST);
+    app.at("/rollouts").get(list_rollouts).described(&LIST_ROLLOUTS);
+    let mut rollouts = app.at("/rollouts/:name");
+    rollouts.get(show_rollout).put(roll_out).delete(call_off);
+    rollouts.described(&SHOW_ROLLOUT).described(&ROLL_OUT).described(&CALL_OFF);
+    app.at("/devices/:id/update").get(offer).post(report).described(&OFFER).described(&REPORT);
 }
+
+const LIST_FIRMWARE: Operation<(), (), (), described::AllFirmware> =
+    Operation::get("/firmware").name("listFirmware").summary("What the manifests of all images say");
+const SHOW_IMAGE: Operation<described::Image, (), (), Octets> = Operation::get("/firmware/:name/:version")
+    .name("showImage")
+    .summary("An image, or a part of it")
+    .headers(&[
+        ("Range", "Which bytes are wanted: `bytes=4096-`"),
+        ("If-Range", "The entity tag of the image that the part must be of"),
+    ])
+    .also(&[(206, "The part that was asked for")]);
+const PUT_IMAGE: Operation<described::Image, (), Octets, described::Manifest> =
+    Operation::put("/firmware/:name/:version")
+        .name("putImage")
+        .summary("Puts an image there; for the admin")
+        .headers(&[
+            (
+                "Firmware-Signature",
+                "An Ed25519 signature of the manifest's text, in 128 hex digits, if the hub asks for one",
+            ),
+            ("Firmware-Minimum", "The oldest version that devices run once they have confirmed this one"),
+        ])
+        .status(201)
+        .also(&[(200, "The very same was there already")]);
+const SHOW_MANIFEST: Operation<described::Image, (), (), described::Manifest> =
+    Operation::get("/firmware/:name/:version/manifest")
+        .name("showManifest")
+        .summary("What an image is, as JSON or as the text that is signed")
+        .or_text();
+const LIST_ROLLOUTS: Operation<(), (), (), described::Rollouts> =
+    Operation::get("/rollouts").name("listRollouts").summary("What is rolled out, how far, and how devices take it");
+const SHOW_ROLLOUT: Operation<described::Kind, (), (), described::Rollout> =
+    Operation::get("/rollouts/:name").name("showRollout").summary("How far a kind of firmware is rolled out");
+const ROLL_OUT: Operation<described::Kind, (), described::RollOut, described::Rollout> =
+    Operation::put("/rollouts/:name").name("rollOut").summary("Rolls a version out so far; for the admin");
+const CALL_OFF: Operation<described::Kind> =
+    Operation::delete("/rollouts/:name").name("callOff").summary("Offers it to nobody else; for the admin");
+const OFFER: Operation<Of, described::Asks, (), described::Manifest> = Operation::get("/devices/:id/update")
+    .name("offerUpdate")
+    .summary("What a device is to run next, as JSON or as text")
+    .or_text()
+    .also(&[(204, "It runs what it should")]);
+const REPORT: Operation<Of, (), described::Said> =
+    Operation::post("/devices/:id/update").name("reportUpdate").summary("Says how far a device is with its update");
 
 async fn upload(mut request: Request<Hub>) -> Result<Response> {
     security::admin(&request)?;

@@ -326,4 +326,22 @@ fn the_hub_describes_itself() {
         assert!(document["components"]["schemas"][name].is_object(), "{name}");
     }
     assert_eq!(document["components"]["schemas"]["Posted"]["anyOf"][1]["type"], "array");
+    // All that is no page is there.
+    let mut described = 0;
+    for (method, path) in hub.routes() {
+        let is_page = ["/", "/events", "/page.css", "/page.js", "/login", "/logout", "/steer"].contains(&&*path);
+        if is_page || path.starts_with("/docs") {
+            continue;
+        }
+        let named = |segment: &str| segment.strip_prefix(':').map_or(segment.to_owned(), |name| format!("{{{name}}}"));
+        let template = path.split('/').map(named).collect::<Vec<_>>().join("/");
+        assert!(document["paths"][&template][&method].is_object(), "{method} {template} is not described");
+        described += 1;
+    }
+    assert_eq!(described, names.len());
+    let image = &document["paths"]["/firmware/{name}/{version}"];
+    assert!(image["put"]["requestBody"]["content"]["application/octet-stream"].is_object());
+    assert!(image["get"]["responses"]["206"]["content"]["application/octet-stream"].is_object());
+    let manifest = &document["paths"]["/firmware/{name}/{version}/manifest"]["get"]["responses"]["200"]["content"];
+    assert!(manifest["text/plain"].is_object() && manifest["application/json"].is_object());
 }

@@ -183,6 +183,11 @@ fn a_roll_out_goes_as_far_as_it_is_told_and_halts_where_it_fails() {
     assert_eq!((&view["devices"]["downloading"], &view["devices"]["failed"]), (&json!(1), &json!(1)));
     assert_eq!(view["devices"]["trying"], 1);
     assert_eq!(view["halted"], false);
+    let schemas = &hub.get("/docs/openapi.json").json()["components"]["schemas"];
+    for (name, shown) in [("Rollout", &view), ("Devices", &view["devices"])] {
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&schemas[name]["properties"]), keys(shown), "it is described as it is");
+    }
     hub.report(first[4], "2.0.0", "rolled-back");
     assert_eq!(hub.get("/rollouts").json()["rollouts"][0]["halted"], true);
     hub.roll_out("2.0.0", 1_000);
@@ -255,7 +260,7 @@ fn an_admin_logs_in_steers_and_logs_out() {
     hub.upload("2.0.0", b"an image");
     assert!(hub.get("/").text().contains("Log in to steer"));
     let form = [("content-type", "application/x-www-form-urlencoded")];
-    assert_eq!(hub.ask("POST", "/login", &form, "token=wrong").status, 401);
+    assert_eq!(hub.ask("POST", "/login", &form, "token=wrong").status, 403);
     let answer = hub.ask("POST", "/login", &form, format!("token={}", TOKEN.replace(' ', "+")));
     assert_eq!((answer.status, answer.header("location")), (303, "/"));
     let cookie = answer.header("set-cookie").to_owned();

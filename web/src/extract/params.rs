@@ -69,18 +69,17 @@ struct Route<'a> {
 }
 
 impl<'a> Route<'a> {
-    fn only(mut self) -> std::result::Result<Param<'a>, Wrong> {
-        match (self.params.pop(), self.params.pop()) {
-            (Some((_, param)), None) => Ok(param),
-            _ => Err(Wrong::Shape("a single value is taken from a route with a single parameter".to_owned())),
-        }
+    /// What a single value is taken from. Those before it are of the path that its app is nested under.
+    fn last(mut self) -> std::result::Result<Param<'a>, Wrong> {
+        let last = self.params.pop().map(|(_, param)| param);
+        last.ok_or_else(|| Wrong::Shape("the route has no parameter".to_owned()))
     }
 }
 
-macro_rules! of_the_only_one {
+macro_rules! of_the_last {
     ($($method:ident),+) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, Wrong> {
-            self.only()?.$method(visitor)
+            self.last()?.$method(visitor)
         }
     )+};
 }
@@ -88,7 +87,7 @@ macro_rules! of_the_only_one {
 impl<'de> Deserializer<'de> for Route<'_> {
     type Error = Wrong;
 
-    of_the_only_one! {
+    of_the_last! {
         deserialize_any, deserialize_bool, deserialize_i8, deserialize_i16, deserialize_i32, deserialize_i64,
         deserialize_i128, deserialize_u8, deserialize_u16, deserialize_u32, deserialize_u64, deserialize_u128,
         deserialize_f32, deserialize_f64, deserialize_char, deserialize_str, deserialize_string, deserialize_bytes,
@@ -120,10 +119,11 @@ impl<'de> Deserializer<'de> for Route<'_> {
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> std::result::Result<V::Value, Wrong> {
-        if length != self.params.len() {
+        let Some(first) = self.params.len().checked_sub(length) else {
             return Err(Wrong::Shape(format!("{length} are asked for, and there are {}", self.params.len())));
-        }
-        self.deserialize_seq(visitor)
+        };
+        let last = self.params.into_iter().skip(first);
+        visitor.visit_seq(SeqDeserializer::new(last.map(|(_, param)| param)))
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -154,7 +154,7 @@ impl<'de> Deserializer<'de> for Route<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> std::result::Result<V::Value, Wrong> {
-        self.only()?.deserialize_enum(name, variants, visitor)
+        self.last()?.deserialize_enum(name, variants, visitor)
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, Wrong> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tower_service::Service;
 use url::{Position, Url};
 
-use super::{Operation, Part, is_nothing, nothing};
+use super::{Operation, Part, Whole, is_nothing};
 use crate::{Body, BodyError, BoxError};
 
 /// Why an operation was not answered as it should be.
@@ -89,8 +89,8 @@ impl<S> Caller<S> {
     where
         P: Part,
         Q: Part,
-        B: Part,
-        A: Part,
+        B: Whole,
+        A: Whole,
         S: Service<http::Request<Body>, Response = http::Response<Answer>> + Clone,
         S::Error: Into<BoxError>,
         Answer: HttpBody<Data = Bytes> + 'static,
@@ -105,7 +105,7 @@ impl<S> Caller<S> {
     }
 }
 
-impl<P: Part, Q: Part, B: Part, A: Part> Operation<P, Q, B, A> {
+impl<P: Part, Q: Part, B: Whole, A: Whole> Operation<P, Q, B, A> {
     /// The request that asks it of the server at `base`, for whoever sends it otherwise than by a [`Caller`].
     ///
     /// # Errors
@@ -124,12 +124,18 @@ impl<P: Part, Q: Part, B: Part, A: Part> Operation<P, Q, B, A> {
         let mut request =
             http::Request::builder().method(self.method.clone()).uri(&url[Position::BeforePath..Position::AfterQuery]);
         request = request.header(HOST, &url[Position::BeforeHost..Position::AfterPort]);
-        request = request.header(ACCEPT, "application/json, application/problem+json");
-        let body = if is_nothing::<B>() {
-            Body::empty()
-        } else {
-            request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            serde_json::to_vec(body).map_err(|error| write(error.into()))?.into()
+        // As it is described, without the schemas.
+        let answer = A::describe(&mut schemars::SchemaGenerator::default());
+        request = match answer {
+            Some((media_type, _)) => request.header(ACCEPT, format!("{media_type}, application/problem+json")),
+            None => request.header(ACCEPT, "application/problem+json"),
+        };
+        let body = match body.write().map_err(|error| write(error.into()))? {
+            None => Body::empty(),
+            Some((media_type, bytes)) => {
+                request = request.header(CONTENT_TYPE, HeaderValue::from_static(media_type));
+                bytes.into()
+            }
         };
         request.body(body).map_err(|error| write(error.into()))
     }
@@ -147,10 +153,7 @@ impl<P: Part, Q: Part, B: Part, A: Part> Operation<P, Q, B, A> {
             let detail = problem["detail"].as_str().map(str::to_owned);
             return Err(CallError::Refused { status: parts.status, detail, problem });
         }
-        if is_nothing::<A>() {
-            return nothing().map_err(|error| CallError::Answer(serde::de::Error::custom(error)));
-        }
-        serde_json::from_slice(&bytes).map_err(CallError::Answer)
+        A::parse(bytes).map_err(CallError::Answer)
     }
 
     /// The path with its parameters in their places.

@@ -8,7 +8,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::{Operation, Part, is_nothing};
+use super::content::TEXT;
+use super::{Content, More, Operation, Part, is_nothing};
 
 /// What a description says of the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,7 @@ pub(crate) struct Described {
     name: &'static str,
     summary: &'static str,
     success: StatusCode,
+    more: More,
     types: Rc<dyn Fn(&mut SchemaGenerator) -> Types>,
 }
 
@@ -53,23 +55,24 @@ pub(crate) struct Described {
 struct Types {
     params: Option<Value>,
     query: Option<Value>,
-    body: Option<Value>,
-    answer: Option<Value>,
+    body: Option<(&'static str, Value)>,
+    answer: Option<(&'static str, Value)>,
 }
 
 impl Described {
-    pub(super) fn new<P: Part, Q: Part, B: Part, A: Part>(operation: &Operation<P, Q, B, A>) -> Self {
+    pub(super) fn new<P: Part, Q: Part, B: Content, A: Content>(operation: &Operation<P, Q, B, A>) -> Self {
         Self {
             method: operation.method.clone(),
             path: operation.path.to_owned(),
             name: operation.name,
             summary: operation.summary,
             success: operation.success(),
+            more: operation.more,
             types: Rc::new(|generator| Types {
                 params: spread::<P>(generator),
                 query: spread::<Q>(generator),
-                body: referred_to::<B>(generator),
-                answer: referred_to::<A>(generator),
+                body: B::describe(generator),
+                answer: A::describe(generator),
             }),
         }
     }
@@ -83,6 +86,7 @@ impl Described {
         let types = (self.types)(generator);
         let mut parameters = self.in_path(types.params.as_ref());
         parameters.extend(in_query(types.query.as_ref()));
+        parameters.extend(self.more.headers.iter().map(|(name, what)| in_header(name, what)));
         let mut document = Map::new();
         if !self.name.is_empty() {
             document.insert("operationId".into(), self.name.into());
@@ -93,13 +97,28 @@ impl Described {
         if !parameters.is_empty() {
             document.insert("parameters".into(), parameters.into());
         }
-        if let Some(body) = types.body {
-            let content = json!({ "application/json": { "schema": body } });
+        if let Some((media_type, schema)) = types.body {
+            let content = json!({ media_type: { "schema": schema } });
             document.insert("requestBody".into(), json!({ "required": true, "content": content }));
         }
-        let mut success = json!({ "description": self.success.canonical_reason().unwrap_or("Success") });
-        if let Some(answer) = types.answer {
-            success["content"] = json!({ "application/json": { "schema": answer } });
+        let mut responses = Map::new();
+        let content = types.answer.map(|(media_type, schema)| {
+            let mut content = json!({ media_type: { "schema": schema } });
+            if self.more.has_text {
+                content[TEXT] = json!({ "schema": { "type": "string" } });
+            }
+            content
+        });
+        let mut succeed = |status: StatusCode, description: &str| {
+            let mut success = json!({ "description": description });
+            if let Some(content) = content.as_ref().filter(|_| status != StatusCode::NO_CONTENT) {
+                success["content"] = content.clone();
+            }
+            responses.insert(status.as_str().to_owned(), success);
+        };
+        succeed(self.success, self.success.canonical_reason().unwrap_or("Success"));
+        for (status, when) in self.more.also {
+            succeed(StatusCode::from_u16(*status).expect("`also` takes those of success"), when);
         }
         let problem = |whose: &str| {
             json!({
@@ -107,29 +126,28 @@ impl Described {
                 "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
             })
         };
-        let (asked, server) = (problem("What is wrong with what was asked"), problem("What is wrong with the server"));
         // Not `default`: that would have another status of success be a problem.
-        document.insert("responses".into(), json!({ self.success.as_str(): success, "4XX": asked, "5XX": server }));
+        responses.insert("4XX".into(), problem("What is wrong with what was asked"));
+        responses.insert("5XX".into(), problem("What is wrong with the server"));
+        document.insert("responses".into(), responses.into());
         document.into()
     }
 
-    /// The path's parameters, by the names that it has for them.
+    /// The path's parameters, by the names that it has for them. A tuple is of the last ones, and a single value is the last, as
+    /// for whoever reads them: those before are of what the app is nested under.
     fn in_path(&self, schema: Option<&Value>) -> Vec<Value> {
-        let names = self.path.split('/').filter_map(|segment| segment.strip_prefix([':', '*']));
-        names
-            .enumerate()
-            .map(|(index, name)| {
-                let nothing = &Value::Null;
-                let schema = schema.unwrap_or(nothing);
-                let own = match (&schema["properties"], &schema["prefixItems"]) {
-                    (Value::Object(properties), _) => properties.get(name),
-                    (_, Value::Array(items)) => items.get(index),
-                    _ => schema.is_object().then_some(schema),
-                };
-                let text = json!({ "type": "string" });
-                parameter("path", name, own.unwrap_or(&text), true)
-            })
-            .collect()
+        let names: Vec<&str> = self.path.split('/').filter_map(|segment| segment.strip_prefix([':', '*'])).collect();
+        let schema = schema.unwrap_or(&Value::Null);
+        let own = |index: usize, name: &str| match (&schema["properties"], &schema["prefixItems"]) {
+            (Value::Object(properties), _) => properties.get(name),
+            (_, Value::Array(items)) => {
+                (index + items.len()).checked_sub(names.len()).and_then(|index| items.get(index))
+            }
+            _ => (schema.is_object() && index + 1 == names.len()).then_some(schema),
+        };
+        let text = json!({ "type": "string" });
+        let described = names.iter().enumerate();
+        described.map(|(index, name)| parameter("path", name, own(index, name).unwrap_or(&text), true)).collect()
     }
 
     /// The path as OpenAPI writes it.
@@ -153,6 +171,10 @@ fn in_query(schema: Option<&Value>) -> Vec<Value> {
     properties.map(|(name, schema)| parameter("query", name, schema, is_required(name))).collect()
 }
 
+fn in_header(name: &str, what: &str) -> Value {
+    parameter("header", name, &json!({ "type": "string", "description": what }), false)
+}
+
 /// What a property's schema says for people is the parameter's.
 fn parameter(place: &str, name: &str, schema: &Value, required: bool) -> Value {
     let mut schema = schema.clone();
@@ -170,7 +192,7 @@ fn spread<T: JsonSchema + 'static>(generator: &mut SchemaGenerator) -> Option<Va
 }
 
 /// A schema by its name, if it has one.
-fn referred_to<T: JsonSchema + 'static>(generator: &mut SchemaGenerator) -> Option<Value> {
+pub(super) fn referred_to<T: JsonSchema + 'static>(generator: &mut SchemaGenerator) -> Option<Value> {
     (!is_nothing::<T>()).then(|| generator.subschema_for::<T>().to_value())
 }
 

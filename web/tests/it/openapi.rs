@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wavetank_web::middleware::BodyLimit;
-use wavetank_web::openapi::{About, Asked, CallError, Caller, Operation};
-use wavetank_web::{App, Client, Error, Result, RouteError, State, StatusCode};
+use wavetank_web::openapi::{About, Asked, CallError, Caller, File, FormData, Octets, Operation, Text};
+use wavetank_web::{App, Client, Error, Params, Request, Result, RouteError, State, StatusCode};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 struct Key {
@@ -178,7 +178,7 @@ fn the_description_is_served_with_a_page() {
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert!(page.header("content-security-policy").starts_with("default-src 'self'"));
     let text = page.text();
-    assert!(text.contains(r#"src="docs/page.js""#) && !text.contains("//"), "nothing from elsewhere: {text}");
+    assert!(text.contains(r#"src="./docs/page.js""#) && !text.contains("//"), "nothing from elsewhere: {text}");
     let bytes: usize =
         ["", "/page.js", "/page.css"].map(|path| get(&format!("/api/docs{path}")).body.len()).iter().sum();
     assert!((1_000..12_000).contains(&bytes), "{bytes}");
@@ -190,4 +190,111 @@ fn an_operation_is_at_its_own_path() {
     app.at("/elsewhere").answer(&LIST, list);
     let expected = RouteError::OtherPath { path: "/elsewhere".into(), operation: "/readings".into() };
     assert_eq!(app.into_service().unwrap_err(), expected);
+}
+
+const UPLOAD: Operation<String, (), Octets, Text> = Operation::put("/images/:name")
+    .name("upload")
+    .headers(&[("signature", "Who vouches for it")])
+    .status(201)
+    .also(&[(200, "It was there already"), (204, "Nobody wants it")]);
+const DOWNLOAD: Operation<String, (), (), Octets> = Operation::get("/images/:name").name("download").or_text();
+const SAY: Operation<(), (), Text, Octets> = Operation::post("/say");
+const SEND: Operation<(), (), FormData<Sent>, u64> = Operation::post("/send");
+
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "it describes what is read part by part")]
+struct Sent {
+    /// What it is about.
+    title: String,
+    image: File,
+}
+
+fn images() -> App {
+    let mut app = App::new();
+    app.answer(&UPLOAD, async |_: State<()>, asked: Asked<String, (), Octets>| {
+        Ok::<_, Error>(Text(format!("{}: {} bytes", asked.params, asked.body.0.len())))
+    });
+    app.answer(&DOWNLOAD, async |_: State<()>, asked: Asked<String>| Ok::<_, Error>(Octets(asked.params.into())));
+    app.answer(&SAY, async |_: State<()>, asked: Asked<(), (), Text>| Ok::<_, Error>(Octets(asked.body.0.into())));
+    app.answer(&SEND, async |_: State<()>, mut asked: Asked<(), (), FormData<Sent>>| -> Result<u64> {
+        let mut bytes = 0;
+        while let Some(mut part) = asked.body.form.next().await? {
+            bytes += u64::try_from(part.bytes(1_000).await?.len())?;
+        }
+        Ok(bytes)
+    });
+    app
+}
+
+#[test]
+fn bodies_other_than_json_are_asked_answered_and_described() {
+    block_on(async {
+        let service = images().into_service().unwrap();
+        let caller = Caller::new(service, "http://hub.example".parse().unwrap());
+        let image = Octets(vec![0, 255, 7].into());
+        assert_eq!(caller.call(&UPLOAD, &"a".into(), &(), &image).await.unwrap(), Text("a: 3 bytes".into()));
+        assert_eq!(caller.call(&DOWNLOAD, &"a".into(), &(), &()).await.unwrap(), Octets("a".into()));
+        assert_eq!(caller.call(&SAY, &(), &(), &Text("h\u{e9}".into())).await.unwrap(), Octets("h\u{e9}".into()));
+        let base = "http://hub.example".parse().unwrap();
+        let request = UPLOAD.request(&base, &"a".into(), &(), &image).unwrap();
+        assert_eq!(request.headers()["content-type"], "application/octet-stream");
+        assert_eq!(request.headers()["accept"], "text/plain, application/problem+json");
+    });
+    let client = Client::new(images().into_service().unwrap());
+    let ask = |method, target: &str, kind: &str, body: &'static [u8]| {
+        block_on(client.request(method, target).header("content-type", kind).body(body).send()).unwrap()
+    };
+    let put = ask(http::Method::PUT, "/images/a", "application/octet-stream", b"x");
+    assert_eq!((put.status.as_u16(), put.header("content-type")), (201, "text/plain; charset=utf-8"));
+    assert_eq!(ask(http::Method::PUT, "/images/a", "application/json", b"1").status, 415);
+    assert_eq!(ask(http::Method::POST, "/say", "text/plain; charset=utf-8", b"\xff").status, 400);
+    let form = b"--x\r\ncontent-disposition: form-data; name=\"title\"\r\n\r\nfive5\r\n--x--\r\n";
+    assert_eq!(ask(http::Method::POST, "/send", "multipart/form-data; boundary=x", form).text(), "5");
+    assert_eq!(ask(http::Method::POST, "/send", "application/json", b"{}").status, 415);
+    let document = images().openapi(&ABOUT);
+    let upload = &document["paths"]["/images/{name}"]["put"];
+    assert_eq!(upload["requestBody"]["content"], json!({ "application/octet-stream": { "schema": {} } }));
+    let header = json!({ "name": "signature", "in": "header", "required": false, "schema": { "type": "string" },
+        "description": "Who vouches for it" });
+    assert_eq!(upload["parameters"][1], header);
+    let text = json!({ "text/plain": { "schema": { "type": "string" } } });
+    assert_eq!(upload["responses"]["201"]["content"], text);
+    assert_eq!(upload["responses"]["200"], json!({ "description": "It was there already", "content": text }));
+    assert_eq!(upload["responses"]["204"], json!({ "description": "Nobody wants it" }));
+    let download = &document["paths"]["/images/{name}"]["get"]["responses"]["200"]["content"];
+    assert_eq!(download.as_object().unwrap().keys().collect::<Vec<_>>(), ["application/octet-stream", "text/plain"]);
+    let form = &document["paths"]["/send"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"];
+    let parts = &document["components"]["schemas"]["Sent"]["properties"];
+    assert_eq!(form["$ref"], "#/components/schemas/Sent");
+    assert_eq!(parts["image"], json!({ "type": "string", "contentMediaType": "application/octet-stream" }));
+}
+
+#[test]
+fn parameters_are_an_app_s_own_whatever_it_is_nested_under() {
+    const TWO: Operation<(String, u64), (), (), String> = Operation::get("/two/:name/:number");
+    const ONE: Operation<u64, (), (), String> = Operation::get("/one/:number");
+    let mut inner = App::new();
+    inner.answer(&TWO, async |_: State<()>, Asked { params: (name, number), .. }: Asked<(String, u64)>| {
+        Ok::<_, Error>(format!("{name} {number}"))
+    });
+    inner.answer(&ONE, async |_: State<()>, asked: Asked<u64>| Ok::<_, Error>(asked.params.to_string()));
+    inner.at("/all/:number").get(async |Params((tenant, number)): Params<(String, u8)>, request: Request| {
+        format!("{tenant} {number} {}", request.param::<String>("tenant").unwrap_or_default())
+    });
+    inner.at("/more/:number").get(async |Params((..)): Params<(String, String, String)>| "more than there are");
+    let mut app = App::new();
+    app.at("/:tenant").nest(inner);
+    let document = app.openapi(&ABOUT);
+    let types = |path: &str| -> Vec<String> {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        parameters.iter().map(|one| format!("{}: {}", one["name"], one["schema"]["type"]).replace('"', "")).collect()
+    };
+    assert_eq!(types("/{tenant}/two/{name}/{number}"), ["tenant: string", "name: string", "number: integer"]);
+    assert_eq!(types("/{tenant}/one/{number}"), ["tenant: string", "number: integer"]);
+    let client = Client::new(app.into_service().unwrap());
+    let get = |path: &str| block_on(client.get(path).send()).unwrap();
+    assert_eq!(get("/x/two/y/7").text(), "\"y 7\"");
+    assert_eq!(get("/x/one/7").text(), "\"7\"");
+    assert_eq!(get("/x/all/7").text(), "x 7 x");
+    assert_eq!(get("/x/more/7").status, 500);
 }

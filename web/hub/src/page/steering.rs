@@ -30,7 +30,8 @@ async fn log_in(mut request: Request<Hub>) -> Result<Response> {
             Ok((StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, "/".parse()?)], ()).into_response())
         }
         None => {
-            Err(Error::new(StatusCode::UNAUTHORIZED).detail("that is not the token that this hub was started with"))
+            // Not a 401, which would have to say by which scheme to ask (RFC 9110, 15.5.2).
+            Err(Error::new(StatusCode::FORBIDDEN).detail("that is not the token that this hub was started with"))
         }
     }
 }

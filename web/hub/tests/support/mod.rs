@@ -76,6 +76,16 @@ impl Asked {
         )
     }
 
+    /// What it can be asked: methods with a handler of their own, and paths.
+    pub fn routes(&self) -> Vec<(String, String)> {
+        let routes = self.service.routes();
+        let both = |route: wavetank_web::Listed| {
+            let path = route.path;
+            route.methods.into_iter().map(move |method| (method.to_lowercase(), path.clone()))
+        };
+        routes.into_iter().flat_map(both).filter(|(method, _)| !matches!(&**method, "head" | "options")).collect()
+    }
+
     /// What is no JSON.
     pub fn text_of(&self, path: &str) -> String {
         let response = block_on(self.service.respond(http::Request::get(path).body(String::new()).unwrap()));

@@ -32,33 +32,48 @@ const example = (api, schema, depth = 0) => {
 const typeName = (schema) =>
   schema.$ref?.split("/").pop() ?? ([schema.type].flat().filter(Boolean).join(" or ") + (schema.format ? ` (${schema.format})` : "") || "any");
 
-const body = (api, content) => {
+const body = (content) => {
   const [type, { schema } = {}] = Object.entries(content ?? {})[0] ?? [];
   return type && { type, schema };
 };
 
+const MULTIPART = "multipart/form-data";
+
+// The parts of a form with files, each with what is said of it.
+const parts = (api, schema) => follow(api, schema).properties ?? {};
+
 async function send(api, path, method, operation, form, output) {
   const fields = new FormData(form);
   const query = new URLSearchParams();
+  const headers = {};
   let target = path;
   for (const { name, in: where } of operation.parameters ?? []) {
     const value = fields.get(`${where} ${name}`);
     if (where === "path") target = target.replace(`{${name}}`, encodeURIComponent(value));
+    else if (value !== "" && where === "header") headers[name] = value;
     else if (value !== "") query.append(name, value);
   }
-  const headers = {};
   if (fields.get("token")) headers.authorization = `Bearer ${fields.get("token")}`;
-  const asked = body(api, operation.requestBody?.content);
-  if (asked) headers["content-type"] = asked.type;
+  const asked = body(operation.requestBody?.content);
+  let sent = asked && fields.get("body");
+  if (asked?.type === MULTIPART) {
+    // The browser says the type, with its boundary.
+    sent = new FormData();
+    for (const name of Object.keys(parts(api, asked.schema))) sent.append(name, fields.get(`part ${name}`));
+  } else if (asked) headers["content-type"] = asked.type;
   output.replaceChildren(make("p", { textContent: "Asking…" }));
   try {
     const root = new URL(api.servers?.[0]?.url ?? "/", new URL(address, document.baseURI));
     const answer = await fetch(root.href.replace(/\/$/, "") + target + (query.size ? `?${query}` : ""), {
-      method: method.toUpperCase(), headers, body: asked && fields.get("body"),
+      method: method.toUpperCase(), headers, body: sent,
     });
-    const text = await answer.text();
-    let shown = text;
-    try { shown = pretty(JSON.parse(text)); } catch { /* not JSON */ }
+    const bytes = await answer.arrayBuffer();
+    const type = answer.headers.get("content-type") ?? "";
+    let shown = `${bytes.byteLength} bytes`;
+    if (!type.startsWith("application/octet-stream")) {
+      shown = new TextDecoder().decode(bytes);
+      try { shown = pretty(JSON.parse(shown)); } catch { /* not JSON */ }
+    }
     output.replaceChildren(make("h2", { textContent: `${answer.status} ${answer.statusText}` }), make("pre", { textContent: shown, tabIndex: 0 }));
   } catch (error) {
     output.replaceChildren(make("p", { textContent: `There was no answer: ${error.message}` }));
@@ -70,20 +85,28 @@ const field = (id, name, note, properties) => [
   make("input", { id, ...properties }),
 ];
 
+// What a body is written by: a file, the parts of a form, or text.
+function bodyFields(api, { type, schema }, index) {
+  const id = `o${index}body`;
+  if (type === MULTIPART)
+    return Object.entries(parts(api, schema)).flatMap(([name, part], at) =>
+      field(`${id}${at}`, name, part.description ?? "", { name: `part ${name}`, type: part.contentMediaType ? "file" : "text" }));
+  if (type === "application/octet-stream") return field(id, "Body", type, { name: "body", type: "file" });
+  const isText = type.startsWith("text/");
+  return [
+    make("label", { htmlFor: id }, "Body ", make("small", { textContent: isText ? type : `${typeName(schema)} · ${type}` })),
+    make("textarea", { id, name: "body", spellcheck: false, value: isText ? "" : pretty(example(api, schema)) }),
+  ];
+}
+
 function show(api, path, method, operation, index) {
   const form = make("form");
   for (const [at, { name, in: where, required, schema, description }] of (operation.parameters ?? []).entries()) {
     const note = [typeName(schema), where, required ? "required" : "", description].filter(Boolean).join(" · ");
     form.append(...field(`o${index}p${at}`, name, note, { name: `${where} ${name}`, required, autocomplete: "off" }));
   }
-  const asked = body(api, operation.requestBody?.content);
-  if (asked) {
-    const id = `o${index}body`;
-    form.append(
-      make("label", { htmlFor: id }, "Body ", make("small", { textContent: `${typeName(asked.schema)} · ${asked.type}` })),
-      make("textarea", { id, name: "body", spellcheck: false, value: pretty(example(api, asked.schema)) }),
-    );
-  }
+  const asked = body(operation.requestBody?.content);
+  if (asked) form.append(...bodyFields(api, asked, index));
   form.append(...field(`o${index}token`, "Bearer token", "if it is asked for", { name: "token", type: "password", autocomplete: "off" }));
   const output = make("div", { className: "answer", ariaLive: "polite" });
   form.append(make("button", { textContent: "Ask" }));
@@ -92,9 +115,9 @@ function show(api, path, method, operation, index) {
     send(api, path, method, operation, form, output);
   });
   const answers = Object.entries(operation.responses).map(([status, { description, content }]) => {
-    const answer = body(api, content);
     const line = make("div", {}, make("h2", { textContent: `${status}: ${description}` }));
-    if (answer) line.append(make("pre", { tabIndex: 0, textContent: pretty(follow(api, answer.schema)) }));
+    for (const [type, { schema }] of Object.entries(content ?? {}))
+      line.append(make("p", { textContent: type }), make("pre", { tabIndex: 0, textContent: pretty(follow(api, schema)) }));
     return line;
   });
   const more = make("details", {}, make("summary", { textContent: "What is answered" }), make("div", { className: "inside" }, ...answers));
