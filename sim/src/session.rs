@@ -90,21 +90,13 @@ impl Session {
         let (built, building) = channel();
         let progress = Arc::new(Progress::default());
         let seen = Arc::clone(&progress);
-        let thread = thread::Builder::new()
-            .name("world".into())
-            .stack_size(THREAD_STACK_BYTES)
-            .spawn(move || {
-                let mut keys = [0; 16];
-                Stream::new(config.seed, "thread/hash-keys").fill_bytes(&mut keys);
-                guard::prepare_thread(keys).expect("a thread that has just been made");
-                let mut world = World::new(&config);
-                let result = build(&mut world);
-                let is_built = result.is_ok();
-                // The starter waits for this; if it is gone, so is the inbox's other end.
-                let _ = built.send(result);
-                is_built.then(|| Driver { world, goal: None, waiting: Vec::new(), progress: seen }.serve(&inbox))
-            })
-            .map_err(|_| Ended)?;
+        let thread = on_thread(config, move |mut world| {
+            let result = build(&mut world);
+            let is_built = result.is_ok();
+            // The starter waits for this; if it is gone, so is the inbox's other end.
+            let _ = built.send(result);
+            is_built.then(|| Driver { world, goal: None, waiting: Vec::new(), progress: seen }.serve(&inbox))
+        })?;
         building.recv().map_err(|_| Ended)??;
         Ok(Self { calls, thread, progress })
     }
@@ -225,6 +217,43 @@ impl Session {
         drop(self.calls);
         self.thread.join().map_err(|_| Ended)?.ok_or(Ended)
     }
+}
+
+/// Makes a world on a fresh thread, lets `build` fill it and `drive` run it, and waits for what came of it: a session that
+/// nobody looks into. Threads wait for each other once.
+///
+/// # Errors
+///
+/// As for [`Session::start`]; also if `drive` panicked.
+pub fn whole<E, R>(
+    config: WorldConfig,
+    build: impl FnOnce(&mut World) -> Result<(), E> + Send + 'static,
+    drive: impl FnOnce(&mut World) -> R + Send + 'static,
+) -> Result<(R, Snapshot), E>
+where
+    E: From<Ended> + Send + 'static,
+    R: Send + 'static,
+{
+    let thread = on_thread(config, |mut world| {
+        build(&mut world)?;
+        let driven = drive(&mut world);
+        Ok((driven, world.finish()))
+    })?;
+    thread.join().map_err(|_| Ended)?
+}
+
+/// A world has a thread of its own, whose hash keys come from the seed.
+fn on_thread<T: Send + 'static>(
+    config: WorldConfig,
+    life: impl FnOnce(World) -> T + Send + 'static,
+) -> Result<JoinHandle<T>, Ended> {
+    let begin = move || {
+        let mut keys = [0; 16];
+        Stream::new(config.seed, "thread/hash-keys").fill_bytes(&mut keys);
+        guard::prepare_thread(keys).expect("a thread that has just been made");
+        life(World::new(&config))
+    };
+    thread::Builder::new().name("world".into()).stack_size(THREAD_STACK_BYTES).spawn(begin).map_err(|_| Ended)
 }
 
 /// What the world has been told to run to.
@@ -348,6 +377,19 @@ mod tests {
         assert_eq!(watched.wait(), Ok(Stop::Limit));
         assert_eq!(watched.progress().now(), end);
         assert_eq!(watched.finish().expect("ends").fingerprint, headless.fingerprint);
+    }
+
+    #[test]
+    fn a_run_that_nobody_looks_into_is_the_same_run() {
+        let end = Instant::START + 200 * SECOND;
+        let session = Session::start(WorldConfig::default(), ticking).expect("builds");
+        session.run_until(end).expect("runs");
+        let seen = session.finish().expect("ends");
+        let run = move |world: &mut World| world.run_until(end);
+        let (stop, snapshot) = whole(WorldConfig::default(), ticking, run).expect("runs");
+        assert_eq!((stop, snapshot.fingerprint, snapshot.now), (Stop::Limit, seen.fingerprint, seen.now));
+        let broken = whole(WorldConfig::default(), ticking, |_| -> () { panic!("broken") });
+        assert_eq!(broken.err(), Some(Ended));
     }
 
     #[test]

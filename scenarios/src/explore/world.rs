@@ -17,7 +17,7 @@ use super::signature::{first, kind_of};
 use super::untested::unseen;
 use super::{Failure, FailureKind, panics};
 use crate::plan::Plan;
-use crate::run::{Given, RunError, RunOptions, start_watched};
+use crate::run::{Given, RunError, RunOptions, driven};
 
 /// What a run may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,16 +204,16 @@ fn run_with(
     let plan = &plan.settled(seed)?;
     let polls_per_instant_max = Some(limits.events_per_instant_max);
     let options = RunOptions { seed: Some(seed), given, polls_per_instant_max, ..RunOptions::default() };
-    let session = start_watched(plan, &options, watch.cloned(), |_| ())?;
-    let (beats, end, bounds) = (heart.clone(), Instant::from_nanos(plan.duration_ns), *limits);
-    let polled = session.call(|world| world.polled())?;
-    heart.hold(Some((seed, polled.clone())));
-    let (exceeded, sites) = session.call(move |world| {
+    let (end, bounds) = (Instant::from_nanos(plan.duration_ns), *limits);
+    let own = heart.clone();
+    let drive = move |world: &mut World| {
+        let polled = world.polled();
+        own.hold(Some((seed, polled.clone())));
         panics::begin();
-        let exceeded = to_the_end(world, end, &bounds, || beats.beat());
-        (exceeded, panics::end())
-    })?;
-    let snapshot = session.finish()?;
+        let exceeded = to_the_end(world, end, &bounds, || own.beat());
+        (polled, exceeded, panics::end())
+    };
+    let ((polled, exceeded, sites), snapshot) = driven(plan, options, watch.cloned(), drive)?;
     heart.hold(None);
     heart.beat();
     let mut failure = first(plan, &snapshot, &sites);

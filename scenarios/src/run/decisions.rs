@@ -7,7 +7,7 @@ use wavetank_sim::random::Stream;
 use wavetank_sim::time::Instant;
 use wavetank_sim::world::Snapshot;
 
-use super::{RunError, RunOptions, start};
+use super::{RunError, RunOptions, driven};
 use crate::build::planned;
 use crate::plan::{Chance, Damage, Direction, Fault, Packet, Plan, What};
 use crate::units::{SignedTime, Time};
@@ -84,9 +84,8 @@ pub fn run(plan: &Arc<Plan>, seed: u64, record: Record, given: Option<Arc<Given>
     let faults =
         given.as_deref().map_or_else(|| Given::own(plan, seed).decisions.faults, |g| g.decisions.faults.clone());
     let options = RunOptions { seed: Some(seed), record, given, ..RunOptions::default() };
-    let session = start(plan, &options)?;
-    session.run_until(Instant::from_nanos(plan.duration_ns))?;
-    let snapshot = session.finish()?;
+    let end = Instant::from_nanos(plan.duration_ns);
+    let (_, snapshot) = driven(plan, options, None, move |world| world.run_until(end))?;
     let packets = snapshot.packets.iter().filter_map(planned).collect();
     Ok(Ran { snapshot, decisions: Decisions { faults, packets } })
 }

@@ -10,7 +10,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wavetank_sim::session::{Ended, Session};
+use wavetank_sim::session::{self, Ended, Session};
 use wavetank_sim::time::Instant;
 use wavetank_sim::trace::JsonLines;
 use wavetank_sim::world::{Snapshot, World, WorldConfig};
@@ -87,23 +87,24 @@ pub fn start_with(
     options: &RunOptions,
     prepare: impl FnOnce(&mut World) + Send + 'static,
 ) -> Result<Session, RunError> {
-    start_watched(plan, options, None, prepare)
-}
-
-/// As [`start_with`], and `watch` sees what the run does.
-pub(crate) fn start_watched(
-    plan: &Arc<Plan>,
-    options: &RunOptions,
-    watch: Option<Watch>,
-    prepare: impl FnOnce(&mut World) + Send + 'static,
-) -> Result<Session, RunError> {
     let (plan, config) = settled(plan, options)?;
     let options = options.clone();
     Session::start(config.clone(), move |world| {
-        fill(&plan, &config, &options, watch.as_ref(), world)?;
+        fill(&plan, &config, &options, None, world)?;
         prepare(world);
         Ok(())
     })
+}
+
+/// Runs a plan as `drive` has it, on a thread of its own, and `watch` sees what it does.
+pub(crate) fn driven<R: Send + 'static>(
+    plan: &Arc<Plan>,
+    options: RunOptions,
+    watch: Option<Watch>,
+    drive: impl FnOnce(&mut World) -> R + Send + 'static,
+) -> Result<(R, Snapshot), RunError> {
+    let (plan, config) = settled(plan, &options)?;
+    session::whole(config.clone(), move |world| fill(&plan, &config, &options, watch.as_ref(), world), drive)
 }
 
 /// Runs a plan from its beginning to its end on the calling thread: for where there are no threads.
