@@ -2,6 +2,7 @@
 //!
 //! Files are read on the server's own thread, a piece at a time, as the client takes them: made for local disks.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
@@ -9,13 +10,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt as _};
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED};
 use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use crate::conditional::{Part, Validators, Verdict};
-use crate::{Body, Error, Request, Response, Result};
+use crate::{Body, BoxError, Error, Request, Response, Result};
 
 /// The files below a folder: `app.at("/static/*path").get(files.handler())`.
 ///
@@ -179,6 +180,91 @@ impl Content {
             let count = usize::try_from(count).unwrap_or(usize::MAX);
             Ok(self.bytes.slice(first..first.saturating_add(count)).into())
         })
+    }
+}
+
+/// Bytes that are read as the client takes them, whole or in parts: what a database keeps in pieces, say.
+///
+/// ```
+/// use wavetank_web::{App, Pieces, Request};
+///
+/// let mut app = App::new();
+/// app.at("/zeros").get(async |request: Request| {
+///     let zeros = Pieces::new("application/octet-stream", 1 << 40, "\"zeros\"", |_, count| Ok(vec![0; count].into()));
+///     zeros.respond(&request)
+/// });
+/// ```
+#[derive(Clone)]
+pub struct Pieces<Read> {
+    media_type: &'static str,
+    length: u64,
+    etag: String,
+    read: Read,
+}
+
+impl<Read: FnMut(u64, usize) -> Result<Bytes, BoxError> + 'static> Pieces<Read> {
+    /// So many bytes of this type, of which `read` gives those from a place on: as many as it is asked for, which are up to
+    /// 64 KiB, or fewer, but not none. The entity tag, quotes and all, changes whenever they do; without quotes there is none.
+    #[must_use]
+    pub fn new(media_type: &'static str, length: u64, etag: impl Into<String>, read: Read) -> Self {
+        Self { media_type, length, etag: etag.into(), read }
+    }
+
+    /// Answers a request for it. What fits into a piece is read at once, more as it is taken: an error then breaks the response
+    /// off.
+    ///
+    /// # Errors
+    /// 412 and 416, as the request's conditions and its range have it; 500 if the first piece cannot be read.
+    pub fn respond<State>(self, request: &Request<State>) -> Result<Response> {
+        let Self { media_type, length, etag, mut read } = self;
+        let etag = HeaderValue::from_str(&etag).ok().filter(|_| etag.ends_with('"'));
+        let validators = Validators { etag, last_modified: None };
+        let representation = Representation { media_type, validators, length };
+        representation.respond(request.method(), request.headers(), move |first, count| {
+            let begun = read_piece(&mut read, first, count).map_err(io::Error::other)?;
+            let left = count - begun.len() as u64;
+            if left == 0 {
+                return Ok(begun.into());
+            }
+            let next = first + begun.len() as u64;
+            let rest = stream::unfold((read, next, left), |(mut read, next, left)| async move {
+                if left == 0 {
+                    return None;
+                }
+                match read_piece(&mut read, next, left) {
+                    Ok(piece) => {
+                        let count = piece.len() as u64;
+                        Some((Ok(piece), (read, next + count, left - count)))
+                    }
+                    Err(error) => Some((Err(error), (read, next, 0))),
+                }
+            });
+            Ok(Body::from_stream(stream::once(std::future::ready(Ok(begun))).chain(rest)))
+        })
+    }
+}
+
+/// The next of so many bytes that are left.
+fn read_piece(
+    read: &mut impl FnMut(u64, usize) -> Result<Bytes, BoxError>,
+    first: u64,
+    left: u64,
+) -> Result<Bytes, BoxError> {
+    let wanted = PIECE_BYTES.min(usize::try_from(left).unwrap_or(PIECE_BYTES));
+    let mut piece = read(first, wanted)?;
+    if piece.is_empty() && wanted > 0 {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    piece.truncate(wanted);
+    Ok(piece)
+}
+
+impl<Read> fmt::Debug for Pieces<Read> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pieces")
+            .field("media_type", &self.media_type)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
     }
 }
 

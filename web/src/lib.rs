@@ -43,7 +43,7 @@ pub use client::ClientSocket;
 pub use client::{Answer, Asking, Client};
 pub use error::{Error, Result};
 pub use extract::{Extension, Form, FromRequest, Params, Query, State};
-pub use files::{Asset, Content, Files};
+pub use files::{Asset, Content, Files, Pieces};
 pub use handler::{Handler, WithParts, WithPartsAndRequest, WithRequest, WithoutRequest};
 pub use listeners::{AnyIo, Listeners};
 pub use middleware::{Middleware, Next};

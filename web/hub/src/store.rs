@@ -61,6 +61,16 @@ pub trait Store: 'static {
         Ok(None)
     }
 
+    /// Up to `count` bytes of a document from `first` on; fewer if it ends before. It need not read the rest, and one that can do
+    /// without should: images are handed out so.
+    ///
+    /// # Errors
+    /// If the store fails.
+    fn part(&self, shelf: Shelf, name: &str, first: u64, count: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let document = self.document(shelf, name)?;
+        Ok(document.map(|document| part_of(&document, first, count).to_vec()))
+    }
+
     /// All documents on a shelf whose names begin so, by name.
     ///
     /// # Errors
@@ -69,6 +79,12 @@ pub trait Store: 'static {
         let _ = (shelf, beginning);
         Ok(Vec::new())
     }
+}
+
+/// The bytes of a document that [`Store::part`] asks for.
+fn part_of(document: &[u8], first: u64, count: usize) -> &[u8] {
+    let first = usize::try_from(first).unwrap_or(usize::MAX).min(document.len());
+    &document[first..first.saturating_add(count).min(document.len())]
 }
 
 /// What a hub keeps besides readings, each by name.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wavetank_web::middleware::BodyLimit;
 use wavetank_web::openapi::{Octets, Operation};
-use wavetank_web::{App, Content, Error, IntoResponse, Json, Request, Response, Result, StatusCode, negotiation};
+use wavetank_web::{App, Error, IntoResponse, Json, Pieces, Request, Response, Result, StatusCode, negotiation};
 
 use crate::api::Of;
 use crate::firmware::{self, FirmwareError, Manifest, Name, Put, Rollout, Update, UpdateState, Version};
@@ -159,9 +159,13 @@ fn answer(request: &Request<Hub>, manifest: Manifest) -> Response {
 /// The image, or the part that is asked for: a device goes on where its connection broke.
 async fn image(request: Request<Hub>) -> Result<Response> {
     let (place, manifest) = manifest(&request)?;
-    let image = request.state().store().document(Shelf::Images, &place)?.unwrap_or_default();
     let tag = format!("\"{}\"", manifest.sha256);
-    Content::new("application/octet-stream", image, tag).respond(&request)
+    let hub = request.state().clone();
+    let read = move |first, count| {
+        let part = hub.store().part(Shelf::Images, &place, first, count)?;
+        Ok(part.unwrap_or_default().into())
+    };
+    Pieces::new("application/octet-stream", manifest.length.into(), tag, read).respond(&request)
 }
 
 async fn roll_out(mut request: Request<Hub>) -> Result<Json<Value>> {

@@ -126,6 +126,13 @@ fn firmware_is_put_there_once_and_fetched_in_parts() {
     assert_eq!((part.status, &part.bytes[..]), (206, &b"image"[..]));
     assert_eq!(part.header("content-range"), "bytes 3-7/8");
     assert_eq!(hub.get("/firmware/thermostat/2.0.0").status, 404);
+    // One that is kept, and sent, in pieces.
+    let long: Vec<u8> = (0..200_000_u32).flat_map(u32::to_be_bytes).collect();
+    assert_eq!(hub.upload("3.0.0", &long).status, 201);
+    assert!(hub.get("/firmware/thermostat/3.0.0").bytes == long);
+    let part = hub.ask("GET", "/firmware/thermostat/3.0.0", &[("range", "bytes=100001-500000")], "");
+    assert!(part.status == 206 && part.bytes == long[100_001..=500_000]);
+    assert_eq!(part.header("content-length"), "400000");
     assert_eq!(hub.get("/firmware").json()["firmware"][0]["version"], "1.0.0");
 }
 

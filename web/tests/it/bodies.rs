@@ -1,13 +1,17 @@
 //! Files, forms with files, and events.
 
+use std::cell::RefCell;
 use std::fs;
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::executor::block_on;
 use futures::{StreamExt as _, stream};
 use http_body_util::BodyExt as _;
-use wavetank_web::{App, Asset, Body, BoxError, Client, Files, Multipart, Request, Result, Sse, SseEvent, State};
+use wavetank_web::{
+    App, Asset, Body, BoxError, Client, Files, Multipart, Params, Pieces, Request, Result, Sse, SseEvent, State,
+};
 
 use crate::support::Clock;
 
@@ -175,4 +179,39 @@ fn events_are_sent_as_they_happen() {
     clock.advance(Duration::from_secs(15));
     assert_eq!(next().unwrap(), ":\n\n");
     assert_eq!(next(), None);
+}
+
+#[test]
+fn pieces_are_read_as_they_are_taken() {
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let mut app = App::new();
+    let seen = Rc::clone(&asked);
+    app.at("/:length").get(move |Params(length): Params<u64>, request: Request| {
+        let seen = Rc::clone(&seen);
+        let pieces = Pieces::new("application/octet-stream", length, "\"1\"", move |first, count| {
+            seen.borrow_mut().push((first, count));
+            if first >= 200_000 {
+                return Err("there is no more".into());
+            }
+            Ok(vec![7; count.min(50_000)].into())
+        });
+        std::future::ready(pieces.respond(&request))
+    });
+    let client = Client::new(app.into_service().unwrap());
+    let get = |path: &str, range: &str| block_on(client.get(path).header("range", range).send());
+    let part = get("/1000000000000", "bytes=10-19").unwrap();
+    assert_eq!(
+        (part.status.as_u16(), part.body.len(), part.header("content-range")),
+        (206, 10, "bytes 10-19/1000000000000")
+    );
+    assert_eq!(asked.take(), [(10, 10)], "no more than is wanted");
+    let whole = get("/120000", "").unwrap();
+    assert_eq!((whole.status.as_u16(), whole.body.len(), whole.header("content-length")), (200, 120_000, "120000"));
+    assert_eq!(asked.take(), [(0, 65_536), (50_000, 65_536), (100_000, 20_000)]);
+    assert_eq!(get("/250000", "bytes=200000-").unwrap().status, 500, "what cannot be begun is an error");
+    assert!(get("/250000", "bytes=100000-").is_err(), "and what breaks off is broken off");
+    assert_eq!(get("/0", "").unwrap().body.len(), 0);
+    asked.take();
+    assert_eq!(block_on(client.head("/120000").send()).unwrap().header("content-length"), "120000");
+    assert_eq!(asked.take(), [], "HEAD reads nothing");
 }

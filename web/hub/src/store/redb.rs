@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
-use super::{Device, RecordError, Recorded, Shelf, Store, StoreError, StoredReading};
+use super::{Device, RecordError, Recorded, Shelf, Store, StoreError, StoredReading, part_of};
 use crate::{Quantities, Reading};
 
 type Row = (i32, u64, u64);
@@ -27,12 +27,21 @@ type Quantified<'t> = TableDefinition<'t, (&'static str, u64), &'static [u8]>;
 /// (shelf, name) → document. It is made with the first of them, so that a hub that keeps none has no such table.
 const DOCUMENTS: TableDefinition<'_, (u8, &str), &[u8]> = TableDefinition::new("documents");
 
+/// (shelf, name, number of the piece) → its bytes: documents that are longer than a piece, so that a part of one costs no more than
+/// the pieces that it lies in. It is made with the first of them.
+const PIECES: TableDefinition<'_, (u8, &str, u64), &[u8]> = TableDefinition::new("pieces");
+
+/// So many bytes are in all pieces of a document but its last: with what redb writes beside them they fill 64 KiB.
+const PIECE_BYTES: usize = 64 * 1024 - 512;
+
 /// A store in a redb database. Every batch that holds anything new is one commit, durable when it returns.
 #[derive(Debug)]
 pub struct RedbStore {
     database: Database,
     /// There are readings with quantities: else nobody has to look for them.
     has_quantities: Cell<bool>,
+    /// There are documents in pieces, or have been.
+    has_pieces: Cell<bool>,
 }
 
 impl RedbStore {
@@ -47,11 +56,10 @@ impl RedbStore {
             transaction.open_table(DEVICES)?;
         }
         transaction.commit()?;
-        let has_quantities = match database.begin_read()?.open_table(QUANTITIES) {
-            Err(TableError::TableDoesNotExist(_)) => false,
-            table => table.map(|_| true)?,
-        };
-        Ok(Self { database, has_quantities: Cell::new(has_quantities) })
+        let reading = database.begin_read()?;
+        let has_quantities = if_there(reading.open_table(QUANTITIES))?.is_some();
+        let has_pieces = if_there(reading.open_table(PIECES))?.is_some();
+        Ok(Self { database, has_quantities: Cell::new(has_quantities), has_pieces: Cell::new(has_pieces) })
     }
 
     /// A store that is gone when it is dropped.
@@ -159,41 +167,104 @@ impl Store for RedbStore {
     }
 
     fn keep(&self, shelf: Shelf, name: &str, document: Option<&[u8]>) -> Result<(), StoreError> {
+        let is_long = document.is_some_and(|document| document.len() > PIECE_BYTES);
+        let with_pieces = is_long || self.has_pieces.get();
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         {
             let mut documents = transaction.open_table(DOCUMENTS)?;
-            match document {
+            match document.filter(|_| !is_long) {
                 Some(document) => drop(documents.insert((number(shelf), name), document)?),
                 None => drop(documents.remove((number(shelf), name))?),
             }
         }
-        Ok(transaction.commit()?)
+        if with_pieces {
+            let mut pieces = transaction.open_table(PIECES)?;
+            pieces.retain_in((number(shelf), name, 0)..=(number(shelf), name, u64::MAX), |_, _| false)?;
+            let long = document.filter(|_| is_long).into_iter().flat_map(|document| document.chunks(PIECE_BYTES));
+            for (index, piece) in (0..).zip(long) {
+                pieces.insert((number(shelf), name, index), piece)?;
+            }
+        }
+        transaction.commit()?;
+        self.has_pieces.set(with_pieces);
+        Ok(())
     }
 
     fn document(&self, shelf: Shelf, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let documents = match self.database.begin_read()?.open_table(DOCUMENTS) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            documents => documents?,
-        };
-        Ok(documents.get((number(shelf), name))?.map(|document| document.value().to_vec()))
+        self.part(shelf, name, 0, usize::MAX)
+    }
+
+    fn part(&self, shelf: Shelf, name: &str, first: u64, count: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let reading = self.database.begin_read()?;
+        if let Some(documents) = if_there(reading.open_table(DOCUMENTS))?
+            && let Some(document) = documents.get((number(shelf), name))?
+        {
+            return Ok(Some(part_of(document.value(), first, count).to_vec()));
+        }
+        if !self.has_pieces.get() {
+            return Ok(None);
+        }
+        let Some(pieces) = if_there(reading.open_table(PIECES))? else { return Ok(None) };
+        let after = first.saturating_add(count as u64);
+        let from = first / PIECE_BYTES as u64;
+        let to = from.max(after.saturating_sub(1) / PIECE_BYTES as u64);
+        let mut part = Vec::new();
+        for row in pieces.range((number(shelf), name, from)..=(number(shelf), name, to))? {
+            let (key, piece) = row?;
+            let (.., index) = key.value();
+            // What of the part lies in this piece.
+            let begins = index * PIECE_BYTES as u64;
+            let skipped = first.saturating_sub(begins);
+            let wanted = usize::try_from(after - begins - skipped).unwrap_or(usize::MAX);
+            part.extend_from_slice(part_of(piece.value(), skipped, wanted));
+        }
+        let is_there = !part.is_empty() || pieces.get((number(shelf), name, 0))?.is_some();
+        Ok(is_there.then_some(part))
     }
 
     fn documents(&self, shelf: Shelf, beginning: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        let documents = match self.database.begin_read()?.open_table(DOCUMENTS) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            documents => documents?,
-        };
+        let reading = self.database.begin_read()?;
         let mut found = Vec::new();
-        for row in documents.range((number(shelf), beginning)..(number(shelf) + 1, ""))? {
-            let (key, document) = row?;
-            let (_, name) = key.value();
-            if !name.starts_with(beginning) {
-                break;
+        if let Some(documents) = if_there(reading.open_table(DOCUMENTS))? {
+            for row in documents.range((number(shelf), beginning)..(number(shelf) + 1, ""))? {
+                let (key, document) = row?;
+                let (_, name) = key.value();
+                if !name.starts_with(beginning) {
+                    break;
+                }
+                found.push((name.to_owned(), document.value().to_vec()));
             }
-            found.push((name.to_owned(), document.value().to_vec()));
+        }
+        if !self.has_pieces.get() {
+            return Ok(found);
+        }
+        if let Some(pieces) = if_there(reading.open_table(PIECES))? {
+            let short = found.len();
+            for row in pieces.range((number(shelf), beginning, 0)..(number(shelf) + 1, "", 0))? {
+                let (key, piece) = row?;
+                let (_, name, index) = key.value();
+                if !name.starts_with(beginning) {
+                    break;
+                }
+                match found.last_mut().filter(|_| index > 0) {
+                    Some((_, document)) => document.extend_from_slice(piece.value()),
+                    None => found.push((name.to_owned(), piece.value().to_vec())),
+                }
+            }
+            if found.len() > short {
+                found.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            }
         }
         Ok(found)
+    }
+}
+
+/// A table, unless none was made.
+fn if_there<T>(table: Result<T, TableError>) -> Result<Option<T>, TableError> {
+    match table {
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        table => table.map(Some),
     }
 }
 
