@@ -1,7 +1,7 @@
 //! The stack against the Linux kernel and against real programs, over a TAP device.
 //!
-//! Runs in a network namespace of its own, in which it may do as it likes: `cargo xtask interop` makes one, and has
-//! the programs installed. Each case has a fresh device; what is compared is what the other side really does.
+//! Each case runs in a network namespace of its own, in which it may do as it likes; it takes root to make one.
+//! `cargo xtask interop` has the programs installed. What is compared is what the other side really does.
 
 #[cfg(target_os = "linux")]
 mod cases;

@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use tokio::process::{Child, Command};
 use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::{Duration, sleep};
 use wavetank_stack::{Cidr, Config, Route, Stack};
 use wavetank_tap::{HostClock, Tap};
 
@@ -107,6 +108,24 @@ pub(crate) async fn read(program: &str, arguments: &[&str]) -> Result<String, Fa
         true => Ok(text),
         false => Err(Failure::Told(format!("{program} {}: {}: {text}", arguments.join(" "), output.status))),
     }
+}
+
+/// Waits until somebody takes what comes to a port of the kernel's: a program takes its time to begin.
+pub(crate) async fn bound(transport: &str, port: u16) -> Result<(), Failure> {
+    // proc(5), /proc/net/tcp and udp: the local address is the second column, the state the fourth; 0A is LISTEN.
+    let is_it = |line: &str| {
+        let mut columns = line.split_whitespace().skip(1).step_by(2);
+        let local = columns.next().is_some_and(|local| local.ends_with(&format!(":{port:04X}")));
+        local && (transport == "udp" || columns.next() == Some("0A"))
+    };
+    for _ in 0..500 {
+        let tables = ["", "6"].map(|family| std::fs::read_to_string(format!("/proc/self/net/{transport}{family}")));
+        if tables.into_iter().flatten().any(|table| table.lines().any(is_it)) {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    Err(Failure::Told(format!("nobody is at {transport} port {port} after 10 s")))
 }
 
 /// Starts a program that goes on until what this answers is dropped.

@@ -7,7 +7,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Duration, sleep, timeout};
 use wavetank_stack::coap::{Answer, Asked, Client, Code, Error, Options, PORT, Request, Resource, Server, serve};
 
-use crate::shore::{KERNEL, OURS, Shore, at, entropy, read, start};
+use crate::shore::{KERNEL, OURS, Shore, at, bound, entropy, read, start};
 use crate::table::{Outcome, demand};
 
 const CLIENT: &str = "coap-client-notls";
@@ -20,7 +20,7 @@ fn text(len: usize) -> String {
 pub(crate) async fn client() -> Outcome {
     let shore = Shore::new().await?;
     let _server = start("coap-server-notls", &["-A", &KERNEL.to_string(), "-d", "10"])?;
-    sleep(Duration::from_millis(500)).await;
+    bound("udp", PORT).await?;
     let server = at(KERNEL, PORT);
     let mut client = Client::new(&shore.stack, shore.clock, entropy(), Options::default())?;
     let mut buffer = [0; 4_096];

@@ -1,10 +1,9 @@
 //! The resolver against dnsmasq.
 
 use tokio::process::Child;
-use tokio::time::{Duration, sleep};
 use wavetank_stack::dns::{Error, Family, Options, Resolver};
 
-use crate::shore::{DEVICE, KERNEL, KERNEL_V6, Shore, entropy, start};
+use crate::shore::{DEVICE, KERNEL, KERNEL_V6, Shore, bound, entropy, start};
 use crate::table::{Failure, Outcome, demand};
 
 /// How many addresses many.lan has: too many for a datagram of 512 bytes.
@@ -22,7 +21,7 @@ async fn dnsmasq(shore: &Shore) -> Result<Child, Failure> {
         ),
     )?;
     let server = start("dnsmasq", &["--keep-in-foreground", &format!("--conf-file={settings}")])?;
-    sleep(Duration::from_millis(300)).await;
+    bound("udp", 53).await?;
     Ok(server)
 }
 

@@ -3,12 +3,11 @@
 use embedded_io_async::Write as _;
 use tokio::process::Child;
 use tokio::task::spawn_local;
-use tokio::time::{Duration, sleep};
 use wavetank_stack::http::server::{Answer, ServeOptions, serve};
 use wavetank_stack::http::{Condition, Connection, ContentRange, Method, Part, Range, Request};
 use wavetank_stack::tcp;
 
-use crate::shore::{KERNEL, OURS, Shore, at, read, start};
+use crate::shore::{KERNEL, OURS, Shore, at, bound, read, start};
 use crate::table::{Failure, Outcome, demand};
 
 const LONG: usize = 100_000;
@@ -30,7 +29,7 @@ async fn nginx(shore: &Shore) -> Result<Child, Failure> {
     );
     let settings = shore.file("nginx.conf", &settings)?;
     let server = start("nginx", &["-c", &settings])?;
-    sleep(Duration::from_millis(500)).await;
+    bound("tcp", 81).await?;
     Ok(server)
 }
 

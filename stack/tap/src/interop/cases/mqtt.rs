@@ -12,7 +12,7 @@ use wavetank_stack::mqtt::{Client, Connection, Event, Memory, Message, Options, 
 use wavetank_stack::tcp;
 use wavetank_tap::HostClock;
 
-use crate::shore::{DEVICE, KERNEL, Shore, at, read, start};
+use crate::shore::{DEVICE, KERNEL, Shore, at, bound, read, start};
 use crate::table::{Failure, Outcome, demand};
 
 const QUALITIES: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
@@ -44,7 +44,7 @@ async fn mosquitto(shore: &Shore) -> Result<Child, Failure> {
     let settings = format!("listener {PORT} {KERNEL}\nbind_interface {DEVICE}\nallow_anonymous true\nuser root\n");
     let settings = shore.file("mosquitto.conf", &settings)?;
     let broker = start("mosquitto", &["-c", &settings])?;
-    sleep(Duration::from_millis(500)).await;
+    bound("tcp", PORT).await?;
     Ok(broker)
 }
 

@@ -3,11 +3,11 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::process::Child;
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, timeout};
 use wavetank_stack::sntp::{Client, Error, Event, Options, PORT};
 use wavetank_stack::time::{SetClock, WallClock};
 
-use crate::shore::{KERNEL, Shore, at, entropy, start};
+use crate::shore::{KERNEL, Shore, at, bound, entropy, start};
 use crate::table::{Failure, Outcome, demand};
 
 async fn chrony(shore: &Shore, more: &str) -> Result<Child, Failure> {
@@ -17,7 +17,7 @@ async fn chrony(shore: &Shore, more: &str) -> Result<Child, Failure> {
     let settings = shore.file("chrony.conf", &settings)?;
     // Without touching the system's clock.
     let server = start("chronyd", &["-x", "-d", "-f", &settings])?;
-    sleep(Duration::from_millis(700)).await;
+    bound("udp", 123).await?;
     Ok(server)
 }
 

@@ -2,12 +2,11 @@
 
 use embedded_io_async::{Read as _, Write as _};
 use tokio::process::Child;
-use tokio::time::{Duration, sleep};
 use wavetank_stack::tcp;
 use wavetank_stack::time::{SetClock, WallClock as _};
 use wavetank_stack::tls::{CertificateError, Error, Memory, Trust, connect};
 
-use crate::shore::{KERNEL, Shore, at, entropy, read, start};
+use crate::shore::{KERNEL, Shore, at, bound, entropy, read, start};
 use crate::table::{Failure, Outcome, demand};
 
 const IDENTITY: &str = "sensor-1";
@@ -18,7 +17,7 @@ async fn server(arguments: &[&str]) -> Result<Child, Failure> {
     let port = format!("{KERNEL}:443");
     let arguments = [&["s_server", "-quiet", "-rev", "-tls1_3", "-accept", &port], arguments].concat();
     let server = start("openssl", &arguments)?;
-    sleep(Duration::from_millis(500)).await;
+    bound("tcp", 443).await?;
     Ok(server)
 }
 
