@@ -10,7 +10,7 @@ use wavetank_sim::session::Session;
 use wavetank_sim::time::{Duration, Instant};
 use wavetank_sim::world::{Failure, Snapshot, Stop};
 
-use crate::message::{Order, Place, Run, Sighting};
+use crate::message::{Deed, Order, Place, Run, Sighting};
 use crate::{Error, Start, text};
 
 /// How many events of the trace are kept to be shown. Filters choose among these, so there are more than fit a screen.
@@ -111,8 +111,8 @@ impl Steersman {
                 self.hold()?;
                 self.run_until(self.now() + duration)?;
             }
-            Order::PowerCut(node, duration) => {
-                let fault = Fault { at: Instant::START, duration: Some(duration), kind: FaultKind::PowerCut(node) };
+            Order::Do(deed) => {
+                let fault = fault_of(deed);
                 let now = inject(session, None, fault.clone())?;
                 self.inputs.push(Input { now, fault });
             }
@@ -266,6 +266,17 @@ impl Steersman {
 
 /// Begins a fault when everything has happened that happens until `now`, or until the time that it is: so that it can be
 /// done again at the same place. When that is.
+/// A fault that begins when it is handed to a world.
+fn fault_of(deed: Deed) -> Fault {
+    let (kind, duration) = match deed {
+        Deed::CutPower(node, duration) => (FaultKind::PowerCut(node), Some(duration)),
+        Deed::Crash(node, duration) => (FaultKind::Crash(node), Some(duration)),
+        Deed::Reset(node) => (FaultKind::Reset(node), None),
+        Deed::CutCable(cable, duration) => (FaultKind::CutCable(cable), Some(duration)),
+    };
+    Fault { at: Instant::START, duration, kind }
+}
+
 fn inject(session: &Session, now: Option<Instant>, fault: Fault) -> Result<Instant, Error> {
     let paused = session.call(move |world| {
         let now = now.unwrap_or(world.now());
@@ -343,7 +354,7 @@ mod tests {
     fn what_the_person_did_is_done_again_unless_it_lies_ahead() {
         let (seen, _) = told(&[at(20)]);
         let (hub, _) = seen[0].snapshot.names.nodes().next().expect("there are nodes");
-        let cut = Order::PowerCut(hub, 2 * SECOND);
+        let cut = Order::Do(Deed::CutPower(hub, 2 * SECOND));
         let (seen, _) = told(&[at(20), cut, at(45), at(30), at(45), at(20), at(45)]);
         assert_eq!(picture(&seen[2]), picture(&seen[4]), "it was done again");
         assert_eq!(seen[4].notice, None);
@@ -351,6 +362,20 @@ mod tests {
         assert_eq!((seen[5].notice.as_deref(), seen[5].is_undone), (Some(undone), true));
         let (plain, _) = told(&[at(45)]);
         assert_eq!(picture(&seen[6]), picture(&plain[0]), "it is no more");
+    }
+
+    #[test]
+    fn all_that_can_be_done_to_a_run_is_done_again() {
+        let (seen, _) = told(&[at(20)]);
+        let names = &seen[0].snapshot.names;
+        let (node, _) = names.nodes().last().expect("there are nodes");
+        let (cable, _) = names.cables().next().expect("there are cables");
+        for deed in [Deed::Crash(node, SECOND), Deed::Reset(node), Deed::CutCable(cable, SECOND)] {
+            let (seen, _) = told(&[at(20), Order::Do(deed), at(45), at(30), at(45)]);
+            assert_eq!(picture(&seen[2]), picture(&seen[4]), "{deed:?}");
+            let (plain, _) = told(&[at(45)]);
+            assert_ne!(picture(&seen[2]), picture(&plain[0]), "{deed:?} does something");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What stands out in a run's history, for the line of time. It is kept when the person goes back: it will come again.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 
 use wavetank_sim::check::Verdict;
 use wavetank_sim::time::Instant;
@@ -57,6 +58,13 @@ impl Marks {
             let known = self.at.entry(at).or_insert(mark);
             *known = mark.max(*known);
         }
+    }
+
+    /// The time next to `now`, after it or before, at which something stands out.
+    pub(crate) fn beside(&self, now: Instant, is_after: bool) -> Option<Instant> {
+        let known =
+            if is_after { self.at.range((Excluded(now), Unbounded)).next() } else { self.at.range(..now).next_back() };
+        known.map(|(at, _)| *at)
     }
 
     /// What matters most in a stretch of time, without its end.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Size;
+use wavetank_sim::net::CableId;
 use wavetank_sim::node::NodeId;
 use wavetank_sim::session::Pace;
 use wavetank_sim::time::Instant;
@@ -87,6 +88,19 @@ pub(crate) enum Order {
     StepTime(Duration),
     /// Stand there, be it ahead or behind.
     Go(Place),
-    /// Cut a node's power for so long, from now on.
-    PowerCut(NodeId, Duration),
+    /// Have this happen to the run, from now on.
+    Do(Deed),
+}
+
+/// What the person can do to the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// A node loses its power for so long.
+    CutPower(NodeId, Duration),
+    /// A node crashes, and is started again after so long.
+    Crash(NodeId, Duration),
+    /// A node is reset.
+    Reset(NodeId),
+    /// A cable is cut for so long.
+    CutCable(CableId, Duration),
 }

@@ -9,12 +9,14 @@ use wavetank_sim::time::{Instant, nanos};
 use wavetank_sim::world::Snapshot;
 
 use crate::layout::Pane;
-use crate::message::{Command, Message, Order, Place, Run, Sighting};
+use crate::message::{Command, Deed, Message, Order, Place, Run, Sighting};
 use crate::state::State;
 use crate::text;
 
-/// How long a power cut from the keyboard lasts.
-const POWER_CUT: Duration = Duration::from_secs(5);
+/// How long power and cables stay cut that are cut from the keyboard.
+const CUT: Duration = Duration::from_secs(5);
+/// How long a node is down that crashes from the keyboard.
+const CRASH: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(1);
 const LEAP: Duration = Duration::from_secs(1);
 /// The longest time that can be typed, in characters.
@@ -110,8 +112,12 @@ fn press(state: &mut State, key: KeyEvent) -> Option<Command> {
         KeyCode::Tab => shift_focus(state, 1),
         KeyCode::BackTab => shift_focus(state, -1),
         KeyCode::Char('t') => state.typed = Some(String::new()),
-        KeyCode::Char(letter @ ('b' | 'B' | '[' | ']' | '{' | '}' | '<' | '>' | '!')) => return travel(state, letter),
-        KeyCode::Char(letter @ (' ' | 's' | 'S' | '+' | '=' | '-' | '_' | 'x')) => return steer(state, letter),
+        KeyCode::Char(letter @ ('b' | 'B' | '[' | ']' | '{' | '}' | '<' | '>' | '!' | 'n' | 'N')) => {
+            return travel(state, letter);
+        }
+        KeyCode::Char(letter @ (' ' | 's' | 'S' | '+' | '=' | '-' | '_' | 'x' | 'c' | 'r')) => {
+            return steer(state, letter);
+        }
         code => scroll(state, code),
     }
     None
@@ -132,7 +138,8 @@ fn steer(state: &mut State, letter: char) -> Option<Command> {
         ' ' => toggle(state),
         's' => step(state, Order::StepEvent),
         'S' => step(state, Order::StepTime(STEP)),
-        'x' => cut_power(state)?,
+        'x' if state.focus == Pane::Links => cut_cable(state)?,
+        'x' | 'c' | 'r' => strike(state, letter)?,
         _ => change_pace(state, matches!(letter, '+' | '='))?,
     };
     Some(Command::Steer(order))
@@ -152,6 +159,14 @@ fn travel(state: &mut State, letter: char) -> Option<Command> {
         '}' => Place::Time(now + 10 * LEAP),
         '<' => Place::Event(0),
         '>' => Place::Time(state.watch.end),
+        'n' | 'N' => match state.marks.beside(now, letter == 'n') {
+            Some(at) => Place::Time(at),
+            None => {
+                let side = if letter == 'n' { "after" } else { "before" };
+                state.notice = Some(format!("no fault and no failure is known {side} this"));
+                return None;
+            }
+        },
         _ => Place::Failure,
     };
     let leads_on = matches!(letter, ']' | '}' | '>');
@@ -207,13 +222,34 @@ fn step(state: &mut State, order: Order) -> Order {
     order
 }
 
-fn cut_power(state: &mut State) -> Option<Order> {
+/// Something goes wrong with the selected node.
+fn strike(state: &mut State, letter: char) -> Option<Order> {
     let node = state.selected_node()?;
-    let snapshot = state.snapshot.as_ref()?;
-    let name = snapshot.names.node(node);
-    state.marks.forget_after(snapshot);
-    state.notice = Some(format!("{name} loses its power for {} s of virtual time", POWER_CUT.as_secs()));
-    Some(Order::PowerCut(node, POWER_CUT))
+    let name = state.snapshot.as_ref()?.names.node(node).to_owned();
+    let (deed, what) = match letter {
+        'c' => (Deed::Crash(node, CRASH), format!("{name} crashes, and is down{}", lasting(CRASH))),
+        'r' => (Deed::Reset(node), format!("{name} is reset")),
+        _ => (Deed::CutPower(node, CUT), format!("{name} loses its power{}", lasting(CUT))),
+    };
+    Some(done(state, deed, what))
+}
+
+fn cut_cable(state: &mut State) -> Option<Order> {
+    let (cable, name) = state.snapshot.as_ref()?.names.cables().nth(state.cursor(Pane::Links))?;
+    let what = format!("{name} is cut{}", lasting(CUT));
+    Some(done(state, Deed::CutCable(cable, CUT), what))
+}
+
+fn done(state: &mut State, deed: Deed, what: String) -> Order {
+    if let Some(snapshot) = &state.snapshot {
+        state.marks.forget_after(snapshot);
+    }
+    state.notice = Some(what);
+    Order::Do(deed)
+}
+
+fn lasting(duration: Duration) -> String {
+    format!(" for {} s of virtual time", duration.as_secs())
 }
 
 fn change_pace(state: &mut State, is_faster: bool) -> Option<Order> {

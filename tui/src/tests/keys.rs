@@ -8,7 +8,7 @@ use wavetank_sim::session::Pace;
 use wavetank_sim::time::Instant;
 
 use crate::layout::Pane;
-use crate::message::{Command, Message, Order, Place, Run};
+use crate::message::{Command, Deed, Message, Order, Place, Run};
 use crate::testing::{END, key, press, see, snapshot, state};
 use crate::update::{look, update};
 
@@ -72,20 +72,50 @@ fn a_paused_run_changes_its_pace_when_it_goes_on() {
 }
 
 #[test]
-fn the_selected_node_loses_its_power() {
+fn the_selected_node_has_accidents() {
     let mut state = state(COMMON, Run::Running, 1_000);
     press(&mut state, "down");
     let node = state.selected_node().expect("four nodes");
-    assert_eq!(press(&mut state, "x"), steer(Order::PowerCut(node, Duration::from_secs(5))));
+    assert_eq!(press(&mut state, "x"), steer(Order::Do(Deed::CutPower(node, Duration::from_secs(5)))));
     assert_eq!(state.notice.as_deref(), Some("sensor-1 loses its power for 5 s of virtual time"));
+    assert_eq!(press(&mut state, "c"), steer(Order::Do(Deed::Crash(node, Duration::from_secs(1)))));
+    assert_eq!(state.notice.as_deref(), Some("sensor-1 crashes, and is down for 1 s of virtual time"));
+    assert_eq!(press(&mut state, "r"), steer(Order::Do(Deed::Reset(node))));
+    assert_eq!(state.notice.as_deref(), Some("sensor-1 is reset"));
     press(&mut state, "down");
     assert_eq!(state.notice, None, "it was read");
 }
 
 #[test]
+fn the_selected_cable_is_cut() {
+    let mut state = state(COMMON, Run::Running, 1_000);
+    state.focus = Pane::Links;
+    press(&mut state, "down");
+    let (cable, name) = state.snapshot.as_ref().and_then(|seen| seen.names.cables().nth(1)).expect("two cables");
+    let said = format!("{name} is cut for 5 s of virtual time");
+    assert_eq!(press(&mut state, "x"), steer(Order::Do(Deed::CutCable(cable, Duration::from_secs(5)))));
+    assert_eq!(state.notice, Some(said));
+}
+
+#[test]
+fn what_stands_out_is_gone_to_from_either_side() {
+    let mut state = state(COMMON, Run::Paused, 9_000);
+    let now = state.snapshot.as_ref().expect("a look").now;
+    let before = state.marks.beside(now, false).expect("the pond has faults");
+    assert_eq!(press(&mut state, "N"), steer(Order::Go(Place::Time(before))));
+    state.snapshot.as_mut().expect("a look").now = before;
+    assert!(state.marks.beside(before, false).is_none_or(|earlier| earlier < before));
+    let after = state.marks.beside(before, true);
+    assert_eq!(press(&mut state, "n"), after.map(|at| Command::Steer(Order::Go(Place::Time(at)))));
+    state.snapshot.as_mut().expect("a look").now = Instant::MAX;
+    assert_eq!(press(&mut state, "n"), None);
+    assert_eq!(state.notice.as_deref(), Some("no fault and no failure is known after this"));
+}
+
+#[test]
 fn a_run_that_is_over_is_not_steered() {
     let mut state = state(COMMON, Run::Ended, 1_000);
-    for name in ["space", "s", "S", "+", "-", "x"] {
+    for name in ["space", "s", "S", "+", "-", "x", "c", "r"] {
         assert_eq!(press(&mut state, name), None);
         assert!(state.notice.is_some());
     }

@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::layout::Pane;
 use crate::message::Run;
 use crate::state::State;
 
@@ -21,7 +22,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     if !state.run.is_over() {
         let toggle = if state.run == Run::Running { "pause" } else { "run" };
         keys.splice(2..2, [("space", toggle), ("s", "event"), ("S", "1 ms"), ("+-", "pace")]);
-        keys.push(("x", "cut power"));
+        keys.push(("x", if state.focus == Pane::Links { "cut" } else { "cut power" }));
     }
     keys.splice(2..2, [("b", "back"), ("[ ]", "1 s"), ("!", "failure")]);
     keys.push(("z", "zoom"));
