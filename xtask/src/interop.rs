@@ -37,11 +37,16 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
 
 /// Why no case can run here, if none can.
 fn impossible() -> Option<&'static str> {
-    if !cfg!(target_os = "linux") {
-        return Some("there are network namespaces on Linux only");
-    }
     if !Path::new("/dev/net/tun").exists() {
         return Some("there is no /dev/net/tun");
+    }
+    no_namespace()
+}
+
+/// Why no network namespace can be made here, if none can.
+pub(crate) fn no_namespace() -> Option<&'static str> {
+    if !cfg!(target_os = "linux") {
+        return Some("there are network namespaces on Linux only");
     }
     let namespace = Command::new("unshare").args(["--net", "true"]).output();
     if !namespace.is_ok_and(|output| output.status.success()) {

@@ -10,6 +10,7 @@ mod builds;
 mod ci;
 mod conformance;
 mod deps;
+mod differential;
 mod elsewhere;
 mod fingerprints;
 mod fuzz;
@@ -44,6 +45,7 @@ usage: cargo xtask VERB
   licences               every dependency's licence, source and name
   no-std                 stack and devices for bare metal, without alloc
   interop [WORD...]      the stack against the Linux kernel and real programs; the cases named with one of the words
+  differential           the sea's links against ns-3's error models and queues, and the kernel's token bucket filter
   conformance [SUITE...] the web framework against others' suites and programs: sockets, redbot, smuggling, openapi, curl, nginx
   fuzz [SECONDS]         the web framework's server, sent what a fuzzer makes up; 20 s unless told; needs a nightly compiler
   elsewhere              the command for other platforms, unlinked
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         ["licences"] => licences::run(),
         ["no-std"] => no_std::run(),
         ["interop", ref words @ ..] => interop::run(words),
+        ["differential"] => differential::run(),
         ["conformance", ref suites @ ..] => conformance::run(suites),
         ["fuzz"] => fuzz::run(None),
         ["fuzz", seconds] => fuzz::run(Some(seconds)),

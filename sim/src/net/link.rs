@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::impair::{Fate, Impairments, Special};
+use super::impair::{Fate, Impairments, Special, Wire};
 use super::{Frame, NicCore, SwitchId};
 use crate::random::Probability;
 use crate::time::{Duration, nanos};
@@ -195,8 +195,8 @@ impl Link {
         if self.special.is_none() && !Special::is_needed(config) {
             return Vec::new();
         }
-        let byte_ps = self.byte_ps;
-        self.special.get_or_insert_default().tune(&self.label, config, byte_ps)
+        let wire = Wire { byte_ps: self.byte_ps, overhead_bytes: self.overhead_bytes };
+        self.special.get_or_insert_default().tune(&self.label, config, wire)
     }
 
     /// Its name, with the direction.

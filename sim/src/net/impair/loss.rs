@@ -154,20 +154,129 @@ mod tests {
 
     const DRAWS: u64 = 1_000_000;
 
+    /// A chain of hidden states, in each of which a frame is lost with some probability.
+    struct Chain<const N: usize> {
+        /// From each state to each.
+        moves: [[f64; N]; N],
+        lost: [f64; N],
+    }
+
+    impl<const N: usize> Chain<N> {
+        /// One step on, in which a frame is lost, or is not.
+        fn step(&self, from: [f64; N], lost: bool) -> [f64; N] {
+            let there: [f64; N] = std::array::from_fn(|to| (0..N).map(|at| from[at] * self.moves[at][to]).sum());
+            self.seen(there, lost)
+        }
+
+        fn seen(&self, from: [f64; N], lost: bool) -> [f64; N] {
+            std::array::from_fn(|at| from[at] * if lost { self.lost[at] } else { 1.0 - self.lost[at] })
+        }
+
+        /// How often it is in which state in the long run.
+        fn balance(&self) -> [f64; N] {
+            let step =
+                |from: [f64; N], _| std::array::from_fn(|to| (0..N).map(|at| from[at] * self.moves[at][to]).sum());
+            (0..10_000).fold([1.0 / N as f64; N], step)
+        }
+
+        /// At what share of all frames a run begins that is 1, 2, … long, the last entry standing for all that are longer; of
+        /// losses, or of frames between them.
+        fn runs(&self, lost: bool) -> [f64; LENGTHS] {
+            let before = self.seen(self.balance(), !lost);
+            let mut there = self.step(before, lost);
+            std::array::from_fn(|length| {
+                let all: f64 = there.iter().sum();
+                let ended: f64 = self.step(there, !lost).iter().sum();
+                there = self.step(there, lost);
+                if length + 1 < LENGTHS { ended } else { all }
+            })
+        }
+    }
+
+    const LENGTHS: usize = 16;
+    const BLOCKS: usize = 100;
+
+    /// How many of its own deviations each length of runs is off, at most. Runs of a hidden chain are not independent, and χ²
+    /// takes them to be: so the deviation of a count is taken from what it is in `BLOCKS` stretches of the same frames, each much
+    /// longer than the chain's memory (batch means). The mean of them is off by a deviation of Student's t, of 99 degrees of
+    /// freedom: by 4.5 once in 50,000 times, for each of 32 counts.
+    fn worst<const N: usize>(chain: &Chain<N>, losses: &[bool]) -> f64 {
+        let block = losses.len() / BLOCKS;
+        let mut worst = 0.0_f64;
+        for lost in [true, false] {
+            let mut counts = [[0.0; BLOCKS]; LENGTHS];
+            let mut from = 0;
+            for run in losses.chunk_by(|one, next| one == next) {
+                if run[0] == lost {
+                    counts[run.len().min(LENGTHS) - 1][from / block] += 1.0;
+                }
+                from += run.len();
+            }
+            for (counts, share) in counts.iter().zip(chain.runs(lost)) {
+                let mean = counts.iter().sum::<f64>() / BLOCKS as f64;
+                let square = counts.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / (BLOCKS - 1) as f64;
+                // What hardly ever is says nothing.
+                if mean >= 1.0 {
+                    worst = worst.max((mean - share * block as f64).abs() / (square / BLOCKS as f64).sqrt());
+                }
+            }
+        }
+        worst
+    }
+
+    const WORST: f64 = 4.5;
+
+    fn elliott(p: f64, r: f64, bad: f64, good: f64) -> Chain<2> {
+        Chain { moves: [[1.0 - p, p], [r, 1.0 - r]], lost: [good, bad] }
+    }
+
     #[test]
     fn gilbert_elliott_loses_as_the_chain_says() {
         // p = 1 %, r = 20 %, 1 - h = 80 %, 1 - k = 0.5 %.
-        let (p, r, bad, good) = (0.01, 0.2, 0.8, 0.005);
         let loss = Loss::GilbertElliott {
             to_bad: share(10_000),
             to_good: share(200_000),
             loss_bad: share(800_000),
             loss_good: share(5_000),
         };
-        let (rate, _) = bursts(&losses(&loss, DRAWS));
-        let in_bad = p / (p + r);
-        let expected = in_bad * bad + (1.0 - in_bad) * good;
-        assert!((rate / expected - 1.0).abs() < 0.03, "{rate} for {expected}");
+        let losses = losses(&loss, DRAWS);
+        let off = worst(&elliott(0.01, 0.2, 0.8, 0.005), &losses);
+        assert!(off < WORST, "{off}");
+        // And a chain of which one probability is a fifth another is told apart.
+        for other in [elliott(0.012, 0.2, 0.8, 0.005), elliott(0.01, 0.24, 0.8, 0.005), elliott(0.01, 0.2, 0.7, 0.005)]
+        {
+            let off = worst(&other, &losses);
+            assert!(off > WORST, "{off}");
+        }
+    }
+
+    #[test]
+    fn gilbert_and_elliotts_link_turns_bad_and_good_as_often_as_it_should() {
+        let loss = Loss::GilbertElliott {
+            to_bad: share(10_000),
+            to_good: share(200_000),
+            loss_bad: share(800_000),
+            loss_good: share(5_000),
+        };
+        let (mut model, mut dice) = (LossModel::new(&loss), Dice::new("test/loss".into(), loss.words()));
+        // By the state that a frame finds: frames, those after which it is the other, those that are lost.
+        let mut seen = [[0.0; 3]; 2];
+        for ordinal in 0..DRAWS {
+            let bad = |model: &LossModel| matches!(model, LossModel::GilbertElliott { bad: true, .. });
+            let found = bad(&model);
+            let lost = model.loses(&mut dice, 5, ordinal);
+            let counts = &mut seen[usize::from(found)];
+            for (count, one) in counts.iter_mut().zip([true, bad(&model) != found, lost]) {
+                *count += f64::from(u8::from(one));
+            }
+        }
+        // Given the states that frames find, what each does is independent: binomial, ± 4 deviations.
+        for ([frames, turns, lost], shares) in seen.into_iter().zip([[0.01, 0.005], [0.2, 0.8]]) {
+            for (count, share) in [turns, lost].into_iter().zip(shares) {
+                let deviation = (frames * share * (1.0 - share)).sqrt();
+                assert!((count - frames * share).abs() < 4.0 * deviation, "{count} of {frames} for {share}");
+            }
+        }
     }
 
     #[test]
@@ -197,21 +306,66 @@ mod tests {
         assert!(chi2 < 27.9, "{chi2}");
     }
 
+    /// Good, good within a burst, burst, single loss: as they are numbered.
+    fn four(p13: f64, p31: f64, p32: f64, p23: f64, p14: f64) -> Chain<4> {
+        Chain {
+            moves: [
+                [1.0 - p13 - p14, 0.0, p13, p14],
+                [0.0, 1.0 - p23, p23, 0.0],
+                [p31, p32, 1.0 - p31 - p32, 0.0],
+                [1.0, 0.0, 0.0, 0.0],
+            ],
+            lost: [0.0, 0.0, 1.0, 1.0],
+        }
+    }
+
+    const FOUR: Loss = Loss::FourStates {
+        p13: Probability::from_parts_per_billion(10_000_000),
+        p31: Probability::from_parts_per_billion(150_000_000),
+        p32: Probability::from_parts_per_billion(100_000_000),
+        p23: Probability::from_parts_per_billion(300_000_000),
+        p14: Probability::from_parts_per_billion(5_000_000),
+    };
+
     #[test]
     fn four_states_lose_as_the_chain_says() {
-        let (p13, p31, p32, p23, p14) = (0.01, 0.15, 0.1, 0.3, 0.005);
-        let loss = Loss::FourStates {
-            p13: share(10_000),
-            p31: share(150_000),
-            p32: share(100_000),
-            p23: share(300_000),
-            p14: share(5_000),
+        let losses = losses(&FOUR, DRAWS);
+        let off = worst(&four(0.01, 0.15, 0.1, 0.3, 0.005), &losses);
+        assert!(off < WORST, "{off}");
+        // Chains of which one probability is a fifth more.
+        let others = [
+            four(0.012, 0.15, 0.1, 0.3, 0.005),
+            four(0.01, 0.18, 0.1, 0.3, 0.005),
+            four(0.01, 0.15, 0.12, 0.3, 0.005),
+            four(0.01, 0.15, 0.1, 0.36, 0.005),
+            four(0.01, 0.15, 0.1, 0.3, 0.006),
+        ];
+        for other in others {
+            let off = worst(&other, &losses);
+            assert!(off > WORST, "{off}");
+        }
+    }
+
+    #[test]
+    fn four_states_follow_each_other_as_often_as_they_should() {
+        let (mut model, mut dice) = (LossModel::new(&FOUR), Dice::new("test/loss".into(), FOUR.words()));
+        let state = |model: &LossModel| match model {
+            LossModel::FourStates { state, .. } => *state as usize,
+            _ => unreachable!("it has four states"),
         };
-        let (rate, _) = bursts(&losses(&loss, DRAWS));
-        // The balance of the four states: π3·p31 = π1·p13 (the way out of the burst), π2·p23 = π3·p32, π4 = π1·p14.
-        let (burst, inner, single) = (p13 / p31, p13 / p31 * p32 / p23, p14);
-        let expected = (burst + single) / (1.0 + burst + inner + single);
-        assert!((rate / expected - 1.0).abs() < 0.03, "{rate} for {expected}");
+        let mut seen = [[0.0; 4]; 4];
+        for ordinal in 0..DRAWS {
+            let from = state(&model);
+            model.loses(&mut dice, 5, ordinal);
+            seen[from][state(&model)] += 1.0;
+        }
+        for (seen, shares) in seen.into_iter().zip(four(0.01, 0.15, 0.1, 0.3, 0.005).moves) {
+            let all: f64 = seen.iter().sum();
+            for (count, share) in seen.into_iter().zip(shares) {
+                let deviation = (all * share * (1.0 - share)).sqrt();
+                assert!((count - all * share).abs() <= 4.0 * deviation, "{count} of {all} for {share}");
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::correlated::Correlated;
 use super::damage::How;
 use super::delay::{Delay, DelayModel, Shape};
 use super::dice::Dice;
-use super::line::Line;
+use super::line::{Line, Wire};
 use super::loss::{Loss, LossModel};
 use super::{Chances, Duplicate, Fate, Impairments, Odds, Reorder};
 use crate::net::{Frame, LinkConfig};
@@ -56,10 +56,10 @@ impl Special {
     }
 
     /// Does from now on what `config` says. Returns the frames that waited in the queue before.
-    pub(crate) fn tune(&mut self, label: &str, config: &LinkConfig, byte_ps: u64) -> Vec<(Box<Frame>, Fate)> {
+    pub(crate) fn tune(&mut self, label: &str, config: &LinkConfig, wire: Wire) -> Vec<(Box<Frame>, Fate)> {
         self.impair = Impair::new(label, config);
         let line = config.impairments.as_ref().and_then(|impairments| impairments.line.as_ref());
-        let old = std::mem::replace(&mut self.line, line.map(|line| Line::new(line, byte_ps)));
+        let old = std::mem::replace(&mut self.line, line.map(|line| Line::new(line, wire)));
         old.map_or_else(Vec::new, Line::into_waiting)
     }
 
@@ -167,7 +167,7 @@ mod tests {
     fn special(impairments: Impairments) -> Special {
         let mut special = Special::default();
         let config = LinkConfig { impairments: Some(Box::new(impairments)), ..LinkConfig::default() };
-        special.tune("test/tx", &config, 0);
+        special.tune("test/tx", &config, Wire { byte_ps: 0, overhead_bytes: 0 });
         special
     }
 

@@ -88,6 +88,15 @@ enum Discipline {
     FqCoDel(Box<FqCoDel>),
 }
 
+/// How long the link behind a queue takes for a frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wire {
+    /// Picoseconds a byte; 0 is without limit.
+    pub(crate) byte_ps: u64,
+    /// What each frame costs on top of its own bytes.
+    pub(crate) overhead_bytes: u64,
+}
+
 /// A queue at work.
 pub(crate) struct Line {
     discipline: Discipline,
@@ -97,10 +106,10 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(config: &LineConfig, byte_ps: u64) -> Self {
+    pub(super) fn new(config: &LineConfig, wire: Wire) -> Self {
         let discipline = match config {
             LineConfig::Tail(config) => Discipline::Tail(Tail::new(*config)),
-            LineConfig::Red(config) => Discipline::Red(Red::new(*config, byte_ps)),
+            LineConfig::Red(config) => Discipline::Red(Red::new(*config, wire)),
             LineConfig::CoDel(config) => Discipline::CoDel(CoDelLine::new(*config)),
             LineConfig::FqCoDel(config) => Discipline::FqCoDel(Box::new(FqCoDel::new(*config))),
         };

@@ -2,7 +2,7 @@
 //! fixed point, with the gentle slope above the upper threshold.
 
 use super::tail::{Tail, TailConfig};
-use super::{Refused, Waiting};
+use super::{Refused, Waiting, Wire};
 use crate::net::DropReason;
 use crate::net::impair::chance::Early;
 use crate::random::Probability;
@@ -29,6 +29,7 @@ const POINT: u32 = 16;
 const USUAL_FRAME_BYTES: u64 = 1_000;
 pub(super) struct Red {
     config: RedConfig,
+    wire: Wire,
     /// How long the line takes for a usual frame: while it is idle, the average falls as if such frames left.
     frame_ns: u64,
     queue: Tail,
@@ -40,10 +41,10 @@ pub(super) struct Red {
 }
 
 impl Red {
-    pub(super) fn new(config: RedConfig, byte_ps: u64) -> Self {
+    pub(super) fn new(config: RedConfig, wire: Wire) -> Self {
         let bounds = TailConfig { frames_max: None, bytes_max: Some(config.limit_bytes) };
-        let frame_ns = (USUAL_FRAME_BYTES * byte_ps / 1_000).max(1);
-        Self { config, frame_ns, queue: Tail::new(bounds), average: 0, count: 0, idle_since: Some(0) }
+        let frame_ns = (USUAL_FRAME_BYTES * wire.byte_ps / 1_000).max(1);
+        Self { config, wire, frame_ns, queue: Tail::new(bounds), average: 0, count: 0, idle_since: Some(0) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -55,11 +56,13 @@ impl Red {
     }
 
     pub(super) fn dequeue(&mut self, now: u64) -> Option<Waiting> {
-        let waiting = self.queue.dequeue();
-        if waiting.is_none() || self.queue.is_empty() {
-            self.idle_since.get_or_insert(now);
+        let waiting = self.queue.dequeue()?;
+        if self.queue.is_empty() {
+            // The line is idle once it has sent the last frame.
+            let takes_ns = self.wire.byte_ps.saturating_mul(waiting.len() + self.wire.overhead_bytes) / 1_000;
+            self.idle_since = Some(now.saturating_add(takes_ns));
         }
-        waiting
+        Some(waiting)
     }
 
     /// Returns whether chance hit the frame.
@@ -153,6 +156,8 @@ mod tests {
         limit_bytes: 100_000,
     };
 
+    const WIRE: Wire = Wire { byte_ps: 80_000, overhead_bytes: 24 };
+
     #[test]
     fn an_idle_lines_average_falls_as_frames_would_make_it() {
         let expected = 1e9 * (1.0 - 1.0 / 512.0_f64).powi(1_000);
@@ -164,7 +169,7 @@ mod tests {
     /// Floyd and Jacobson, section 8: the gap between two drops is uniform in 1..=1/p, so its mean is (1/p + 1) / 2.
     #[test]
     fn drops_are_spread_evenly() {
-        let (mut red, mut stream) = (Red::new(CONFIG, 80_000), Stream::new(1, "red"));
+        let (mut red, mut stream) = (Red::new(CONFIG, WIRE), Stream::new(1, "red"));
         // Halfway the probability is 5 %: gaps of 1 to 20.
         let mut gaps = Vec::new();
         let mut since = 0;
@@ -187,7 +192,7 @@ mod tests {
 
     #[test]
     fn below_the_threshold_nothing_is_dropped_and_far_above_everything() {
-        let mut red = Red::new(CONFIG, 80_000);
+        let mut red = Red::new(CONFIG, WIRE);
         assert!((0..10_000).all(|_| !red.hits(9_999, Early::Word(0))));
         assert!(red.hits(60_000, Early::Word(u32::MAX)));
     }

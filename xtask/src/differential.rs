@@ -1,0 +1,52 @@
+//! `differential`: what links do, against implementations that no one here wrote, on the same traffic.
+//!
+//! The comparisons are tests (`sim/tests/differential`) that nobody else runs: they need ns-3, or a network namespace. What cannot
+//! be had is skipped by name.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::{Outcome, interop, metadata, shell, tools};
+
+const TEST: [&str; 5] = ["test", "--package", "wavetank-sim", "--test", "differential"];
+
+/// Runs all comparisons that can be had here.
+pub(crate) fn run() -> Outcome {
+    tools::install(&[("g++", "g++"), ("dumpcap", "wireshark-common"), ("tshark", "tshark"), ("tc", "iproute2")]);
+    shell::run(shell::cargo().args(TEST).arg("--no-run"))?;
+    match ns3() {
+        Ok(program) => {
+            shell::run(
+                shell::cargo().args(TEST).args(["--", "--ignored", "--nocapture", "ns3_"]).env("WAVETANK_NS3", program),
+            )?;
+        }
+        Err(error) => println!("ns-3: skipped, {error}; it comes with Debian's libns3-dev"),
+    }
+    if let Some(reason) = interop::no_namespace().or_else(|| lacks(&["dumpcap", "tshark", "tc", "ip"])) {
+        println!("tbf: skipped, {reason}");
+        return Ok(());
+    }
+    let cargo = shell::cargo();
+    let mut apart = Command::new("unshare");
+    apart.current_dir(shell::root()).arg("--net").arg(cargo.get_program()).args(TEST).arg("--offline");
+    apart.args(["--", "--ignored", "--nocapture", "tbf_"]).env("WAVETANK_NETNS", "1");
+    for (name, _) in cargo.get_envs() {
+        apart.env_remove(name);
+    }
+    shell::run(&mut apart)
+}
+
+/// The program with ns-3's models in it.
+fn ns3() -> Outcome<PathBuf> {
+    let program = metadata::workspace()?.target_directory.join("differential-ns3");
+    let mut build = Command::new("g++");
+    build.current_dir(shell::root()).args(["-O1", "-std=c++17", "sim/tests/differential/ns3.cc", "-o"]).arg(&program);
+    shell::run(build.args(["traffic-control", "network", "core"].map(|it| format!("-lns3-{it}"))))?;
+    Ok(program)
+}
+
+/// A program that is not here.
+fn lacks(programs: &[&str]) -> Option<&'static str> {
+    let all = programs.iter().all(|program| tools::is_here(program));
+    (!all).then_some("it takes dumpcap, tshark, tc and ip")
+}
