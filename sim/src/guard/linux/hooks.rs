@@ -4,8 +4,11 @@
 //! `extern "C"`: a panic in here is a broken invariant, ends the process with its message, and unwinds through
 //! nobody's frames.
 #![allow(unsafe_code, reason = "to define functions of the C library, which take pointers")]
+#![cfg_attr(target_env = "musl", allow(deprecated, reason = "libc says that its time_t will be wider one day"))]
 
-use std::ffi::{c_char, c_int, c_long, c_uint, c_void};
+#[cfg(not(target_feature = "crt-static"))]
+use std::ffi::c_char;
+use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::slice;
 
 use libc::{

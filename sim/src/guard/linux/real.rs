@@ -5,9 +5,12 @@
 //! signal handler, or by an allocator that the dynamic linker would call in turn. Until then, and in a static
 //! musl binary, which has no dynamic linker, the system call stands in.
 #![allow(unsafe_code, reason = "to call the kernel, and C functions by their address")]
+#![cfg_attr(target_env = "musl", allow(deprecated, reason = "libc says that its time_t will be wider one day"))]
 
 use std::arch::asm;
-use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
+#[cfg(not(target_feature = "crt-static"))]
+use std::ffi::CStr;
+use std::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use std::marker::PhantomData;
 use std::mem::transmute_copy;
 use std::ptr::null_mut;
