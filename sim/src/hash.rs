@@ -1,7 +1,7 @@
 //! Hash maps whose layout depends on nothing but their keys.
 //!
-//! The standard library's default keys its maps from the operating system. These maps are for lookup; none of them is
-//! ever iterated where the order could matter.
+//! The standard library's default keys its maps from the operating system. These maps are for lookup, not to be iterated
+//! where the order could matter; their keys are not an enemy's: nothing here withstands keys that were chosen to collide.
 
 #![expect(clippy::disallowed_types, reason = "the map of the standard library, with keys that are always the same")]
 
@@ -9,14 +9,14 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A map with a fixed hash function.
-pub(crate) type Map<K, V> = HashMap<K, V, BuildHasherDefault<FoldHasher>>;
+pub type Map<K, V> = HashMap<K, V, BuildHasherDefault<FoldHasher>>;
 
 const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
 const FINAL: u64 = 0xD6E8_FEB8_6659_FD93;
 
 /// Folds the halves of a 64 × 64 bit product, a word at a time.
-#[derive(Default)]
-pub(crate) struct FoldHasher(u64);
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FoldHasher(u64);
 
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);

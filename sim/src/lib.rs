@@ -12,7 +12,6 @@
 mod affect;
 mod current;
 mod executor;
-mod hash;
 mod kernel;
 mod lifecycle;
 mod metric;
@@ -25,6 +24,7 @@ pub mod check;
 pub mod disk;
 pub mod fault;
 pub mod guard;
+pub mod hash;
 pub mod hw;
 pub mod net;
 pub mod node;

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use wavetank_sim::hash::Map;
 use wavetank_sim::random::Stream;
 use wavetank_sim::time::{Duration, Instant};
 
@@ -93,14 +94,81 @@ struct Mapping {
     /// The peer that it is for, as far as that counts.
     scope: Option<SocketAddrV4>,
     outside: u16,
-    /// By peer. A mapping lives as long as one of them does.
-    sessions: BTreeMap<SocketAddrV4, Session>,
+    /// A mapping lives as long as one of them does.
+    sessions: Sessions,
     is_lasting: bool,
     /// When it is next looked at.
     due: Instant,
 }
 
-type Id = u64;
+type ByPeer = BTreeMap<SocketAddrV4, Session>;
+
+/// The sessions of a mapping, by peer. Most have one, which then lies with the mapping.
+#[derive(Debug)]
+enum Sessions {
+    None,
+    One(SocketAddrV4, Session),
+    Many(ByPeer),
+}
+
+impl Sessions {
+    /// The session with a peer, which begins if there is none.
+    fn with(&mut self, peer: SocketAddrV4) -> &mut Session {
+        let has_place = match self {
+            Self::None => false,
+            Self::One(only, _) => *only == peer,
+            Self::Many(_) => true,
+        };
+        if !has_place {
+            *self = match std::mem::replace(self, Self::None) {
+                Self::One(only, session) => Self::Many([(only, session)].into()),
+                _ => Self::One(peer, Session::new()),
+            };
+        }
+        match self {
+            Self::One(_, session) => session,
+            Self::Many(all) => all.entry(peer).or_insert_with(Session::new),
+            Self::None => unreachable!("there is one by now"),
+        }
+    }
+
+    fn peers(&self) -> impl Iterator<Item = SocketAddrV4> {
+        let (one, many) = self.parts();
+        one.map(|(peer, _)| *peer).into_iter().chain(many.into_iter().flat_map(BTreeMap::keys).copied())
+    }
+
+    /// When the first of them is over.
+    fn next_due(&self) -> Option<Instant> {
+        let (one, many) = self.parts();
+        let many = many.into_iter().flat_map(BTreeMap::values);
+        one.map(|(_, session)| session).into_iter().chain(many).map(|session| session.expires).min()
+    }
+
+    fn parts(&self) -> (Option<(&SocketAddrV4, &Session)>, Option<&ByPeer>) {
+        match self {
+            Self::None => (None, None),
+            Self::One(peer, session) => (Some((peer, session)), None),
+            Self::Many(all) => (None, Some(all)),
+        }
+    }
+
+    /// Forgets those that are over.
+    fn forget(&mut self, now: Instant) {
+        match self {
+            Self::One(_, session) if session.expires <= now => *self = Self::None,
+            Self::None | Self::One(..) => {}
+            Self::Many(all) => {
+                all.retain(|_, session| session.expires > now);
+                if all.is_empty() {
+                    *self = Self::None;
+                }
+            }
+        }
+    }
+}
+
+/// Where a mapping lies; it is another's once that one is gone.
+type Id = u32;
 type FragmentKey = (Way, IpAddr, IpAddr, u16, u8);
 
 /// How long later fragments may take (RFC 791's lower bound for reassembly), and how many packets may be in parts.
@@ -112,10 +180,11 @@ const FRAGMENTED_MAX: usize = 256;
 pub struct Nat {
     config: NatConfig,
     stream: Stream,
-    mappings: BTreeMap<Id, Mapping>,
-    next: Id,
-    by_inside: BTreeMap<(Protocol, SocketAddrV4, Option<SocketAddrV4>), Id>,
-    by_port: BTreeMap<(Protocol, u16), Id>,
+    mappings: Vec<Option<Mapping>>,
+    /// The places without one.
+    vacant: Vec<Id>,
+    by_inside: Map<u128, Id>,
+    by_port: Map<u32, Id>,
     /// How many ports of the range are taken, by protocol.
     taken: [u32; 3],
     due: BinaryHeap<Reverse<(Instant, Id)>>,
@@ -147,10 +216,10 @@ impl Nat {
         let mut nat = Self {
             config,
             stream,
-            mappings: BTreeMap::new(),
-            next: 0,
-            by_inside: BTreeMap::new(),
-            by_port: BTreeMap::new(),
+            mappings: Vec::new(),
+            vacant: Vec::new(),
+            by_inside: Map::default(),
+            by_port: Map::default(),
             taken: [0; 3],
             due: BinaryHeap::new(),
             fragmented: BTreeMap::new(),
@@ -162,13 +231,13 @@ impl Nat {
     /// How many mappings there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.mappings.len()
+        self.mappings.len() - self.vacant.len()
     }
 
     /// Whether there is no mapping.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.mappings.is_empty()
+        self.len() == 0
     }
 
     pub(super) fn interface(&self) -> usize {
@@ -181,6 +250,7 @@ impl Nat {
 
     pub(super) fn clear(&mut self) {
         self.mappings.clear();
+        self.vacant.clear();
         self.by_inside.clear();
         self.by_port.clear();
         self.taken = [0; 3];
@@ -199,15 +269,21 @@ impl Nat {
         outside: u16,
         is_lasting: bool,
     ) -> Id {
-        let id = self.next;
-        self.next += 1;
-        let sessions = BTreeMap::new();
         let due = Instant::MAX;
-        self.mappings.insert(id, Mapping { protocol, inside, scope, outside, sessions, is_lasting, due });
-        self.by_inside.insert((protocol, inside, scope), id);
-        self.by_port.insert((protocol, outside), id);
+        let mapping = Mapping { protocol, inside, scope, outside, sessions: Sessions::None, is_lasting, due };
+        let id = self.vacant.pop().unwrap_or_else(|| {
+            self.mappings.push(None);
+            u32::try_from(self.mappings.len() - 1).expect("a port each")
+        });
+        self.mappings[id as usize] = Some(mapping);
+        self.by_inside.insert(inside_key(protocol, inside, scope), id);
+        self.by_port.insert(port_key(protocol, outside), id);
         self.taken[protocol as usize] += u32::from(self.is_in_range(outside));
         id
+    }
+
+    fn mapping(&self, id: Id) -> &Mapping {
+        self.mappings[id as usize].as_ref().expect("what the indices name is there")
     }
 
     fn is_in_range(&self, port: u16) -> bool {
@@ -223,10 +299,11 @@ impl Nat {
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some(Reverse((at, id))) = self.due.peek().copied().filter(|Reverse((at, _))| *at <= now) {
             self.due.pop();
-            let Some(mapping) = self.mappings.get_mut(&id).filter(|mapping| mapping.due == at) else { continue };
-            mapping.sessions.retain(|_, session| session.expires > now);
+            let mapping = self.mappings.get_mut(id as usize).and_then(Option::as_mut);
+            let Some(mapping) = mapping.filter(|mapping| mapping.due == at) else { continue };
+            mapping.sessions.forget(now);
             mapping.due = Instant::MAX;
-            match mapping.sessions.values().map(|session| session.expires).min() {
+            match mapping.sessions.next_due() {
                 Some(due) => {
                     mapping.due = due;
                     self.due.push(Reverse((due, id)));
@@ -238,17 +315,19 @@ impl Nat {
     }
 
     fn remove(&mut self, id: Id) {
-        if let Some(Mapping { protocol, inside, scope, outside, .. }) = self.mappings.remove(&id) {
-            self.by_inside.remove(&(protocol, inside, scope));
-            self.by_port.remove(&(protocol, outside));
+        if let Some(Mapping { protocol, inside, scope, outside, .. }) = self.mappings[id as usize].take() {
+            self.vacant.push(id);
+            self.by_inside.remove(&inside_key(protocol, inside, scope));
+            self.by_port.remove(&port_key(protocol, outside));
             self.taken[protocol as usize] -= u32::from(self.is_in_range(outside));
         }
     }
 
     /// The mapping of an inside port towards a peer.
     fn mapping_of(&self, protocol: Protocol, inside: SocketAddrV4, peer: SocketAddrV4) -> Option<Id> {
-        let scoped = self.by_inside.get(&(protocol, inside, self.config.mapping.part(peer)));
-        scoped.or_else(|| self.by_inside.get(&(protocol, inside, None))).copied()
+        let scope = self.config.mapping.part(peer);
+        let scoped = self.by_inside.get(&inside_key(protocol, inside, scope));
+        scoped.or_else(|| scope.and_then(|_| self.by_inside.get(&inside_key(protocol, inside, None)))).copied()
     }
 
     /// An outside port for a new mapping.
@@ -264,7 +343,7 @@ impl Nat {
             return None;
         }
         let all = (0..size).map(|step| first + ((offset + step) % size) as u16);
-        let mut free = all.filter(|port| !self.by_port.contains_key(&(protocol, *port)));
+        let mut free = all.filter(|port| !self.by_port.contains_key(&port_key(protocol, *port)));
         let keeps_parity = self.config.ports == Ports::Preserve && protocol != Protocol::Icmp;
         let nearest = free.next()?;
         if !keeps_parity || nearest % 2 == inside_port % 2 {
@@ -275,8 +354,8 @@ impl Nat {
 
     /// A packet of that mapping passes.
     fn note(&mut self, id: Id, peer: SocketAddrV4, packet: &Packet, way: Way, now: Instant) {
-        let Some(mapping) = self.mappings.get_mut(&id) else { return };
-        let session = mapping.sessions.entry(peer).or_insert_with(Session::new);
+        let Some(mapping) = &mut self.mappings[id as usize] else { return };
+        let session = mapping.sessions.with(peer);
         session.note(mapping.protocol, packet, way, &self.config.timeouts, now);
         if session.expires < mapping.due {
             mapping.due = session.expires;
@@ -305,7 +384,7 @@ impl Nat {
             },
         };
         self.note(id, peer, packet, Way::Out, now);
-        let outside = self.mappings[&id].outside;
+        let outside = self.mapping(id).outside;
         self.remember(Way::Out, packet, self.config.address, now);
         packet.set_source(self.config.address, Some(outside));
         Outward::Translated { is_new }
@@ -317,7 +396,7 @@ impl Nat {
             return false;
         };
         let Some(id) = self.mapping_of(protocol, inside, peer) else { return false };
-        quoted.set_destination(self.config.address, Some(self.mappings[&id].outside));
+        quoted.set_destination(self.config.address, Some(self.mapping(id).outside));
         packet.set_source(self.config.address, None);
         packet.requote(&quoted);
         true
@@ -335,14 +414,14 @@ impl Nat {
         let Some(protocol) = Protocol::of(packet) else { return Inward::Refused };
         let is_question = protocol == Protocol::Icmp && packet.payload().first() == Some(&8);
         let Some((inside, peer)) = ends(packet, Way::In).filter(|_| !is_question) else { return Inward::Own };
-        let Some(id) = self.by_port.get(&(protocol, inside.port())).copied() else { return Inward::Refused };
-        let mapping = &self.mappings[&id];
+        let Some(id) = self.by_port.get(&port_key(protocol, inside.port())).copied() else { return Inward::Refused };
+        let mapping = self.mapping(id);
         let filtering = self.config.filtering;
-        let is_known = mapping.sessions.contains_key(&peer);
+        let is_known = mapping.sessions.peers().any(|known| known == peer);
         let may_come = is_known
             || mapping.is_lasting
             || filtering == Behaviour::EndpointIndependent
-            || mapping.sessions.keys().any(|known| filtering.part(*known) == filtering.part(peer));
+            || mapping.sessions.peers().any(|known| filtering.part(known) == filtering.part(peer));
         if !may_come {
             return Inward::Refused;
         }
@@ -360,8 +439,8 @@ impl Nat {
         let (Some(protocol), Some((outside, _))) = (Protocol::of(&quoted), ends(&quoted, Way::Out)) else {
             return Inward::Refused;
         };
-        let Some(id) = self.by_port.get(&(protocol, outside.port())) else { return Inward::Own };
-        let inside = self.mappings[id].inside;
+        let Some(id) = self.by_port.get(&port_key(protocol, outside.port())).copied() else { return Inward::Own };
+        let inside = self.mapping(id).inside;
         quoted.set_source(*inside.ip(), Some(inside.port()));
         packet.set_destination(*inside.ip(), None);
         packet.requote(&quoted);
@@ -400,6 +479,17 @@ impl Nat {
         let (address, until) = self.fragmented.get(&fragment_key(way, packet))?;
         (*until > now).then_some(*address)
     }
+}
+
+/// The inside end, 48 bits of what of the peer counts, and whether any of it does, in one number.
+fn inside_key(protocol: Protocol, inside: SocketAddrV4, scope: Option<SocketAddrV4>) -> u128 {
+    let end = |end: SocketAddrV4| u128::from(end.ip().to_bits()) << 16 | u128::from(end.port());
+    let scope = scope.map_or(0, |scope| 1 << 48 | end(scope));
+    (protocol as u128) << 112 | scope << 48 | end(inside)
+}
+
+fn port_key(protocol: Protocol, port: u16) -> u32 {
+    (protocol as u32) << 16 | u32::from(port)
 }
 
 fn fragment_key(way: Way, packet: &Packet) -> FragmentKey {

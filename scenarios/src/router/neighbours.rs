@@ -3,9 +3,10 @@
 //! An address that was heard not long ago is used as it is; an older one is used and asked for anew (RFC 4861, section
 //! 7.3). Who does not answer three times is gone.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 
+use wavetank_sim::hash::Map;
 use wavetank_sim::net::Origin;
 use wavetank_sim::time::{Duration, Instant};
 
@@ -44,13 +45,13 @@ struct Neighbour {
 pub(super) struct Neighbours {
     /// How long what was heard is good for.
     reachable: Duration,
-    table: BTreeMap<Place, Neighbour>,
+    table: Map<Place, Neighbour>,
     due: BTreeSet<(Instant, Place)>,
 }
 
 impl Neighbours {
     pub(super) fn new(reachable: Duration) -> Self {
-        Self { reachable, table: BTreeMap::new(), due: BTreeSet::new() }
+        Self { reachable, table: Map::default(), due: BTreeSet::new() }
     }
 
     pub(super) fn poll_at(&self) -> Option<Instant> {

@@ -247,23 +247,24 @@ impl Packet {
             ICMP => (4, 2, false),
             _ => return,
         };
-        let mut changes = vec![(old.to_vec(), new.to_vec())];
-        if !is_covered {
-            changes.clear();
-        }
-        if let Some(port) = port
-            && self.0.len() >= transport + port_at + 2
-        {
-            let place = transport + port_at;
-            changes.push((self.0[place..place + 2].to_vec(), port.to_be_bytes().to_vec()));
+        let port = port.map(|port| (transport + port_at, port)).filter(|(place, _)| self.0.len() >= place + 2);
+        let ports = port.map(|(place, port)| {
+            let old = word(&self.0, place).to_be_bytes();
             put(&mut self.0, place, port);
-        }
+            (old, port.to_be_bytes())
+        });
         let place = transport + sum_at;
         // A quote may end before the checksum; and a UDP checksum of 0 is none (RFC 768).
         if self.0.len() < place + 2 || protocol == UDP && word(&self.0, place) == 0 {
             return;
         }
-        let checksum = changes.iter().fold(word(&self.0, place), |checksum, (old, new)| adjusted(checksum, old, new));
+        let mut checksum = word(&self.0, place);
+        if is_covered {
+            checksum = adjusted(checksum, &old, &new);
+        }
+        if let Some((old, new)) = ports {
+            checksum = adjusted(checksum, &old, &new);
+        }
         put(&mut self.0, place, if protocol == UDP && checksum == 0 { 0xffff } else { checksum });
     }
 }

@@ -1,6 +1,6 @@
 //! The routing table: the longest prefix wins (RFC 1812, section 5.2.4.3).
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use super::addresses::network;
@@ -14,11 +14,19 @@ pub(super) struct Hop {
     pub(super) via: Option<IpAddr>,
 }
 
+/// A network, and where its packets leave.
+#[derive(Debug)]
+struct Entry {
+    prefix: u8,
+    network: IpAddr,
+    hop: Hop,
+}
+
+/// Each table lies in one piece, by prefix length, the longest first, and then by network.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    /// By prefix length, the longest first: by network, where to.
-    v4: BTreeMap<u8, BTreeMap<IpAddr, Hop>>,
-    v6: BTreeMap<u8, BTreeMap<IpAddr, Hop>>,
+    v4: Vec<Entry>,
+    v6: Vec<Entry>,
 }
 
 impl Routes {
@@ -35,9 +43,17 @@ impl Routes {
         table
     }
 
+    fn table(&mut self, to: Cidr) -> &mut Vec<Entry> {
+        if to.ip.is_ipv4() { &mut self.v4 } else { &mut self.v6 }
+    }
+
     fn insert(&mut self, to: Cidr, hop: Hop) {
-        let lengths = if to.ip.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
-        lengths.entry(u8::MAX - to.prefix).or_default().insert(network(to.ip, to.prefix), hop);
+        let entry = Entry { prefix: to.prefix, network: network(to.ip, to.prefix), hop };
+        let table = self.table(to);
+        match table.binary_search_by_key(&place(&entry), place) {
+            Ok(at) => table[at] = entry,
+            Err(at) => table.insert(at, entry),
+        }
     }
 
     /// Puts a route in the place of the one to the same network. A router that is nobody's neighbour changes nothing.
@@ -49,16 +65,26 @@ impl Routes {
     }
 
     pub(super) fn remove(&mut self, to: Cidr) {
-        let lengths = if to.ip.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
-        if let Some(networks) = lengths.get_mut(&(u8::MAX - to.prefix)) {
-            networks.remove(&network(to.ip, to.prefix));
-        }
+        let network = network(to.ip, to.prefix);
+        self.table(to).retain(|entry| (entry.prefix, entry.network) != (to.prefix, network));
     }
 
     pub(super) fn lookup(&self, to: IpAddr) -> Option<Hop> {
-        let lengths = if to.is_ipv4() { &self.v4 } else { &self.v6 };
-        lengths.iter().find_map(|(rest, networks)| networks.get(&network(to, u8::MAX - rest))).copied()
+        let mut left: &[Entry] = if to.is_ipv4() { &self.v4 } else { &self.v6 };
+        while let Some(&Entry { prefix, .. }) = left.first() {
+            let (same, shorter) = left.split_at(left.partition_point(|entry| entry.prefix == prefix));
+            if let Ok(at) = same.binary_search_by_key(&network(to, prefix), |entry| entry.network) {
+                return Some(same[at].hop);
+            }
+            left = shorter;
+        }
+        None
     }
+}
+
+/// Where an entry belongs in its table.
+fn place(entry: &Entry) -> (Reverse<u8>, IpAddr) {
+    (Reverse(entry.prefix), entry.network)
 }
 
 #[cfg(test)]
