@@ -32,6 +32,10 @@ pub struct Config<'a> {
     pub neighbours_max: usize,
     /// How long a connection whose stream was dropped may go on trying to deliver its data. Default: 30 s.
     pub linger: Duration,
+    /// The longest payload of a packet of IPv4 that is put together of fragments, in bytes; only with growing tables, fixed
+    /// ones have their size. Four such packets are put together at a time. Default: 4,096.
+    #[cfg(feature = "reassembly")]
+    pub reassembly_bytes: usize,
     /// Has the cache line at an address fetched, without waiting for it. With thousands of connections a segment waits
     /// for memory more than for anything else, and most of what it is about to need is known as soon as it is known
     /// whose it is. Default: nothing is fetched ahead.
@@ -48,6 +52,8 @@ impl Default for Config<'_> {
             neighbour_reachable: Duration::from_secs(30),
             neighbours_max: 4_096,
             linger: Duration::from_secs(30),
+            #[cfg(feature = "reassembly")]
+            reassembly_bytes: 4_096,
             #[cfg(feature = "alloc")]
             fetch: None,
         }

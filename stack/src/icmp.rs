@@ -1,7 +1,7 @@
 //! ICMP for applications: asking whether a station is there (RFC 792, RFC 4443), and what the network said about
 //! datagrams that did not arrive.
 //!
-//! Echo requests to us are answered by the stack itself. No other raw access is offered.
+//! Echo requests to us are answered by the stack itself. For more there is [`raw`](crate::raw), with the feature of that name.
 
 use core::{
     fmt,

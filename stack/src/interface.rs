@@ -100,7 +100,7 @@ impl Stack<'_> {
         self.spread_change();
     }
 
-    /// Waits until an address, a route or a name server changes, since the edition of the network that is `known`;
+    /// Waits until an address, a route or a name server changes, or a link that is watched, since the edition of the network that is `known`;
     /// answers with the present one. 0 waits for the first.
     pub async fn network_changed(&self, known: u32) -> u32 {
         poll_fn(|cx| self.poll(|core| core.poll_changed(known, cx.waker()))).await
@@ -112,6 +112,21 @@ impl Stack<'_> {
         let mut edition = 0;
         while !self.addresses().any(|own| !is_link_local(own.address())) {
             edition = self.network_changed(edition).await;
+        }
+    }
+
+    /// Whether the driver says that its link is up; yes, before it was asked. With the first call of this begins the
+    /// runner to ask it, each turn: from then on [`Stack::network_changed`] tells of the link, too.
+    #[cfg(feature = "multihome")]
+    pub fn is_link_up(&self) -> bool {
+        self.with(crate::engine::Core::watch_link)
+    }
+
+    /// The driver said whether its link is up.
+    #[cfg(feature = "multihome")]
+    pub(crate) fn set_link(&self, is_up: bool) {
+        if self.with(|core| core.set_link(is_up)) {
+            while self.with(crate::engine::Core::wake_watcher) {}
         }
     }
 

@@ -26,7 +26,13 @@ pub mod lowpan;
 pub mod mdns;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
+#[cfg(feature = "multihome")]
+pub mod multihome;
+#[cfg(feature = "phy")]
+pub mod phy;
 pub mod probe;
+#[cfg(feature = "raw")]
+pub mod raw;
 mod resources;
 mod runner;
 #[cfg(feature = "slaac")]
@@ -45,6 +51,8 @@ pub mod tls;
 pub mod udp;
 #[cfg(feature = "update")]
 pub mod update;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use address::{Cidr, ParseCidrError, Route};
 pub use claim::{Claim, Claiming};

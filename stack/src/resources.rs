@@ -7,6 +7,8 @@ use smoltcp::{
     socket::tcp,
 };
 
+#[cfg(feature = "reassembly")]
+use crate::engine::{FRAGMENTED, FragmentPlace, Fragments};
 use crate::{
     config::Config,
     engine::{
@@ -27,7 +29,7 @@ const WAITING: usize = 2;
 /// - `UDP`: UDP sockets at a time;
 /// - `STREAM_BYTES`: the size of a connection's receive buffer, and of its send buffer;
 /// - `DATAGRAM_BYTES`: the size of a UDP socket's receive ring, and of its send ring, and the longest packet
-///   that can wait for a neighbour;
+///   that can wait for a neighbour; and with the feature `reassembly` of one packet that is put together;
 /// - `LISTENERS`: TCP listeners at a time;
 /// - `NEIGHBOURS`: neighbours remembered.
 pub struct Resources<
@@ -51,6 +53,10 @@ pub struct Resources<
     neighbour_deadlines: [HeapEntry; NEIGHBOURS],
     waiting_bytes: [[u8; DATAGRAM_BYTES]; WAITING],
     waiting: [Room<'r>; WAITING],
+    #[cfg(feature = "reassembly")]
+    fragment_bytes: [[u8; DATAGRAM_BYTES]; FRAGMENTED],
+    #[cfg(feature = "reassembly")]
+    fragments: [FragmentPlace<'r>; FRAGMENTED],
     core: Option<RefCell<Core<'r>>>,
 }
 
@@ -80,6 +86,10 @@ impl<
             neighbour_deadlines: [HeapEntry::EMPTY; NEIGHBOURS],
             waiting_bytes: [[0; DATAGRAM_BYTES]; WAITING],
             waiting: array::from_fn(|_| Room::new(Storage::Fixed(&mut []))),
+            #[cfg(feature = "reassembly")]
+            fragment_bytes: [[0; DATAGRAM_BYTES]; FRAGMENTED],
+            #[cfg(feature = "reassembly")]
+            fragments: array::from_fn(|_| FragmentPlace::new(Storage::Fixed(&mut []))),
             core: None,
         }
     }
@@ -108,6 +118,10 @@ impl<
         for (room, bytes) in self.waiting.iter_mut().zip(&mut self.waiting_bytes) {
             *room = Room::new(Storage::Fixed(bytes));
         }
+        #[cfg(feature = "reassembly")]
+        for (place, bytes) in self.fragments.iter_mut().zip(&mut self.fragment_bytes) {
+            *place = FragmentPlace::new(Storage::Fixed(bytes));
+        }
         let tables = Tables {
             connections: Connections::new(
                 Storage::Fixed(&mut self.connections),
@@ -126,6 +140,8 @@ impl<
                 config.neighbour_reachable,
             ),
             waiting: Waiting::new(Storage::Fixed(&mut self.waiting)),
+            #[cfg(feature = "reassembly")]
+            fragments: Fragments::new(Storage::Fixed(&mut self.fragments), DATAGRAM_BYTES),
         };
         self.core.insert(RefCell::new(make(tables)))
     }

@@ -9,6 +9,8 @@ use core::{
     task::{Context, Poll},
 };
 
+#[cfg(feature = "multihome")]
+use embassy_net_driver::LinkState;
 use embassy_net_driver::{Driver, RxToken};
 use pin_project_lite::pin_project;
 
@@ -68,6 +70,8 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
         let core = stack.core();
         let replaced = core.borrow_mut().wakes.begin_turn(cx.waker());
         drop(replaced);
+        #[cfg(feature = "multihome")]
+        watch_link(stack, driver, cx);
         let mut now = clock.now();
         take_frames(core, driver, now, cx);
         loop {
@@ -127,6 +131,15 @@ impl<D: Driver, C: Clock, A: Future> Future for RunWith<'_, '_, D, C, A> {
 impl<D, C: Clock, A> fmt::Debug for RunWith<'_, '_, D, C, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunWith").finish_non_exhaustive()
+    }
+}
+
+/// Asks the driver whether its link is up, if somebody wants to know.
+#[cfg(feature = "multihome")]
+#[inline]
+fn watch_link<D: Driver>(stack: &Stack<'_>, driver: &mut D, cx: &mut Context<'_>) {
+    if stack.core().borrow().is_link_watched() {
+        stack.set_link(matches!(driver.link_state(cx), LinkState::Up));
     }
 }
 

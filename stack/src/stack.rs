@@ -165,6 +165,8 @@ impl Stack<'static> {
                 config.neighbour_reachable,
             ),
             waiting: Waiting::new(Storage::Grown(Vec::new())),
+            #[cfg(feature = "reassembly")]
+            fragments: crate::engine::Fragments::new(Storage::Grown(Vec::new()), config.reassembly_bytes),
         };
         let core = Core::new(tables, &driver.capabilities(), driver.hardware_address(), config, seed);
         let stack = Self { shared: Shared::Owned(Rc::new(RefCell::new(core))) };

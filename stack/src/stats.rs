@@ -12,7 +12,8 @@ pub enum Reason {
     NotForUs,
     /// A protocol, or a header option, that this stack does not speak.
     Unsupported,
-    /// A fragment: this stack does not put them together.
+    /// A fragment, or a packet that fragments made a part of: they are not put together here, or there is no room, or they
+    /// contradict each other, or the rest did not come in a minute.
     Fragment,
     /// Nobody listens at the port; the sender is told.
     NoSocket,

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use embassy_net_driver::TxToken;
 use smoltcp::{
-    phy::ChecksumCapabilities,
+    phy::{Checksum, ChecksumCapabilities},
     wire::{
         Icmpv4DstUnreachable, Icmpv4Packet, Icmpv4Repr, Icmpv6DstUnreachable, Icmpv6Packet, Icmpv6Repr, IpProtocol,
         Ipv4Packet, Ipv4Repr, Ipv6Packet, Ipv6Repr,
@@ -44,9 +44,12 @@ impl Core<'_> {
                     payload_len: message.buffer_len(),
                     hop_limit: 64,
                 };
+                // Nobody completes the header that is quoted.
+                let mut within = checksums.clone();
+                within.ipv4 = Checksum::Both;
                 header.send(room, ip.buffer_len() + ip.payload_len, |buffer| {
                     ip.emit(&mut Ipv4Packet::new_unchecked(&mut *buffer), checksums);
-                    message.emit(&mut Icmpv4Packet::new_unchecked(&mut buffer[ip.buffer_len()..]), checksums);
+                    message.emit(&mut Icmpv4Packet::new_unchecked(&mut buffer[ip.buffer_len()..]), &within);
                     complete(buffer, compute);
                 });
             }

@@ -62,7 +62,12 @@ impl Core<'_> {
     #[inline]
     fn read_packet(&mut self, bytes: &[u8], from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
         match version(bytes) {
-            Some(4) => self.packet(&Packet::parse_v4(bytes, self.verify)?, from, room, now),
+            Some(4) => match Packet::parse_v4(bytes, self.verify) {
+                Ok(packet) => self.packet(&packet, from, room, now),
+                #[cfg(feature = "reassembly")]
+                Err(Reason::Fragment) => self.fragment(bytes, from, room, now),
+                Err(reason) => Err(reason),
+            },
             Some(6) => self.read_packet_v6(bytes, from, room, now),
             _ => Err(Reason::Malformed),
         }
@@ -72,6 +77,19 @@ impl Core<'_> {
     #[inline(never)]
     fn read_packet_v6(&mut self, bytes: &[u8], from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
         self.packet(&Packet::parse_v6(bytes)?, from, room, now)
+    }
+
+    /// A packet that was put together.
+    #[cfg(feature = "reassembly")]
+    #[cold]
+    pub(super) fn whole_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        from: Mac,
+        room: impl TxToken,
+        now: Instant,
+    ) -> Result<(), Reason> {
+        self.packet(packet, from, room, now)
     }
 
     #[inline(always)]
@@ -91,6 +109,33 @@ impl Core<'_> {
             (TCP, _) if to_us => self.segment(packet, from, room, now),
             (TCP, _) => Err(Reason::NotForUs),
             (UDP, _) => self.datagram(packet, from, to_us, room),
+            #[cfg(feature = "raw")]
+            _ => self.by_raw_socket(packet, from, room, now),
+            #[cfg(not(feature = "raw"))]
+            _ => self.by_protocol(packet, from, room, now),
+        }
+    }
+
+    /// What a raw socket hears, beside what the stack does about it.
+    #[cfg(feature = "raw")]
+    #[inline(never)]
+    fn by_raw_socket(
+        &mut self,
+        packet: &Packet<'_>,
+        from: Mac,
+        room: impl TxToken,
+        now: Instant,
+    ) -> Result<(), Reason> {
+        match self.heard_raw(packet) {
+            // Nobody but the socket speaks it, and no error goes back.
+            Some(heard) if !matches!(packet.protocol, ICMP | ICMPV6 | IGMP | HOP_BY_HOP) => heard,
+            _ => self.by_protocol(packet, from, room, now),
+        }
+    }
+
+    #[inline]
+    fn by_protocol(&mut self, packet: &Packet<'_>, from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
+        match (packet.protocol, packet.destination) {
             (ICMP, IpAddr::V4(_)) => self.icmp_v4(packet, from, room, now),
             (ICMPV6, IpAddr::V6(_)) => self.icmp_v6(packet, from, room, now),
             (IGMP, _) if self.igmp(packet) => Ok(()),
@@ -111,6 +156,11 @@ impl Core<'_> {
 
     /// Has smoltcp answer a packet for which there is no socket: a reset, an echo, an error message.
     pub(super) fn let_nobody_answer(&mut self, packet: &Packet<'_>, from: Mac, room: impl TxToken, now: Instant) {
+        // What was put together may be longer than what can be sent, and an echo is as long as its question.
+        #[cfg(feature = "reassembly")]
+        if packet.bytes.len() > self.mtu() {
+            return;
+        }
         let header = self.header_back(packet, from);
         let mut device = OneShot::receiving(packet.bytes, header, room, (&self.caps, self.compute));
         self.iface.poll_ingress_single(smol_time(now), &mut device, &mut self.nobody);

@@ -149,6 +149,21 @@ impl Local {
         best.map_or(NextHop::NoRoute, |route| NextHop::Neighbour(route.via))
     }
 
+    /// How many bits of `to` the best way there names, if there is one: those of the network of ours that it is in, or of
+    /// a route. Without Ethernet everything is at the other end, and so is what goes to many.
+    #[cfg(feature = "multihome")]
+    pub(crate) fn reach(&self, to: IpAddr) -> Option<u8> {
+        let source = self.source_for(to)?;
+        if is_link_local(source) && !is_link_local(to) {
+            return None;
+        }
+        let own = self.addresses.iter().filter(|own| own.contains(to)).map(Cidr::prefix).max();
+        let routed =
+            || self.routes.iter().map(|route| route.to).filter(|to_| to_.contains(to)).map(|to| to.prefix()).max();
+        let anywhere = self.mac.is_none() || to.is_multicast() || self.is_broadcast(to);
+        own.or_else(routed).or(anywhere.then_some(0))
+    }
+
     /// Which of our addresses packets to `to` come from.
     pub(crate) fn source_for(&self, to: IpAddr) -> Option<IpAddr> {
         let matching = |own: &&Cidr| own.address().is_ipv4() == to.is_ipv4();

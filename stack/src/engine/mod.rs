@@ -18,6 +18,8 @@ mod connections;
 mod datagrams;
 mod echo;
 mod egress;
+#[cfg(feature = "reassembly")]
+mod fragments;
 mod frontier;
 mod groups;
 mod handles;
@@ -29,6 +31,8 @@ mod local;
 mod neighbours;
 mod packet;
 mod port;
+#[cfg(feature = "raw")]
+mod raw;
 mod resolution;
 mod segments;
 mod surroundings;
@@ -48,10 +52,14 @@ pub(crate) use connections::Connections;
 pub(crate) use datagrams::{Datagram, Datagrams, Entry};
 pub(crate) use echo::ECHO_HEADER;
 pub(crate) use egress::Egress;
+#[cfg(feature = "reassembly")]
+pub(crate) use fragments::{Fragments, PACKETS as FRAGMENTED, Place as FragmentPlace};
 pub(crate) use listeners::{Listener, Listeners};
 use local::Local;
 pub(crate) use neighbours::{Neighbour, Neighbours};
 use packet::{Computed, ETHERNET_HEADER, Verified};
+#[cfg(feature = "raw")]
+pub(crate) use packet::{TCP, UDP};
 pub(crate) use port::Port;
 pub(crate) use surroundings::Surroundings;
 pub(crate) use udp::{Socket as UdpSocket, Sockets as UdpSockets};
@@ -72,6 +80,8 @@ pub(crate) struct Tables<'r> {
     pub(crate) udp: UdpSockets<'r>,
     pub(crate) neighbours: Neighbours<'r>,
     pub(crate) waiting: Waiting<'r>,
+    #[cfg(feature = "reassembly")]
+    pub(crate) fragments: Fragments<'r>,
 }
 
 /// All state of one stack.
@@ -183,6 +193,17 @@ impl<'r> Core<'r> {
 
     pub(crate) fn routes(&self) -> &[Route] {
         &self.local.routes
+    }
+
+    /// How many bits of `to` the best way there names, if there is one.
+    #[cfg(feature = "multihome")]
+    pub(crate) fn reach(&self, to: core::net::IpAddr) -> Option<u8> {
+        self.local.reach(to)
+    }
+
+    #[cfg(feature = "multihome")]
+    pub(crate) fn is_own(&self, address: core::net::IpAddr) -> bool {
+        self.local.is_own(address)
     }
 
     pub(crate) fn mac(&self) -> Option<packet::Mac> {

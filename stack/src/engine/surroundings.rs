@@ -10,16 +10,37 @@ use heapless::Vec;
 use super::{Core, claim::ClaimState, connection::Role, groups::Membership, wakes::Waiter};
 use crate::{config::DNS_SERVERS_MAX, tcp::Error};
 
-/// How many can wait for a change at a time without being woken in vain.
-const WATCHERS: usize = 2;
+/// How many can wait for a change at a time without being woken in vain: where nothing can be allocated, a claim and one
+/// more, or with several interfaces a few more.
+const WATCHERS: usize = if cfg!(feature = "alloc") {
+    64
+} else if cfg!(feature = "multihome") {
+    4
+} else {
+    2
+};
+
+/// What is known of the driver's link.
+#[cfg(feature = "multihome")]
+#[derive(Clone, Copy, Default)]
+struct Link {
+    /// Whether somebody wants to know.
+    watched: bool,
+    down: bool,
+}
 
 #[derive(Default)]
 pub(crate) struct Surroundings {
     pub(crate) dns: Vec<IpAddr, DNS_SERVERS_MAX, u8>,
     pub(super) claim: ClaimState,
     pub(super) membership: Membership,
+    #[cfg(feature = "alloc")]
+    watchers: alloc::vec::Vec<Option<Waiter>>,
+    #[cfg(not(feature = "alloc"))]
     watchers: [Option<Waiter>; WATCHERS],
     next_watcher: u8,
+    #[cfg(feature = "multihome")]
+    link: Link,
     /// Grows with each change.
     pub(crate) edition: u32,
 }
@@ -36,6 +57,39 @@ impl Core<'_> {
         self.surroundings.changed();
     }
 
+    /// Whether the driver's link is up, as far as is known. From now on the runner asks the driver.
+    #[cfg(feature = "multihome")]
+    pub(crate) fn watch_link(&mut self) -> bool {
+        if !core::mem::replace(&mut self.surroundings.link.watched, true) {
+            self.wakes.rouse();
+        }
+        !self.surroundings.link.down
+    }
+
+    /// Whether somebody wants to know of the driver's link.
+    #[cfg(feature = "multihome")]
+    #[inline]
+    pub(crate) fn is_link_watched(&self) -> bool {
+        self.surroundings.link.watched
+    }
+
+    /// The driver says whether its link is up; answers whether it said something else before.
+    #[cfg(feature = "multihome")]
+    pub(crate) fn set_link(&mut self, is_up: bool) -> bool {
+        let before = core::mem::replace(&mut self.surroundings.link.down, !is_up);
+        let changed = before == is_up;
+        if changed {
+            self.surroundings.changed();
+        }
+        changed
+    }
+
+    /// Something outside changed that those who wait for a change here want to know of.
+    #[cfg(feature = "multihome")]
+    pub(crate) fn note_change(&mut self) {
+        self.surroundings.changed();
+    }
+
     /// Waits for another edition than `known`.
     pub(crate) fn poll_changed(&mut self, known: u32, waker: &Waker) -> (Poll<u32>, Option<Waiter>) {
         if self.surroundings.edition != known {
@@ -48,8 +102,13 @@ impl Core<'_> {
     pub(super) fn watch(&mut self, waker: &Waker) -> Option<Waiter> {
         let Surroundings { watchers, next_watcher, .. } = &mut self.surroundings;
         let own = watchers.iter().position(|place| place.as_ref().is_some_and(|waiter| waiter.will_wake(waker)));
-        let free = || watchers.iter().position(Option::is_none);
-        let at = own.or_else(free).unwrap_or_else(|| {
+        let mut at = own.or_else(|| watchers.iter().position(Option::is_none));
+        #[cfg(feature = "alloc")]
+        if at.is_none() && watchers.len() < WATCHERS {
+            watchers.push(None);
+            at = Some(watchers.len() - 1);
+        }
+        let at = *at.get_or_insert_with(|| {
             // Whoever is pushed out is woken in vain, and waits again.
             *next_watcher = (*next_watcher + 1) % WATCHERS as u8;
             usize::from(*next_watcher)

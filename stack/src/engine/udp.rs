@@ -11,6 +11,8 @@ use core::{
 use embassy_net_driver::TxToken;
 use smoltcp::wire::UdpPacket;
 
+#[cfg(feature = "raw")]
+use super::raw::write_raw;
 use super::{
     Core, Tables,
     datagrams::{Datagram, Datagrams},
@@ -38,6 +40,9 @@ pub(crate) enum Kind {
     Echo,
     /// What routers say about themselves; there is one such socket at most, and its port is 0.
     RouterNews,
+    /// Packets of a protocol: the port is its number, and for IPv6 256 more.
+    #[cfg(feature = "raw")]
+    Raw,
 }
 
 /// A slot for a socket.
@@ -142,8 +147,9 @@ impl Core<'_> {
     ) -> Result<(), Reason> {
         let datagram = UdpPacket::new_checked(packet.payload).map_err(|_| Reason::Malformed)?;
         if datagram.checksum() == 0 {
-            // Only IPv4 lets senders do without (RFC 8200, section 8.1).
-            if packet.source.is_ipv6() {
+            // Only IPv4 lets senders do without (RFC 8200, section 8.1); and devices that know no checksums at all, such as
+            // loopbacks.
+            if packet.source.is_ipv6() && (self.verify.udp || self.compute.udp) {
                 return Err(Reason::Checksum);
             }
         } else if self.verify.udp
@@ -218,13 +224,17 @@ impl Core<'_> {
         };
         let headers = slot.headers(source, about.remote);
         let (kind, hop_limit) = (slot.kind, slot.hop_limit);
+        #[cfg(feature = "raw")]
+        let protocol = slot.port as u8;
         let write = |packet: &mut [u8]| match kind {
             Kind::Echo | Kind::RouterNews => write_echo(source, about.remote.ip(), hop_limit, packet, payload),
             Kind::Udp | Kind::Free => headers.write(packet, payload, *compute),
+            #[cfg(feature = "raw")]
+            Kind::Raw => write_raw((source, about.remote.ip()), protocol, hop_limit, packet, payload),
         };
         let len = match kind {
-            Kind::Echo | Kind::RouterNews => echo_len(source, payload),
             Kind::Udp | Kind::Free => headers_len(source) + payload.len(),
+            _ => echo_len(source, payload),
         };
         match way {
             Way::To(header, _) => {
@@ -379,7 +389,11 @@ impl Core<'_> {
         }
         let mtu = self.mtu();
         let slot = &mut self.tables.udp.slots[at as usize];
-        if payload.len() + headers_len(to) > mtu || payload.len() > slot.to_send.longest() {
+        #[cfg(feature = "raw")]
+        let headers = if kind == Kind::Raw { headers_of(to) } else { headers_len(to) };
+        #[cfg(not(feature = "raw"))]
+        let headers = headers_len(to);
+        if payload.len() + headers > mtu || payload.len() > slot.to_send.longest() {
             return Poll::Ready(Err(Error::TooLong));
         }
         if !slot.to_send.push(payload, Datagram { remote, local: from, hint }) {

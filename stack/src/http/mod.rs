@@ -43,6 +43,8 @@ pub use connection::Connection;
 pub use error::{BodyError, FramingError, PartError, RequestError, SendError, UploadError};
 pub use head::Headers;
 pub use range::{Condition, ContentRange, Part, Range};
+#[cfg(feature = "websocket")]
+pub(crate) use request::{Cursor, is_field_value, is_token};
 pub use request::{Method, Request};
 pub use response::Response;
 pub use timed::{Timed, TimedError};

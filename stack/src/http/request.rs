@@ -206,22 +206,22 @@ const PERSONAL: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 pub(super) const RESERVED: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
 
 /// `tchar` of RFC 9110, section 5.6.2.
-pub(super) fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-pub(super) fn is_field_value(byte: u8) -> bool {
+pub(crate) fn is_field_value(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 /// Text on its way into a buffer.
-pub(super) struct Cursor<'b> {
-    pub(super) buffer: &'b mut [u8],
-    pub(super) len: usize,
+pub(crate) struct Cursor<'b> {
+    pub(crate) buffer: &'b mut [u8],
+    pub(crate) len: usize,
 }
 
 impl Cursor<'_> {
-    pub(super) fn put(&mut self, parts: &[&str]) -> fmt::Result {
+    pub(crate) fn put(&mut self, parts: &[&str]) -> fmt::Result {
         parts.iter().try_for_each(|part| self.write_str(part))
     }
 }

@@ -11,8 +11,12 @@ mod dns;
 mod icmp;
 mod interface;
 mod mdns;
+mod multihome;
+mod phy;
+mod raw;
 mod slaac;
 mod sntp;
+mod websocket;
 
 use wavetank_stack::Route;
 

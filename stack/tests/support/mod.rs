@@ -190,7 +190,11 @@ impl Sea {
 
     /// Takes the network card off the switch, or puts it back.
     pub fn plug(&self, card: usize, plugged: bool) {
-        self.0.cards.borrow()[card].borrow_mut().plugged = plugged;
+        let card = self.0.cards.borrow()[card].clone();
+        let mut card = card.borrow_mut();
+        if std::mem::replace(&mut card.plugged, plugged) != plugged && card.watched {
+            card.wake();
+        }
     }
 
     /// Lets a card hold only so many frames to send at a time, each for one latency.
@@ -327,6 +331,8 @@ struct CardState {
     in_flight: usize,
     room: usize,
     plugged: bool,
+    /// Somebody asked whether it is plugged in.
+    watched: bool,
 }
 
 thread_local! {
@@ -344,6 +350,7 @@ impl CardState {
             in_flight: 0,
             room: usize::MAX,
             plugged: true,
+            watched: false,
         }
     }
 
@@ -424,8 +431,11 @@ impl Driver for Card {
         Some(Room(self))
     }
 
-    fn link_state(&mut self, _cx: &mut Context<'_>) -> LinkState {
-        LinkState::Up
+    fn link_state(&mut self, cx: &mut Context<'_>) -> LinkState {
+        let mut state = self.state.borrow_mut();
+        state.register(cx);
+        state.watched = true;
+        if state.plugged { LinkState::Up } else { LinkState::Down }
     }
 
     fn capabilities(&self) -> Capabilities {
