@@ -104,6 +104,12 @@ pub trait Kind: Send + Sync + 'static {
         false
     }
 
+    /// Whether its nodes choose between several networks, so that each can have a gateway of its own: their programs take
+    /// what [`Network::each`](crate::runtime::Network::each) gives for their interfaces.
+    fn is_multihomed(&self) -> bool {
+        false
+    }
+
     /// The faults, by name, that its nodes are told of: those that only some kinds can have.
     fn hears(&self) -> &[&str] {
         &[]
@@ -181,6 +187,7 @@ pub struct TypedKind<C> {
     fit: fn(&C, &Place<'_>) -> Vec<ConfigProblem>,
     asks_for_address: bool,
     has_radio: bool,
+    is_multihomed: bool,
     hears: &'static [&'static str],
     install: Install<C>,
 }
@@ -200,6 +207,7 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
             fit: |_, _| Vec::new(),
             asks_for_address: false,
             has_radio: false,
+            is_multihomed: false,
             hears: &[],
             install: Arc::new(|_, _| Box::new(|_| Box::pin(std::future::pending()))),
         }
@@ -259,6 +267,13 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
     #[must_use]
     pub fn by_radio(mut self) -> Self {
         self.has_radio = true;
+        self
+    }
+
+    /// Its nodes choose between several networks, and can have a gateway in each.
+    #[must_use]
+    pub fn multihomed(mut self) -> Self {
+        self.is_multihomed = true;
         self
     }
 
@@ -330,6 +345,10 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
 
     fn has_radio(&self) -> bool {
         self.has_radio
+    }
+
+    fn is_multihomed(&self) -> bool {
+        self.is_multihomed
     }
 
     fn hears(&self) -> &[&str] {

@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use embassy_net_driver::{Driver, RxToken, TxToken};
-use wavetank_scenarios::registry::TypedKind;
+use wavetank_scenarios::registry::{Metric, TypedKind};
+use wavetank_scenarios::runtime::{Network, TankClock};
 use wavetank_scenarios::site::Site;
 use wavetank_scenarios::{Plan, Registry, RunOptions, start};
 use wavetank_sim::node::{Exit, Node};
 use wavetank_sim::time::{Duration, Instant};
 use wavetank_sim::world::Snapshot;
+use wavetank_stack::Stack;
+use wavetank_stack::udp::{Options, Socket};
 
 /// Two networks that a router joins, the second of which carries short packets only, with a NAT or without.
 const NETWORKS: &str = r#"
@@ -98,6 +101,43 @@ fn thrower() -> TypedKind<Nothing> {
     })
 }
 
+/// Catches datagrams, and counts those that are whole.
+fn catcher() -> TypedKind<Nothing> {
+    let metrics = &[Metric { name: "caught", doc: "datagrams that came whole" }];
+    TypedKind::new("catcher", "Catches datagrams.").metrics(metrics).program(|_: &Arc<Nothing>, site: &mut Site<'_>| {
+        let network = Network::of(site);
+        move |node: Node| {
+            let network = network.clone();
+            async move {
+                let nic = node.nic(0).expect("it is plugged in");
+                let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &network.config(), 1);
+                let catching = async {
+                    let socket = Socket::bind(&stack, 5_001, Options::default()).expect("a free port");
+                    let mut buffer = [0; 1_500];
+                    loop {
+                        let (len, from) = socket.recv_from(&mut buffer).await.expect("it fits");
+                        let as_thrown = len == 1_172 && buffer[..len].iter().all(|byte| *byte == 7);
+                        assert!(as_thrown, "{len} bytes from {from}");
+                        node.count("caught", 1);
+                    }
+                };
+                runner.run_with(catching).await
+            }
+        }
+    })
+}
+
+#[test]
+fn what_a_router_cuts_is_put_together_again() {
+    for text in [NETWORKS.to_owned(), with_nat()] {
+        let text =
+            text.replace("telemetry-hub", "catcher").replace("mtu = \"600 B\"", "mtu = \"600 B\"\njitter = \"5ms\"");
+        let snapshot = ran(&text, None);
+        assert_eq!(metric(&snapshot, "router", "packets.fragmented"), 1);
+        assert_eq!(metric(&snapshot, "station", "caught"), 1, "the other one must not be cut");
+    }
+}
+
 async fn throw(nic: &mut wavetank_sim::net::Nic, frame: &[u8]) {
     poll_fn(|cx| {
         let token = nic.transmit(cx).expect("there is room");
@@ -109,7 +149,7 @@ async fn throw(nic: &mut wavetank_sim::net::Nic, frame: &[u8]) {
 
 fn ran(text: &str, folder: Option<&Path>) -> Snapshot {
     let mut registry = Registry::builtin();
-    registry.add(thrower());
+    registry.add(thrower()).add(catcher());
     let plan = Plan::read("test.toml", text, &registry).unwrap_or_else(|problems| {
         panic!("{}", common::rendered(&problems));
     });

@@ -419,7 +419,8 @@ fn assign(scenario: &Scenario<'_>, roster: &Roster<'_, '_>, wiring: &mut Wiring,
     }
 }
 
-/// A gateway is somebody else, and in reach; there is one of each family.
+/// A gateway is somebody else, and in reach; there is one of each family, or one for each network of a node that chooses
+/// between its networks.
 fn refuse_gateways(
     member: &Member<'_, '_>,
     interfaces: &[Interface],
@@ -430,10 +431,17 @@ fn refuse_gateways(
         problems.push(Problem::new(Code::Address, span, what, label).help(help));
     };
     let name = &member.name;
+    let by = |address: IpAddr| {
+        interfaces.iter().position(|interface| interface.addresses.iter().any(|own| own.contains(address)))
+    };
+    let chooses = member.kind.as_ref().is_some_and(|kind| kind.is_multihomed());
     for (index, gateway) in member.entry.gateways.iter().enumerate() {
         let (span, address) = (gateway.span(), *gateway.get_ref());
-        let is_same_family = |other: &&Spanned<IpAddr>| other.get_ref().is_ipv4() == address.is_ipv4();
-        if member.entry.gateways[..index].iter().any(|other| is_same_family(&other)) {
+        let is_second = |other: &Spanned<IpAddr>| {
+            let other = *other.get_ref();
+            other.is_ipv4() == address.is_ipv4() && !(chooses && by(other) != by(address))
+        };
+        if member.entry.gateways[..index].iter().any(is_second) {
             let what = format!("\"{name}\" has two gateways of one address family");
             refuse(span, what, "the second", "leave one out; a \"router\" can have `routes` besides");
             continue;
@@ -443,8 +451,7 @@ fn refuse_gateways(
             refuse(span, what, "leave this out", "write `router = \"…\"` in the config of the \"dhcp-server\"");
             continue;
         }
-        let holds = |interface: &&Interface| interface.addresses.iter().any(|own| own.contains(address));
-        let Some(interface) = interfaces.iter().find(holds) else {
+        let Some(interface) = by(address).map(|at| &interfaces[at]) else {
             let what = format!("{address} is in none of the networks of \"{name}\"");
             refuse(span, what, "not in reach", "a gateway is a neighbour: give its address on the same subnet");
             continue;

@@ -14,9 +14,10 @@ use crate::plan::Transceiver;
 use crate::schema;
 use crate::site::Site;
 
-/// What a stack is told of the first interface of a node.
+/// What a stack is told of an interface of a node.
 #[derive(Clone, Debug)]
 pub struct Network {
+    interface: usize,
     addresses: Box<[Cidr]>,
     routes: Box<[Route]>,
     radio: Option<lowpan::Options>,
@@ -26,13 +27,33 @@ impl Network {
     /// Of the first interface of the node that is put together at `site`.
     #[must_use]
     pub fn of(site: &Site<'_>) -> Self {
-        let addresses = site.addresses().iter().map(|&schema::Cidr { ip, prefix }| Cidr::new(ip, prefix));
-        let routes = site.gateways().iter().map(|gateway| Route::default_via(*gateway));
-        let mut own = Self { addresses: addresses.collect(), routes: routes.collect(), radio: None };
-        let Some(radio) = site.interfaces().first().and_then(|interface| interface.radio.as_ref()) else { return own };
+        Self::at(site, 0, site.gateways())
+    }
+
+    /// Of each interface of the node that is put together at `site`, for a stack each. A gateway is a way out by the
+    /// interface in whose networks it is.
+    #[must_use]
+    pub fn each(site: &Site<'_>) -> Vec<Self> {
+        let interfaces = site.interfaces().iter().enumerate();
+        let networks = interfaces.map(|(at, interface)| {
+            let own = || interface.addresses.iter().map(|&schema::Cidr { ip, prefix }| Cidr::new(ip, prefix));
+            let is_there = |gateway: &&IpAddr| own().any(|own| own.contains(**gateway));
+            let gateways: Vec<IpAddr> = site.gateways().iter().filter(is_there).copied().collect();
+            Self::at(site, at, &gateways)
+        });
+        networks.collect()
+    }
+
+    fn at(site: &Site<'_>, at: usize, gateways: &[IpAddr]) -> Self {
+        let interface = site.interfaces().get(at);
+        let addresses = interface.map_or(&[][..], |interface| &interface.addresses);
+        let addresses = addresses.iter().map(|&schema::Cidr { ip, prefix }| Cidr::new(ip, prefix));
+        let routes = gateways.iter().map(|gateway| Route::default_via(*gateway));
+        let mut own = Self { interface: at, addresses: addresses.collect(), routes: routes.collect(), radio: None };
+        let Some(radio) = interface.and_then(|interface| interface.radio.as_ref()) else { return own };
         let link_local = lowpan::Address::Extended(radio.eui).link_local();
         own.addresses = own.addresses.iter().copied().chain([link_local]).collect();
-        own.radio = Some(options(radio, site.gateways()));
+        own.radio = Some(options(radio, gateways));
         own
     }
 
@@ -42,14 +63,14 @@ impl Network {
         RadioMemory::new(self.radio.is_some())
     }
 
-    /// The node's first interface as the driver of its stack.
+    /// The node's interface as the driver of its stack.
     ///
     /// # Panics
     ///
     /// If the node is plugged in nowhere, which a plan's nodes are not.
     #[must_use]
     pub fn port<'m>(&self, node: &Node, memory: &'m mut RadioMemory) -> Port<'m> {
-        let nic = node.nic(0).expect("a plan's nodes are plugged in");
+        let nic = node.nic(self.interface).expect("a plan's nodes are plugged in");
         memory.port(nic, TankClock(node.clock()), self.radio)
     }
 
@@ -94,7 +115,10 @@ impl Network {
     /// What the stack of `node` draws from in this life of it.
     #[must_use]
     pub fn seed(&self, node: &Node) -> u64 {
-        node.stream("stack").next_u64()
+        match self.interface {
+            0 => node.stream("stack").next_u64(),
+            other => node.stream(&format!("stack/{other}")).next_u64(),
+        }
     }
 }
 
