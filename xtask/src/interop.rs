@@ -7,7 +7,7 @@ use crate::shell;
 use crate::{Outcome, metadata, tools};
 
 /// What the cases start, and the package that brings it. A case whose program cannot be had is skipped by name.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 14] = [
     ("iperf3", "iperf3"),
     ("ping", "iputils-ping"),
     ("dnsmasq", "dnsmasq-base"),
@@ -21,6 +21,7 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("avahi-daemon", "avahi-daemon"),
     ("avahi-browse", "avahi-utils"),
     ("dbus-daemon", "dbus"),
+    ("websocketd", "websocketd"),
 ];
 
 /// Runs the cases whose names hold one of `words`; all if there are none.

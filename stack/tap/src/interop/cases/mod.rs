@@ -11,6 +11,7 @@ mod slaac;
 mod sntp;
 mod tcp;
 mod tls;
+mod websocket;
 
 use futures_util::future::LocalBoxFuture;
 
@@ -68,5 +69,7 @@ cases! {
     "mqtt 5: deaths, and the session", "mosquitto" => mqtt::resumed_v5;
     "mqtt 3.1.1: deaths, and the session", "mosquitto" => mqtt::resumed_v311;
     "mqtt: what is kept, and the will", "mosquitto" => mqtt::retained_and_will;
+    "websocket: texts, questions, farewells", "websocketd" => websocket::texts;
+    "websocket: long messages both ways", "websocketd" => websocket::long;
     "ipv6: an address by itself", "dnsmasq" => slaac::address;
 }
