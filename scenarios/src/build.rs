@@ -133,7 +133,10 @@ fn add_node(node: &plan::Node, surroundings: &Surroundings, seed: u64, world: &m
     let mut site = Site::new(node, surroundings, seed);
     let program = node.kind.install(&node.config, &mut site);
     let clock = ClockSpec { drift_ppb: node.clock.drift_ppb.into(), wall_offset_ns: node.clock.offset_ns };
-    let id = world.add_node(NodeSpec { clock, battery: node.battery.clone(), ..NodeSpec::named(&*node.name) }, program);
+    let id = world.add_node(
+        NodeSpec { clock, battery: node.battery.clone(), ring_frames: node.ring, ..NodeSpec::named(&*node.name) },
+        program,
+    );
     let Site { powered, parts, .. } = site;
     powered.into_iter().for_each(|hardware| world.add_powered(id, hardware));
     parts.into_iter().for_each(|(name, part)| world.add_part(id, name, part));

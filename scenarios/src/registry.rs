@@ -5,6 +5,7 @@
 //! adds its kinds to the same registry.
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -126,6 +127,8 @@ pub trait Kind: Send + Sync + 'static {
 pub struct Place<'p> {
     /// Its interfaces, in the order of the networks.
     pub interfaces: &'p [Interface],
+    /// Its gateways, one of each address family.
+    pub gateways: &'p [IpAddr],
     /// The names of the scenario's signals.
     pub signals: &'p [&'p str],
 }

@@ -5,7 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use wavetank_scenarios::run::Record;
 use wavetank_scenarios::{Plan, Registry, RunOptions, start};
+use wavetank_sim::net::DropReason;
+use wavetank_sim::net::impair::What;
 use wavetank_sim::time::Instant;
 use wavetank_sim::world::Snapshot;
 
@@ -156,4 +159,128 @@ fn virtual_networks_are_apart_and_bear_tags_between_switches() {
     assert_eq!(count("vlan.id == 10 && ip.addr == 10.0.0.31"), 0);
     let desk = folder.path().join("desk-1.pcapng");
     assert_eq!(tshark(&desk, &["-Y", "vlan || ip.addr == 10.0.0.21 || arp.src.proto_ipv4 == 10.0.0.31"]), "");
+}
+
+/// Many ask three stations, the ways to which double, reorder and damage.
+const ROUGH: &str = r#"
+version = 1
+name = "rough ways"
+duration = "20s"
+seed = 4
+
+[node.ask-twice]
+kind = "pinger"
+count = 8
+address = "10.0.0.11/24"
+config = { to = "10.0.0.2", period = "50ms", patience = "40ms" }
+
+[node.ask-overtaking]
+kind = "pinger"
+count = 8
+address = "10.0.0.21/24"
+config = { to = "10.0.0.3", period = "50ms", patience = "40ms" }
+
+[node.ask-damaged]
+kind = "pinger"
+count = 8
+address = "10.0.0.31/24"
+config = { to = "10.0.0.4", period = "50ms", patience = "40ms" }
+
+[node.twice]
+kind = "telemetry-hub"
+address = "10.0.0.2/24"
+
+[node.overtaking]
+kind = "telemetry-hub"
+address = "10.0.0.3/24"
+
+[node.damaged]
+kind = "telemetry-hub"
+address = "10.0.0.4/24"
+
+[network.lan]
+kind = "switch"
+members = ["ask-*", "twice", "overtaking", "damaged"]
+
+[network.lan.link.twice]
+down = { latency = "20ms", duplicate = { probability = "5 %", by = "1ms" } }
+
+[network.lan.link.overtaking]
+down = { latency = "200ms", reorder = { probability = "10 %", gap = 3 } }
+
+[network.lan.link.damaged]
+down = { latency = "5ms", corrupt = { probability = "10 %", how = "flip", count = 1 } }
+"#;
+
+/// What a capture's frames say of themselves, one entry a frame.
+fn told(file: &Path, filter: &str, fields: &[&str]) -> Vec<String> {
+    let mut arguments = vec!["-Y", filter, "-T", "fields"];
+    fields.iter().for_each(|field| arguments.extend(["-e", field]));
+    tshark(file, &[&arguments[..], &CHECKSUMS[..]].concat()).lines().map(ToOwned::to_owned).collect()
+}
+
+/// What links say that they did to frames is what tshark finds in captures of what was offered to them, and of what came.
+#[test]
+fn tshark_counts_what_links_say_that_they_did() {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        println!("skipped: there is no tshark on this machine");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = Arc::new(Plan::read("rough.toml", ROUGH, &Registry::builtin()).expect("a plan"));
+    let options = RunOptions { pcap: Some(folder.path().to_owned()), record: Record::On, ..RunOptions::default() };
+    let session = start(&plan, &options).expect("starts");
+    session.run_until(Instant::from_nanos(plan.duration_ns)).expect("runs");
+    let snapshot = session.finish().expect("ends");
+    let path = |name: &str| folder.path().join(format!("{name}.pcapng"));
+    let what = |wanted: fn(&What) -> bool| snapshot.packets.iter().filter(move |packet| wanted(&packet.what));
+    // A question is known by who asks, and its number; and what asks for an Ethernet address by who does.
+    let fields = ["ip.src", "icmp.seq", "arp.src.proto_ipv4", "arp.dst.proto_ipv4"];
+    let sent = |station: &str, address: &str| {
+        let filter = format!("!(ip.src == {address} || arp.src.proto_ipv4 == {address})");
+        told(&path(&format!("link-lan-{station}")), &filter, &fields)
+    };
+    let came = |station: &str| told(&path(station), "frame.packet_flags_direction == 1", &fields);
+
+    // Doubled: of each frame as many more came as the link says that it made.
+    let (offered, arrived) = (sent("twice", "10.0.0.2"), came("twice"));
+    let doubled = what(|what| matches!(what, What::Duplicate(_))).count();
+    assert!(doubled > 50, "{doubled}");
+    assert_eq!(arrived.len() - offered.len(), doubled);
+    let mut twice: Vec<&String> =
+        what(|what| matches!(what, What::Duplicate(_))).map(|it| &offered[it.ordinal as usize]).collect();
+    let mut more: Vec<&String> = arrived.iter().collect();
+    for frame in &offered {
+        more.remove(more.iter().position(|other| *other == frame).expect("nothing is lost"));
+    }
+    twice.sort_unstable();
+    more.sort_unstable();
+    assert_eq!(twice, more);
+
+    // Overtaking: who came before somebody that was sent earlier.
+    let (offered, arrived) = (sent("overtaking", "10.0.0.3"), came("overtaking"));
+    let mut places: Vec<usize> = Vec::new();
+    for frame in &arrived {
+        let is_it = |(at, other): &(usize, &String)| *other == frame && !places.contains(at);
+        places.push(offered.iter().enumerate().find(is_it).expect("nothing came that was not sent").0);
+    }
+    let overtook = (0..places.len()).filter(|at| places[at + 1..].iter().any(|later| *later < places[*at]));
+    let mut overtook: Vec<u64> = overtook.map(|at| places[at] as u64).collect();
+    overtook.sort_unstable();
+    let said: Vec<u64> = what(|what| matches!(what, What::Overtake)).map(|it| it.ordinal).collect();
+    assert!(said.len() > 100, "{}", said.len());
+    // What is still on its way at the end overtakes nobody, and is overtaken by nobody who could be seen.
+    let said: Vec<u64> = said.into_iter().filter(|at| places.contains(&(*at as usize))).collect();
+    assert_eq!(overtook, said);
+
+    // Damaged: whatever a checksum tells was refused for that, and nothing else was.
+    let bad = "ip.checksum.status == 0 || icmp.checksum.status == 0 || tcp.checksum.status == 0";
+    let file = path("damaged");
+    let seen = told(&file, bad, &["frame.number"]);
+    let refused = told(&file, "frame.comment contains \"bad-checksum\"", &["frame.number"]);
+    let counted = snapshot.frames.dropped.iter().find(|(reason, _)| *reason == DropReason::BadChecksum);
+    assert_eq!(seen, refused);
+    assert_eq!(refused.len() as u64, counted.map_or(0, |(_, count)| *count));
+    let damaged = what(|what| matches!(what, What::Corrupt(_))).count();
+    assert!(refused.len() > 100 && refused.len() <= damaged, "{} of {damaged}", refused.len());
 }

@@ -201,7 +201,7 @@ fn tshark_finds_what_the_router_says_it_did() {
     }
     for text in [NETWORKS.to_owned(), with_nat()] {
         let folder = tempfile::tempdir().expect("a folder");
-        ran(&text, Some(folder.path()));
+        let snapshot = ran(&text, Some(folder.path()));
         let file = folder.path().join("router.pcapng");
         let count = |filter: &str| {
             let output = Command::new("tshark")
@@ -215,11 +215,63 @@ fn tshark_finds_what_the_router_says_it_did() {
         };
         let bad = "_ws.malformed || ip.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0";
         assert_eq!(count(bad), 0);
-        assert!(count("icmp.type == 11 && icmp.code == 0") >= 19);
-        assert_eq!(count("icmp.type == 3 && icmp.code == 4 && icmp.mtu == 600"), 1);
+        let counted = |name: &str| usize::try_from(metric(&snapshot, "router", name)).expect("a count");
+        assert!(counted("packets.expired") >= 19);
+        assert_eq!(count("icmp.type == 11 && icmp.code == 0"), counted("packets.expired"));
+        assert_eq!(count("icmp.type == 3 && icmp.code == 4 && icmp.mtu == 600"), counted("packets.too-big"));
+        assert_eq!(count("icmp.type == 3 || icmp.type == 11"), counted("packets.too-big") + counted("packets.expired"));
+        assert_eq!(count("ip.flags.mf == 1 && ip.frag_offset == 0"), counted("packets.fragmented"));
         assert_eq!(count("ip.flags.mf == 1"), 2, "1,200 bytes in three parts");
         assert_eq!(count("ip.fragments && udp.length == 1180"), 1, "which are one again");
         let outside = "eth.src contains 02 && icmp.type == 8 && ip.src == 192.0.2.1";
         assert_eq!(count(outside) > 0, text != NETWORKS);
     }
+}
+
+/// Two networks of cables that are joined by radio: a relay knows the way by its gateway, the border by a route.
+const JOINED_BY_RADIO: &str = r#"
+version = 1
+name = "joined by radio"
+duration = "20s"
+
+[node.pinger]
+kind = "pinger"
+address = "fd00:2::10/64"
+gateway = "fd00:2::1"
+config = { to = "fd00:3::20" }
+
+[node.relay]
+kind = "router"
+address = { field = "fd00:2::1/64", air = "fd00:1::2/64" }
+gateway = "fd00:1::1"
+position = { x = 0, y = 0 }
+
+[node.border]
+kind = "router"
+address = { air = "fd00:1::1/64", lan = "fd00:3::1/64" }
+position = { x = 10, y = 0 }
+config = { routes = [{ to = "fd00:2::/64", via = "fd00:1::2" }] }
+
+[node.station]
+kind = "telemetry-hub"
+address = "fd00:3::20/64"
+gateway = "fd00:3::1"
+
+[network.field]
+kind = "switch"
+members = ["pinger", "relay"]
+
+[network.air]
+kind = "radio"
+members = ["relay", "border"]
+
+[network.lan]
+kind = "switch"
+members = ["border", "station"]
+"#;
+
+#[test]
+fn routers_pass_on_by_radio_what_is_for_elsewhere() {
+    let snapshot = ran(JOINED_BY_RADIO, None);
+    assert!(metric(&snapshot, "pinger", "pings.answered") >= 18, "{:?}", snapshot.metrics);
 }

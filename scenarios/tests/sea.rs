@@ -170,6 +170,23 @@ fn a_storm_differs_with_the_seed_and_spares_whom_it_is_told_to() {
     assert!(run(&Arc::new(quiet), 1, Record::Off, None).expect("runs").decisions.faults.is_empty());
 }
 
+/// A node with room for a few frames loses the others while it does not look; whoever sent them sends them again.
+#[test]
+fn a_small_ring_runs_out_and_costs_nothing_but_time() {
+    let text = HOUSE.replace("[node.hub]\n", "[node.hub]\nring = 2\n")
+        + "\n[[fault]]\nat = \"5s\"\nfor = \"3s\"\nkind = \"pause\"\ntarget = \"hub\"\nevery = \"6s\"\ntimes = 5\n\
+           \n[[expect]]\nname = \"all is kept\"\nflow = { every = \"reading.acknowledged\", reaches = \"reading.kept\" }\n\
+           \n[[expect]]\nname = \"and goes on\"\neventually = 'min(\"thermostat-*\", \"readings.acknowledged\") >= 30'\n";
+    let small = ran(&text);
+    assert!(dropped(&small, "ring-full") > 5, "{:?}", small.frames);
+    assert!(
+        small.expectations.iter().all(|report| report.verdict == check::Verdict::Held),
+        "{:#?}",
+        small.expectations
+    );
+    assert_eq!(dropped(&ran(&text.replace("ring = 2\n", "")), "ring-full"), 0, "there is room for 256");
+}
+
 /// What shows that the mechanism works would break without it.
 #[test]
 fn without_their_faults_the_scenarios_fail() {

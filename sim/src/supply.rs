@@ -26,6 +26,15 @@ struct State {
     /// It has no power, and boots once the battery recovers.
     is_down: bool,
     brown_outs: i64,
+    /// Under which numbers the node tells of it, once it has.
+    told: Option<Told>,
+}
+
+#[derive(Clone, Copy)]
+struct Told {
+    /// What counts delivered messages, if anything does.
+    messages: Option<MetricId>,
+    values: [MetricId; METRICS.len()],
 }
 
 /// The event stands at the instant itself when it is so near.
@@ -36,7 +45,7 @@ const STRETCHES: usize = 64;
 impl Supply {
     pub(crate) fn new(spec: BatterySpec) -> Self {
         let battery = Battery::new(spec);
-        Self { state: RefCell::new(State { battery, looks_at_ns: None, is_down: false, brown_outs: 0 }) }
+        Self { state: RefCell::new(State { battery, looks_at_ns: None, is_down: false, brown_outs: 0, told: None }) }
     }
 }
 
@@ -156,12 +165,16 @@ impl Kernel {
         let battery = &state.battery;
         let narrow = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let drawn_uj = narrow(battery.drawn_uj());
-        let messages = battery.spec().messages.as_deref().map_or(0, |name| self.metric_value(self.metric(node, name)));
+        let told = *state.told.get_or_insert_with(|| Told {
+            messages: battery.spec().messages.as_deref().map(|name| self.metric(node, name)),
+            values: std::array::from_fn(|at| self.metric(node, METRICS[at].0)),
+        });
+        let messages = told.messages.map_or(0, |id| self.metric_value(id));
         let per_message = if messages > 0 { drawn_uj / messages } else { 0 };
         let voltage_mv = narrow(battery.voltage_uv() / 1_000);
         let values = [drawn_uj, per_message, narrow(battery.left_permille()), voltage_mv, state.brown_outs];
-        for ((name, _), value) in METRICS.iter().zip(values) {
-            self.apply_metric(self.metric(node, name), Change::Set(value));
+        for (id, value) in told.values.into_iter().zip(values) {
+            self.apply_metric(id, Change::Set(value));
         }
     }
 

@@ -111,6 +111,7 @@ impl Door {
                 addresses: vec![address],
                 ..interface
             }],
+            ring: None,
             track: None,
             gateways: Vec::new(),
         });

@@ -283,7 +283,30 @@ fn fit(config: &Config, place: &Place<'_>) -> Vec<ConfigProblem> {
             problems.push(ConfigProblem::at("routes", what).help("`via` is a neighbour's address"));
         }
     }
+    for interface in place.interfaces.iter().filter(|interface| interface.radio.is_some()) {
+        let mut ways = ways_by_radio(interface, config, place.gateways);
+        if let (Some(one), Some(other)) = (ways.next(), ways.next()) {
+            let what =
+                format!("packets to elsewhere cannot go by {one} and by {other} on \"{}\"", interface.network_name);
+            let help = "a radio knows one neighbour that leads elsewhere: let all routes and the `gateway` there go by the same";
+            problems.push(ConfigProblem::at("routes", what).help(help));
+        }
+    }
     problems
+}
+
+/// By which neighbours on that network of radios packets to elsewhere are to go.
+fn ways_by_radio<'c>(
+    interface: &Interface,
+    config: &'c Config,
+    gateways: &'c [IpAddr],
+) -> impl Iterator<Item = IpAddr> + use<'c> {
+    let own = &interface.addresses;
+    let ways = config.routes.iter().map(|route| route.via).chain(gateways.iter().copied());
+    let mut ways: Vec<IpAddr> = ways.filter(|via| own.iter().any(|own| own.contains(*via))).collect();
+    ways.sort_unstable();
+    ways.dedup();
+    ways.into_iter()
 }
 
 type RouterFuture = Pin<Box<dyn Future<Output = Exit>>>;
@@ -296,7 +319,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Router
     site.powered(Rc::clone(&orders) as Rc<dyn Powered>);
     move |node| {
         let settings = settings(&config, &interfaces, &gateways, &node);
-        Box::pin(run(node, radios(&interfaces), Router::new(settings), Rc::clone(&orders)))
+        Box::pin(run(node, radios(&interfaces, &config, &gateways), Router::new(settings), Rc::clone(&orders)))
     }
 }
 
@@ -419,9 +442,14 @@ pub async fn pass(node: Node, settings: Settings) -> Exit {
     run(node, radios, Router::new(settings), Rc::default()).await
 }
 
-/// What each interface that is a radio is told.
-fn radios(interfaces: &[Interface]) -> Vec<Option<lowpan::Options>> {
-    interfaces.iter().map(|interface| interface.radio.as_ref().map(|radio| runtime::options(radio, &[]))).collect()
+/// What each interface that is a radio is told: who takes packets to elsewhere, too, as a radio goes by addresses and not by
+/// what the router says of each packet.
+fn radios(interfaces: &[Interface], config: &Config, gateways: &[IpAddr]) -> Vec<Option<lowpan::Options>> {
+    let options = |interface: &Interface| {
+        let ways: Vec<IpAddr> = ways_by_radio(interface, config, gateways).collect();
+        interface.radio.as_ref().map(|radio| runtime::options(radio, &ways))
+    };
+    interfaces.iter().map(options).collect()
 }
 
 async fn run(node: Node, radios: Vec<Option<lowpan::Options>>, router: Router, orders: Rc<Orders>) -> Exit {

@@ -1,6 +1,7 @@
 //! A scenario to a plan. Every part is looked at, whatever is wrong with the others.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -52,6 +53,7 @@ pub(super) fn build(
                 config: config?,
                 clock: clock(member.entry),
                 battery,
+                ring: member.entry.ring,
                 interfaces,
                 gateways,
                 track: super::radio::track(member),
@@ -115,7 +117,8 @@ fn fit(
         if !wiring.complete || told.contains(&std::ptr::from_ref(entry)) {
             continue;
         }
-        let refused = kind.fit(config, &Place { interfaces, signals: &signals });
+        let gateways: Vec<IpAddr> = entry.gateways.iter().map(|gateway| *gateway.get_ref()).collect();
+        let refused = kind.fit(config, &Place { interfaces, gateways: &gateways, signals: &signals });
         if !refused.is_empty() {
             told.push(entry);
             problems.extend(refused.into_iter().map(|refused| misfit(kind, entry, refused)));

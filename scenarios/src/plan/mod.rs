@@ -105,6 +105,8 @@ pub struct Node {
     pub clock: Clock,
     /// What it lives on, if that can end.
     pub battery: Option<BatterySpec>,
+    /// How many received frames wait at each of its interfaces, if the file says so.
+    pub ring: Option<u32>,
     /// Where it is, if the file says so.
     pub track: Option<Track>,
     /// Its interfaces, in the order of the networks.

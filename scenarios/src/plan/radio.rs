@@ -118,6 +118,29 @@ fn refuse_member(network: &str, member: &Member<'_, '_>, problems: &mut Vec<Prob
     }
 }
 
+/// A place does nothing where nobody has a radio that is heard there.
+pub(super) fn refuse_places(roster: &Roster<'_, '_>, wiring: &Wiring, problems: &mut Vec<Problem>) {
+    let mut told: Vec<*const schema::Node<'_>> = Vec::new();
+    for (member, interfaces) in roster.members.iter().zip(&wiring.interfaces) {
+        let entry = member.entry;
+        let is_by_radio =
+            interfaces.iter().any(|interface| wiring.networks[interface.network].kind == NetworkKind::Radio);
+        if is_by_radio || told.contains(&std::ptr::from_ref(entry)) {
+            continue;
+        }
+        told.push(entry);
+        let position =
+            entry.position.as_ref().ok().and_then(Option::as_ref).map(|position| ("position", position.span()));
+        let moves =
+            entry.moves.first().map(|first| ("moves", first.at.as_ref().map_or(member.place(), toml::Spanned::span)));
+        for (key, span) in position.into_iter().chain(moves) {
+            let what = format!("\"{}\" has no radio: `{key}` changes nothing", member.name);
+            let problem = Problem::new(Code::KeyConflict, span, what, "leave this out");
+            problems.push(problem.help("or put it in a network whose kind is \"radio\""));
+        }
+    }
+}
+
 /// Gives each radio its EUI-64, which its addresses tell (RFC 4944, section 6), and what its network agrees on.
 pub(super) fn identify(
     scenario: &Scenario<'_>,

@@ -183,6 +183,16 @@ fn refuse_out_of_reach(
         let problem = Problem::new(Code::FaultConflict, address.span(), what, "nothing would happen");
         problems.push(problem.help("name an address of one of its subnets"));
     }
+    let by_radio = |node: usize| {
+        let mut own = wiring.interfaces[node].iter().filter(|interface| interface.radio.is_some());
+        own.any(|interface| interface.addresses.iter().any(|own| own.contains(*address.get_ref())))
+    };
+    if kind == schema::FaultKind::WrongRoute && found.iter().any(|fault| by_radio(fault.index())) {
+        let what =
+            format!("{} is a neighbour by radio, and a radio goes by a packet's address alone", address.get_ref());
+        let problem = Problem::new(Code::FaultConflict, address.span(), what, "nothing would happen");
+        problems.push(problem.help("leave `via` out, so that there is no route at all, or name a neighbour by cable"));
+    }
 }
 
 /// The profile that a fault puts in place, up; the one down is the next.

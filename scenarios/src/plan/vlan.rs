@@ -1,12 +1,19 @@
 //! Virtual networks on switches.
 
-use super::roster::matches;
-use super::{Link, NetworkKind, Vlan};
+use super::roster::{Roster, matches};
+use super::wiring::joins;
+use super::{End, Link, NetworkKind, Vlan};
 use crate::diagnose::{Code, Problem};
 use crate::schema::{self, Override};
 
 /// Tells the links of one network how their ports take part in its virtual networks, if it has any.
-pub(super) fn assign(network: &schema::Network, kind: NetworkKind, links: &mut [Link], problems: &mut Vec<Problem>) {
+pub(super) fn assign(
+    network: &schema::Network,
+    kind: NetworkKind,
+    roster: &Roster<'_, '_>,
+    links: &mut [Link],
+    problems: &mut Vec<Problem>,
+) {
     let mut said = network.overrides.iter().chain(&network.paths).filter_map(|it| it.vlan_key.clone());
     let Some(first) = said.next() else { return };
     if matches!(kind, NetworkKind::PointToPoint | NetworkKind::Radio) {
@@ -16,11 +23,14 @@ pub(super) fn assign(network: &schema::Network, kind: NetworkKind, links: &mut [
         return;
     }
     for link in links {
-        let rest = link.name.strip_prefix(network.name.as_str()).unwrap_or_default().trim_start_matches('/').to_owned();
-        link.vlan = Some(match rest.split_once('/') {
-            Some((one, other)) => path(&network.paths, one, other),
-            None => member(&network.overrides, &rest),
-        });
+        let region = |part: usize| network.regions[part].0.as_str();
+        link.vlan = match link.ends {
+            [End::Trunk { part: one, .. }, End::Trunk { part: other, .. }] => {
+                Some(path(&network.paths, region(one), region(other)))
+            }
+            [End::Node { node, .. }, _] => Some(member(&network.overrides, &roster.members[node].name)),
+            _ => None,
+        };
     }
 }
 
@@ -40,12 +50,7 @@ fn member(overrides: &[Override], name: &str) -> Vlan {
 
 /// Between two regions: all virtual networks, the first without tags, unless it is said which.
 fn path(paths: &[Override], one: &str, other: &str) -> Vlan {
-    let is_it = |said: &&Override| {
-        said.members
-            .as_str()
-            .split_once('/')
-            .is_some_and(|(a, b)| matches(a, one) && matches(b, other) || matches(a, other) && matches(b, one))
-    };
+    let is_it = |said: &&Override| joins(said, one, other) != (false, false);
     let (mut native, mut carries) = (None, None);
     for said in paths.iter().filter(is_it) {
         native = said.vlan.or(native);

@@ -37,6 +37,7 @@ pub(super) fn wire(scenario: &Scenario<'_>, roster: &Roster<'_, '_>, problems: &
         refuse_unplugged(roster, &wiring, problems);
         address(scenario, roster, &mut wiring, problems);
         radio::identify(scenario, roster, &mut wiring, problems);
+        radio::refuse_places(roster, &wiring, problems);
     }
     wiring
 }
@@ -143,7 +144,7 @@ fn plug(
             return;
         }
     }
-    vlan::assign(network, kind, &mut wiring.links[first..], problems);
+    vlan::assign(network, kind, roster, &mut wiring.links[first..], problems);
     wiring.networks.push(Network {
         name: name.into(),
         kind,
@@ -227,6 +228,12 @@ fn regions(
     regions
 }
 
+/// Whether what is said of a path "a/b" is said of that between two regions, from the one to the other and the other way.
+pub(super) fn joins(path: &schema::Override, one: &str, other: &str) -> (bool, bool) {
+    let Some((a, b)) = path.members.as_str().split_once('/') else { return (false, false) };
+    (matches(a, one) && matches(b, other), matches(a, other) && matches(b, one))
+}
+
 /// What lies between any two regions.
 fn paths(network: &schema::Network, scenario: &Scenario<'_>, regions: &mut Regions, problems: &mut Vec<Problem>) {
     let names = &regions.names;
@@ -235,9 +242,7 @@ fn paths(network: &schema::Network, scenario: &Scenario<'_>, regions: &mut Regio
         for other in one + 1..names.len() {
             let (mut link, mut is_said) = (LinkProfile::default(), false);
             for (path, hit) in network.paths.iter().zip(&mut hits) {
-                let Some((a, b)) = path.members.as_str().split_once('/') else { continue };
-                let forth = matches(a, &names[one]) && matches(b, &names[other]);
-                let back = matches(a, &names[other]) && matches(b, &names[one]);
+                let (forth, back) = joins(path, &names[one], &names[other]);
                 if !forth && !back {
                     continue;
                 }

@@ -380,6 +380,12 @@ pub(crate) static NODE: Table = Table {
             "moves = [{ at = \"20s\", x = 50, y = 0 }]",
         ),
         optional(
+            "ring",
+            Shape::Integer { min: 1, max: 65_536 },
+            "How many received frames wait at each of its interfaces until it takes them; 256 if left out. More are dropped.",
+            "ring = 8",
+        ),
+        optional(
             "clock",
             Shape::Table(&CLOCK),
             "How the node's own clock differs from true time.",

@@ -255,6 +255,8 @@ pub struct Node<'i> {
     pub moves: Vec<Move>,
     /// The routers that lead to other networks.
     pub gateways: Vec<Spanned<IpAddr>>,
+    /// How many received frames wait at each of its interfaces.
+    pub ring: Option<u32>,
     /// How its clock differs.
     pub clock_offset: Option<Spanned<SignedTime>>,
     /// How its clock drifts.

@@ -34,6 +34,7 @@ pub(crate) struct NicCore {
     pub(crate) link: Cell<Option<LinkId>>,
     pub(crate) tap: Cell<Option<u32>>,
     ring: RefCell<VecDeque<Box<Frame>>>,
+    ring_frames_max: usize,
     /// Whom to wake when a frame comes. It stays: a driver that looks once too often finds nothing.
     wakee: RefCell<Option<Wakee>>,
 }
@@ -41,11 +42,12 @@ pub(crate) struct NicCore {
 /// aMaxPHYPacketSize without the check sequence (IEEE 802.15.4-2006, clause 6.4.1).
 const RADIO_BYTES_MAX: usize = 125;
 
-/// How many received frames wait for the driver before more are dropped.
-const RING_FRAMES_MAX: usize = 256;
+/// How many received frames wait for the driver before more are dropped, if the node does not say.
+const RING_FRAMES: u32 = 256;
 
 impl NicCore {
     pub(crate) fn new(id: NicId, node: Rc<NodeCore>, mac: Mac, eui: Option<[u8; 8]>) -> Self {
+        let ring_frames_max = node.spec.ring_frames.unwrap_or(RING_FRAMES) as usize;
         Self {
             id,
             node,
@@ -54,6 +56,7 @@ impl NicCore {
             link: Cell::new(None),
             tap: Cell::new(None),
             ring: RefCell::default(),
+            ring_frames_max,
             wakee: RefCell::default(),
         }
     }
@@ -67,7 +70,7 @@ impl NicCore {
     pub(crate) fn refuses(&self) -> Option<DropReason> {
         if self.node.is_off() {
             Some(DropReason::NodeDown)
-        } else if self.ring.borrow().len() >= RING_FRAMES_MAX {
+        } else if self.ring.borrow().len() >= self.ring_frames_max {
             Some(DropReason::RingFull)
         } else {
             None

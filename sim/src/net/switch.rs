@@ -67,6 +67,11 @@ pub(crate) enum Forward {
 }
 
 impl Switch {
+    /// Whether a port carries a virtual network.
+    pub(super) fn carries(&self, port: u32, vlan: u16) -> bool {
+        self.bounded.as_ref().is_some_and(|table| table.vlan(port).carries(vlan))
+    }
+
     pub(crate) fn new(config: &SwitchConfig) -> Self {
         Self { bounded: Bounded::new(config), ..Self::default() }
     }

@@ -164,6 +164,13 @@ impl Net {
                 .or_else(|| frame.damage_seen(nic.is_radio()))
                 .or_else(|| self.partition.lies_between(frame.origin, nic.node.id).then_some(DropReason::Partition))
         {
+            // A capture shows what came and was not whole, as it does where an interface has no offload.
+            if reason == DropReason::BadChecksum
+                && let Some(tap) = nic.tap.get()
+            {
+                let at = Instant::from_nanos(port.now);
+                self.taps[tap as usize].frame(at, Direction::Rx, frame.bytes(), Some(reason));
+            }
             self.lose(port, frame, reason);
             return None;
         }
@@ -215,26 +222,33 @@ impl Net {
             return self.lose(port, frame, DropReason::Vlan);
         };
         frame.untag();
-        let outs: Vec<u32> = match table.forward_within(port.now, ingress, vlan, frame.bytes()) {
-            Forward::To(out) => vec![out],
-            Forward::Flood => {
-                let from_trunk = switch.ports[ingress as usize].is_trunk;
-                let all = (0..switch.ports.len() as u32).filter(|out| *out != ingress);
-                all.filter(|out| !(from_trunk && switch.ports[*out as usize].is_trunk)).collect()
+        match table.forward_within(port.now, ingress, vlan, frame.bytes()) {
+            Forward::To(out) if self.switches[id.0 as usize].carries(out, vlan) => {
+                self.leave_within(port, id, out, vlan, frame);
             }
-            Forward::Nowhere => Vec::new(),
-        };
-        for out in outs {
+            Forward::Flood => self.flood_within(port, id, ingress, vlan, frame),
+            Forward::To(_) | Forward::Nowhere => port.pool.put(frame),
+        }
+    }
+
+    fn flood_within(&mut self, port: &mut Port<'_>, id: SwitchId, ingress: u32, vlan: u16, frame: Box<Frame>) {
+        let from_trunk = self.switches[id.0 as usize].ports[ingress as usize].is_trunk;
+        for out in 0..self.switches[id.0 as usize].ports.len() as u32 {
             let switch = &self.switches[id.0 as usize];
-            let Some(vlans) = switch.bounded.as_ref().map(|table| table.vlan(out)) else { continue };
-            if !vlans.carries(vlan) {
-                continue;
+            let turns_back = from_trunk && switch.ports[out as usize].is_trunk;
+            if out != ingress && !turns_back && switch.carries(out, vlan) {
+                self.leave_within(port, id, out, vlan, port.pool.copy(&frame));
             }
-            let (link, mut copy) = (switch.ports[out as usize].link, port.pool.copy(&frame));
-            let fits = !vlans.tags(vlan) || copy.tag(vlan);
-            self.offer_or_lose(port, link, copy, (!fits).then_some(DropReason::TooLong));
         }
         port.pool.put(frame);
+    }
+
+    /// Lets a frame of a virtual network out of a port that carries it, with a tag where the port wants one.
+    fn leave_within(&mut self, port: &mut Port<'_>, id: SwitchId, out: u32, vlan: u16, mut frame: Box<Frame>) {
+        let switch = &self.switches[id.0 as usize];
+        let tags = switch.bounded.as_ref().is_some_and(|table| table.vlan(out).tags(vlan));
+        let fits = !tags || frame.tag(vlan);
+        self.offer_or_lose(port, switch.ports[out as usize].link, frame, (!fits).then_some(DropReason::TooLong));
     }
 
     #[cold]

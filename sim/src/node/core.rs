@@ -100,6 +100,8 @@ pub struct NodeSpec {
     pub poll_time: Duration,
     /// What it lives on; one without a battery has power whenever no fault takes it.
     pub battery: Option<BatterySpec>,
+    /// How many received frames wait at each of its interfaces for its driver; more are dropped. 256 if it is not said.
+    pub ring_frames: Option<u32>,
 }
 
 impl NodeSpec {
