@@ -44,9 +44,10 @@ fn open(sockets: &Sockets) -> hub::Sockets {
 }
 
 /// Whether the program was started with sockets (`sd_listen_fds(3)`). What names another process was left behind by whoever
-/// started this one, and means nothing here.
+/// started this one, and means nothing here. An empty name is as good as none, as for whoever takes them (`listenfd`).
 fn is_handed_sockets(variable: impl Fn(&str) -> Option<String>, process: u32) -> bool {
-    let number = |name| variable(name).map(|text| text.parse::<u32>().ok());
+    let said = |name| variable(name).filter(|text| !text.is_empty());
+    let number = |name| said(name).map(|text| text.parse::<u32>().ok());
     let is_meant = number("LISTEN_PID").is_none_or(|meant| meant == Some(process));
     is_meant && number("LISTEN_FDS").flatten().is_some_and(|count| count > 0)
 }
@@ -103,6 +104,8 @@ mod tests {
         };
         assert!(handed(&[("LISTEN_FDS", "1"), ("LISTEN_PID", "17")]));
         assert!(handed(&[("LISTEN_FDS", "2")]));
+        assert!(handed(&[("LISTEN_FDS", "2"), ("LISTEN_PID", "")]));
+        assert!(!handed(&[("LISTEN_FDS", ""), ("LISTEN_PID", "17")]));
         assert!(!handed(&[]));
         assert!(!handed(&[("LISTEN_FDS", "1"), ("LISTEN_PID", "1")]), "another's");
         assert!(!handed(&[("LISTEN_FDS", "1"), ("LISTEN_PID", "one")]));

@@ -3,12 +3,17 @@
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::select;
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::watch;
 use tower_service::Service;
 
 use super::{TokioListener, TokioRuntime};
@@ -22,7 +27,9 @@ const BACKLOG: i32 = 1_024;
 /// `stop` is called on every thread, too: a watch channel's receiver does well.
 ///
 /// # Errors
-/// If the address cannot be had, a thread not be started, or an app not be made. Nothing is served then.
+/// If the address cannot be had, a thread not be started, or an app not be made: nothing is served then, by any of them. And if
+/// a thread panics while it serves: the others are stopped then, as by `stop`, for an address at which some connections are
+/// answered by nobody is worse than none.
 pub fn serve_per_core<S, B, Stop>(
     options: &Options,
     address: SocketAddr,
@@ -72,29 +79,95 @@ where
     }
     bound(address);
     let (make, wrap, stop) = (&make, &wrap, &stop);
+    let crew = &Crew::of(threads.get());
     thread::scope(|scope| {
         let mut running = Vec::new();
         for (index, socket) in sockets.into_iter().enumerate() {
-            let run = move || run(options, socket, make, wrap, stop);
-            running.push(thread::Builder::new().name(format!("serve-{index}")).spawn_scoped(scope, run)?);
+            let run = move || crew.work(|phases| run(options, socket, make, wrap, stop, crew, phases));
+            match thread::Builder::new().name(format!("serve-{index}")).spawn_scoped(scope, run) {
+                Ok(thread) => running.push(thread),
+                Err(error) => {
+                    crew.end();
+                    return Err(error);
+                }
+            }
         }
         let mut all = Served::default();
+        let mut wrong = None;
         for thread in running {
-            let served = thread.join().unwrap_or_else(|_| Err(io::Error::other("a server's thread panicked")))?;
-            all.connections += served.connections;
-            all.failed += served.failed;
-            all.cut += served.cut;
+            match thread.join().unwrap_or_else(|_| Err(io::Error::other("a server's thread panicked"))) {
+                Ok(served) => {
+                    all.connections += served.connections;
+                    all.failed += served.failed;
+                    all.cut += served.cut;
+                }
+                Err(error) => wrong = wrong.or(Some(error)),
+            }
         }
-        Ok(all)
+        wrong.map_or(Ok(all), Err)
     })
 }
 
+/// What the threads are at together: they begin when each of them can, and end when one of them fails.
+struct Crew {
+    threads: usize,
+    ready: AtomicUsize,
+    phase: watch::Sender<Phase>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Preparing,
+    Serving,
+    Ending,
+}
+
+impl Crew {
+    fn of(threads: usize) -> Self {
+        Self { threads, ready: AtomicUsize::new(0), phase: watch::Sender::new(Phase::Preparing) }
+    }
+
+    /// Does a thread's work. If it fails, or panics, all are to end.
+    fn work<T>(&self, work: impl FnOnce(watch::Receiver<Phase>) -> io::Result<T>) -> io::Result<T> {
+        struct Alarm<'crew>(Option<&'crew Crew>);
+        impl Drop for Alarm<'_> {
+            fn drop(&mut self) {
+                self.0.iter().for_each(|crew| crew.end());
+            }
+        }
+        let mut alarm = Alarm(Some(self));
+        let done = work(self.phase.subscribe())?;
+        alarm.0 = None;
+        Ok(done)
+    }
+
+    fn end(&self) {
+        self.phase.send_replace(Phase::Ending);
+    }
+
+    /// One more can begin; with the last of them all do.
+    fn is_ready(&self) {
+        if self.ready.fetch_add(1, Ordering::Relaxed) + 1 == self.threads {
+            self.phase.send_if_modified(|phase| {
+                let begins = *phase == Phase::Preparing;
+                if begins {
+                    *phase = Phase::Serving;
+                }
+                begins
+            });
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "they are what the whole was called with, for one thread")]
 fn run<S, B, L, Stop>(
     options: &Options,
     socket: std::net::TcpListener,
     make: impl Fn() -> io::Result<S>,
     wrap: impl Fn(TokioListener) -> L,
     stop: impl Fn() -> Stop,
+    crew: &Crew,
+    mut phases: watch::Receiver<Phase>,
 ) -> io::Result<Served>
 where
     S: Service<http::Request<Incoming>, Response = http::Response<B>> + Clone + 'static,
@@ -108,7 +181,17 @@ where
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = wrap(TokioListener::from(tokio::net::TcpListener::from_std(socket)?));
-        Ok(serve_with(options.clone(), listener, service, TokioRuntime, stop()).await)
+        crew.is_ready();
+        // The sender is the crew's, which outlives its threads.
+        let begun =
+            phases.wait_for(|phase| *phase != Phase::Preparing).await.is_ok_and(|phase| *phase == Phase::Serving);
+        if !begun {
+            return Ok(Served::default());
+        }
+        let ending = phases.wait_for(|phase| *phase == Phase::Ending);
+        let (stop, ending) = (pin!(stop()), pin!(ending));
+        let stop = select(stop, ending).map(drop);
+        Ok(serve_with(options.clone(), listener, service, TokioRuntime, stop).await)
     })
 }
 

@@ -33,7 +33,8 @@ pub enum Inherited {
 
 /// The sockets that the program was started with, by systemd's protocol (`sd_listen_fds(3)`: `LISTEN_FDS` and `LISTEN_PID`), in
 /// the order of their descriptors. None if there are none for this process. They are handed out once: the variables are
-/// cleared, so that no child takes them for its own. To be called within a tokio runtime, and before other threads are
+/// cleared, so that no child takes them for its own (`LISTEN_FDNAMES` stays, and means nothing without them). An empty
+/// `LISTEN_PID` is as good as none, and then they are for whoever looks. To be called within a tokio runtime, and before other threads are
 /// started, for the environment is changed.
 ///
 /// # Errors

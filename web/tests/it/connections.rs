@@ -204,6 +204,35 @@ fn a_shortage_slows_accepting_down_and_does_not_end_it() {
     assert_eq!(status(&later.received()), "HTTP/1.1 200 OK");
 }
 
+#[test]
+fn a_shortage_that_lasts_is_looked_at_less_and_less_often() {
+    // Pauses of 5 ms, each twice the one before, up to 1 s: of file descriptors, say (EMFILE).
+    let mut server = hello(Options::default());
+    let shortage = |server: &mut Server, count| {
+        (0..count).for_each(|_| server.fail_to_accept(io::Error::from_raw_os_error(24)));
+    };
+    shortage(&mut server, 10);
+    let waiting = server.connect();
+    waiting.send(GET);
+    let pauses = [5, 10, 20, 40, 80, 160, 320, 640, 1_000, 1_000];
+    server.pass(Duration::from_millis(pauses.iter().sum::<u64>() - 1));
+    assert_eq!(waiting.received(), "");
+    server.pass(Duration::from_millis(1));
+    assert_eq!(status(&waiting.received()), "HTTP/1.1 200 OK");
+    assert_eq!(status(&server.ask(&waiting, GET)), "HTTP/1.1 200 OK", "who is there is served all the while");
+    // The next one begins with a short pause again; a connection that was broken off is none.
+    shortage(&mut server, 1);
+    server.fail_to_accept(io::ErrorKind::ConnectionReset.into());
+    let later = server.connect();
+    assert_eq!(server.ask(&later, GET), "");
+    server.pass(Duration::from_millis(5));
+    assert_eq!(status(&later.received()), "HTTP/1.1 200 OK");
+    // Nor does a shortage keep the server from stopping.
+    shortage(&mut server, 10);
+    server.stop();
+    assert_eq!(server.served(), Some(Served { connections: 2, failed: 0, cut: 0 }));
+}
+
 /// An app with one handler, which answers when told to.
 fn held() -> (Server, mpsc::UnboundedReceiver<oneshot::Sender<()>>) {
     let (asked, asking) = mpsc::unbounded();

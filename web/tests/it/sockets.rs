@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroUsize;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use wavetank_web::tokio::{TokioListener, TokioRuntime, UnixListener, serve_per_core};
@@ -70,6 +71,64 @@ fn every_thread_serves_at_the_one_address_and_stops() {
     }
     stop.send(true).unwrap();
     assert_eq!(serving.join().unwrap().unwrap(), Served { connections: asked, failed: 0, cut: 0 });
+}
+
+/// Serves by three threads, and gives what becomes of that; `make` is told how many apps were made before.
+fn on_three_threads<Stop: Future<Output = ()>>(
+    make: impl Fn(usize) -> std::io::Result<App> + Sync,
+    stop: impl Fn() -> Stop + Sync,
+    bound: impl FnOnce(std::net::SocketAddr),
+) -> std::io::Result<Served> {
+    let made = AtomicUsize::new(0);
+    let make = || make(made.fetch_add(1, Ordering::Relaxed))?.into_service().map_err(std::io::Error::other);
+    let threads = NonZeroUsize::new(3).unwrap();
+    serve_per_core(&Options::default(), "127.0.0.1:0".parse().unwrap(), threads, make, stop, bound)
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the server runs on threads while this one asks")]
+fn where_one_thread_cannot_begin_none_does() {
+    let (asked, answers) = mpsc::channel();
+    let make = |before| if before == 1 { Err(std::io::Error::other("no database")) } else { Ok(app()) };
+    let ask = |address| {
+        let mut connection = std::net::TcpStream::connect(address).unwrap();
+        connection.write_all(b"GET /double/4 HTTP/1.1\r\nhost: hub\r\n\r\n").unwrap();
+        asked.send(connection).unwrap();
+    };
+    let served = on_three_threads(make, std::future::pending::<()>, ask);
+    assert_eq!(served.unwrap_err().to_string(), "no database");
+    let mut answer = Vec::new();
+    let read = answers.recv().unwrap().read_to_end(&mut answer);
+    assert!(answer.is_empty(), "nobody has served: {read:?} {answer:?}");
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the server runs on threads while this one asks")]
+fn where_one_thread_fails_all_stop() {
+    let (tell, told) = mpsc::channel();
+    let (fail, failing) = tokio::sync::watch::channel(false);
+    let serving = std::thread::spawn(move || {
+        let first = AtomicUsize::new(0);
+        // One of them panics where it is told to, and nobody tells the others anything.
+        let stop = || {
+            let mut failing = failing.clone();
+            let is_first = first.fetch_add(1, Ordering::Relaxed) == 0;
+            async move {
+                failing.wait_for(|fails| *fails).await.map(drop).unwrap_or_default();
+                assert!(!is_first, "by design");
+                std::future::pending::<()>().await;
+            }
+        };
+        on_three_threads(|_| Ok(app()), stop, |address| tell.send(address).unwrap())
+    });
+    let mut connection = std::net::TcpStream::connect(told.recv().unwrap()).unwrap();
+    connection.write_all(b"GET /double/4 HTTP/1.1\r\nhost: hub\r\n\r\n").unwrap();
+    assert!(connection.read(&mut [0; 1_024]).unwrap() > 0, "they serve");
+    fail.send(true).unwrap();
+    assert_eq!(serving.join().unwrap().unwrap_err().to_string(), "a server's thread panicked");
+    // Whoever served it has closed it, or dropped it.
+    let end = connection.read(&mut [0; 1_024]);
+    assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
 }
 
 #[test]

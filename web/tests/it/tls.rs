@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
 use tempfile::TempDir;
 use wavetank_web::tls::{TlsError, TlsListener, config};
-use wavetank_web::tokio::{TokioListener, TokioRuntime};
+use wavetank_web::tokio::{TokioListener, TokioRuntime, serve_per_core_with};
 use wavetank_web::{App, Body, Json, Options, Params, serve, serve_with};
 
 use crate::sockets::curl;
@@ -230,4 +230,42 @@ fn curl_is_served_over_tls_by_either_protocol() {
     stop.send(()).unwrap();
     let served = serving.join().unwrap();
     assert_eq!(served.failed, 1, "{served:?}");
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the server runs on threads while this one asks")]
+fn every_thread_speaks_tls_at_the_one_address() {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+    let files = files();
+    let server = config(&files.certificate, &files.key).unwrap();
+    let (tell, told) = mpsc::channel();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let serving = std::thread::spawn(move || {
+        let stop = move || {
+            let mut stopped = stopped.clone();
+            async move { stopped.wait_for(|stop| *stop).await.map(drop).unwrap_or_default() }
+        };
+        let make = || app().into_service().map_err(std::io::Error::other);
+        let wrap = |listener| TlsListener::new(listener, Arc::clone(&server));
+        let threads = std::num::NonZeroUsize::new(2).unwrap();
+        let at = "127.0.0.1:0".parse().unwrap();
+        serve_per_core_with(&Options::default(), at, threads, make, wrap, stop, |at| tell.send(at).unwrap())
+    });
+    let address = told.recv().unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&files.certificate).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let client = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
+    for n in 0..8 {
+        let tls = ClientConnection::new(Arc::clone(&client), ServerName::try_from("localhost").unwrap()).unwrap();
+        let mut secured = rustls::StreamOwned::new(tls, TcpStream::connect(address).unwrap());
+        write!(secured, "GET /double/{n} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+        let mut response = String::new();
+        secured.read_to_string(&mut response).unwrap();
+        assert!(response.ends_with(&format!("\r\n\r\n{}", n * 2)), "{response}");
+    }
+    stop.send(true).unwrap();
+    assert_eq!(serving.join().unwrap().unwrap(), wavetank_web::Served { connections: 8, failed: 0, cut: 0 });
 }
