@@ -133,6 +133,8 @@ pub(crate) struct Watch {
 /// `wavetank kinds`.
 #[derive(Debug, Args)]
 pub(crate) struct Kinds {
+    /// Shows these kinds alone, such as `thermostat` [default: all].
+    pub(crate) names: Vec<String>,
     /// Prints them as a JSON array, with the schemas of their configurations.
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,9 +1,11 @@
 //! `wavetank kinds`: what a node can be.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use anstyle::Style;
 use serde_json::{Value, json};
+use wavetank_scenarios::diagnose::{did_you_mean, list};
 use wavetank_scenarios::{Kind, Registry};
 
 use crate::arguments::Kinds;
@@ -12,20 +14,33 @@ use crate::exit::Exit;
 
 const NAME: Style = Style::new().bold();
 
-/// Lists the registry.
+/// Lists the registry, or what of it is asked for.
 pub(crate) fn run(arguments: &Kinds, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
+    let kinds = match &arguments.names[..] {
+        [] => registry.iter().collect(),
+        names => names.iter().map(|name| find(name, registry)).collect::<Result<Vec<_>, _>>()?,
+    };
     if arguments.json {
-        let kinds: Value = registry.iter().map(|kind| object(&**kind)).collect();
+        let kinds: Value = kinds.iter().map(|kind| object(&***kind)).collect();
         writeln!(out, "{kinds:#}")?;
         return Ok(Exit::Pass);
     }
-    for (index, kind) in registry.iter().enumerate() {
+    for (index, kind) in kinds.iter().enumerate() {
         if index > 0 {
             writeln!(out)?;
         }
-        write!(out, "{}", text(&**kind))?;
+        write!(out, "{}", text(&***kind))?;
     }
     Ok(Exit::Pass)
+}
+
+fn find<'r>(name: &str, registry: &'r Registry) -> Result<&'r Arc<dyn Kind>, String> {
+    registry.kind(name).ok_or_else(|| {
+        let names = || registry.iter().map(|kind| kind.name());
+        let meant = did_you_mean(name, names()).map(|meant| format!("did you mean \"{meant}\"? The "));
+        let (meant, all) = (meant.unwrap_or_default(), list(names()));
+        format!("there is no kind of node called \"{name}\": {meant}kinds are {all}")
+    })
 }
 
 fn text(kind: &dyn Kind) -> String {
@@ -119,7 +134,7 @@ mod tests {
     #[test]
     fn every_kind_is_listed_with_what_it_reports() {
         let mut out = Vec::new();
-        run(&Kinds { json: false }, &Registry::builtin(), &mut out).unwrap();
+        run(&Kinds { names: Vec::new(), json: false }, &Registry::builtin(), &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         for kind in &Registry::builtin() {
             assert!(text.contains(kind.name()), "{text}");
@@ -127,6 +142,27 @@ mod tests {
                 assert!(text.contains(metric.name), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn those_that_are_asked_for_are_shown_alone_and_others_are_said_not_to_be_there() {
+        let ask = |names: &[&str], json| {
+            let mut out = Vec::new();
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            let outcome = run(&Kinds { names, json }, &Registry::builtin(), &mut out);
+            (outcome, anstream::adapter::strip_bytes(&out).into_vec())
+        };
+        let (outcome, text) = ask(&["pinger", "lamp"], false);
+        assert!(outcome.is_ok());
+        let text = String::from_utf8(text).unwrap();
+        let titles: Vec<&str> = text.lines().filter(|line| line.starts_with(|char: char| char != ' ')).collect();
+        assert!(titles.len() == 2 && titles[0].starts_with("pinger ") && titles[1].starts_with("lamp "), "{text}");
+        let kinds: Vec<Value> = serde_json::from_slice(&ask(&["lamp"], true).1).unwrap();
+        assert_eq!((kinds.len(), &kinds[0]["name"]), (1, &json!("lamp")));
+        let wrong = find("termostat", &Registry::builtin()).err().unwrap();
+        let expected = "there is no kind of node called \"termostat\": did you mean \"thermostat\"? The kinds are `";
+        assert!(wrong.starts_with(expected), "{wrong}");
+        assert!(ask(&["lamp", "termostat"], false).0.is_err());
     }
 
     #[test]
@@ -152,7 +188,7 @@ mod tests {
     #[test]
     fn the_json_array_has_every_kinds_schema() {
         let mut out = Vec::new();
-        run(&Kinds { json: true }, &Registry::builtin(), &mut out).unwrap();
+        run(&Kinds { names: Vec::new(), json: true }, &Registry::builtin(), &mut out).unwrap();
         let kinds: Vec<Value> = serde_json::from_slice(&out).unwrap();
         assert_eq!(kinds.len(), Registry::builtin().iter().count());
         assert!(kinds.iter().all(|kind| kind["config"].is_object() && kind["name"].is_string()));

@@ -131,6 +131,8 @@ pub struct Place<'p> {
     pub gateways: &'p [IpAddr],
     /// The names of the scenario's signals.
     pub signals: &'p [&'p str],
+    /// The kinds of the scenario's nodes, by name, each once.
+    pub kinds: &'p [&'p str],
 }
 
 impl Place<'_> {

@@ -90,6 +90,7 @@ pub fn kind_over<S: Store>(
         .flows(FLOWS)
         .parts(ledger::PARTS)
         .check(check)
+        .fit(|config, place| firmware::fit(&config.firmware, place))
         .program(move |config, site| install(config, site, open))
 }
 

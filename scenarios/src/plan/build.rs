@@ -1,6 +1,6 @@
 //! A scenario to a plan. Every part is looked at, whatever is wrong with the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -111,6 +111,8 @@ fn fit(
     problems: &mut Vec<Problem>,
 ) {
     let signals: Vec<&str> = scenario.signals.iter().map(|signal| signal.name.as_str()).collect();
+    let kinds: BTreeSet<&str> = roster.members.iter().filter_map(|member| Some(member.kind.as_ref()?.name())).collect();
+    let kinds: Vec<&str> = kinds.into_iter().collect();
     let mut told: Vec<*const schema::Node<'_>> = Vec::new();
     for ((member, config), interfaces) in roster.members.iter().zip(configs).zip(&wiring.interfaces) {
         let (Some(kind), Some(config), entry) = (&member.kind, config, member.entry) else { continue };
@@ -118,7 +120,8 @@ fn fit(
             continue;
         }
         let gateways: Vec<IpAddr> = entry.gateways.iter().map(|gateway| *gateway.get_ref()).collect();
-        let refused = kind.fit(config, &Place { interfaces, gateways: &gateways, signals: &signals });
+        let place = Place { interfaces, gateways: &gateways, signals: &signals, kinds: &kinds };
+        let refused = kind.fit(config, &place);
         if !refused.is_empty() {
             told.push(entry);
             problems.extend(refused.into_iter().map(|refused| misfit(kind, entry, refused)));

@@ -18,7 +18,9 @@ use wavetank_stack::update::{Manifest, Version};
 use super::board::ERASE;
 use super::check::Findings;
 use super::defaults::{self, millis, secs};
-use crate::registry::Metric;
+use crate::diagnose::{did_you_mean, list};
+use crate::registry::{Metric, Place};
+use crate::schema::ConfigProblem;
 use crate::units::{Size, Time};
 
 pub(super) use board::{Absent, Board, Loaded, Wired, run};
@@ -240,6 +242,25 @@ pub(super) fn check(firmware: &[Firmware], rollouts: &[Rollout], findings: &mut 
             findings.refuse("rollouts", "`permille` is at most 1000", "1000 is every device");
         }
     }
+}
+
+/// Images for a kind that no node of the scenario is, which nobody would ever ask for.
+pub(super) fn fit(firmware: &[Firmware], place: &Place<'_>) -> Vec<ConfigProblem> {
+    let strange = |name: &String| !place.kinds.contains(&name.as_str());
+    let mut names: Vec<&String> = firmware.iter().map(|image| &image.name).filter(|name| strange(name)).collect();
+    names.dedup();
+    let refuse = |name: &String| {
+        let kinds = || place.kinds.iter().copied();
+        let help = match did_you_mean(name, kinds()) {
+            Some(meant) => format!("did you mean \"{meant}\"? Nodes are of the kinds {}", list(kinds())),
+            None => {
+                format!("an image is for nodes of the kind that it is named after; here they are {}", list(kinds()))
+            }
+        };
+        ConfigProblem::at("firmware", format!("there is firmware for a \"{name}\", and no node of this kind"))
+            .help(help)
+    };
+    names.into_iter().map(refuse).collect()
 }
 
 fn check_size(key: &'static str, size: Size, findings: &mut Findings) {
