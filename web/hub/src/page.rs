@@ -46,9 +46,14 @@ pub(crate) fn add_to(app: &mut App<Hub>) {
 }
 
 async fn page(request: Request<Hub>) -> Result<Response> {
+    show(&request, "")
+}
+
+/// The page, with something to say before all else.
+fn show(request: &Request<Hub>, notice: &str) -> Result<Response> {
     let overview = render(request.state())?;
     let mut steering = String::new();
-    write_steering(&mut steering, &request)?;
+    write_steering(&mut steering, request)?;
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -56,7 +61,9 @@ async fn page(request: Request<Hub>) -> Result<Response> {
          <link rel=\"icon\" href=\"data:,\">\n\
          <link rel=\"stylesheet\" href=\"page.css\">\n<script src=\"page.js\" defer></script>\n</head>\n<body>\n\
          <header><h1>Telemetry hub</h1><p id=\"state\" role=\"status\">As of when the page was loaded</p></header>\n\
-         <main>\n<div id=\"overview\">\n{overview}</div>\n{steering}</main>\n</body>\n</html>\n"
+         <main>\n{notice}{steering}<p class=\"only\"><input id=\"only\" type=\"checkbox\" autocomplete=\"off\">\
+         <label for=\"only\">Only devices that are offline</label></p>\n\
+         <div id=\"overview\">\n{overview}</div>\n</main>\n</body>\n</html>\n"
     );
     let mut response = page.into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -94,29 +101,25 @@ fn render(hub: &Hub) -> Result<String, StoreError> {
     let devices = hub.devices()?;
     let online = devices.iter().filter(|(_, online)| *online).count();
     let readings: u64 = devices.iter().map(|(device, _)| device.count).sum();
+    let offline = devices.len() - online;
     let mut html = String::new();
-    write_overview(&mut html, hub, &devices, online, readings)?;
-    write_rollouts(&mut html, hub)?;
-    Ok(html)
-}
-
-fn write_overview(
-    html: &mut String,
-    hub: &Hub,
-    devices: &[(Device, bool)],
-    online: usize,
-    readings: u64,
-) -> Result<(), StoreError> {
-    let known = devices.len();
-    let offline = known - online;
-    let infallible = "a string takes all that is written to it";
     write!(
         html,
         "<dl class=\"totals\">\n<div><dt>Online</dt><dd>{online}</dd></div>\n<div><dt>Offline</dt><dd>{offline}</dd></div>\n\
          <div><dt>Readings</dt><dd>{}</dd></div>\n</dl>\n",
         Grouped(readings)
     )
-    .expect(infallible);
+    .expect("a string takes all that is written to it");
+    // What is done to all comes before the devices, of which there may be many.
+    write_rollouts(&mut html, hub)?;
+    write_devices(&mut html, hub, &devices)?;
+    Ok(html)
+}
+
+fn write_devices(html: &mut String, hub: &Hub, devices: &[(Device, bool)]) -> Result<(), StoreError> {
+    let known = devices.len();
+    let infallible = "a string takes all that is written to it";
+    html.push_str("<h2 id=\"devices\">Devices</h2>\n");
     if devices.is_empty() {
         html.push_str(
             "<p class=\"empty\">No device has reported yet. Readings are posted to <code>/readings</code>.</p>\n",
@@ -124,7 +127,7 @@ fn write_overview(
         return Ok(());
     }
     html.push_str(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Devices\">\n<table>\n<thead><tr><th scope=\"col\">Device</th>\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"devices\">\n<table>\n<thead><tr><th scope=\"col\">Device</th>\
          <th scope=\"col\">Health</th><th scope=\"col\" class=\"number\">Temperature</th>\
          <th scope=\"col\">Lately</th><th scope=\"col\">Firmware</th><th scope=\"col\" class=\"number\">Readings</th>\
          <th scope=\"col\" class=\"number\">Missing</th><th scope=\"col\" class=\"number\">Heard</th></tr></thead>\n<tbody>\n",
@@ -153,7 +156,7 @@ fn write_row(
 ) -> fmt::Result {
     let (class, health) = if online { ("online", "Online") } else { ("offline", "Offline") };
     let missing = device.last_sequence.saturating_sub(device.count);
-    write!(html, "<tr><th scope=\"row\">{}</th>", Text(&device.device))?;
+    write!(html, "<tr class=\"is-{class}\"><th scope=\"row\">{}</th>", Text(&device.device))?;
     write!(html, "<td><span class=\"health {class}\">{health}</span></td><td class=\"number\">")?;
     match lately.last().and_then(|reading| reading.celsius_milli) {
         Some(celsius_milli) => write!(html, "{}", Celsius(celsius_milli))?,

@@ -35,7 +35,10 @@ fn ask(address: SocketAddr, head: &str, body: &str) -> String {
     answer
 }
 
-/// A hub with a few devices: one whose readings have a gap, one that failed to update.
+/// So many devices are shown.
+const DEVICES: u32 = 200;
+
+/// A hub with many devices: one whose readings have a gap, one that failed to update.
 fn fill(address: SocketAddr) {
     for device in 1..=6_u32 {
         let readings: Vec<String> = (1..=40_u32)
@@ -49,6 +52,16 @@ fn fill(address: SocketAddr) {
             .collect();
         ask(address, "POST /readings", &format!("[{}]", readings.join(",")));
     }
+    let others: Vec<String> = (7..=DEVICES)
+        .map(|device| {
+            let measured = match device % 3 {
+                0 => r#""quantities":{"air_pressure_pascal":101325040,"relative_humidity_percent":41000,"wind_metre_per_second":7000}"#,
+                _ => r#""celsius_milli":21000"#,
+            };
+            format!(r#"{{"device":"weather-station-{device:03}","sequence":1,{measured},"at_ms":1}}"#)
+        })
+        .collect();
+    ask(address, "POST /readings", &format!("[{}]", others.join(",")));
     ask(address, "PUT /firmware/thermostat/1.4.0", "an image");
     ask(address, "PUT /rollouts/thermostat", r#"{"version":"1.4.0","permille":500}"#);
     for (device, state) in [(1, "installed"), (2, "installed"), (4, "downloading"), (5, "failed")] {
@@ -80,20 +93,43 @@ fn the_page_is_live_in_a_browser() {
     let profile = tempfile::tempdir().unwrap();
     let mut browser = Browser::open(profile.path(), &format!("http://{address}/"));
     browser.wait_for("document.getElementById('state').textContent === 'Live'");
-    assert_eq!(browser.evaluate("document.querySelectorAll('tbody tr').length"), 6);
-    assert_eq!(browser.evaluate("document.querySelectorAll('tbody svg path').length"), 6);
+    assert_eq!(browser.evaluate("document.querySelectorAll('tbody tr').length"), DEVICES);
+    assert_eq!(
+        browser.evaluate("document.querySelectorAll('tbody svg path').length"),
+        6 + (7..=DEVICES).filter(|n| n % 3 > 0).count()
+    );
+    // The keyboard stays where it is while the table is replaced under it.
+    browser.evaluate("document.querySelector('.scroll').focus()");
     assert_eq!(browser.evaluate("document.querySelector('progress').value"), 2);
     // What is posted while the page is open comes to be shown.
     ask(address, "POST /readings", r#"{"device":"visitor","sequence":1,"celsius_milli":-40000,"at_ms":1}"#);
-    browser.wait_for("document.querySelectorAll('tbody tr').length === 7");
-    // Nothing scrolls sideways but the table.
-    for (name, width, scheme) in [("light", 1100, "light"), ("dark", 1100, "dark"), ("narrow", 390, "light")] {
+    browser.wait_for("document.querySelector('dd').textContent === '201'");
+    assert_eq!(browser.evaluate("document.activeElement.className"), "scroll");
+    browser.evaluate("document.getElementById('only').click()");
+    assert_eq!(
+        browser.evaluate("[...document.querySelectorAll('tbody tr')].filter((row) => row.offsetHeight > 0).length"),
+        0
+    );
+    browser.evaluate("document.getElementById('only').click()");
+    assert_eq!(browser.evaluate(OUTLINE), json!([]), "the page can be read by its headings and labels");
+    // Nothing scrolls sideways but the table, and that on narrow screens alone.
+    for (name, width, scheme) in
+        [("light", 1400, "light"), ("dark", 1400, "dark"), ("narrow", 375, "light"), ("narrow-dark", 375, "dark")]
+    {
         browser.look(width, scheme);
+        assert_eq!(browser.evaluate(FAINT), json!([]), "{name}");
+        if width == 1400 {
+            let hidden =
+                "document.querySelector('.scroll').scrollWidth - document.querySelector('.scroll').clientWidth";
+            assert_eq!(browser.evaluate(hidden), 0, "{name}: the table is shown whole");
+        }
         let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
         assert_eq!(browser.evaluate(overflow), 0, "{name}");
         browser.keep_picture(name);
     }
-    // Logging in by the form, as a person does.
+    // Logging in by the form, as a person does, at the second go.
+    browser.evaluate("document.querySelector('summary').click(); token.value = 'wrong'; token.form.submit()");
+    browser.wait_for("document.querySelector('[role=alert]')?.textContent.startsWith('That is not the token')");
     let log_in = format!("document.querySelector('summary').click(); token.value = '{TOKEN}'; token.form.submit()");
     browser.evaluate(&log_in);
     browser.wait_for("document.body.textContent.includes('Log out')");
@@ -106,6 +142,44 @@ fn the_page_is_live_in_a_browser() {
     stop.send(()).unwrap();
     serving.join().unwrap();
 }
+
+/// What of a page cannot be found by its headings (each at most one deeper than the one before), labels and names.
+const OUTLINE: &str = r#"(() => {
+  const wrong = [];
+  let level = 0;
+  for (const heading of document.querySelectorAll("h1,h2,h3,h4")) {
+    const own = Number(heading.tagName[1]);
+    if (own > level + 1) wrong.push(heading.textContent);
+    level = own;
+  }
+  if (document.querySelectorAll("h1").length !== 1) wrong.push("h1");
+  for (const field of document.querySelectorAll("input,select,textarea"))
+    if (!field.labels.length && !field.ariaLabel) wrong.push(field.id);
+  for (const region of document.querySelectorAll("[aria-labelledby]"))
+    if (!document.getElementById(region.getAttribute("aria-labelledby"))) wrong.push(region.className);
+  for (const drawing of document.querySelectorAll("svg,progress")) if (!drawing.ariaLabel) wrong.push(drawing.tagName);
+  for (const cell of document.querySelectorAll("th")) if (!cell.scope) wrong.push(cell.textContent);
+  return wrong;
+})()"#;
+
+/// Words that are fainter against what is behind them than 4.5 to 1 (WCAG 2.2, 1.4.3).
+const FAINT: &str = r#"(() => {
+  const numbers = (color) => color.match(/[\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+    .reduce((sum, c, at) => sum + c * [.2126, .7152, .0722][at], 0);
+  const behind = (element) => {
+    const [r, g, b, alpha = 1] = numbers(getComputedStyle(element).backgroundColor);
+    return alpha > 0 || !element.parentElement ? [r, g, b] : behind(element.parentElement);
+  };
+  const words = [...document.querySelectorAll("body *")].filter((element) =>
+    [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()) && element.offsetHeight > 0);
+  if (words.length < 100) return ["there is nothing to read"];
+  return [...new Set(words.flatMap((element) => {
+    const [dark, bright] = [light(numbers(getComputedStyle(element).color)), light(behind(element))].sort((a, b) => a - b);
+    const ratio = (bright + .05) / (dark + .05);
+    return ratio < 4.5 ? [`${element.tagName}.${element.className}: ${ratio.toFixed(2)}`] : [];
+  }))];
+})()"#;
 
 /// The page that describes the hub: all is shown, and what is asked from it is answered.
 fn try_the_description(browser: &mut Browser) {

@@ -6,10 +6,16 @@ const say = (text) => {
 };
 const events = new EventSource("events");
 events.addEventListener("overview", (event) => {
-  const left = overview.querySelector(".scroll")?.scrollLeft ?? 0;
+  const before = overview.querySelector(".scroll");
+  const left = before?.scrollLeft ?? 0;
+  const focused = before !== null && before === document.activeElement;
+  // What somebody has marked to copy it is left alone until it is not marked any more.
+  const marked = getSelection();
+  if (!marked.isCollapsed && overview.contains(marked.anchorNode)) return;
   overview.innerHTML = event.data;
   const scroll = overview.querySelector(".scroll");
   if (scroll) scroll.scrollLeft = left;
+  if (scroll && focused) scroll.focus({ preventScroll: true });
   say("Live");
 });
 events.addEventListener("error", () => {

@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use http::header::{LOCATION, SET_COOKIE};
 use serde::Deserialize;
+use wavetank_web::middleware::{CacheControl, SecurityHeaders};
 use wavetank_web::{App, Error, IntoResponse, Request, Response, Result, StatusCode};
 
 use super::Text;
@@ -13,7 +14,7 @@ use crate::updates;
 use crate::{Hub, Shelf, StoreError, security};
 
 pub(super) fn add_to(app: &mut App<Hub>) {
-    app.at("/login").post(log_in);
+    app.at("/login").with(SecurityHeaders::default()).with(CacheControl::no_store()).post(log_in);
     app.at("/logout").post(log_out);
     app.at("/steer").post(steer);
 }
@@ -30,8 +31,12 @@ async fn log_in(mut request: Request<Hub>) -> Result<Response> {
             Ok((StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, "/".parse()?)], ()).into_response())
         }
         None => {
+            let told = "That is not the token that this hub was started with.";
+            let notice = format!("<p class=\"card missing\" role=\"alert\">{told}</p>\n");
+            let mut response = super::show(&request, &notice)?;
             // Not a 401, which would have to say by which scheme to ask (RFC 9110, 15.5.2).
-            Err(Error::new(StatusCode::FORBIDDEN).detail("that is not the token that this hub was started with"))
+            *response.status_mut() = StatusCode::FORBIDDEN;
+            Ok(response)
         }
     }
 }
