@@ -1,8 +1,10 @@
-//! The web framework beside axum, on real sockets: `cargo bench -p wavetank-bench --bench web [-- ROUNDS]`.
+//! The web framework beside axum and actix-web, on real sockets:
+//! `cargo bench -p wavetank-bench --bench web [-- ROUNDS [SECONDS]]`.
 //!
-//! Both servers run on one thread each, built in the same way, and are asked in turn by `wrk`, round by round. What counts is
-//! requests a second of the server's own processor time, and the ratio within a round: a busy machine is as busy for both.
-//! Linux only, where the system tells what a process has used.
+//! The servers run on one thread each, built in the same way, and are asked in turn by `wrk`, round by round, and then by `oha`,
+//! if it is installed. What counts is requests a second of the server's own processor time, and the ratio within a round: a busy
+//! machine is as busy for all. Then come the memory of idle connections, and what is allocated for a request. Linux only, where
+//! the system tells what a process has used.
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -12,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-const NAMES: [&str; 2] = ["wavetank", "axum"];
+const NAMES: [&str; 3] = ["wavetank", "axum", "actix"];
 const WORKS: [(&str, &str); 5] = [
     ("plaintext", "/plaintext"),
     ("JSON", "/json"),
@@ -27,34 +29,60 @@ const TICKS_A_SECOND: f64 = 100.0;
 
 fn main() -> Outcome<()> {
     // `cargo bench` says `--bench`.
-    let rounds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(7);
-    let programs = NAMES.map(build);
+    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<usize>().ok());
+    let (rounds, seconds) = (numbers.next().unwrap_or(7), numbers.next().unwrap_or(2));
+    let counter = build("allocations")?;
     let mut servers = Vec::new();
-    for program in programs {
-        servers.push(Server::start(&program?)?);
+    for name in NAMES {
+        servers.push(Server::start(&build(name)?)?);
     }
-    println!("| work | wavetank, requests a CPU second | axum | ratio, median of {rounds} rounds | from – to |");
-    println!("|---|---|---|---|---|");
+    compare(&servers, Load::Wrk, rounds, seconds)?;
+    if Command::new("oha").arg("--version").stdout(Stdio::null()).status().is_ok() {
+        compare(&servers, Load::Oha, rounds, seconds)?;
+    } else {
+        println!("\nthere is no oha here, which would ask the same");
+    }
+    for (name, server) in NAMES.iter().zip(&servers) {
+        let bytes = server.bytes_an_idle_connection()?;
+        println!("\nmemory an idle connection of {name}, of {IDLE}: {bytes} bytes");
+    }
+    drop(servers);
+    println!("\n{}", String::from_utf8(Command::new(counter).output()?.stdout)?);
+    Ok(())
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+enum Load {
+    Wrk,
+    Oha,
+}
+
+/// A row a work: what each server does, and how much of it the others do in the same round.
+fn compare(servers: &[Server], load: Load, rounds: usize, seconds: usize) -> Outcome<()> {
+    println!(
+        "\n{load:?}: | work | wavetank, requests a CPU second | axum | ratio, median of {rounds} rounds | from – to | actix | ratio |"
+    );
+    println!("|---|---|---|---|---|---|---|");
     for (name, path) in WORKS {
-        let mut rates = [Vec::new(), Vec::new()];
+        let mut rates = [Vec::new(), Vec::new(), Vec::new()];
         for round in 0..rounds {
             // Each comes first in turn.
             for turn in 0..servers.len() {
                 let who = (round + turn) % servers.len();
-                rates[who].push(servers[who].rate(path)?);
+                rates[who].push(servers[who].rate(load, path, seconds)?);
             }
         }
-        let mut ratios: Vec<f64> = rates[0].iter().zip(&rates[1]).map(|(ours, theirs)| ours / theirs).collect();
-        let ratio = median(&mut ratios);
-        let [ours, theirs] = rates.map(|mut rates| median(&mut rates));
-        let (low, high) = (ratios[0], ratios[ratios.len() - 1]);
-        println!("| {name} | {ours:.0} | {theirs:.0} | {ratio:.2} | {low:.2} – {high:.2} |");
+        let ratios = |theirs: &[f64]| {
+            let mut ratios: Vec<f64> = rates[0].iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
+            (median(&mut ratios), ratios[0], ratios[ratios.len() - 1])
+        };
+        let ((axum, low, high), (actix, ..)) = (ratios(&rates[1]), ratios(&rates[2]));
+        let [ours, of_axum, of_actix] = rates.map(|mut rates| median(&mut rates));
+        println!(
+            "| {name} | {ours:.0} | {of_axum:.0} | {axum:.2} | {low:.2} – {high:.2} | {of_actix:.0} | {actix:.2} |"
+        );
     }
-    let mut held = Vec::new();
-    for server in &servers {
-        held.push(server.bytes_an_idle_connection()?);
-    }
-    println!("\nmemory an idle connection, of {IDLE}: wavetank {} bytes, axum {} bytes", held[0], held[1]);
     Ok(())
 }
 
@@ -91,6 +119,31 @@ fn build(name: &str) -> Outcome<PathBuf> {
     Ok(artifacts.join("release").join(format!("peer-web-{name}")))
 }
 
+/// How many requests were answered by 200.
+fn wrk(url: &str, seconds: usize) -> Outcome<f64> {
+    let output = pinned(Path::new("wrk"), "1").args(["-t1", "-c", CONNECTIONS, &format!("-d{seconds}s"), url]).output();
+    let output = output.map_err(|error| format!("wrk, Debian's package of that name: {error}"))?;
+    let said = String::from_utf8(output.stdout)?;
+    if said.contains("Non-2xx") {
+        return Err(format!("{url}: {said}").into());
+    }
+    let line = said.lines().find(|line| line.contains(" requests in ")).ok_or("wrk counts nothing")?;
+    Ok(line.split_whitespace().next().ok_or("wrk counts nothing")?.parse()?)
+}
+
+/// The same. `oha` writes the counts of statuses: `"statusCodeDistribution": { "200": 12345 }`.
+fn oha(url: &str, seconds: usize) -> Outcome<f64> {
+    let common = ["--no-tui", "--output-format", "json", "-c", CONNECTIONS];
+    let output = pinned(Path::new("oha"), "1").args(common).arg("-z").arg(format!("{seconds}s")).arg(url).output()?;
+    let said = String::from_utf8(output.stdout)?;
+    let statuses = said.split("\"statusCodeDistribution\"").nth(1).and_then(|rest| rest.split(['{', '}']).nth(1));
+    let statuses = statuses.ok_or_else(|| format!("oha says something else than it did: {said}"))?;
+    match statuses.split_once(':') {
+        Some((status, count)) if status.trim() == "\"200\"" => Ok(count.trim().parse()?),
+        _ => Err(format!("{url}: {statuses}").into()),
+    }
+}
+
 struct Server {
     child: Child,
     address: String,
@@ -104,18 +157,14 @@ impl Server {
         Ok(Self { child, address: line.trim().to_owned() })
     }
 
-    /// Requests a second of the server's processor time, by two seconds of `wrk`.
-    fn rate(&self, path: &str) -> Outcome<f64> {
+    /// Requests a second of the server's processor time.
+    fn rate(&self, load: Load, path: &str, seconds: usize) -> Outcome<f64> {
         let before = self.cpu_s()?;
         let url = format!("http://{}{path}", self.address);
-        let output = pinned(Path::new("wrk"), "1").args(["-t1", "-c", CONNECTIONS, "-d2s", &url]).output();
-        let output = output.map_err(|error| format!("wrk, Debian's package of that name: {error}"))?;
-        let said = String::from_utf8(output.stdout)?;
-        if said.contains("Non-2xx") {
-            return Err(format!("{url}: {said}").into());
-        }
-        let line = said.lines().find(|line| line.contains(" requests in ")).ok_or("wrk counts nothing")?;
-        let requests: f64 = line.split_whitespace().next().ok_or("wrk counts nothing")?.parse()?;
+        let requests = match load {
+            Load::Wrk => wrk(&url, seconds)?,
+            Load::Oha => oha(&url, seconds)?,
+        };
         Ok(requests / (self.cpu_s()? - before))
     }
 
