@@ -41,7 +41,7 @@ pub(crate) fn run() -> bool {
     steps.take("no-std", no_std::run);
     steps.take("interop", || interop::run(&[]));
     steps.take("conformance", || conformance::run(&[]));
-    steps.take("fuzz", || fuzz::run(None));
+    steps.take("fuzz", || fuzz::run(None, None));
     steps.take("elsewhere", elsewhere::run);
     steps.take("fingerprints", || fingerprints::run(fingerprints::Mode::Compare));
     steps.take("instructions", || instructions::run(instructions::Mode::Compare));

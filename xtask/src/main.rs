@@ -47,7 +47,8 @@ usage: cargo xtask VERB
   interop [WORD...]      the stack against the Linux kernel and real programs; the cases named with one of the words
   differential           the sea's links against ns-3's error models and queues, and the kernel's token bucket filter
   conformance [SUITE...] the web framework against others' suites and programs: sockets, redbot, smuggling, openapi, curl, nginx
-  fuzz [SECONDS]         the web framework's server, sent what a fuzzer makes up; 20 s unless told; needs a nightly compiler
+  fuzz [SECONDS [NAME]]  every parser that meets the wire or flash, sent what a fuzzer makes up, or one of them; 2 s each unless
+                         told; needs a nightly compiler
   elsewhere              the command for other platforms, unlinked
   tidy                   file and function lengths, names, unsafe, reasons
   test                   every test, and every example in the documentation
@@ -78,8 +79,9 @@ fn main() -> ExitCode {
         ["interop", ref words @ ..] => interop::run(words),
         ["differential"] => differential::run(),
         ["conformance", ref suites @ ..] => conformance::run(suites),
-        ["fuzz"] => fuzz::run(None),
-        ["fuzz", seconds] => fuzz::run(Some(seconds)),
+        ["fuzz"] => fuzz::run(None, None),
+        ["fuzz", seconds] => fuzz::run(Some(seconds), None),
+        ["fuzz", seconds, only] => fuzz::run(Some(seconds), Some(only)),
         ["elsewhere"] => elsewhere::run(),
         ["tidy"] => tidy::run(),
         ["test"] => tests_run::run(&mut tests_run::Tally::default()),

@@ -53,6 +53,7 @@ impl Code {
     pub const ENTITY_INCOMPLETE: Code = Code::new(4, 8);
     pub const TOO_LARGE: Code = Code::new(4, 13);
     pub const INTERNAL_ERROR: Code = Code::new(5, 0);
+    pub const SERVICE_UNAVAILABLE: Code = Code::new(5, 3);
 
     /// Of that class and detail.
     pub const fn new(class: u8, detail: u8) -> Self {

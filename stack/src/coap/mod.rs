@@ -3,8 +3,8 @@
 //!
 //! The [`Client`] sends confirmable requests one at a time (NSTART is 1), with the RFC's growing, randomised waits
 //! between attempts, takes answers that come with the acknowledgement or later, puts blocks together, and follows a
-//! resource that can be observed. The [`Server`] is told the time and handed datagrams; it answers each request once,
-//! however often it comes, cuts long representations into blocks, and keeps observers told.
+//! resource that can be observed. The [`Server`] is told the time and handed datagrams; it does what is
+//! asked once, however often the request comes, cuts long representations into blocks, and keeps observers told.
 //!
 //! Not here: proxies, multicast, DTLS, OSCORE, resource directories.
 

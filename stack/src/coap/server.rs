@@ -4,7 +4,7 @@ use core::{
     convert::Infallible,
     fmt,
     future::{Future, poll_fn, ready},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::pin,
     task::Poll,
 };
@@ -24,7 +24,11 @@ use crate::{
 /// For how long a message id stays known (EXCHANGE_LIFETIME, RFC 7252, section 4.8.2).
 const EXCHANGE_LIFETIME: Duration = Duration::from_secs(247);
 /// How many answers are kept for requests that come again.
-const RECENT: usize = 4;
+const REPLIES: usize = 4;
+/// Of how many stations a [`Server`] remembers what it did, unless it is told otherwise.
+const STATIONS: usize = 16;
+/// The longest run of numbers: far less than there are, so that none comes around within its lifetime.
+const RUN_MAX: u16 = 4_096;
 /// How many can observe at a time.
 const OBSERVERS: usize = 4;
 /// How often a notification is sent before its observer is forgotten, and the first wait (section 4.8).
@@ -93,11 +97,48 @@ pub trait Resource {
     }
 }
 
-struct Recent {
-    remote: SocketAddr,
+/// Who asks: 18 bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Station {
+    address: [u8; 16],
+    port: u16,
+}
+
+impl Station {
+    fn of(remote: SocketAddr) -> Self {
+        let address = match remote.ip() {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        };
+        Self { address, port: remote.port() }
+    }
+}
+
+/// Requests that one station has numbered one after the other, and that are not to do anything again: 28 bytes.
+#[derive(Clone, Copy)]
+struct Run {
+    station: Station,
+    first: u16,
+    len: u16,
+    until_secs: u32,
+}
+
+impl Run {
+    fn has(&self, station: &Station, id: u16) -> bool {
+        self.station == *station && id.wrapping_sub(self.first) < self.len
+    }
+
+    /// Whether a request of that number goes on with it. A run that goes on for ever would reach around to its own beginning.
+    fn is_before(&self, station: &Station, id: u16) -> bool {
+        self.station == *station && id == self.first.wrapping_add(self.len) && self.len < RUN_MAX
+    }
+}
+
+struct Reply {
+    station: Station,
     id: u16,
-    until: Instant,
-    reply: Vec<u8, DATAGRAM_MAX>,
+    until_secs: u32,
+    bytes: Vec<u8, DATAGRAM_MAX>,
 }
 
 struct Observer {
@@ -112,29 +153,52 @@ struct Observer {
 
 /// A server, told the time and handed datagrams.
 ///
-/// `BODY` is the longest representation, either way.
-pub struct Server<H, const BODY: usize> {
+/// `BODY` is the longest representation, either way. `STATIONS` is of how many stations it remembers what it did for them, each in
+/// 28 bytes, for 247 s after their last request: within that time a message may come again (RFC 7252, section 4.5), and what was
+/// done is not done twice. One place is for requests that are numbered one after the other, as nearly everybody numbers them
+/// (section 4.4); whoever leaves numbers out takes more. Requests that change nothing (GET) take none, and are answered anew.
+///
+/// Who asks for something to be done while there is no place to remember it in is refused: 5.03, with the time until there is one
+/// (Max-Age). Nobody may have more than half of them, so that one station that goes on and on does not shut out the others.
+///
+/// Of the answers the newest few are kept, first of all those to stations that have not asked anew since: a client has one
+/// request under way (NSTART is 1), so whoever asks for the next has its answer. A request that comes again after its answer was
+/// dropped is ignored: whoever sent it learns that it does not know what became of it, which is so.
+pub struct Server<H, const BODY: usize, const STATIONS: usize = { self::STATIONS }> {
     resource: H,
-    recent: Vec<Recent, RECENT>,
+    runs: Vec<Run, STATIONS>,
+    replies: Vec<Reply, REPLIES>,
     observers: Vec<Observer, OBSERVERS>,
     /// What comes in blocks, from one client at a time, and until when it is waited for.
     upload: Option<(SocketAddr, Instant)>,
     uploaded: Vec<u8, BODY>,
     body: [u8; BODY],
+    /// Whether the resource was asked about the request at hand: only then something may have been done.
+    asked: bool,
     next_id: u16,
     sequence: u32,
 }
 
 impl<H: Resource, const BODY: usize> Server<H, BODY> {
-    /// A server. `seed` is where its message ids begin.
+    /// A server that remembers as many stations as is usual. `seed` is where its message ids begin.
     pub fn new(resource: H, seed: u16) -> Self {
+        Self::remembering(resource, seed)
+    }
+}
+
+impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STATIONS> {
+    /// A server that remembers `STATIONS` stations. `seed` is where its message ids begin.
+    pub fn remembering(resource: H, seed: u16) -> Self {
+        const { assert!(STATIONS >= 2, "nobody has more than half of the places") };
         Self {
             resource,
-            recent: Vec::new(),
+            runs: Vec::new(),
+            replies: Vec::new(),
             observers: Vec::new(),
             upload: None,
             uploaded: Vec::new(),
             body: [0; BODY],
+            asked: false,
             next_id: seed,
             sequence: 1,
         }
@@ -189,18 +253,72 @@ impl<H: Resource, const BODY: usize> Server<H, BODY> {
             let confirmable = message.kind == Kind::Confirmable;
             return confirmable.then(|| empty(reply, Kind::Reset, message.id)).flatten();
         }
-        self.recent.retain(|recent| now < recent.until);
-        if let Some(known) = self.recent.iter().find(|known| known.remote == remote && known.id == message.id) {
-            reply[..known.reply.len()].copy_from_slice(&known.reply);
-            return Some(known.reply.len());
+        let station = Station::of(remote);
+        let now_secs = now.as_secs() as u32;
+        // A second more than it takes, since what is told is rounded down.
+        let until_secs = (now + EXCHANGE_LIFETIME).as_secs() as u32 + 1;
+        if is_harmless(&message) {
+            if let Some(run) = self.runs.iter_mut().find(|run| run.is_before(&station, message.id)) {
+                (run.len, run.until_secs) = (run.len + 1, until_secs);
+            }
+            return self.answer(&message, bytes, remote, now, reply);
         }
-        let len = self.answer(&message, bytes, remote, now, reply)?;
-        if self.recent.is_full() {
-            self.recent.remove(0);
+        self.runs.retain(|run| run.until_secs > now_secs);
+        self.replies.retain(|reply| reply.until_secs > now_secs);
+        if self.runs.iter().any(|run| run.has(&station, message.id)) {
+            let kept = self.replies.iter().find(|kept| (kept.station, kept.id) == (station, message.id))?;
+            reply[..kept.bytes.len()].copy_from_slice(&kept.bytes);
+            return Some(kept.bytes.len());
         }
-        let kept = reply[..len].iter().copied().collect();
-        let _ = self.recent.push(Recent { remote, id: message.id, until: now + EXCHANGE_LIFETIME, reply: kept });
-        Some(len)
+        if let Some(over_secs) = self.full_until(&station, message.id) {
+            let wait_secs = over_secs.saturating_sub(now_secs).max(1);
+            let refusal = self.begin(&message, Code::SERVICE_UNAVAILABLE, reply);
+            return refusal.number(OptionNumber::MaxAge, wait_secs).payload(&[]);
+        }
+        self.asked = false;
+        let len = self.answer(&message, bytes, remote, now, reply);
+        if self.asked {
+            self.remember(station, message.id, until_secs, len.map(|len| &reply[..len]));
+        }
+        len
+    }
+
+    /// When there will be a place to remember a request in, if there is none now.
+    fn full_until(&self, station: &Station, id: u16) -> Option<u32> {
+        if self.runs.iter().any(|run| run.is_before(station, id)) {
+            return None;
+        }
+        let own = || self.runs.iter().filter(|run| run.station == *station);
+        let first_over = |mut runs: &mut dyn Iterator<Item = &Run>| (&mut runs).map(|run| run.until_secs).min();
+        match own().count() >= STATIONS / 2 {
+            true => first_over(&mut own()),
+            false if self.runs.is_full() => first_over(&mut self.runs.iter()),
+            false => None,
+        }
+    }
+
+    /// Remembers that something was done, and what was said to it.
+    fn remember(&mut self, station: Station, id: u16, until_secs: u32, reply: Option<&[u8]>) {
+        match self.runs.iter_mut().find(|run| run.is_before(&station, id)) {
+            Some(run) => (run.len, run.until_secs) = (run.len + 1, until_secs),
+            // There is room, as was seen to.
+            None => drop(self.runs.push(Run { station, first: id, len: 1, until_secs })),
+        }
+        let Some(reply) = reply else { return };
+        if self.replies.is_full() {
+            let answered = self.replies.iter().position(|kept| kept.station == station);
+            self.replies.remove(answered.unwrap_or(0));
+        }
+        let _ = self.replies.push(Reply { station, id, until_secs, bytes: reply.iter().copied().collect() });
+    }
+
+    /// Begins an answer.
+    fn begin<'b>(&mut self, message: &Message<'_>, code: Code, reply: &'b mut [u8; DATAGRAM_MAX]) -> Writer<'b> {
+        let (kind, id) = match message.kind {
+            Kind::Confirmable => (Kind::Acknowledgement, message.id),
+            _ => (Kind::NonConfirmable, self.id()),
+        };
+        Writer::new(reply, kind, code, id, &message.token)
     }
 
     fn answer(
@@ -211,35 +329,33 @@ impl<H: Resource, const BODY: usize> Server<H, BODY> {
         now: Instant,
         reply: &mut [u8; DATAGRAM_MAX],
     ) -> Option<usize> {
-        let (kind, id) = match message.kind {
-            Kind::Confirmable => (Kind::Acknowledgement, message.id),
-            _ => (Kind::NonConfirmable, self.id()),
-        };
-        let begin = |reply, code| Writer::new(reply, kind, code, id, &message.token);
         if message.has_unknown_critical(&CRITICAL) {
-            return begin(reply, Code::BAD_OPTION).payload(&[]);
+            return self.begin(message, Code::BAD_OPTION, reply).payload(&[]);
         }
         let block1 = message.block(OptionNumber::Block1);
         match self.take_block(message, block1, remote, now) {
             Ok(true) => {}
             Ok(false) => {
                 let value = block1.map_or(0, Block::value);
-                return begin(reply, Code::CONTINUE).number(OptionNumber::Block1, value).payload(&[]);
+                return self.begin(message, Code::CONTINUE, reply).number(OptionNumber::Block1, value).payload(&[]);
             }
-            Err(code) => return begin(reply, code).payload(&[]),
+            Err(code) => return self.begin(message, code, reply).payload(&[]),
         }
         let payload = if block1.is_some() { &self.uploaded[..] } else { message.payload };
         let asked = Asked { method: message.code, message, payload, remote };
         let answer = self.resource.answer(&asked, &mut self.body);
+        self.asked = true;
         if block1.is_some() {
             self.upload = None;
         }
         let observe = self.register(message, bytes, remote, &answer);
         let wanted = message.block(OptionNumber::Block2);
-        self.write(begin(reply, answer.code), &answer, observe, wanted, block1)
+        let writer = self.begin(message, answer.code, reply);
+        self.write(writer, &answer, observe, wanted, block1)
     }
 
-    /// Takes a block of what is sent in several; answers whether that is all of it.
+    /// Takes a block of what is sent in several; answers whether that is all of it. A block that came before is as good as new:
+    /// so none but the last, which has something done, need be remembered.
     fn take_block(
         &mut self,
         message: &Message<'_>,
@@ -252,15 +368,21 @@ impl<H: Resource, const BODY: usize> Server<H, BODY> {
         };
         let others = |&(other, until): &(SocketAddr, Instant)| other != remote && now < until;
         if self.upload.as_ref().is_some_and(others) {
-            return Err(Code::new(5, 3));
-        }
-        if block.number == 0 {
-            self.uploaded.clear();
-        } else if self.upload.is_none_or(|(own, _)| own != remote) || self.uploaded.len() != block.start() {
-            return Err(Code::ENTITY_INCOMPLETE);
+            return Err(Code::SERVICE_UNAVAILABLE);
         }
         if block.more && message.payload.len() != block.size {
             return Err(Code::BAD_REQUEST);
+        }
+        let goes_on = self.upload.is_some_and(|(own, _)| own == remote);
+        let come =
+            block.start().checked_add(message.payload.len()).and_then(|end| self.uploaded.get(block.start()..end));
+        if goes_on && block.more && come == Some(message.payload) {
+            return Ok(false);
+        }
+        if block.number == 0 {
+            self.uploaded.clear();
+        } else if !goes_on || self.uploaded.len() != block.start() {
+            return Err(Code::ENTITY_INCOMPLETE);
         }
         self.upload = Some((remote, now + EXCHANGE_LIFETIME));
         self.uploaded.extend_from_slice(message.payload).map_err(|_| Code::TOO_LARGE)?;
@@ -360,11 +482,16 @@ impl<H: Resource, const BODY: usize> Server<H, BODY> {
     }
 }
 
+/// Whether doing what is asked once more changes nothing: reading, and a block that others are to follow.
+fn is_harmless(message: &Message<'_>) -> bool {
+    message.code == Code::GET || message.block(OptionNumber::Block1).is_some_and(|block| block.more)
+}
+
 fn empty(reply: &mut [u8], kind: Kind, id: u16) -> Option<usize> {
     Writer::new(reply, kind, Code::EMPTY, id, &[]).payload(&[])
 }
 
-impl<H, const BODY: usize> fmt::Debug for Server<H, BODY> {
+impl<H, const BODY: usize, const STATIONS: usize> fmt::Debug for Server<H, BODY, STATIONS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").finish_non_exhaustive()
     }
@@ -375,10 +502,10 @@ impl<H, const BODY: usize> fmt::Debug for Server<H, BODY> {
 ///
 /// # Errors
 /// If the port, 5683, cannot be had.
-pub async fn serve<H: Resource, C: Clock, F: Future<Output = ()>, const BODY: usize>(
+pub async fn serve<H: Resource, C: Clock, F: Future<Output = ()>, const BODY: usize, const STATIONS: usize>(
     stack: &Stack<'_>,
     clock: &C,
-    server: &mut Server<H, BODY>,
+    server: &mut Server<H, BODY, STATIONS>,
     mut changed: impl FnMut() -> F,
 ) -> Result<Infallible, udp::Error> {
     let socket = udp::Socket::bind(stack, PORT, udp::Options::default())?;

@@ -15,6 +15,8 @@ pub(super) const RECURSION_DESIRED: u8 = 0x01;
 const INTERNET: u16 = 1;
 const SOA: u16 = 6;
 const CNAME: u16 = 5;
+/// More pointers than any server needs for one name: reading a name takes no longer because its message is long.
+const POINTERS_MAX: usize = 16;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -297,10 +299,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a name, following pointers (RFC 1035, section 4.1.4). Each must lead further back than the last, so
-    /// that none leads around in a circle.
+    /// that none leads around in a circle, and not into the header, where no name is.
     fn name(&mut self) -> Result<Name, ParseError> {
         let mut name = Name::default();
-        let (mut at, mut limit) = (self.at, self.at);
+        let (mut at, mut limit, mut pointers) = (self.at, self.at, 0);
         let mut end = None;
         loop {
             let len = *self.bytes.get(at).ok_or(ParseError)?;
@@ -318,10 +320,10 @@ impl<'a> Reader<'a> {
                     let low = *self.bytes.get(at + 1).ok_or(ParseError)?;
                     let target = usize::from(u16::from_be_bytes([len & 0x3f, low]));
                     end = end.or(Some(at + 2));
-                    if target >= limit {
+                    if target < HEADER || target >= limit || pointers >= POINTERS_MAX {
                         return Err(ParseError);
                     }
-                    (at, limit) = (target, target);
+                    (at, limit, pointers) = (target, target, pointers + 1);
                 }
                 _ => return Err(ParseError),
             }

@@ -106,10 +106,10 @@ fn behind_name(bytes: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// The labels of a name, following pointers (RFC 1035, section 4.1.4), each of which must lead further back than the
-/// last. `None` if it is broken.
+/// last, and none into the header. `None` if it is broken.
 pub(super) fn labels(bytes: &[u8], at: usize) -> Option<heapless::Vec<&[u8], LABELS_MAX>> {
     let mut labels = heapless::Vec::new();
-    let (mut at, mut limit) = (at, at);
+    let (mut at, mut limit, mut pointers) = (at, at, 0);
     loop {
         let len = *bytes.get(at)?;
         match len {
@@ -121,10 +121,11 @@ pub(super) fn labels(bytes: &[u8], at: usize) -> Option<heapless::Vec<&[u8], LAB
             }
             192.. => {
                 let target = usize::from(u16::from_be_bytes([len & 0x3f, *bytes.get(at + 1)?]));
-                if target >= limit {
+                // Names are compared for each record with each: one must not take the longer, the longer its message is.
+                if target < HEADER || target >= limit || pointers >= LABELS_MAX {
                     return None;
                 }
-                (at, limit) = (target, target);
+                (at, limit, pointers) = (target, target, pointers + 1);
             }
             _ => return None,
         }

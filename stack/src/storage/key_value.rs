@@ -120,8 +120,12 @@ where
         loop {
             self.ring.doubtful = true;
             match self.ring.look(place, &mut key).await? {
-                Found::Record { kind, next, .. } => {
-                    if kind == VALUE && self.counts(Key(u16::from_le_bytes(key)), place).await? {
+                Found::Record { kind, len, next } => {
+                    if kind == VALUE && len >= KEY && self.counts(Key(u16::from_le_bytes(key)), place).await? {
+                        // No page of ours is as full; what somebody else has written is not to harm the next page.
+                        if !self.ring.fits(len, Ring::<F>::record_len(0)) {
+                            return Err(Error::Full);
+                        }
                         self.ring.copy(place, VALUE).await?;
                     }
                     place = next;

@@ -26,6 +26,8 @@ pub(super) const CARRIED: usize = 16;
 /// The flash is read and written in pieces of at most this, each in memory that is aligned as some controllers want it.
 const CHUNK: usize = 64;
 const PAGE_MIN: usize = 256;
+/// More pages than any flash lives to have erased: behind them the numbers would begin anew.
+const SEQUENCE_MAX: u32 = 1 << 31;
 const ERASED: u8 = 0xff;
 
 /// One piece on its way.
@@ -355,6 +357,9 @@ impl<F: NorFlash> Ring<F> {
             return Ok(None);
         }
         let sequence = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+        if sequence > SEQUENCE_MAX {
+            return Ok(None);
+        }
         let mut carried = [0; CARRIED];
         carried.copy_from_slice(&header[8..8 + CARRIED]);
         Ok(Some(Page { index, sequence, carried }))

@@ -25,6 +25,8 @@ const ACKNOWLEDGED: u8 = 2;
 const COPY: u8 = 3;
 /// What an acknowledgement says.
 const NUMBER: usize = 8;
+/// More records than are ever pushed.
+const NUMBER_MAX: u64 = 1 << 62;
 
 /// A record that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,8 +125,8 @@ where
                     let Some((nth, next)) = self.ring.next_page(place) else {
                         return Ok(None);
                     };
-                    // Should the page have rotted, then the numbers go on where the next one says.
-                    id = self.first_of(nth).await?.unwrap_or(id);
+                    // Should the page have rotted, then the numbers go on where the next one says; they never go back.
+                    id = self.first_of(nth).await?.unwrap_or(id).max(id);
                     place = next;
                 }
             }
@@ -223,7 +225,10 @@ where
                         self.next = self.next.saturating_add(1);
                         self.last = Some(place);
                     }
-                    ACKNOWLEDGED => self.acknowledged = self.acknowledged.max(u64::from_le_bytes(number)),
+                    // Nobody acknowledges what was not there yet.
+                    ACKNOWLEDGED => {
+                        self.acknowledged = self.acknowledged.max(u64::from_le_bytes(number).min(self.next - 1));
+                    }
                     COPY => self.last = Some(place),
                     _ => {}
                 }
@@ -231,7 +236,6 @@ where
             }
             nth += 1;
         }
-        self.next = self.next.max(self.acknowledged.saturating_add(1));
         self.acknowledged = self.acknowledged.max(acknowledged.min(self.next - 1));
         self.ring.doubtful = false;
         Ok(())
@@ -267,8 +271,10 @@ where
     }
 }
 
-/// A page's first number, and up to which all were acknowledged when it was taken into use.
+/// A page's first number, and up to which all were acknowledged when it was taken into use. What no spool lives long enough to
+/// write is brought into its range.
 fn numbers(page: &Page) -> (u64, u64) {
     let number = |at: usize| u64::from_le_bytes(core::array::from_fn(|i| page.carried[at + i]));
-    (number(0), number(8))
+    let first = number(0).clamp(1, NUMBER_MAX);
+    (first, number(8).min(first - 1))
 }

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use wavetank_stack::{
-    Duration,
-    coap::{Answer, Asked, Client, Code, Error, Options, Request, Resource, Server, serve},
+    Duration, Instant,
+    coap::{
+        Answer, Asked, Block, Client, Code, DATAGRAM_MAX, Error, Kind, Message, OptionNumber, Options, Request,
+        Resource, Server, Writer, serve,
+    },
     udp,
 };
 
@@ -229,4 +232,82 @@ fn nobody_there_is_found_out_in_time() {
         let took = (clock.now() - start).as_secs();
         assert!((62..=93).contains(&took), "{took} s");
     });
+}
+
+#[test]
+fn nothing_is_done_twice_however_many_are_at_work() {
+    // Requests of as many stations as there is room for, each sent again for as long as a message may be on its way.
+    const ROOM: usize = 16;
+    let lamp = Shared::default();
+    let mut server = Server::<_, 64, ROOM>::remembering(lamp.clone(), 7);
+    let mut reply = [0; DATAGRAM_MAX];
+    let mut ask = |station: u8, id: u16, at: u64| {
+        let mut datagram = [0; 64];
+        let writer = Writer::new(&mut datagram, Kind::Confirmable, Code::POST, id, &[station]);
+        let len = writer.path("count").payload(&[station, id as u8]).unwrap();
+        let remote = std::net::SocketAddr::from(([192, 0, 2, station], 5_683));
+        let len = server.handle(&datagram[..len], remote, Instant::from_secs(at), &mut reply);
+        len.map(|len| {
+            let answer = Message::parse(&reply[..len]).unwrap();
+            assert_eq!((answer.id, &answer.token[..]), (id, &[station][..]));
+            (answer.code, answer.number(OptionNumber::MaxAge))
+        })
+    };
+    let done = (Code::CHANGED, None);
+    for station in 0..ROOM as u8 {
+        assert_eq!(ask(station, 1, station.into()), Some(done));
+    }
+    // Whoever is one too many hears when there is room: once the first one's request is surely gone.
+    assert_eq!(ask(200, 1, 20), Some((Code::SERVICE_UNAVAILABLE, Some(228))));
+    for again in [21, 100, 246] {
+        for station in 0..ROOM as u8 {
+            // Of those whose answer was dropped nobody hears anything; but nothing is done again.
+            let answer = ask(station, 1, again);
+            assert!(answer.is_none_or(|answer| answer == done), "{answer:?}");
+        }
+    }
+    assert_eq!(lamp.0.borrow().posted.len(), ROOM);
+    assert_eq!(ask(ROOM as u8 - 1, 1, 247), Some(done), "the newest answers are there still");
+    assert_eq!(lamp.0.borrow().posted.len(), ROOM);
+    assert_eq!(ask(200, 2, 248), Some(done));
+    assert_eq!(lamp.0.borrow().posted.len(), ROOM + 1);
+    // Whoever numbers its requests one after the other may go on for ever, and none of them is done again.
+    assert!((0..5_000).all(|id| ask(201, id, 600) == Some(done)));
+    let before = lamp.0.borrow().posted.len();
+    assert!((0..5_000).all(|id| ask(201, id, 700).is_none_or(|answer| answer == done)));
+    assert_eq!(lamp.0.borrow().posted.len(), before);
+    // One that does not is stopped before it shuts out the others.
+    let refused = (0..40).filter(|id| ask(203, 7 * id, 700).is_some_and(|(code, _)| !code.is_success())).count();
+    assert_eq!(refused, 40 - ROOM / 2);
+    assert_eq!(ask(202, 1, 700), Some(done));
+}
+
+#[test]
+fn a_block_that_comes_again_breaks_nothing() {
+    let lamp = Shared::default();
+    let mut server = Server::<_, 64>::new(lamp.clone(), 7);
+    let mut reply = [0; DATAGRAM_MAX];
+    let mut put = |number: u32, more: bool, text: &[u8], id: u16| {
+        let mut datagram = [0; 64];
+        let writer = Writer::new(&mut datagram, Kind::Confirmable, Code::POST, id, &[7]).path("count");
+        let block = Block { number, more, size: 16 };
+        let len = writer.number(OptionNumber::Block1, block.value()).payload(text).unwrap();
+        let remote = "192.0.2.9:5683".parse().unwrap();
+        let len = server.handle(&datagram[..len], remote, Instant::ZERO, &mut reply).unwrap();
+        Message::parse(&reply[..len]).unwrap().code
+    };
+    let (first, second) = (&[b'a'; 16][..], &[b'b'; 16][..]);
+    for (number, more, text, id, code) in [
+        (0, true, first, 1, Code::CONTINUE),
+        (0, true, first, 1, Code::CONTINUE),
+        (1, true, second, 2, Code::CONTINUE),
+        // It was late.
+        (0, true, first, 1, Code::CONTINUE),
+        (2, false, b"c", 3, Code::CHANGED),
+        (2, false, b"c", 3, Code::CHANGED),
+        (3, false, b"d", 4, Code::ENTITY_INCOMPLETE),
+    ] {
+        assert_eq!(put(number, more, text, id), code, "block {number}");
+    }
+    assert_eq!(lamp.0.borrow().posted, [[first, second, b"c"].concat()]);
 }

@@ -56,6 +56,8 @@ pub fn read(bytes: &[u8], version: Version) -> Result<Packet<'_>, Malformed> {
             let (id, _, filters) = filters(&mut reader, version, false)?;
             Packet::Unsubscribe(Unsubscribe { id, filters })
         }
+        // 3.1.1 answers an end without a word.
+        11 if version == Version::V311 => Packet::UnsubAck(Codes { id: reader.id()?, codes: &[] }),
         11 => Packet::UnsubAck(codes(&mut reader, version)?),
         12 => Packet::PingReq,
         13 => Packet::PingResp,
