@@ -61,7 +61,7 @@ use serde_json::json;
 use crate::{App, FromRequest, IntoResponse, Params, Request, Response, Result, Route, RouteError, State};
 
 pub use caller::{CallError, Caller};
-pub use content::{Content, File, FormData, Octets, Text, Whole};
+pub use content::{Content, File, FileForm, Octets, Text, Whole};
 pub use document::About;
 
 pub(crate) use document::Described;
@@ -73,7 +73,7 @@ impl<T: Serialize + DeserializeOwned + JsonSchema + 'static> Part for T {}
 
 /// Something that can be asked of an app: by which method and path, with which parameters of the path (as for
 /// [`Params`](crate::Params)), which query (a struct), and which body, and what is answered. Bodies are [`Content`]: JSON, or
-/// [`Octets`], [`Text`] and [`FormData`]; `()` is none.
+/// [`Octets`], [`Text`] and [`FileForm`]; `()` is none.
 pub struct Operation<Params = (), Query = (), Body = (), Answer = ()> {
     method: Method,
     path: &'static str,

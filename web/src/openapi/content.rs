@@ -15,10 +15,10 @@ use crate::request::essence;
 use crate::{Body, Error, FromRequest as _, Multipart, Request, Response, Result};
 
 /// What the body of a request or of an answer can be: any [`Part`] as JSON, `()` for none, [`Octets`], [`Text`], or for requests
-/// alone a [`FormData`].
+/// alone a [`FileForm`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is nothing that the body of an operation can be",
-    note = "it is JSON if it is `Serialize`, `Deserialize` and `schemars::JsonSchema`; else there are `Octets`, `Text`, `FormData` and `()`"
+    note = "it is JSON if it is `Serialize`, `Deserialize` and `schemars::JsonSchema`; else there are `Octets`, `Text`, `FileForm` and `()`"
 )]
 pub trait Content: Sized + 'static {
     /// The media type and its schema, as an OpenAPI document has it (3.1, 4.8.14); `None` where there is no body.
@@ -136,13 +136,13 @@ impl Whole for Text {
 /// A form with files, read as it comes: `multipart/form-data`, whose parts are described by the properties of `Parts`.
 /// A [`File`] is a file.
 #[derive(Debug)]
-pub struct FormData<Parts> {
+pub struct FileForm<Parts> {
     /// The parts, one after the other.
     pub form: Multipart,
     parts: PhantomData<fn() -> Parts>,
 }
 
-impl<Parts: JsonSchema + 'static> Content for FormData<Parts> {
+impl<Parts: JsonSchema + 'static> Content for FileForm<Parts> {
     fn describe(generator: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
         Some(("multipart/form-data", generator.subschema_for::<Parts>().to_value()))
     }
@@ -153,7 +153,7 @@ impl<Parts: JsonSchema + 'static> Content for FormData<Parts> {
     }
 }
 
-/// A part of a [`FormData`] that is a file: it stands for its bytes in a description.
+/// A part of a [`FileForm`] that is a file: it stands for its bytes in a description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct File;
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wavetank_web::middleware::BodyLimit;
-use wavetank_web::openapi::{About, Asked, CallError, Caller, File, FormData, Octets, Operation, Text};
+use wavetank_web::openapi::{About, Asked, CallError, Caller, File, FileForm, Octets, Operation, Text};
 use wavetank_web::{App, Client, Error, Params, Request, Result, RouteError, State, StatusCode};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -199,7 +199,7 @@ const UPLOAD: Operation<String, (), Octets, Text> = Operation::put("/images/:nam
     .also(&[(200, "It was there already"), (204, "Nobody wants it")]);
 const DOWNLOAD: Operation<String, (), (), Octets> = Operation::get("/images/:name").name("download").or_text();
 const SAY: Operation<(), (), Text, Octets> = Operation::post("/say");
-const SEND: Operation<(), (), FormData<Sent>, u64> = Operation::post("/send");
+const SEND: Operation<(), (), FileForm<Sent>, u64> = Operation::post("/send");
 
 #[derive(JsonSchema)]
 #[allow(dead_code, reason = "it describes what is read part by part")]
@@ -216,7 +216,7 @@ fn images() -> App {
     });
     app.answer(&DOWNLOAD, async |_: State<()>, asked: Asked<String>| Ok::<_, Error>(Octets(asked.params.into())));
     app.answer(&SAY, async |_: State<()>, asked: Asked<(), (), Text>| Ok::<_, Error>(Octets(asked.body.0.into())));
-    app.answer(&SEND, async |_: State<()>, mut asked: Asked<(), (), FormData<Sent>>| -> Result<u64> {
+    app.answer(&SEND, async |_: State<()>, mut asked: Asked<(), (), FileForm<Sent>>| -> Result<u64> {
         let mut bytes = 0;
         while let Some(mut part) = asked.body.form.next().await? {
             bytes += u64::try_from(part.bytes(1_000).await?.len())?;
