@@ -59,6 +59,8 @@ pub fn kind() -> TypedKind<Config> {
 
 /// The longest event.
 const EVENT_MAX: usize = 512;
+/// Sleepers ask from another port whenever they wake: so many may do so in four minutes.
+const STATIONS_MAX: usize = 2_048;
 
 type CollectorFuture = Pin<Box<dyn Future<Output = Exit>>>;
 
@@ -76,7 +78,8 @@ async fn run(node: Node, network: Network, disk: Disk) -> Exit {
     if let Ok(newest) = Numbers::open(&disk, "events.redb") {
         let (fail, failed) = oneshot::channel();
         let desk = Desk { node: node.clone(), newest, fail: Some(fail) };
-        let mut server = Server::<_, EVENT_MAX>::new(desk, node.stream("coap").next_u32() as u16);
+        let seed = node.stream("coap").next_u32() as u16;
+        let mut server = Server::<_, EVENT_MAX, STATIONS_MAX>::remembering(desk, seed);
         let serving = pin!(serve(&stack, &clock, &mut server, std::future::pending::<()>));
         let serving = pin!(select(serving, failed));
         if let Either::Left((Err(error), _)) = runner.run_with(serving).await {

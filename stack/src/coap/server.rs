@@ -26,7 +26,7 @@ const EXCHANGE_LIFETIME: Duration = Duration::from_secs(247);
 /// How many answers are kept for requests that come again.
 const REPLIES: usize = 4;
 /// Of how many stations a [`Server`] remembers what it did, unless it is told otherwise.
-const STATIONS: usize = 16;
+const STATIONS: usize = 64;
 /// The longest run of numbers: far less than there are, so that none comes around within its lifetime.
 const RUN_MAX: u16 = 4_096;
 /// How many can observe at a time.
@@ -156,7 +156,8 @@ struct Observer {
 /// `BODY` is the longest representation, either way. `STATIONS` is of how many stations it remembers what it did for them, each in
 /// 28 bytes, for 247 s after their last request: within that time a message may come again (RFC 7252, section 4.5), and what was
 /// done is not done twice. One place is for requests that are numbered one after the other, as nearly everybody numbers them
-/// (section 4.4); whoever leaves numbers out takes more. Requests that change nothing (GET) take none, and are answered anew.
+/// (section 4.4); whoever leaves numbers out, or asks from another port each time, takes more. Requests that change nothing
+/// (GET), or are refused (4.xx), take none, and are answered anew.
 ///
 /// Who asks for something to be done while there is no place to remember it in is refused: 5.03, with the time until there is one
 /// (Max-Age). Nobody may have more than half of them, so that one station that goes on and on does not shut out the others.
@@ -173,8 +174,8 @@ pub struct Server<H, const BODY: usize, const STATIONS: usize = { self::STATIONS
     upload: Option<(SocketAddr, Instant)>,
     uploaded: Vec<u8, BODY>,
     body: [u8; BODY],
-    /// Whether the resource was asked about the request at hand: only then something may have been done.
-    asked: bool,
+    /// Whether something may have been done about the request at hand.
+    done: bool,
     next_id: u16,
     sequence: u32,
 }
@@ -198,7 +199,7 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
             upload: None,
             uploaded: Vec::new(),
             body: [0; BODY],
-            asked: false,
+            done: false,
             next_id: seed,
             sequence: 1,
         }
@@ -275,9 +276,9 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
             let refusal = self.begin(&message, Code::SERVICE_UNAVAILABLE, reply);
             return refusal.number(OptionNumber::MaxAge, wait_secs).payload(&[]);
         }
-        self.asked = false;
+        self.done = false;
         let len = self.answer(&message, bytes, remote, now, reply);
-        if self.asked {
+        if self.done {
             self.remember(station, message.id, until_secs, len.map(|len| &reply[..len]));
         }
         len
@@ -344,7 +345,8 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
         let payload = if block1.is_some() { &self.uploaded[..] } else { message.payload };
         let asked = Asked { method: message.code, message, payload, remote };
         let answer = self.resource.answer(&asked, &mut self.body);
-        self.asked = true;
+        // What was refused was not done.
+        self.done = answer.code.class() != 4;
         if block1.is_some() {
             self.upload = None;
         }
