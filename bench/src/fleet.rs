@@ -14,7 +14,7 @@ use wavetank_sim::net::NicId;
 use wavetank_sim::node::{Node, NodeSpec};
 use wavetank_sim::time::{Duration, Instant};
 use wavetank_sim::world::World;
-use wavetank_stack::coap::{Answer, Asked, Client, Code, Options, PORT, Request, Resource, Server, serve};
+use wavetank_stack::coap::{Answer, Asked, Client, Code, Message, Options, PORT, Request, Resource, Server, serve};
 use wavetank_stack::{Cidr, Route, Stack};
 
 use crate::hosts::{self, Home};
@@ -135,6 +135,10 @@ struct Collector;
 impl Resource for Collector {
     fn answer(&mut self, asked: &Asked<'_>, _buffer: &mut [u8]) -> Answer {
         Answer::just(if asked.method == Code::POST { Code::CHANGED } else { Code::METHOD_NOT_ALLOWED })
+    }
+
+    fn is_idempotent(&self, _message: &Message<'_>) -> bool {
+        true
     }
 }
 

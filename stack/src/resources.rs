@@ -8,7 +8,7 @@ use smoltcp::{
 };
 
 #[cfg(feature = "reassembly")]
-use crate::engine::{FRAGMENTED, FragmentPlace, Fragments};
+use crate::engine::{FragmentPlace, Fragments};
 use crate::{
     config::Config,
     engine::{
@@ -29,9 +29,10 @@ const WAITING: usize = 2;
 /// - `UDP`: UDP sockets at a time;
 /// - `STREAM_BYTES`: the size of a connection's receive buffer, and of its send buffer;
 /// - `DATAGRAM_BYTES`: the size of a UDP socket's receive ring, and of its send ring, and the longest packet
-///   that can wait for a neighbour; and with the feature `reassembly` of one packet that is put together;
+///   that can wait for a neighbour or be put together;
 /// - `LISTENERS`: TCP listeners at a time;
-/// - `NEIGHBOURS`: neighbours remembered.
+/// - `NEIGHBOURS`: neighbours remembered;
+/// - `FRAGMENTED`: packets that are put together of their fragments at a time; only with the feature `reassembly`.
 pub struct Resources<
     'r,
     const TCP: usize = 4,
@@ -40,6 +41,7 @@ pub struct Resources<
     const DATAGRAM_BYTES: usize = 1_536,
     const LISTENERS: usize = 1,
     const NEIGHBOURS: usize = 8,
+    const FRAGMENTED: usize = 0,
 > {
     stream_bytes: [[[u8; STREAM_BYTES]; 2]; TCP],
     sockets: [[SocketStorage<'r>; 1]; TCP],
@@ -68,7 +70,8 @@ impl<
     const DATAGRAM_BYTES: usize,
     const LISTENERS: usize,
     const NEIGHBOURS: usize,
-> Resources<'r, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS>
+    const FRAGMENTED: usize,
+> Resources<'r, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS, FRAGMENTED>
 {
     /// Memory that no stack uses yet.
     pub fn new() -> Self {
@@ -154,7 +157,8 @@ impl<
     const DATAGRAM_BYTES: usize,
     const LISTENERS: usize,
     const NEIGHBOURS: usize,
-> Default for Resources<'_, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS>
+    const FRAGMENTED: usize,
+> Default for Resources<'_, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS, FRAGMENTED>
 {
     fn default() -> Self {
         Self::new()

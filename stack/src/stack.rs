@@ -52,8 +52,9 @@ impl<'r> Stack<'r> {
         const DATAGRAM_BYTES: usize,
         const LISTENERS: usize,
         const NEIGHBOURS: usize,
+        const FRAGMENTED: usize,
     >(
-        resources: &'r mut Resources<'r, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS>,
+        resources: &'r mut Resources<'r, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS, FRAGMENTED>,
         driver: D,
         clock: C,
         config: &Config<'_>,

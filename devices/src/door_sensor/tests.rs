@@ -14,7 +14,7 @@ use std::vec::Vec;
 use embedded_hal::digital::ErrorType;
 use embedded_hal_mock::eh1::MockError;
 use embedded_hal_mock::eh1::digital::{Mock, State, Transaction};
-use wavetank_stack::coap::{Answer, Asked, Code, PORT, Resource, Server, serve};
+use wavetank_stack::coap::{Answer, Asked, Code, Message, PORT, Resource, Server, serve};
 use wavetank_stack::{Config as StackConfig, Stack};
 
 use super::*;
@@ -109,6 +109,10 @@ impl Resource for Desk {
             _ => events.push((id, text.contains(r#""open":true"#))),
         }
         Answer::just(Code::CHANGED)
+    }
+
+    fn is_idempotent(&self, _: &Message<'_>) -> bool {
+        true
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use wavetank_sim::disk::Disk;
 use wavetank_sim::node::{Exit, Node};
 use wavetank_stack::Stack;
-use wavetank_stack::coap::{Answer, Asked, Code, OptionNumber, Resource, Server, serve};
+use wavetank_stack::coap::{Answer, Asked, Code, Message, OptionNumber, Resource, Server, serve};
 
 use super::ledger::{self, Numbers};
 use crate::registry::{Flow, Metric, TypedKind};
@@ -59,8 +59,6 @@ pub fn kind() -> TypedKind<Config> {
 
 /// The longest event.
 const EVENT_MAX: usize = 512;
-/// Sleepers ask from another port whenever they wake: so many may do so in four minutes.
-const STATIONS_MAX: usize = 2_048;
 
 type CollectorFuture = Pin<Box<dyn Future<Output = Exit>>>;
 
@@ -78,8 +76,7 @@ async fn run(node: Node, network: Network, disk: Disk) -> Exit {
     if let Ok(newest) = Numbers::open(&disk, "events.redb") {
         let (fail, failed) = oneshot::channel();
         let desk = Desk { node: node.clone(), newest, fail: Some(fail) };
-        let seed = node.stream("coap").next_u32() as u16;
-        let mut server = Server::<_, EVENT_MAX, STATIONS_MAX>::remembering(desk, seed);
+        let mut server = Server::<_, EVENT_MAX>::new(desk, node.stream("coap").next_u32() as u16);
         let serving = pin!(serve(&stack, &clock, &mut server, std::future::pending::<()>));
         let serving = pin!(select(serving, failed));
         if let Either::Left((Err(error), _)) = runner.run_with(serving).await {
@@ -114,6 +111,11 @@ impl Resource for Desk {
             }
             _ => Code::METHOD_NOT_ALLOWED,
         })
+    }
+
+    // An event that it has is known by its number.
+    fn is_idempotent(&self, message: &Message<'_>) -> bool {
+        message.all(OptionNumber::UriPath).next() == Some(b"events")
     }
 }
 

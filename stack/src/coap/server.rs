@@ -26,7 +26,7 @@ const EXCHANGE_LIFETIME: Duration = Duration::from_secs(247);
 /// How many answers are kept for requests that come again.
 const REPLIES: usize = 4;
 /// Of how many stations a [`Server`] remembers what it did, unless it is told otherwise.
-const STATIONS: usize = 64;
+const STATIONS: usize = 16;
 /// The longest run of numbers: far less than there are, so that none comes around within its lifetime.
 const RUN_MAX: u16 = 4_096;
 /// How many can observe at a time.
@@ -83,6 +83,13 @@ pub trait Resource {
     /// Answers a request; what it carries is written into `buffer`, whole: it is cut into blocks elsewhere, and so
     /// a long one is asked for once for each of them.
     fn answer(&mut self, asked: &Asked<'_>, buffer: &mut [u8]) -> Answer;
+
+    /// Whether doing once more what is asked changes nothing more than doing it once did, because its method says so (PUT,
+    /// DELETE) or because the resource knows again what it has (RFC 7252, section 4.5). Such requests are answered anew when they
+    /// come again, and need not be remembered; so are those that read (GET), of which nobody is asked this.
+    fn is_idempotent(&self, _message: &Message<'_>) -> bool {
+        false
+    }
 
     /// Which edition of the observable resources this is: whoever changes one changes this. At each change
     /// everybody who observes is told anew.
@@ -157,7 +164,8 @@ struct Observer {
 /// 28 bytes, for 247 s after their last request: within that time a message may come again (RFC 7252, section 4.5), and what was
 /// done is not done twice. One place is for requests that are numbered one after the other, as nearly everybody numbers them
 /// (section 4.4); whoever leaves numbers out, or asks from another port each time, takes more. Requests that change nothing
-/// (GET), or are refused (4.xx), take none, and are answered anew.
+/// (GET, and whatever the resource says is [idempotent](Resource::is_idempotent)), or are refused (4.xx), take none, and are
+/// answered anew.
 ///
 /// Who asks for something to be done while there is no place to remember it in is refused: 5.03, with the time until there is one
 /// (Max-Age). Nobody may have more than half of them, so that one station that goes on and on does not shut out the others.
@@ -258,7 +266,7 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
         let now_secs = now.as_secs() as u32;
         // A second more than it takes, since what is told is rounded down.
         let until_secs = (now + EXCHANGE_LIFETIME).as_secs() as u32 + 1;
-        if is_harmless(&message) {
+        if is_harmless(&message) || self.resource.is_idempotent(&message) {
             if let Some(run) = self.runs.iter_mut().find(|run| run.is_before(&station, message.id)) {
                 (run.len, run.until_secs) = (run.len + 1, until_secs);
             }

@@ -22,8 +22,9 @@ use crate::{
 
 /// How long a packet may take to be whole (RFC 1122, section 3.3.2: at least a minute).
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many packets are put together at a time.
-pub(crate) const PACKETS: usize = if cfg!(feature = "alloc") { 4 } else { 1 };
+/// How many packets are put together at a time in growing tables.
+#[cfg(feature = "alloc")]
+const PACKETS: usize = 4;
 /// The longest header: it lies before the payload, whatever its length is.
 const HEADER_MAX: usize = 60;
 /// Of how many pieces with gaps between them a packet may be at a time.

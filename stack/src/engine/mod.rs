@@ -53,7 +53,7 @@ pub(crate) use datagrams::{Datagram, Datagrams, Entry};
 pub(crate) use echo::ECHO_HEADER;
 pub(crate) use egress::Egress;
 #[cfg(feature = "reassembly")]
-pub(crate) use fragments::{Fragments, PACKETS as FRAGMENTED, Place as FragmentPlace};
+pub(crate) use fragments::{Fragments, Place as FragmentPlace};
 pub(crate) use listeners::{Listener, Listeners};
 use local::Local;
 pub(crate) use neighbours::{Neighbour, Neighbours};
