@@ -72,7 +72,7 @@ pub trait Part: Serialize + DeserializeOwned + JsonSchema + 'static {}
 impl<T: Serialize + DeserializeOwned + JsonSchema + 'static> Part for T {}
 
 /// Something that can be asked of an app: by which method and path, with which parameters of the path (as for
-/// [`Params`](crate::Params)), which query (a struct), and which body, and what is answered. Bodies are [`Content`]: JSON, or
+/// [`Params`]), which query (a struct), and which body, and what is answered. Bodies are [`Content`]: JSON, or
 /// [`Octets`], [`Text`] and [`FileForm`]; `()` is none.
 pub struct Operation<Params = (), Query = (), Body = (), Answer = ()> {
     method: Method,
