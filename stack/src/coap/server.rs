@@ -351,6 +351,9 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
             Err(code) => return self.begin(message, code, reply).payload(&[]),
         }
         let payload = if block1.is_some() { &self.uploaded[..] } else { message.payload };
+        if payload.len() > BODY {
+            return self.begin(message, Code::TOO_LARGE, reply).payload(&[]);
+        }
         let asked = Asked { method: message.code, message, payload, remote };
         let answer = self.resource.answer(&asked, &mut self.body);
         // What was refused was not done.
