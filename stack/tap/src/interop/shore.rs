@@ -110,12 +110,21 @@ pub(crate) async fn read(program: &str, arguments: &[&str]) -> Result<String, Fa
     }
 }
 
+/// dnsmasq with that file of settings. It writes no file with its number: two that begin at once would be in each other's way.
+pub(crate) fn dnsmasq(settings: &str) -> Result<Child, Failure> {
+    start("dnsmasq", &["--keep-in-foreground", "--pid-file", &format!("--conf-file={settings}")])
+}
+
 /// Waits until somebody takes what comes to a port of the kernel's: a program takes its time to begin.
 pub(crate) async fn bound(transport: &str, port: u16) -> Result<(), Failure> {
-    // proc(5), /proc/net/tcp and udp: the local address is the second column, the state the fourth; 0A is LISTEN.
+    // proc(5), /proc/net/tcp and udp: the local address is the second column, as it lies in memory, the state the fourth; 0A is
+    // LISTEN.
+    let kernel = format!("{:08X}", u32::from_ne_bytes(KERNEL.octets()));
     let is_it = |line: &str| {
         let mut columns = line.split_whitespace().skip(1).step_by(2);
-        let local = columns.next().is_some_and(|local| local.ends_with(&format!(":{port:04X}")));
+        let local = columns.next().and_then(|local| local.split_once(':')).is_some_and(|(address, number)| {
+            number == format!("{port:04X}") && (address == kernel || address.bytes().all(|digit| digit == b'0'))
+        });
         local && (transport == "udp" || columns.next() == Some("0A"))
     };
     for _ in 0..500 {

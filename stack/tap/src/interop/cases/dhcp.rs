@@ -13,7 +13,7 @@ use tokio::time::{Duration, sleep, timeout};
 use wavetank_stack::dhcp::{Client, Event, Lease, Options};
 use wavetank_stack::tcp;
 
-use crate::shore::{DEVICE, KERNEL, Shore, at, bound, entropy, ip, start};
+use crate::shore::{self, DEVICE, KERNEL, Shore, at, bound, entropy, ip};
 use crate::table::{Failure, Outcome, demand};
 
 /// Starts dnsmasq with that range and further settings.
@@ -25,7 +25,7 @@ async fn dnsmasq(shore: &Shore, range: &str, more: &[&str]) -> Result<Child, Fai
         more.join("\n")
     );
     let settings = shore.file("dnsmasq.conf", &settings)?;
-    let server = start("dnsmasq", &["--keep-in-foreground", &format!("--conf-file={settings}")])?;
+    let server = shore::dnsmasq(&settings)?;
     bound("udp", 67).await?;
     Ok(server)
 }

@@ -3,7 +3,7 @@
 use tokio::process::Child;
 use wavetank_stack::dns::{Error, Family, Options, Resolver};
 
-use crate::shore::{DEVICE, KERNEL, KERNEL_V6, Shore, bound, entropy, start};
+use crate::shore::{self, DEVICE, KERNEL, KERNEL_V6, Shore, bound, entropy};
 use crate::table::{Failure, Outcome, demand};
 
 /// How many addresses many.lan has: too many for a datagram of 512 bytes.
@@ -20,7 +20,7 @@ async fn dnsmasq(shore: &Shore) -> Result<Child, Failure> {
              cname=www.lan,web.lan\ncname=web.lan,hub.lan\n"
         ),
     )?;
-    let server = start("dnsmasq", &["--keep-in-foreground", &format!("--conf-file={settings}")])?;
+    let server = shore::dnsmasq(&settings)?;
     bound("udp", 53).await?;
     Ok(server)
 }

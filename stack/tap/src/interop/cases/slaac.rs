@@ -11,7 +11,7 @@ use wavetank_stack::icmp::Pinger;
 use wavetank_stack::slaac::Client;
 use wavetank_stack::tcp;
 
-use crate::shore::{DEVICE, KERNEL_V6, Shore, at, entropy, start};
+use crate::shore::{self, DEVICE, KERNEL_V6, Shore, at, entropy};
 use crate::table::{Outcome, demand};
 
 pub(crate) async fn address() -> Outcome {
@@ -21,7 +21,7 @@ pub(crate) async fn address() -> Outcome {
          dhcp-option=option6:dns-server,[{KERNEL_V6}]\nra-param={DEVICE},10,600\n"
     );
     let settings = shore.file("dnsmasq.conf", &settings)?;
-    let _server = start("dnsmasq", &["--keep-in-foreground", &format!("--conf-file={settings}")])?;
+    let _server = shore::dnsmasq(&settings)?;
     let (stack, clock) = (shore.stack.clone(), shore.clock);
     let running = spawn_local(async move {
         let mut client = Client::new(&stack, &clock, entropy());
