@@ -127,7 +127,7 @@ pub trait Kind: Send + Sync + 'static {
 pub struct Place<'p> {
     /// Its interfaces, in the order of the networks.
     pub interfaces: &'p [Interface],
-    /// Its gateways, one of each address family.
+    /// Its gateways: one of each address family, or of a kind that is [multihomed](Kind::is_multihomed) one in each network.
     pub gateways: &'p [IpAddr],
     /// The names of the scenario's signals.
     pub signals: &'p [&'p str],

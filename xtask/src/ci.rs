@@ -7,8 +7,8 @@ use crate::metadata;
 use crate::shell;
 use crate::tests_run::{self, Tally};
 use crate::{
-    Outcome, conformance, deps, elsewhere, fingerprints, fuzz, instructions, interop, licences, no_std, outside, tidy,
-    tools,
+    Outcome, conformance, deps, differential, elsewhere, fingerprints, fuzz, instructions, interop, licences, no_std,
+    outside, tidy, tools,
 };
 
 /// Runs every step; whether all of them passed.
@@ -40,6 +40,7 @@ pub(crate) fn run() -> bool {
     steps.take("tests", || tests_run::run(&mut tally));
     steps.take("no-std", no_std::run);
     steps.take("interop", || interop::run(&[]));
+    steps.take("beside ns-3", differential::beside_ns3);
     steps.take("conformance", || conformance::run(&[]));
     steps.take("fuzz", || fuzz::run(None, None));
     steps.take("elsewhere", elsewhere::run);

@@ -116,7 +116,7 @@ fn fuzz(target: &Target, seconds: u32) -> Outcome {
         "-max_len=32768",
         "-print_final_stats=1",
     ]);
-    run.arg(format!("-artifact_prefix={}/crash-", target.found.display()));
+    run.arg(format!("-artifact_prefix={}/", target.found.display()));
     let output = run.output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {

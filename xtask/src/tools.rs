@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::Outcome;
 use crate::shell;
 
-/// Has apt install the packages of those programs that are not here. That it cannot is no failure, but is said.
+/// Has apt install the packages of those programs, or files by their whole paths, that are not here. That it cannot is no failure, but is said.
 pub(crate) fn install(programs: &[(&str, &str)]) {
     let absent = || programs.iter().filter(|(program, _)| !is_here(program));
     let packages: Vec<&str> = absent().map(|(_, package)| *package).collect();
@@ -20,7 +20,7 @@ pub(crate) fn install(programs: &[(&str, &str)]) {
     }
 }
 
-/// Whether a program lies where programs do, servers' folders included.
+/// Whether a program lies where programs do, servers' folders included; or a file at its whole path.
 pub(crate) fn is_here(program: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default();
     std::env::split_paths(&path)

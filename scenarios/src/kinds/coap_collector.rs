@@ -113,9 +113,9 @@ impl Resource for Desk {
         })
     }
 
-    // An event that it has is known by its number.
-    fn is_idempotent(&self, message: &Message<'_>) -> bool {
-        message.all(OptionNumber::UriPath).next() == Some(b"events")
+    /// An event that it has is known by its number, and of what devices say of their health the last word counts.
+    fn is_idempotent(&self, _message: &Message<'_>) -> bool {
+        true
     }
 }
 

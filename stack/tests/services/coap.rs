@@ -1,7 +1,7 @@
 //! CoAP's client and server against each other, in calm and in storm.
 
 use core::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use wavetank_stack::{
@@ -280,6 +280,60 @@ fn nothing_is_done_twice_however_many_are_at_work() {
     let refused = (0..40).filter(|id| ask(203, 7 * id, 700).is_some_and(|(code, _)| !code.is_success())).count();
     assert_eq!(refused, 40 - ROOM / 2);
     assert_eq!(ask(202, 1, 700), Some(done));
+}
+
+/// What has it, and knows it again.
+#[derive(Default)]
+struct Ledger {
+    known: BTreeSet<Vec<u8>>,
+    asked: usize,
+}
+
+impl Resource for Ledger {
+    fn answer(&mut self, asked: &Asked<'_>, _: &mut [u8]) -> Answer {
+        self.asked += 1;
+        self.known.insert(asked.payload.to_vec());
+        Answer::just(Code::CHANGED)
+    }
+
+    fn is_idempotent(&self, message: &Message<'_>) -> bool {
+        message.is_at("known")
+    }
+}
+
+#[test]
+fn what_is_idempotent_is_done_for_any_number_of_stations() {
+    const ROOM: usize = 4;
+    let mut server = Server::<_, 64, ROOM>::remembering(Ledger::default(), 7);
+    let mut reply = [0; DATAGRAM_MAX];
+    let mut ask = |path: &str, station: u8| {
+        let mut datagram = [0; 64];
+        let writer = Writer::new(&mut datagram, Kind::Confirmable, Code::POST, 1, &[station]);
+        let len = writer.path(path).payload(&[station]).unwrap();
+        let remote = std::net::SocketAddr::from(([192, 0, 2, station], 5_683));
+        let len = server.handle(&datagram[..len], remote, Instant::ZERO, &mut reply).unwrap();
+        Message::parse(&reply[..len]).unwrap().code
+    };
+    assert!((0..40).all(|station| ask("known", station) == Code::CHANGED));
+    assert!((0..40).all(|station| ask("known", station) == Code::CHANGED), "and again");
+    let done = (100..140).filter(|station| ask("other", *station) == Code::CHANGED).count();
+    assert_eq!(done, ROOM, "of what is not, as much as can be remembered");
+    let ledger = server.resource();
+    assert_eq!((ledger.known.len(), ledger.asked), (40 + ROOM, 80 + ROOM));
+}
+
+#[test]
+fn what_is_longer_than_a_body_is_refused() {
+    let mut server = Server::<_, 8>::new(Ledger::default(), 7);
+    let (mut datagram, mut reply) = ([0; 64], [0; DATAGRAM_MAX]);
+    for (payload, expected) in [(&[7; 8][..], Code::CHANGED), (&[7; 9], Code::TOO_LARGE)] {
+        let writer = Writer::new(&mut datagram, Kind::Confirmable, Code::POST, payload.len() as u16, &[1]);
+        let len = writer.path("known").payload(payload).unwrap();
+        let remote = "192.0.2.9:5683".parse().unwrap();
+        let len = server.handle(&datagram[..len], remote, Instant::ZERO, &mut reply).unwrap();
+        assert_eq!(Message::parse(&reply[..len]).unwrap().code, expected);
+    }
+    assert_eq!(server.resource().asked, 1);
 }
 
 #[test]
