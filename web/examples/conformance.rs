@@ -27,7 +27,7 @@ fn app(files: Files) -> App {
     let mut app = App::new();
     app.with(RequestId::counting("c")).with(SecurityHeaders::default()).with(BodyLimit::new(32 * 1024 * 1024));
     app.with(Compress).with(CacheControl::no_cache());
-    app.at("/").get(front);
+    app.at("/").get(front).post(echo);
     app.at("/text").with(CacheControl::fresh_for(60)).with(Etag).get(async || "some text ".repeat(200));
     app.at("/echo").post(echo);
     app.at("/read/:bytes").post(read_at_most);

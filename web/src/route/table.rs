@@ -78,10 +78,10 @@ impl<State: 'static> Methods<State> {
         names
     }
 
-    /// Writes down `Allow` (RFC 9110, 10.2.1).
-    fn settle(&mut self) {
+    /// Writes down `Allow` (RFC 9110, 10.2.1). These methods are known somewhere in the app.
+    fn settle(&mut self, known: &Rc<[Method]>) {
         let allow = HeaderValue::try_from(self.names().join(", ")).expect("methods are tokens");
-        self.not_allowed = (self.surround)(Fixed::NotAllowed(allow.clone()));
+        self.not_allowed = (self.surround)(Fixed::NotAllowed { allow: allow.clone(), known: Rc::clone(known) });
         self.options = (self.surround)(Fixed::Options(Some(allow)));
     }
 }
@@ -92,6 +92,7 @@ pub(crate) struct Table<State> {
     pub(crate) routes: Vec<Methods<State>>,
     pub(crate) fallbacks: Vec<(Path, Rc<dyn Endpoint<State>>)>,
     not_found: Rc<dyn Endpoint<State>>,
+    not_implemented: Rc<dyn Endpoint<State>>,
     options: Rc<dyn Endpoint<State>>,
     redirect: Rc<dyn Endpoint<State>>,
     slash: TrailingSlash,
@@ -104,6 +105,7 @@ impl<State: 'static> Table<State> {
             routes: Vec::new(),
             fallbacks: Vec::new(),
             not_found: Rc::new(Fixed::NotFound),
+            not_implemented: Rc::new(Fixed::NotImplemented),
             options: Rc::new(Fixed::Options(None)),
             redirect: Rc::new(Fixed::OtherSlash),
             slash: TrailingSlash::Strict,
@@ -127,12 +129,18 @@ impl<State: 'static> Table<State> {
     /// Makes the table ready to be asked.
     pub(crate) fn settle(&mut self, slash: TrailingSlash) {
         self.slash = slash;
-        self.routes.iter_mut().for_each(Methods::settle);
+        let of_routes = self.routes.iter().flat_map(|route| route.by_method.iter().map(|(method, _)| method.clone()));
+        let known: Rc<[Method]> = STANDARD.into_iter().chain(of_routes).collect();
+        self.routes.iter_mut().for_each(|route| route.settle(&known));
         self.fallbacks.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.depth()));
     }
 
-    /// Who answers, and under which path. There is always someone.
+    /// Who answers, and under which path. There is always someone. A CONNECT has no path, and whoever answers it by a 2xx for
+    /// want of anything better has promised a tunnel: an app has none (RFC 9110, 9.3.6).
     pub(crate) fn find(&self, method: &Method, path: &str) -> (Rc<dyn Endpoint<State>>, Option<Matched>) {
+        if method == Method::CONNECT {
+            return (Rc::clone(&self.not_implemented), None);
+        }
         let mut values = [Span::default(); super::PARAMS_MAX];
         if let Some(index) = self.tree.find(path, false, &mut values) {
             return self.found(index, method, values);
@@ -170,10 +178,28 @@ impl<State: 'static> Table<State> {
     }
 }
 
+/// The methods of RFC 9110 and RFC 5789, which are not allowed where there is no handler for them. Others are not known.
+const STANDARD: [Method; 9] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::DELETE,
+    Method::CONNECT,
+    Method::OPTIONS,
+    Method::TRACE,
+    Method::PATCH,
+];
+
 /// Endpoints that every app has.
 pub(crate) enum Fixed {
     NotFound,
-    NotAllowed(HeaderValue),
+    /// 405, or 501 where the method is not known anywhere (RFC 9110, 9.1).
+    NotAllowed {
+        allow: HeaderValue,
+        known: Rc<[Method]>,
+    },
+    NotImplemented,
     Options(Option<HeaderValue>),
     OtherSlash,
 }
@@ -182,7 +208,11 @@ impl<State: 'static> Endpoint<State> for Fixed {
     fn call(&self, request: Request<State>) -> LocalBoxFuture<'static, Response> {
         let response = match self {
             Self::NotFound => Error::new(StatusCode::NOT_FOUND).into_response(),
-            Self::NotAllowed(allow) => {
+            Self::NotImplemented => Error::new(StatusCode::NOT_IMPLEMENTED).into_response(),
+            Self::NotAllowed { allow, known } if !known.contains(request.method()) => {
+                Error::new(StatusCode::NOT_IMPLEMENTED).header(ALLOW, allow.clone()).into_response()
+            }
+            Self::NotAllowed { allow, .. } => {
                 Error::new(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, allow.clone()).into_response()
             }
             Self::Options(allow) => {

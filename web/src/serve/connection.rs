@@ -199,9 +199,8 @@ where
                 tracing::debug!(%error, "a connection failed");
                 match self.meter.refused.get() {
                     Some(status) => {
-                        // RFC 9112, 3: a target that is too long is said to be so, be it the whole of what is too long.
-                        let at_target = self.meter.heads.borrow().is_at_target();
-                        let status = if status == 431 && at_target { 414 } else { status };
+                        let at_target = self.meter.framing.borrow().is_at_target();
+                        let status = refusal::status(status, &read_ahead, at_target);
                         let words = refusal::write(status, self.shared.date_now());
                         self.closing(io, words, Ended::Failed)
                     }

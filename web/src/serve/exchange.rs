@@ -18,7 +18,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::Shared;
-use super::framing::{are_trimmed, expects_more, is_target, misaddressed, miscoded};
+use super::framing::{Expected, are_trimmed, expected, is_target, misaddressed, miscoded};
 use super::metered::Meter;
 use crate::middleware::describe;
 use crate::{Body, BoxError, Error, IntoResponse, PeerAddr, Runtime};
@@ -55,13 +55,15 @@ where
     type Future = Exchange<S, S::Future, R>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let refused = self.refuse(&request);
+        let expected = expected(request.version(), request.headers());
+        let refused = self.refuse(&request, expected);
         self.meter.unread.set(!request.body().is_end_stream());
         if let Some(peer) = &self.peer {
             request.extensions_mut().insert(peer.clone());
         }
         Exchange {
             refused,
+            awaits_leave: expected == Expected::Leave,
             service: Rc::clone(&self.service),
             shared: Rc::clone(&self.shared),
             answering: Some(Answering::new(&self.meter)),
@@ -73,27 +75,23 @@ where
 
 impl<S, R: Runtime> Exchanges<S, R> {
     /// What is wrong with a request's head, if anything is that hyper lets pass.
-    fn refuse(&self, request: &Request<Incoming>) -> Option<(StatusCode, &'static str)> {
-        let ambiguous = self.meter.heads.borrow_mut().take();
+    fn refuse(&self, request: &Request<Incoming>, expected: Expected) -> Option<(StatusCode, &'static str)> {
+        let is_http1 = request.version() <= Version::HTTP_11;
+        let misframed = if is_http1 { self.meter.framing.borrow_mut().take() } else { None };
         if !is_target(request.method(), request.uri()) {
             return Some((StatusCode::BAD_REQUEST, "the request's target has not the form that its method asks for"));
         }
         if let Some(wrong) = misaddressed(request.version(), request.uri(), request.headers()) {
             return Some((StatusCode::BAD_REQUEST, wrong));
         }
-        if expects_more(request.version(), request.headers()) {
+        if expected == Expected::More {
             return Some((StatusCode::EXPECTATION_FAILED, "nothing but `100-continue` is known to be expected"));
         }
-        if request.version() > Version::HTTP_11 && !are_trimmed(request.headers()) {
+        if !is_http1 && !are_trimmed(request.headers()) {
             return Some((StatusCode::BAD_REQUEST, "a field of the request has white space around its value"));
         }
-        if request.version() > Version::HTTP_11 || request.body().is_end_stream() && !ambiguous {
-            return None;
-        }
-        match miscoded(request.headers()) {
-            None if ambiguous => Some((StatusCode::BAD_REQUEST, "the request says more than once where its body ends")),
-            miscoded => miscoded,
-        }
+        let misframed = misframed.map(|wrong| (StatusCode::BAD_REQUEST, wrong));
+        if !is_http1 || request.body().is_end_stream() { misframed } else { miscoded(request.headers()).or(misframed) }
     }
 }
 
@@ -101,6 +99,7 @@ pin_project! {
     /// The response to come.
     pub(super) struct Exchange<S, F, R: Runtime> {
         refused: Option<(StatusCode, &'static str)>,
+        awaits_leave: bool,
         service: Rc<RefCell<S>>,
         shared: Rc<Shared<R>>,
         answering: Option<Answering>,
@@ -157,6 +156,9 @@ where
                     && let Some(answering) = &answering
                 {
                     answering.meter.upgrade.replace(body.take_upgrade());
+                    if *this.awaits_leave {
+                        answering.meter.give_leave();
+                    }
                 }
                 response.map(|body| Answer { body: Source::Service { body }, answering })
             }

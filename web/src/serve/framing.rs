@@ -1,79 +1,228 @@
-//! What a request's head must and must not say of where the message ends and whom it is for (RFC 9112, 3.2 and 6).
+//! Where each request ends, and what its head must and must not say of that and of whom it is for (RFC 9112, 3.2, 6 and 7).
 //!
 //! hyper takes a request that announces its body in both ways by the one, and drops the other from its header fields
-//! before anybody sees them; it then closes the connection, as it must. It takes a length that is said twice for one, and
-//! codings that it does not undo for none. Such requests are nothing that a client in good faith sends, so they are refused
-//! here. The head of a request that comes in one piece with the end of another's body is not scanned, and is left to hyper's
-//! way.
+//! before anybody sees them; it then closes the connection, as it must. It takes a length that is said twice for one,
+//! codings that it does not undo for none, a line feed for the end of a line, and anything for what a chunk is extended by.
+//! Such requests are nothing that a client in good faith sends, and two who read them may read two things. So requests are
+//! followed here as they come, their bodies too, and refused.
 
 use http::header::{EXPECT, HOST, TRANSFER_ENCODING as CODINGS};
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
+mod chunks;
+
+use chunks::{Chunks, Read as ChunkRead};
+
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding:";
 const CONTENT_LENGTH: &[u8] = b"content-length:";
 
-/// Reads heads as they come, for two header fields only.
+/// So much of a line is kept where it comes in pieces: any length of a body, and any name that is looked for.
+const LINE_BYTES: usize = 64;
+
+/// Follows the requests of a connection as they come: their heads for two header fields and the ends of their lines, their
+/// bodies to where they end.
 #[derive(Default)]
-pub(super) struct HeadScan {
-    /// The beginning of a line that has not come whole, as far as names are told apart by it.
-    line: [u8; TRANSFER_ENCODING.len()],
-    line_bytes: usize,
+pub(super) struct Framing {
+    at: At,
+    line: Line,
+    head: Head,
+    /// How many heads have been read to their end, and how many requests of them were taken.
+    heads: u64,
+    taken: u64,
+    /// The one that is to be refused, by its number from 1. Nothing after it is looked at.
+    wrong: Option<(u64, &'static str)>,
+}
+
+/// What comes next.
+#[derive(Default)]
+enum At {
+    #[default]
+    Head,
+    /// So many bytes of a body.
+    Body(u64),
+    Chunks(Chunks),
+    Trailers,
+    /// A request that is refused, with which the connection ends.
+    Refused,
+    /// What is no chunk: the body has no end.
+    Broken,
+}
+
+/// What a head has said so far.
+#[derive(Default)]
+struct Head {
     lines: usize,
     /// How often the end of the body is said.
     announced: usize,
-    /// The head at hand has been read to its end.
-    ended: bool,
+    length: u64,
+    is_chunked: bool,
+    wrong: Option<&'static str>,
 }
 
-impl HeadScan {
-    pub(super) fn read(&mut self, mut bytes: &[u8]) {
-        while !self.ended
-            && let Some(end) = memchr::memchr(b'\n', bytes)
-        {
-            let (line, rest) = bytes.split_at(end);
-            bytes = &rest[1..];
-            if self.line_bytes == 0 {
-                self.end_line(line);
-            } else {
-                self.keep(line);
-                let line = self.line;
-                self.end_line(&line[..self.line_bytes.min(line.len())]);
-            }
-            self.line_bytes = 0;
-        }
-        if !self.ended {
-            self.keep(bytes);
-        }
-    }
+/// The beginning of a line that has not come whole.
+struct Line {
+    kept: [u8; LINE_BYTES],
+    bytes: usize,
+    last: u8,
+}
 
-    /// Keeps the beginning of a line that comes in pieces.
+impl Default for Line {
+    fn default() -> Self {
+        Self { kept: [0; LINE_BYTES], bytes: 0, last: 0 }
+    }
+}
+
+impl Line {
     fn keep(&mut self, piece: &[u8]) {
-        let free = self.line.get_mut(self.line_bytes..).unwrap_or_default();
+        let Some(last) = piece.last() else { return };
+        let free = self.kept.get_mut(self.bytes..).unwrap_or_default();
         let count = piece.len().min(free.len());
         free[..count].copy_from_slice(&piece[..count]);
-        self.line_bytes += piece.len();
+        self.bytes += piece.len();
+        self.last = *last;
+    }
+}
+
+impl Framing {
+    /// How many of these bytes may be passed on: all, or those before what is no chunk.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> usize {
+        let mut read = 0;
+        while read < bytes.len() {
+            let rest = &bytes[read..];
+            read += match &mut self.at {
+                At::Head | At::Trailers => self.read_line(rest),
+                At::Body(left) => {
+                    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                    *left -= count as u64;
+                    if *left == 0 {
+                        self.at = At::Head;
+                    }
+                    count
+                }
+                At::Chunks(chunks) => match chunks.read(rest) {
+                    ChunkRead::More => rest.len(),
+                    ChunkRead::Ended(count) => {
+                        self.at = At::Trailers;
+                        count
+                    }
+                    ChunkRead::Wrong(count) => {
+                        self.at = At::Broken;
+                        return read + count;
+                    }
+                },
+                At::Refused => return bytes.len(),
+                At::Broken => return read,
+            };
+        }
+        read
     }
 
-    fn end_line(&mut self, line: &[u8]) {
-        if matches!(line, b"" | b"\r") {
-            // Empty lines before a request mean nothing (RFC 9112, 2.2).
-            self.ended = self.lines > 0;
+    /// One line, or what there is of it; how many of its bytes may be passed on.
+    fn read_line(&mut self, bytes: &[u8]) -> usize {
+        let Some(end) = memchr::memchr(b'\n', bytes) else {
+            self.line.keep(bytes);
+            return bytes.len();
+        };
+        let piece = &bytes[..end];
+        if self.line.bytes == 0 {
+            let text = piece.strip_suffix(b"\r");
+            self.end_line(text.unwrap_or(piece), text.is_some(), piece.len() <= LINE_BYTES);
+        } else {
+            self.line.keep(piece);
+            let Line { kept, bytes: length, last } = std::mem::take(&mut self.line);
+            let is_whole = length <= LINE_BYTES;
+            let text = &kept[..length.min(LINE_BYTES)];
+            let text = if is_whole { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
+            self.end_line(text, last == b'\r', is_whole);
+        }
+        if self.is_broken() { end } else { end + 1 }
+    }
+
+    fn end_line(&mut self, text: &[u8], ends_well: bool, is_whole: bool) {
+        if matches!(self.at, At::Trailers) {
+            match (ends_well, text) {
+                (false, _) => self.at = At::Broken,
+                (true, []) => self.at = At::Head,
+                (true, _) => {}
+            }
             return;
         }
-        let is = |name: &[u8]| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-        self.announced += usize::from(is(CONTENT_LENGTH) || is(TRANSFER_ENCODING));
-        self.lines += 1;
+        let head = &mut self.head;
+        if !ends_well {
+            head.wrong =
+                Some("a line of the request's head does not end as lines do, by a carriage return and a line feed");
+        }
+        if text.is_empty() {
+            // Empty lines before a request mean nothing (RFC 9112, 2.2).
+            if head.lines > 0 {
+                self.end_head();
+            }
+            return;
+        }
+        head.lines += 1;
+        let after = |name: &[u8]| {
+            let (start, rest) = text.split_at_checked(name.len())?;
+            start.eq_ignore_ascii_case(name).then_some(rest)
+        };
+        if let Some(value) = after(CONTENT_LENGTH) {
+            head.announced += 1;
+            match length(value).filter(|_| is_whole) {
+                Some(length) => head.length = length,
+                None => head.wrong = Some("the request's Content-Length is no length"),
+            }
+        } else if after(TRANSFER_ENCODING).is_some() {
+            head.announced += 1;
+            head.is_chunked = true;
+        }
+    }
+
+    fn end_head(&mut self) {
+        let head = std::mem::take(&mut self.head);
+        self.heads += 1;
+        let twice = (head.announced > 1).then_some("the request says more than once where its body ends");
+        self.at = match twice.or(head.wrong) {
+            Some(wrong) => {
+                self.wrong = Some((self.heads, wrong));
+                At::Refused
+            }
+            None if head.is_chunked => At::Chunks(Chunks::default()),
+            None if head.length > 0 => At::Body(head.length),
+            None => At::Head,
+        };
+    }
+
+    /// Whether what is read next is of a head.
+    pub(super) fn is_at_head(&self) -> bool {
+        matches!(self.at, At::Head)
+    }
+
+    /// Whether the body that was to come has no end.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.at, At::Broken)
     }
 
     /// Whether what has come is no more than a part of a request line.
     pub(super) fn is_at_target(&self) -> bool {
-        !self.ended && self.lines == 0 && self.line_bytes > 0
+        self.is_at_head() && self.head.lines == 0 && self.line.bytes > 0
     }
 
-    /// Whether the head just read announces its body more than once. The next one is read from its beginning.
-    pub(super) fn take(&mut self) -> bool {
-        std::mem::take(self).announced > 1
+    /// What is wrong with the framing of the next request, if anything. To be asked for each in turn.
+    pub(super) fn take(&mut self) -> Option<&'static str> {
+        self.taken += 1;
+        self.wrong.filter(|(number, _)| *number == self.taken).map(|(_, wrong)| wrong)
     }
+}
+
+/// `1*DIGIT`, with white space around it.
+fn length(value: &[u8]) -> Option<u64> {
+    let digits = value.trim_ascii();
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |length, digit| match digit {
+        b'0'..=b'9' => length.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
+        _ => None,
+    })
 }
 
 /// What is wrong with how a request says whom it is for, if anything.
@@ -95,13 +244,17 @@ pub(super) fn misaddressed(version: Version, uri: &Uri, headers: &HeaderMap) -> 
         (None, _) if version == Version::HTTP_11 => Some("the request has no Host"),
         (None, _) => None,
         (Some(_), Some(_)) => Some("the request has several Hosts"),
+        // RFC 9110, 4.2.1: an URL of HTTP that names no host is refused.
+        (Some(host), None) if host.is_empty() && uri.authority().is_none() && version == Version::HTTP_11 => {
+            Some("the request's Host is empty")
+        }
         (Some(host), None) if is_host(host.as_bytes()) => None,
         (Some(_), None) => Some("the request's Host is not a host"),
     }
 }
 
 /// Whether a target has a form that the method has (RFC 9112, 3.2; for HTTP/2, RFC 9113, 8.3.1): a path, `*` of the server's
-/// options, or host and port of a CONNECT.
+/// options, or host and port of a CONNECT. What is not ASCII is in none of them (RFC 3986), though `http` lets it pass.
 pub(super) fn is_target(method: &Method, uri: &Uri) -> bool {
     match uri.path() {
         _ if *method == Method::CONNECT => {
@@ -109,7 +262,7 @@ pub(super) fn is_target(method: &Method, uri: &Uri) -> bool {
                 && uri.authority().and_then(http::uri::Authority::port_u16).is_some_and(|port| port > 0)
         }
         "*" => *method == Method::OPTIONS,
-        path => path.starts_with('/'),
+        path => path.starts_with('/') && uri.path_and_query().is_none_or(|target| target.as_str().is_ascii()),
     }
 }
 
@@ -120,10 +273,24 @@ pub(super) fn are_trimmed(headers: &HeaderMap) -> bool {
     headers.values().all(|value| !is_space(value.as_bytes().first()) && !is_space(value.as_bytes().last()))
 }
 
-/// Whether a request expects what is not known here (RFC 9110, 10.1.1). HTTP/1.0 expects nothing.
-pub(super) fn expects_more(version: Version, headers: &HeaderMap) -> bool {
-    let mut expected = headers.get_all(EXPECT).into_iter();
-    version > Version::HTTP_10 && !expected.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+/// What a request expects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    Nothing,
+    /// To be told to go on.
+    Leave,
+    /// What is not known here.
+    More,
+}
+
+/// What a request expects (RFC 9110, 10.1.1). HTTP/1.0 expects nothing.
+pub(super) fn expected(version: Version, headers: &HeaderMap) -> Expected {
+    let mut values = headers.get_all(EXPECT).into_iter().peekable();
+    if version == Version::HTTP_10 || values.peek().is_none() {
+        return Expected::Nothing;
+    }
+    let is_leave = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if values.all(is_leave) { Expected::Leave } else { Expected::More }
 }
 
 /// Why a body cannot be read as it is coded, if so: one that is chunked, and no more than that, can be (RFC 9112, 6.1).
@@ -163,7 +330,7 @@ fn is_host(value: &[u8]) -> bool {
 mod tests {
     use http::{HeaderMap, HeaderValue};
 
-    use super::{HeadScan, is_host, miscoded};
+    use super::{Framing, is_host, miscoded};
 
     #[test]
     fn hosts_are_told_from_other_text() {
@@ -175,17 +342,93 @@ mod tests {
         }
     }
 
+    /// For each request whether it is refused, and how many of the bytes may be passed on. It must be the same however they
+    /// are cut.
+    fn followed(text: &str, requests: usize) -> (Vec<bool>, usize) {
+        let at_steps_of = |step: usize| {
+            let mut framing = Framing::default();
+            let passed: usize = text.as_bytes().chunks(step).map(|piece| framing.read(piece)).sum();
+            let refused: Vec<bool> = (0..requests).map(|_| framing.take().is_some()).collect();
+            (refused, passed)
+        };
+        let whole = at_steps_of(text.len());
+        for step in 1..text.len() {
+            assert_eq!(at_steps_of(step), whole, "{step}: {text:?}");
+        }
+        whole
+    }
+
     #[test]
-    fn a_head_is_understood_however_it_is_cut() {
+    fn requests_are_followed_however_they_are_cut() {
+        let sound = [
+            "GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+            "\r\nPOST / HTTP/1.1\r\ncontent-length: 30\r\nx: transfer-encoding:\r\n\r\ntransfer-encoding: x\n\ncontent-l",
+            "POST / HTTP/1.1\r\nTransfer-Encoding:chunked\r\n\r\n3;a=b\r\none\r\n0\r\ncontent-length: 1\r\n\r\n",
+            "POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n",
+        ];
         let both = "\r\nPOST / HTTP/1.1\r\nhost: x\r\nContent-Length: 3\r\ntransfer-encoding:chunked\r\n\r\n";
-        let body_only =
-            "POST / HTTP/1.1\r\ncontent-length: 30\r\nx: transfer-encoding:\r\n\r\ntransfer-encoding: x\r\n";
-        for step in 1..both.len() {
-            let mut scan = HeadScan::default();
-            both.as_bytes().chunks(step).for_each(|piece| scan.read(piece));
-            assert!(scan.take());
-            body_only.as_bytes().chunks(step).for_each(|piece| scan.read(piece));
-            assert!(!scan.take());
+        for before in [vec![], vec![0], vec![1], vec![2, 3], vec![2, 1, 0]] {
+            let text: String = before.iter().map(|&index| sound[index]).chain([both]).collect();
+            let (refused, passed) = followed(&text, before.len() + 1);
+            assert_eq!(refused.iter().position(|&refused| refused), Some(before.len()), "{before:?}");
+            assert_eq!(passed, text.len());
+        }
+        assert_eq!(followed(&sound.concat(), 4), (vec![false; 4], sound.concat().len()));
+    }
+
+    #[test]
+    fn heads_that_two_may_read_as_two_things_are_refused() {
+        for head in [
+            "GET / HTTP/1.1\nhost: x\r\n\r\n",
+            "GET / HTTP/1.1\r\nhost: x\n\r\n",
+            "GET / HTTP/1.1\r\nhost: x\r\n\n",
+            "\nGET / HTTP/1.1\r\nhost: x\r\n\r\n",
+            "POST / HTTP/1.1\r\ncontent-length: 3\r\ncontent-length: 3\r\n\r\n",
+            "POST / HTTP/1.1\r\ncontent-length: 3, 3\r\n\r\n",
+            "POST / HTTP/1.1\r\ncontent-length:\r\n\r\n",
+            "POST / HTTP/1.1\r\ncontent-length: 18446744073709551616\r\n\r\n",
+        ] {
+            assert_eq!(followed(head, 1), (vec![true], head.len()), "{head:?}");
+        }
+        let long = format!("POST / HTTP/1.1\r\ncontent-length: {:0>80}\r\n\r\n", 3);
+        assert_eq!(followed(&long, 1), (vec![true], long.len()));
+    }
+
+    #[test]
+    fn what_is_no_chunk_is_not_passed_on() {
+        let passed = |body: &str| {
+            let head = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
+            followed(&format!("{head}{body}"), 1).1 - head.len()
+        };
+        for sound in [
+            "0\r\n\r\n",
+            "3\r\none\r\n0\r\nx: y\r\nz:\r\n\r\n",
+            "00a ; b = c ;d=\"e;\\\"\\\\ \";f\r\n0123456789\r\n0\t;x\r\n\r\n",
+            "FFFFFFFFFFFFFFFF\r\n",
+        ] {
+            assert_eq!(passed(sound), sound.len(), "{sound:?}");
+        }
+        for (wrong, at) in [
+            ("x", 0),
+            (" 3", 0),
+            ("3 \r\n", 2),
+            ("3\n", 1),
+            ("3;\r\n", 2),
+            ("3;a=\r\n", 4),
+            ("3;[\r\n", 2),
+            ("3;a b\r\n", 4),
+            ("3;a=\"b\n", 6),
+            ("3;a=\"b\"c", 7),
+            ("3;a\n", 3),
+            ("3\rone", 2),
+            ("3\r\nonetwo", 6),
+            ("3\r\none\n", 6),
+            ("3\r\none\r0", 7),
+            ("0\r\n\n", 3),
+            ("0\r\nx: y\n", 7),
+            ("10000000000000000\r\n", 16),
+        ] {
+            assert_eq!(passed(wrong), at, "{wrong:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use super::framing::HeadScan;
+use super::framing::Framing;
 use crate::upgrade::OnUpgrade;
 
 /// What a connection is doing, as its own timeout and its own end need to know it.
@@ -29,8 +29,10 @@ pub(super) struct Meter {
     pub(super) broken: Cell<bool>,
     /// The status that hyper itself would answer with.
     pub(super) refused: Cell<Option<u16>>,
-    /// What the heads that have been read say of their bodies.
-    pub(super) heads: RefCell<HeadScan>,
+    /// Where requests begin and end, as far as they have been read.
+    pub(super) framing: RefCell<Framing>,
+    /// How much of a [`LEAVE`] is to be said before anything else.
+    leave: Cell<usize>,
     /// What takes over the connection after this response.
     pub(super) upgrade: RefCell<Option<OnUpgrade>>,
 }
@@ -83,33 +85,85 @@ impl<Io> Metered<Io> {
 }
 
 impl<Io: Read + Unpin> Read for Metered<Io> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        if !self.is_http1 || self.meter.answering.get() > 0 {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        if !self.is_http1 {
             return Pin::new(&mut self.io).poll_read(cx, buf);
         }
-        // A head is awaited. What it says is looked at on its way through a buffer, for hyper hands out none of it
-        // that it has dealt with.
-        let mut space = [std::mem::MaybeUninit::uninit(); HEAD_READ_BYTES];
-        let room = buf.remaining().min(HEAD_READ_BYTES);
-        let mut head = hyper::rt::ReadBuf::uninit(&mut space[..room]);
-        ready!(Pin::new(&mut self.io).poll_read(cx, head.unfilled()))
+        let (at_head, broken) = {
+            let framing = self.meter.framing.borrow();
+            (framing.is_at_head(), framing.is_broken())
+        };
+        if broken {
+            return Poll::Ready(Err(no_chunk()));
+        }
+        if at_head { self.poll_through::<HEAD_BYTES>(cx, buf) } else { self.poll_through::<BODY_BYTES>(cx, buf) }
+    }
+}
+
+/// How much is read at once at most. hyper's own buffer is of 8 KiB at first, and grows with a body's pieces.
+const HEAD_BYTES: usize = 8 * 1024;
+const BODY_BYTES: usize = 64 * 1024;
+
+impl<Io: Read + Unpin> Metered<Io> {
+    /// Reads through a buffer, for hyper hands out nothing of how it came.
+    #[inline(never)]
+    fn poll_through<const BYTES: usize>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut space = [std::mem::MaybeUninit::uninit(); BYTES];
+        let room = buf.remaining().min(BYTES);
+        let mut through = hyper::rt::ReadBuf::uninit(&mut space[..room]);
+        ready!(Pin::new(&mut self.io).poll_read(cx, through.unfilled()))
             .inspect_err(|error| self.meter.broken.set(error.kind() == io::ErrorKind::InvalidData))?;
-        let bytes = head.filled();
-        self.meter.unread.set(!bytes.is_empty());
-        self.meter.heads.borrow_mut().read(bytes);
-        buf.put_slice(bytes);
+        let bytes = through.filled();
+        if self.meter.answering.get() == 0 {
+            self.meter.unread.set(!bytes.is_empty());
+        }
+        let sound = self.meter.framing.borrow_mut().read(bytes);
+        if sound == 0 && !bytes.is_empty() {
+            return Poll::Ready(Err(no_chunk()));
+        }
+        buf.put_slice(&bytes[..sound]);
         Poll::Ready(Ok(()))
     }
 }
 
-/// hyper's own buffer is of 8 KiB at first.
-const HEAD_READ_BYTES: usize = 8 * 1024;
+fn no_chunk() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "what comes is no chunk of the body")
+}
+
+/// What a client that asks for another protocol waits for before that (RFC 9110, 7.8). hyper says it only where a body is to come.
+const LEAVE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+impl Meter {
+    /// A [`LEAVE`] goes before what is written next.
+    pub(super) fn give_leave(&self) {
+        self.leave.set(LEAVE.len());
+    }
+}
+
+impl<Io: Write + Unpin> Metered<Io> {
+    fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.meter.leave.get() > 0 {
+            let left = self.meter.leave.get();
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &LEAVE[LEAVE.len() - left..]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.meter.leave.set(left - written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
 
 impl<Io: Write + Unpin> Write for Metered<Io> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if self.is_refusal(buf) {
             return Poll::Ready(Ok(buf.len()));
         }
+        ready!(self.poll_leave(cx))?;
         let poll = Pin::new(&mut self.io).poll_write(cx, buf);
         self.meter.written(&poll);
         poll
@@ -139,6 +193,7 @@ impl<Io: Write + Unpin> Write for Metered<Io> {
         if self.is_refusal(bufs.first().map_or(&[], |buf| buf)) {
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
+        ready!(self.poll_leave(cx))?;
         let poll = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         self.meter.written(&poll);
         poll

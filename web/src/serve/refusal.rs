@@ -2,6 +2,33 @@
 
 use http::{HeaderValue, StatusCode};
 
+/// The status that says more than hyper's own, of what is no request that can be taken: these are the bytes, which may be of
+/// no more than a part of a request line.
+pub(super) fn status(hypers: u16, bytes: &[u8], at_target: bool) -> u16 {
+    match hypers {
+        // RFC 9112, 3: a target that is too long is said to be so, be it the whole of what is too long.
+        431 if at_target => 414,
+        // RFC 9110, 15.6.6. A version 1.2 there is not, nor is it known what it would mean.
+        400 if is_of_other_version(bytes) => 505,
+        other => other,
+    }
+}
+
+/// Whether the request line is one, but of a version other than 1.0 and 1.1.
+fn is_of_other_version(bytes: &[u8]) -> bool {
+    let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or_default();
+    let line = bytes[start..].split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let mut words = line.split(|&byte| byte == b' ');
+    let is_word = |word: Option<&[u8]>| word.is_some_and(|word| !word.is_empty());
+    if !is_word(words.next()) || !is_word(words.next()) {
+        return false;
+    }
+    let version = words.next().and_then(|word| word.strip_prefix(b"HTTP/")).unwrap_or_default();
+    matches!(version, [major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit())
+        && !matches!(version, b"1.0" | b"1.1")
+        && words.next().is_none()
+}
+
 /// A whole response, after which the connection is closed. hyper would write one without a date and without a word.
 pub(super) fn write(status: u16, date: Option<HeaderValue>) -> Vec<u8> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);

@@ -88,7 +88,7 @@ fn a_request_may_come_byte_by_byte_and_in_chunks() {
 fn what_is_not_http_is_refused_and_closed() {
     for (request, expected) in [
         ("nonsense\r\n\r\n".to_owned(), "HTTP/1.1 400 Bad Request"),
-        ("GET / HTTP/9.9\r\n\r\n".to_owned(), "HTTP/1.1 400 Bad Request"),
+        ("GET / HTTP/9.9\r\n\r\n".to_owned(), "HTTP/1.1 505 HTTP Version Not Supported"),
         (
             format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(70_000)),
             "HTTP/1.1 431 Request Header Fields Too Large",

@@ -177,7 +177,7 @@ fn what_is_no_preface_is_not_taken_for_one() {
     let mut server = Server::of(Options::default(), &Clock::new(), app.into_service().unwrap());
     let client = server.connect();
     let answer = server.ask(&client, "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n");
-    assert!(answer.starts_with("HTTP/1.1 400 ") && client.is_closed(), "3.4: {answer}");
+    assert!(answer.starts_with("HTTP/1.1 505 ") && client.is_closed(), "3.4: {answer}");
 }
 
 #[test]

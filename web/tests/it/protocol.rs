@@ -34,6 +34,9 @@ fn a_request_says_once_and_validly_whom_it_is_for() {
     refused("GET / HTTP/1.1\r\nhost: a b\r\n\r\n");
     refused("GET / HTTP/1.1\r\nhost: user@hub\r\n\r\n");
     refused("GET / HTTP/1.1\r\nhost: hub/path\r\n\r\n");
+    // RFC 9110, 4.2.1: an URL of HTTP without a host is refused.
+    refused("GET / HTTP/1.1\r\nhost:\r\n\r\n");
+    refused("GET / HTTP/1.1\r\nhost: \t\r\n\r\n");
     refused("GET http://user@hub/ HTTP/1.1\r\nhost: hub\r\n\r\n");
     assert_eq!(status(&ask("GET / HTTP/1.0\r\n\r\n").0), "HTTP/1.0 200 OK");
     // 3.2.2: the absolute form must be taken, and its authority counts.
@@ -71,7 +74,41 @@ fn a_message_has_one_end() {
     refused("GET / HTTP/1.1\r\nhost: hub\r\nx: a\rb\r\n\r\n");
     refused("GET  / HTTP/1.1\r\nhost: hub\r\n\r\n");
     refused("G\u{1}T / HTTP/1.1\r\nhost: hub\r\n\r\n");
-    refused("GET / HTTP/9.9\r\nhost: hub\r\n\r\n");
+    refused("GET / HTTP/1.1 x\r\nhost: hub\r\n\r\n");
+    refused("GET / HTTP/1.1\nhost: hub\r\n\r\n");
+    refused("GET / HTTP/1.1\r\nhost: hub\nx: y\r\n\r\n");
+    refused("GET / HTTP/1.1\r\nhost: hub\r\nx: y\n\r\n");
+    refused("GET / HTTP/1.1\r\nhost: hub\r\n\n");
+}
+
+#[test]
+fn a_request_is_looked_at_wherever_it_begins() {
+    // What comes in one piece with the request before is no less suspicious than what comes by itself.
+    let both = "POST / HTTP/1.1\r\nhost: hub\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+    let chunked =
+        "POST / HTTP/1.1\r\nhost: hub\r\ntransfer-encoding: chunked\r\n\r\n3;x=y\r\none\r\n0\r\nsum: 7\r\n\r\n";
+    for before in [GET.to_owned(), post("/", "one"), chunked.to_owned(), [GET, GET].concat()] {
+        let (response, closed) = ask(&format!("{before}{both}{GET}"));
+        let statuses: Vec<&str> = response.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+        assert!(
+            closed && statuses.last() == Some(&"400") && !statuses[..statuses.len() - 1].contains(&"400"),
+            "{response}"
+        );
+        assert_eq!(statuses.len(), 1 + before.matches(" / HTTP").count(), "{response}");
+    }
+}
+
+#[test]
+fn versions_other_than_these_two_are_not_spoken() {
+    // RFC 9110, 15.6.6.
+    for version in ["HTTP/9.9", "HTTP/1.2", "HTTP/2.0", "HTTP/0.9"] {
+        let (response, closed) = ask(&format!("\r\nGET / {version}\r\nhost: hub\r\n\r\n"));
+        assert_eq!(status(&response), "HTTP/1.1 505 HTTP Version Not Supported", "{version}");
+        assert!(closed && response.contains("connection: close\r\n"), "{response}");
+    }
+    for nonsense in ["HTTP/1", "HTTP/1.1.1", "http/1.1", "HTTP/x.1", "HTTP/11.1", "FTP/1.0", "HTTP/ 1.1", ""] {
+        assert_eq!(status(&ask(&format!("GET / {nonsense}\r\nhost: hub\r\n\r\n")).0), "HTTP/1.1 400 Bad Request");
+    }
 }
 
 #[test]
@@ -104,6 +141,13 @@ fn chunks_are_taken_as_they_must_be_and_no_otherwise() {
         "0x3\r\none\r\n0\r\n\r\n",
         "fffffffffffffffff\r\n",
         "3 3\r\none\r\n0\r\n\r\n",
+        "3 \r\none\r\n0\r\n\r\n",
+        "3;\r\none\r\n0\r\n\r\n",
+        "3;na[me\r\none\r\n0\r\n\r\n",
+        "3;name\none\r\n0\r\n\r\n",
+        "3\r\none\n0\r\n\r\n",
+        "3\r\none\r\n0\r\n\n",
+        "3\r\none\r\n0\r\nsum: 7\n\r\n",
     ] {
         let (response, closed) = chunked(wrong);
         assert_eq!(status(&response), "HTTP/1.1 400 Bad Request", "{wrong:?}");
@@ -243,10 +287,13 @@ fn chunks_without_end_are_a_413() {
 
 #[test]
 fn methods_and_versions_have_their_ways() {
-    // RFC 9110, 9.1: a method that is known and not allowed is a 405 that says which are.
-    let (response, closed) = ask("BREW / HTTP/1.1\r\nhost: hub\r\n\r\n");
-    assert_eq!(status(&response), "HTTP/1.1 405 Method Not Allowed");
-    assert!(response.contains("allow: GET, POST, HEAD, OPTIONS\r\n") && !closed, "{response}");
+    // RFC 9110, 9.1: a method that is known and not allowed is a 405 that says which are; one that is not is a 501.
+    for (method, expected) in [("DELETE", "HTTP/1.1 405 Method Not Allowed"), ("BREW", "HTTP/1.1 501 Not Implemented")]
+    {
+        let (response, closed) = ask(&format!("{method} / HTTP/1.1\r\nhost: hub\r\n\r\n"));
+        assert_eq!(status(&response), expected);
+        assert!(response.contains("allow: GET, POST, HEAD, OPTIONS\r\n") && !closed, "{response}");
+    }
     // RFC 9112, 9.3: 1.0 closes unless asked to keep, 1.1 keeps unless asked to close.
     assert!(ask("GET / HTTP/1.0\r\nhost: hub\r\n\r\n").1);
     assert!(!ask("GET / HTTP/1.0\r\nhost: hub\r\nconnection: keep-alive\r\n\r\n").1);
@@ -257,7 +304,7 @@ fn methods_and_versions_have_their_ways() {
     // RFC 9110, 8.6 and 15.3.5: a 204 has neither body nor length.
     let (response, _) = ask("OPTIONS / HTTP/1.1\r\nhost: hub\r\n\r\n");
     assert!(!response.contains("content-length") && response.ends_with("\r\n\r\n"), "{response}");
-    assert!(ask("CONNECT hub:80 HTTP/1.1\r\nhost: hub\r\n\r\n").0.starts_with("HTTP/1.1 404"));
+    assert!(ask("CONNECT hub:80 HTTP/1.1\r\nhost: hub\r\n\r\n").0.starts_with("HTTP/1.1 501"));
     assert_eq!(status(&ask(&post("/nothing", "body")).0), "HTTP/1.1 404 Not Found");
 }
 
@@ -288,12 +335,39 @@ fn a_connection_may_go_over_to_another_protocol() {
     let response = server.ask(&client, request);
     assert_eq!(status(&response), "HTTP/1.1 101 Switching Protocols");
     assert!(response.ends_with("\r\n\r\nEARLY "), "{response}");
-    assert_eq!(server.ask(&client, "hello"), "HELLO");
+    assert_eq!(server.ask(&client, "hello\n"), "HELLO\n");
     server.pass(Duration::from_secs(1_000));
     assert_eq!(server.ask(&client, "still here"), "STILL HERE");
     client.close();
     server.settle();
     assert!(client.is_closed());
+}
+
+#[test]
+fn whoever_waits_for_leave_gets_it_before_the_connection_goes_over() {
+    // RFC 9110, 7.8.
+    let mut app = App::new();
+    app.at("/").get(async || {
+        let headers = [(wavetank_web::header::UPGRADE, "shout"), (wavetank_web::header::CONNECTION, "upgrade")];
+        (StatusCode::SWITCHING_PROTOCOLS, headers, Body::upgrade(async |_: Upgraded| ()))
+    });
+    let mut server = Server::of(Options::default(), &Clock::new(), app.into_service().unwrap());
+    for room in [usize::MAX, 10] {
+        let client = server.connect();
+        client.take_no_more_than(room);
+        client.send(
+            "GET / HTTP/1.1\r\nhost: hub\r\nconnection: upgrade\r\nupgrade: shout\r\nexpect: 100-continue\r\n\r\n",
+        );
+        let mut response = String::new();
+        for _ in 0..100 {
+            server.settle();
+            response.push_str(&client.received());
+        }
+        assert!(
+            response.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n"),
+            "{response}"
+        );
+    }
 }
 
 #[test]

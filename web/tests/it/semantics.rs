@@ -446,6 +446,8 @@ fn a_target_has_the_form_of_its_method() {
         "GET *",
         "POST *",
         "GET index.html",
+        "GET /caf\u{e9}",
+        "GET /?caf\u{e9}",
         "GET",
         "CONNECT hub",
         "CONNECT hub:",
@@ -464,15 +466,23 @@ fn a_target_has_the_form_of_its_method() {
         assert_eq!(status(&ask(right).0), "HTTP/1.1 200 OK", "{right}");
     }
     assert_eq!(status(&ask("OPTIONS *").0), "HTTP/1.1 204 No Content");
-    assert_eq!(status(&ask("CONNECT hub:80").0), "HTTP/1.1 404 Not Found", "nobody is connected to another");
+    assert_eq!(status(&ask("CONNECT hub:80").0), "HTTP/1.1 501 Not Implemented", "nobody is connected to another");
+    // Not even by a fallback, whose 2xx would promise a tunnel.
+    let mut app = App::new();
+    app.fallback(async || "whatever it is");
+    let (response, _) = ask_of(app, "CONNECT hub:80 HTTP/1.1\r\nhost: hub:80\r\n\r\n");
+    assert_eq!(status(&response), "HTTP/1.1 501 Not Implemented");
 }
 
 #[test]
 fn whoever_takes_a_connect_says_no_length() {
     // RFC 9110, 9.3.6 and 8.6; RFC 9112, 6.1: a 2xx to it has neither length nor coding, for no content follows.
-    let mut app = App::new();
-    app.fallback(async || "a tunnel that is none");
-    let (response, closed) = ask_of(app, "CONNECT hub:80 HTTP/1.1\r\nhost: hub:80\r\n\r\n");
+    // An app takes none, but other services may.
+    let router = axum::Router::new().fallback(async || "a tunnel that is none");
+    let mut server = Server::of(Options::default(), &Clock::new(), router);
+    let client = server.connect();
+    let response = server.ask(&client, "CONNECT hub:80 HTTP/1.1\r\nhost: hub:80\r\n\r\n");
+    let closed = client.is_closed();
     assert_eq!(status(&response), "HTTP/1.1 200 OK");
     assert!(!response.contains("content-length") && !response.contains("transfer-encoding"), "{response}");
     assert!(closed && response.ends_with("\r\n\r\n"), "{response}");
