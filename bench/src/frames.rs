@@ -20,6 +20,8 @@ use crate::tank::Tank;
 pub struct Sea {
     /// Whether links lose one frame in a hundred, and delay each by up to 100 us more.
     pub is_rough: bool,
+    /// Whether hosts send one after another within the millisecond, so that no frame arrives together with another one's.
+    pub is_apart: bool,
     /// How many nodes there are that do nothing, each at a port of the switch.
     pub bystanders: u32,
     /// How many faults are active all the time: cut cables and other links of bystanders, bystanders that do not reach
@@ -49,7 +51,9 @@ pub fn star(hosts: u32, bytes: usize, millis: u64, sea: Sea) -> Measured {
             let node = world.add_node(NodeSpec::named(format!("host-{host}")), move |node: Node| {
                 let nic = || node.nic(0).expect("plugged in");
                 node.spawn(receive(nic(), tally.clone()));
-                send(node.clone(), nic(), host, hosts, bytes)
+                let begins =
+                    Duration::from_nanos(u64::from(if sea.is_apart { host } else { 0 }) * 1_000_000 / u64::from(hosts));
+                send(node.clone(), nic(), begins, host, hosts, bytes)
             });
             join(world, node, host);
             node
@@ -90,8 +94,9 @@ async fn receive(mut nic: Nic, tally: Tally) {
     .await;
 }
 
-async fn send(node: Node, mut nic: Nic, host: u32, hosts: u32, bytes: usize) -> Exit {
+async fn send(node: Node, mut nic: Nic, begins: Duration, host: u32, hosts: u32, bytes: usize) -> Exit {
     let clock = node.clock();
+    clock.sleep(begins).await;
     let mut context = Context::from_waker(Waker::noop());
     for turn in 0.. {
         clock.sleep(Duration::from_millis(1)).await;

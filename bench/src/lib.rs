@@ -51,9 +51,11 @@ const NEAR: (u64, u64) = (100, 1_000);
 const FAR: (u64, u64) = (10_000_000, 1_000_000_000);
 
 /// Links that lose and delay.
-const ROUGH: Sea = Sea { is_rough: true, bystanders: 0, faults: 0 };
+const ROUGH: Sea = Sea { is_rough: true, is_apart: false, bystanders: 0, faults: 0 };
+const APART: Sea = Sea { is_rough: false, is_apart: true, bystanders: 0, faults: 0 };
+const APART_ROUGH: Sea = Sea { is_rough: true, ..APART };
 /// Nodes that do nothing, and what befalls them and others.
-const CROWD: Sea = Sea { is_rough: false, bystanders: 250, faults: 0 };
+const CROWD: Sea = Sea { is_rough: false, is_apart: false, bystanders: 250, faults: 0 };
 const FAULTY: Sea = Sea { faults: 1_000, ..CROWD };
 
 /// All works.
@@ -68,6 +70,8 @@ pub const WORKS: &[Work] = &[
     work("timers-100", "wake-ups", |scale| timers::sleepers(100, 6_000 * u64::from(scale))),
     work("frames", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale), Sea::default())),
     work("frames-rough", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale), ROUGH)),
+    work("frames-apart", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale), APART)),
+    work("frames-apart-rough", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale), APART_ROUGH)),
     work("frames-crowd", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale), CROWD)),
     work("frames-faults-1000", "frames", |scale| frames::star(100, 106, 1_000 * u64::from(scale), FAULTY)),
     work("udp-star", "datagrams", |scale| udp::star(100, 1_000 * u64::from(scale))),

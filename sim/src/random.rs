@@ -20,9 +20,14 @@ impl Stream {
     /// The stream of `seed` that bears `label`, from its beginning.
     #[must_use]
     pub fn new(seed: u64, label: &str) -> Self {
+        Self::of(seed, Label::new(label))
+    }
+
+    /// The stream of `seed` that bears a label that was read already, from its beginning.
+    pub(crate) fn of(seed: u64, label: Label) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[8..24].copy_from_slice(&XxHash3_128::oneshot(label.as_bytes()).to_le_bytes());
+        key[8..24].copy_from_slice(&label.0.to_le_bytes());
         key[24..].copy_from_slice(&DOMAIN);
         Self(ChaCha8Rng::from_seed(key))
     }
@@ -35,6 +40,16 @@ impl Stream {
     /// A number from `0..bound`, by one draw of 64 bits; the bias is below `bound / 2^64`.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
+    }
+}
+
+/// A stream's label, as what enters its key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Label(u128);
+
+impl Label {
+    pub(crate) fn new(label: &str) -> Self {
+        Self(XxHash3_128::oneshot(label.as_bytes()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::impair::{Fate, Impairments, Special, Wire};
+use super::impair::{Fate, Impairments, Luck, Special, Wire};
 use super::{Frame, NicCore, SwitchId};
 use crate::random::Probability;
 use crate::time::{Duration, nanos};
@@ -212,12 +212,22 @@ impl Link {
     /// When a frame of `bytes` that is offered now to a plain link arrives, or why it never does.
     #[inline]
     pub(crate) fn offer(&mut self, now: u64, bytes: usize) -> Result<u64, DropReason> {
+        self.offer_with(now, bytes, Luck { lose: false, delay_ns: 0 })
+    }
+
+    /// The same on a link that does no more to frames than to lose or to delay them.
+    #[inline]
+    pub(super) fn offer_with(&mut self, now: u64, bytes: usize, luck: Luck) -> Result<u64, DropReason> {
         if self.cuts > 0 {
             return Err(DropReason::LinkDown);
         }
-        let arrival = self.departure(now, bytes)?.saturating_add(self.latency_ns).max(self.last_arrival);
-        self.last_arrival = arrival;
-        Ok(arrival)
+        let departure = self.departure(now, bytes)?;
+        if luck.lose {
+            return Err(DropReason::Loss);
+        }
+        let arrival = departure.saturating_add(self.latency_ns.saturating_add_signed(luck.delay_ns));
+        self.last_arrival = arrival.max(self.last_arrival);
+        Ok(self.last_arrival)
     }
 
     /// When the last bit of a frame leaves that comes to the queue now.

@@ -6,7 +6,7 @@ use super::link::{Destination, Link};
 use super::switch::{Forward, Switch};
 use super::{Direction, DropReason, Frame, LinkConfig, LinkId, NicCore, NicId, Partition, Pool, SwitchId, Tap};
 use crate::executor::Wakee;
-use crate::kernel::{Action, Kernel};
+use crate::kernel::Kernel;
 use crate::prefetch;
 use crate::queue::Queue;
 use crate::time::Instant;
@@ -73,18 +73,19 @@ impl Net {
         let at = Instant::from_nanos(port.now);
         let (ordinal, bytes) = (frame.ordinal, frame.len());
         port.trace.record(at, Event::FrameSent { link: id, ordinal, bytes: bytes as u32, digest: frame.digest() });
-        if link.special.is_some() {
-            return self.offer_special(port, id, frame);
-        }
-        let fate = link.offer(port.now, bytes);
+        let fate = match &mut link.special {
+            None => link.offer(port.now, bytes),
+            Some(special) if special.is_simple() && self.record.is_none() => {
+                let luck = special.luck(self.seed, ordinal);
+                link.offer_with(port.now, bytes, luck)
+            }
+            Some(_) => return self.offer_special(port, id, frame),
+        };
         if let Some(tap) = link.tap {
             self.show(tap, at, id, &frame, fate.err());
         }
         match fate {
-            Ok(arrival) => {
-                let flight = self.board(frame);
-                port.queue.push(arrival, Action::Frame(flight).payload());
-            }
+            Ok(arrival) => self.fly(port, frame, arrival),
             Err(reason) => self.lose(port, frame, reason),
         }
     }
@@ -112,7 +113,7 @@ impl Net {
 
     /// Shows a frame that is offered to a link to the link's tap.
     #[cold]
-    fn show(&mut self, tap: u32, at: Instant, id: LinkId, frame: &Frame, dropped: Option<DropReason>) {
+    pub(super) fn show(&mut self, tap: u32, at: Instant, id: LinkId, frame: &Frame, dropped: Option<DropReason>) {
         let direction = if id.0.is_multiple_of(2) { Direction::Tx } else { Direction::Rx };
         self.taps[tap as usize].frame(at, direction, frame.bytes(), dropped);
     }

@@ -117,7 +117,8 @@ pub(crate) struct Fate {
     pub(crate) lose: bool,
     /// How much later the second one comes, in nanoseconds.
     pub(crate) duplicate: Option<u64>,
-    pub(crate) damage: Option<Damage>,
+    /// Seldom there, so that a fate is small.
+    pub(crate) damage: Option<Box<Damage>>,
     pub(crate) delay_ns: i64,
     pub(crate) overtake: bool,
     pub(super) early: Early,
@@ -151,6 +152,12 @@ impl Chances {
     pub(crate) fn add(&mut self, ordinal: u64, what: What) {
         let at = self.script.partition_point(|(other, _)| *other <= ordinal);
         self.script.insert(at, (ordinal, what));
+    }
+
+    /// Whether nothing is given: neither what happens, nor that nothing is drawn.
+    #[inline]
+    pub(super) fn is_nothing(&self) -> bool {
+        self.given == Kinds::default() && self.script.is_empty()
     }
 
     /// Puts what is given in the place of what was drawn, or adds it.
@@ -192,18 +199,24 @@ impl Fate {
         match what {
             What::Lose => self.lose = true,
             What::Duplicate(later) => self.duplicate = Some(nanos(later)),
-            What::Corrupt(damage) => self.damage = Some(damage),
+            What::Corrupt(damage) => self.damage = Some(Box::new(damage)),
             What::Delay(ns) => self.delay_ns = self.delay_ns.saturating_add(ns),
             What::Overtake => self.overtake = true,
             What::EarlyDrop => self.early = Early::Given(true),
         }
     }
 
+    /// Whether the frame arrives otherwise than it left, or more than once.
+    #[inline]
+    pub(super) const fn changes_frame(&self) -> bool {
+        self.damage.is_some() || self.duplicate.is_some()
+    }
+
     /// What has been decided already; the queue's own chances come later.
     pub(super) fn decided(&self) -> impl Iterator<Item = What> + '_ {
         let delay = (self.delay_ns != 0).then_some(What::Delay(self.delay_ns));
         let duplicate = self.duplicate.map(|later| What::Duplicate(Duration::from_nanos(later)));
-        let damage = self.damage.clone().map(What::Corrupt);
+        let damage = self.damage.as_deref().cloned().map(What::Corrupt);
         let (lose, overtake) = (self.lose.then_some(What::Lose), self.overtake.then_some(What::Overtake));
         [lose, duplicate, damage, delay, overtake].into_iter().flatten()
     }

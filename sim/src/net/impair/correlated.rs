@@ -32,9 +32,15 @@ impl Correlated {
         Self { odds, last: None }
     }
 
+    /// Whether no chance depends on the one before.
+    #[inline]
+    pub(super) const fn is_independent(&self) -> bool {
+        self.odds.correlation.is_never()
+    }
+
     #[inline]
     pub(super) fn decides(&mut self, word: u32) -> bool {
-        if self.odds.correlation.is_never() {
+        if self.is_independent() {
             return self.odds.probability.decides(word);
         }
         let blended = self.last.map_or(word, |last| blend(word.into(), last.into(), self.odds.correlation, 32) as u32);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::correlated::blend;
+use super::dice::Dice;
 use crate::random::Probability;
 use crate::time::{Duration, nanos};
 
@@ -34,20 +35,48 @@ pub enum Shape {
     Table(Arc<[u64]>),
 }
 
-/// A delay with the last value of its chance.
+/// A delay that draws from a stream.
 pub(super) struct DelayModel {
+    dice: Dice,
+    what: What,
+}
+
+/// What words become; the usual one is at hand.
+enum What {
+    /// Evenly something below this, each on its own.
+    Even(u64),
+    Other(Box<Other>),
+}
+
+/// A delay with the last value of its chance.
+struct Other {
     delay: Delay,
     last: Option<u64>,
 }
 
 impl DelayModel {
-    pub(super) fn new(delay: &Delay) -> Self {
-        Self { delay: delay.clone(), last: None }
+    /// One that draws from the stream of that label.
+    pub(super) fn new(delay: &Delay, label: &str) -> Self {
+        let what = match delay.shape {
+            Shape::Uniform(most) if delay.correlation.is_never() => What::Even(even(most)),
+            _ => What::Other(Box::new(Other { delay: delay.clone(), last: None })),
+        };
+        Self { dice: Dice::new(label, 2), what }
     }
 
-    /// What `word` adds to the latency, in nanoseconds.
+    /// What is added to the latency of a frame, in nanoseconds.
     #[inline]
-    pub(super) fn extra_ns(&mut self, word: u64) -> i64 {
+    pub(super) fn extra_ns(&mut self, seed: u64, ordinal: u64) -> i64 {
+        let word = self.dice.wide(seed, ordinal);
+        match &mut self.what {
+            What::Even(bound) => below(word, *bound) as i64,
+            What::Other(other) => other.extra_ns(word),
+        }
+    }
+}
+
+impl Other {
+    fn extra_ns(&mut self, word: u64) -> i64 {
         let mut word = word;
         if !self.delay.correlation.is_never() {
             word = self.last.map_or(word, |last| blend(word, last, self.delay.correlation, 64));
@@ -57,12 +86,15 @@ impl DelayModel {
     }
 }
 
+/// One more than the most that is added.
+fn even(most: Duration) -> u64 {
+    nanos(most).saturating_add(1).min(i64::MAX as u64)
+}
+
 impl Shape {
-    #[inline]
     fn extra_ns(&self, word: u64) -> i64 {
-        let below = |bound: u64| ((u128::from(word) * u128::from(bound)) >> 64) as u64;
         match self {
-            Self::Uniform(most) => below(nanos(*most).saturating_add(1)).min(i64::MAX as u64) as i64,
+            Self::Uniform(most) => below(word, even(*most)) as i64,
             Self::Normal(deviation) => scaled(normal(unit(word)), *deviation),
             Self::Pareto(deviation) => scaled(pareto(unit(word)), *deviation),
             Self::ParetoNormal(deviation) => {
@@ -70,11 +102,17 @@ impl Shape {
                 scaled((0.25 * normal(u) + 0.75 * pareto(u)).clamp(-CUT, CUT), *deviation)
             }
             Self::Exponential(mean) => scaled(-libm::log(1.0 - unit(word)), *mean),
-            Self::Table(table) => {
-                table.get(below(table.len() as u64) as usize).map_or(0, |ns| i64::try_from(*ns).unwrap_or(i64::MAX))
-            }
+            Self::Table(table) => table
+                .get(below(word, table.len() as u64) as usize)
+                .map_or(0, |ns| i64::try_from(*ns).unwrap_or(i64::MAX)),
         }
     }
+}
+
+/// A number from `0..bound`.
+#[inline]
+fn below(word: u64, bound: u64) -> u64 {
+    ((u128::from(word) * u128::from(bound)) >> 64) as u64
 }
 
 /// Where netem's tables end: 32,767 steps of 1/8192.
@@ -147,16 +185,14 @@ fn polynomial(coefficients: &[f64], x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Stream;
-    use rand_core::Rng;
 
     const DRAWS: usize = 1_000_000;
     const MS: Duration = Duration::from_millis(1);
 
     fn drawn(shape: &Shape) -> impl Iterator<Item = f64> {
-        let mut model = DelayModel::new(&Delay { shape: shape.clone(), correlation: Probability::NEVER });
-        let mut stream = Stream::new(9, "test/jitter");
-        (0..DRAWS).map(move |_| model.extra_ns(stream.next_u64()) as f64 / 1e6)
+        let delay = Delay { shape: shape.clone(), correlation: Probability::NEVER };
+        let mut model = DelayModel::new(&delay, "test/jitter");
+        (0..DRAWS).map(move |ordinal| model.extra_ns(9, ordinal as u64) as f64 / 1e6)
     }
 
     /// χ² over fifty bins of the same probability; 49 degrees of freedom, 85.4 at 0.1 %. What is cut off at the end lies

@@ -2,50 +2,164 @@
 
 use rand_core::Rng;
 
-use crate::random::Stream;
+use super::correlated::{Correlated, Odds};
+use crate::random::{Label, Stream};
+
+/// How many words are drawn in one go: as many as ChaCha8 makes at a time.
+const BLOCK: usize = 64;
+/// No frame has an ordinal in it.
+const NO_BLOCK: u64 = u64::MAX;
 
 /// Random words for frames by their ordinals, so many 32-bit words for each.
 pub(super) struct Dice {
-    label: Box<str>,
+    label: Label,
     words: u32,
-    /// The frame whose words the stream stands at.
-    next: u64,
-    stream: Option<Box<Stream>>,
+    /// The block of the stream that is at hand, and which one it is.
+    drawn: Option<Box<[u32; BLOCK]>>,
+    block: u64,
 }
 
 impl Dice {
-    pub(super) fn new(label: String, words: u32) -> Self {
-        Self { label: label.into(), words, next: 0, stream: None }
+    pub(super) fn new(label: &str, words: u32) -> Self {
+        Self { label: Label::new(label), words, drawn: None, block: NO_BLOCK }
     }
 
-    #[inline]
-    fn at(&mut self, seed: u64, ordinal: u64) -> &mut Stream {
-        let stream = self.stream.get_or_insert_with(|| Box::new(Stream::new(seed, &self.label)));
-        if self.next != ordinal {
-            stream.seek(u128::from(ordinal) * u128::from(self.words));
+    /// A block of the stream.
+    fn draw(&self, seed: u64, block: u64) -> [u32; BLOCK] {
+        let (mut words, mut bytes) = ([0; BLOCK], [0; 4 * BLOCK]);
+        self.stream_at(seed, u128::from(block) * BLOCK as u128).fill_bytes(&mut bytes);
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u32::from_le_bytes(*bytes);
         }
-        self.next = ordinal + 1;
+        words
+    }
+
+    fn stream_at(&self, seed: u64, word: u128) -> Stream {
+        let mut stream = Stream::of(seed, self.label);
+        stream.seek(word);
         stream
+    }
+
+    /// So many words from a place of the stream on; all lie in one block.
+    #[inline]
+    fn at<const N: usize>(&mut self, seed: u64, ordinal: u64) -> [u32; N] {
+        debug_assert_eq!(self.words as usize, N);
+        let first = ordinal * N as u64;
+        let (block, at) = (first / BLOCK as u64, first as usize % BLOCK);
+        if self.block != block {
+            self.turn(seed, block);
+        }
+        let words = self.drawn.as_ref().expect("a block was drawn");
+        std::array::from_fn(|word| words[(at + word) % BLOCK])
+    }
+
+    #[cold]
+    fn turn(&mut self, seed: u64, block: u64) {
+        let words = self.draw(seed, block);
+        match &mut self.drawn {
+            Some(drawn) => **drawn = words,
+            None => self.drawn = Some(Box::new(words)),
+        }
+        self.block = block;
     }
 
     /// The frame's one word.
     #[inline]
     pub(super) fn word(&mut self, seed: u64, ordinal: u64) -> u32 {
-        debug_assert_eq!(self.words, 1);
-        self.at(seed, ordinal).next_u32()
+        let [word] = self.at(seed, ordinal);
+        word
     }
 
     /// The frame's two words, as one.
     #[inline]
     pub(super) fn wide(&mut self, seed: u64, ordinal: u64) -> u64 {
-        debug_assert_eq!(self.words, 2);
-        self.at(seed, ordinal).next_u64()
+        let [low, high] = self.at(seed, ordinal);
+        u64::from(high) << 32 | u64::from(low)
     }
 
     /// The frame's words, of which it may leave some.
-    pub(super) fn some(&mut self, seed: u64, ordinal: u64) -> &mut Stream {
-        // What is left of the last frame's words is skipped.
-        self.next = u64::MAX;
-        self.at(seed, ordinal)
+    pub(super) fn some(&self, seed: u64, ordinal: u64) -> Stream {
+        self.stream_at(seed, u128::from(ordinal) * u128::from(self.words))
+    }
+}
+
+/// Yes or no for frames by their ordinals, by one word of a stream for each.
+pub(super) struct Coin {
+    /// Where no answer depends on the one before: the answers of a block, a bit for each, and which block it is.
+    yes: u64,
+    block: u64,
+    source: Box<Source>,
+}
+
+struct Source {
+    odds: Correlated,
+    dice: Dice,
+}
+
+impl Coin {
+    pub(super) fn new(label: &str, odds: Odds) -> Self {
+        let source = Source { odds: Correlated::new(odds), dice: Dice::new(label, 1) };
+        Self { yes: 0, block: NO_BLOCK, source: Box::new(source) }
+    }
+
+    /// What it says of a frame.
+    #[inline]
+    pub(super) fn decides(&mut self, seed: u64, ordinal: u64) -> bool {
+        let (block, at) = (ordinal / BLOCK as u64, ordinal % BLOCK as u64);
+        if self.block == block { self.yes >> at & 1 == 1 } else { self.turn(seed, ordinal) }
+    }
+
+    #[cold]
+    fn turn(&mut self, seed: u64, ordinal: u64) -> bool {
+        let Source { odds, dice } = &mut *self.source;
+        if !odds.is_independent() {
+            return odds.decides(dice.word(seed, ordinal));
+        }
+        let block = ordinal / BLOCK as u64;
+        let words = dice.draw(seed, block);
+        let bits = words.iter().enumerate().map(|(at, word)| u64::from(odds.decides(*word)) << at);
+        (self.yes, self.block) = (bits.fold(0, |yes, bit| yes | bit), block);
+        self.decides(seed, ordinal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Probability;
+
+    fn in_order(seed: u64, label: &str, words: usize) -> Vec<u32> {
+        let mut stream = Stream::new(seed, label);
+        (0..words).map(|_| stream.next_u32()).collect()
+    }
+
+    /// Frames find their words of the stream whichever come first.
+    #[test]
+    fn words_are_those_of_the_stream_in_any_order() {
+        let all = in_order(4, "test/dice", 1_000);
+        let (mut one, mut two) = (Dice::new("test/dice", 1), Dice::new("test/dice", 2));
+        let four = Dice::new("test/dice", 4);
+        for ordinal in [0, 1, 2, 63, 64, 65, 200, 31, 32, 33, 7, 0, 199] {
+            assert_eq!(one.word(4, ordinal as u64), all[ordinal]);
+            let wide = u64::from(all[2 * ordinal + 1]) << 32 | u64::from(all[2 * ordinal]);
+            assert_eq!(two.wide(4, ordinal as u64), wide);
+            assert_eq!(four.some(4, ordinal as u64).next_u32(), all[4 * ordinal]);
+        }
+    }
+
+    #[test]
+    fn a_coin_decides_by_the_words_of_its_stream() {
+        let half = Probability::from_parts_per_billion(500_000_000);
+        let mut coin = Coin::new("test/coin", Odds::independent(half));
+        let words = in_order(9, "test/coin", 300);
+        for ordinal in (0..300).chain([5, 64, 299, 63, 0]) {
+            assert_eq!(coin.decides(9, ordinal as u64), half.decides(words[ordinal]), "{ordinal}");
+        }
+        // And one whose answers depend on each other asks for them one by one.
+        let odds = Odds { probability: half, correlation: half };
+        let (mut coin, mut odds) = (Coin::new("test/coin", odds), Correlated::new(odds));
+        for (ordinal, word) in words.iter().enumerate() {
+            assert_eq!(coin.decides(9, ordinal as u64), odds.decides(*word), "{ordinal}");
+        }
     }
 }

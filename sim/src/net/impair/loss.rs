@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::correlated::{Correlated, Odds};
-use super::dice::Dice;
+use super::correlated::Odds;
+use super::dice::{Coin, Dice};
 use crate::random::Probability;
 
 /// Which frames a link loses.
@@ -42,28 +42,27 @@ pub enum Loss {
     Every(u64),
 }
 
-impl Loss {
-    /// How many words each frame draws.
-    pub(super) const fn words(&self) -> u32 {
-        match self {
-            Self::Random(_) | Self::FourStates { .. } => 1,
-            Self::GilbertElliott { .. } => 2,
-            Self::List(_) | Self::Every(_) => 0,
-        }
-    }
-}
-
 /// A loss with the state that it is in.
 pub(super) enum LossModel {
-    Random(Correlated),
-    GilbertElliott { to_bad: Probability, to_good: Probability, loss: [Probability; 2], bad: bool },
-    FourStates { p: FourStates, state: State },
+    Random(Coin),
+    GilbertElliott(Box<GilbertElliott>),
+    FourStates(Box<FourStates>),
     List(Arc<[u64]>),
     Every(u64),
 }
 
-#[derive(Clone, Copy)]
+pub(super) struct GilbertElliott {
+    to_bad: Probability,
+    to_good: Probability,
+    /// While it is good, and while it is bad.
+    loss: [Probability; 2],
+    bad: bool,
+    dice: Dice,
+}
+
 pub(super) struct FourStates {
+    state: State,
+    dice: Dice,
     p13: Probability,
     p31: Probability,
     p32: Probability,
@@ -81,44 +80,55 @@ pub(super) enum State {
 }
 
 impl LossModel {
-    pub(super) fn new(loss: &Loss) -> Self {
+    /// One that draws from the stream of that label.
+    pub(super) fn new(loss: &Loss, label: &str) -> Self {
         match *loss {
-            Loss::Random(odds) => Self::Random(Correlated::new(odds)),
+            Loss::Random(odds) => Self::Random(Coin::new(label, odds)),
             Loss::GilbertElliott { to_bad, to_good, loss_bad, loss_good } => {
-                Self::GilbertElliott { to_bad, to_good, loss: [loss_good, loss_bad], bad: false }
+                let (loss, dice) = ([loss_good, loss_bad], Dice::new(label, 2));
+                Self::GilbertElliott(Box::new(GilbertElliott { to_bad, to_good, loss, bad: false, dice }))
             }
             Loss::FourStates { p13, p31, p32, p23, p14 } => {
-                Self::FourStates { p: FourStates { p13, p31, p32, p23, p14 }, state: State::Good }
+                let (state, dice) = (State::Good, Dice::new(label, 1));
+                Self::FourStates(Box::new(FourStates { state, dice, p13, p31, p32, p23, p14 }))
             }
             Loss::List(ref list) => Self::List(Arc::clone(list)),
             Loss::Every(every) => Self::Every(every.max(1)),
         }
     }
 
-    pub(super) fn loses(&mut self, dice: &mut Dice, seed: u64, ordinal: u64) -> bool {
+    #[inline]
+    pub(super) fn loses(&mut self, seed: u64, ordinal: u64) -> bool {
         match self {
-            Self::Random(odds) => odds.decides(dice.word(seed, ordinal)),
-            Self::GilbertElliott { to_bad, to_good, loss, bad } => {
-                let words = dice.wide(seed, ordinal);
-                let (change, lost) = (words as u32, (words >> 32) as u32);
-                // As netem: the state that the frame found decides, and changes for the next one.
-                let was_bad = *bad;
-                *bad = if was_bad { !to_good.decides(change) } else { to_bad.decides(change) };
-                loss[usize::from(was_bad)].decides(lost)
-            }
-            Self::FourStates { p, state } => {
-                *state = p.next(*state, dice.word(seed, ordinal));
-                matches!(state, State::Single | State::Burst)
-            }
+            Self::Random(coin) => coin.decides(seed, ordinal),
+            Self::GilbertElliott(link) => link.loses(seed, ordinal),
+            Self::FourStates(link) => link.loses(seed, ordinal),
             Self::List(list) => list.binary_search(&ordinal).is_ok(),
             Self::Every(every) => (ordinal + 1).is_multiple_of(*every),
         }
     }
 }
 
+impl GilbertElliott {
+    fn loses(&mut self, seed: u64, ordinal: u64) -> bool {
+        let words = self.dice.wide(seed, ordinal);
+        let (change, lost) = (words as u32, (words >> 32) as u32);
+        // As netem: the state that the frame found decides, and changes for the next one.
+        let was_bad = self.bad;
+        self.bad = if was_bad { !self.to_good.decides(change) } else { self.to_bad.decides(change) };
+        self.loss[usize::from(was_bad)].decides(lost)
+    }
+}
+
 impl FourStates {
-    fn next(self, state: State, word: u32) -> State {
-        match state {
+    fn loses(&mut self, seed: u64, ordinal: u64) -> bool {
+        let word = self.dice.word(seed, ordinal);
+        self.state = self.next(word);
+        matches!(self.state, State::Single | State::Burst)
+    }
+
+    fn next(&self, word: u32) -> State {
+        match self.state {
             State::Good if self.p14.decides(word) => State::Single,
             State::Good if self.p14.or(self.p13).decides(word) => State::Burst,
             State::Good => State::Good,
@@ -141,8 +151,8 @@ mod tests {
     }
 
     fn losses(loss: &Loss, count: u64) -> Vec<bool> {
-        let (mut model, mut dice) = (LossModel::new(loss), Dice::new("test/loss".into(), loss.words()));
-        (0..count).map(|ordinal| model.loses(&mut dice, 5, ordinal)).collect()
+        let mut model = LossModel::new(loss, "test/loss");
+        (0..count).map(|ordinal| model.loses(5, ordinal)).collect()
     }
 
     /// Runs of losses by their length, and their mean.
@@ -258,13 +268,13 @@ mod tests {
             loss_bad: share(800_000),
             loss_good: share(5_000),
         };
-        let (mut model, mut dice) = (LossModel::new(&loss), Dice::new("test/loss".into(), loss.words()));
+        let mut model = LossModel::new(&loss, "test/loss");
         // By the state that a frame finds: frames, those after which it is the other, those that are lost.
         let mut seen = [[0.0; 3]; 2];
         for ordinal in 0..DRAWS {
-            let bad = |model: &LossModel| matches!(model, LossModel::GilbertElliott { bad: true, .. });
+            let bad = |model: &LossModel| matches!(model, LossModel::GilbertElliott(link) if link.bad);
             let found = bad(&model);
-            let lost = model.loses(&mut dice, 5, ordinal);
+            let lost = model.loses(5, ordinal);
             let counts = &mut seen[usize::from(found)];
             for (count, one) in counts.iter_mut().zip([true, bad(&model) != found, lost]) {
                 *count += f64::from(u8::from(one));
@@ -348,15 +358,15 @@ mod tests {
 
     #[test]
     fn four_states_follow_each_other_as_often_as_they_should() {
-        let (mut model, mut dice) = (LossModel::new(&FOUR), Dice::new("test/loss".into(), FOUR.words()));
+        let mut model = LossModel::new(&FOUR, "test/loss");
         let state = |model: &LossModel| match model {
-            LossModel::FourStates { state, .. } => *state as usize,
+            LossModel::FourStates(link) => link.state as usize,
             _ => unreachable!("it has four states"),
         };
         let mut seen = [[0.0; 4]; 4];
         for ordinal in 0..DRAWS {
             let from = state(&model);
-            model.loses(&mut dice, 5, ordinal);
+            model.loses(5, ordinal);
             seen[from][state(&model)] += 1.0;
         }
         for (seen, shares) in seen.into_iter().zip(four(0.01, 0.15, 0.1, 0.3, 0.005).moves) {

@@ -1,13 +1,13 @@
 //! What a link does besides passing frames, while it does anything of the kind.
 
 use super::chance::Early;
-use super::correlated::Correlated;
-use super::damage::How;
+use super::damage::{Corrupt, How};
 use super::delay::{Delay, DelayModel, Shape};
-use super::dice::Dice;
+use super::dice::{Coin, Dice};
 use super::line::{Line, Wire};
 use super::loss::{Loss, LossModel};
 use super::{Chances, Duplicate, Fate, Impairments, Odds, Reorder};
+use crate::net::vlan::{TAG_BYTES, tag};
 use crate::net::{Frame, LinkConfig};
 use crate::time::nanos;
 
@@ -17,7 +17,7 @@ pub(crate) struct Special {
     impair: Impair,
     pub(crate) chances: Chances,
     /// The queue in front of the link, if it is not a plain one.
-    pub(super) line: Option<Line>,
+    pub(super) line: Option<Box<Line>>,
     /// How many faults hold frames back.
     pub(crate) clogs: u32,
     /// What they hold back, in order.
@@ -29,24 +29,36 @@ pub(crate) struct Special {
 /// Makes one configuration out of another.
 pub(crate) type Layer = Box<dyn Fn(LinkConfig) -> LinkConfig>;
 
-/// The impairments of a link with their states.
+/// The impairments of a link with their states. What most links have lies together; each frame looks at it.
 #[derive(Default)]
 struct Impair {
-    delay: Option<(DelayModel, Dice)>,
-    loss: Option<(LossModel, Dice)>,
-    duplicate: Option<(Correlated, u64, Dice)>,
-    corrupt: Option<(Correlated, How, Dice, Dice)>,
-    reorder: Option<Overtaking>,
-    early: Option<Dice>,
+    delay: Option<DelayModel>,
+    loss: Option<LossModel>,
+    seldom: Option<Box<Seldom>>,
     unordered: bool,
     mtu: Option<u32>,
 }
 
+/// What is in store for a frame on a link that does no more to it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::net) struct Luck {
+    pub(in crate::net) lose: bool,
+    /// How much longer its latency is, in nanoseconds.
+    pub(in crate::net) delay_ns: i64,
+}
+
+/// Impairments that few links have.
+struct Seldom {
+    duplicate: Option<(Coin, u64)>,
+    corrupt: Option<(Coin, How, Dice)>,
+    reorder: Option<Overtaking>,
+    early: Option<Dice>,
+}
+
 struct Overtaking {
-    odds: Correlated,
+    coin: Coin,
     gap: u32,
     since: u32,
-    dice: Dice,
 }
 
 impl Special {
@@ -59,25 +71,46 @@ impl Special {
     pub(crate) fn tune(&mut self, label: &str, config: &LinkConfig, wire: Wire) -> Vec<(Box<Frame>, Fate)> {
         self.impair = Impair::new(label, config);
         let line = config.impairments.as_ref().and_then(|impairments| impairments.line.as_ref());
-        let old = std::mem::replace(&mut self.line, line.map(|line| Line::new(line, wire)));
-        old.map_or_else(Vec::new, Line::into_waiting)
+        let old = std::mem::replace(&mut self.line, line.map(|line| Box::new(Line::new(line, wire))));
+        old.map_or_else(Vec::new, |line| line.into_waiting())
+    }
+
+    /// Whether it does no more to frames than to lose or to delay them, each on its own, and nothing but its draws decides.
+    #[inline]
+    pub(in crate::net) fn is_simple(&self) -> bool {
+        let Self { impair, chances, line, clogs, .. } = self;
+        impair.seldom.is_none()
+            && line.is_none()
+            && impair.mtu.is_none()
+            && !impair.unordered
+            && *clogs == 0
+            && chances.is_nothing()
+    }
+
+    /// What is in store for a frame of a simple link.
+    #[inline]
+    pub(in crate::net) fn luck(&mut self, seed: u64, ordinal: u64) -> Luck {
+        self.impair.luck(seed, ordinal)
     }
 
     /// What is in store for a frame. Every frame draws, whatever becomes of it.
-    #[inline]
     pub(super) fn decide(&mut self, seed: u64, ordinal: u64, bytes: usize) -> Fate {
         let mut fate = self.impair.draw(seed, ordinal, bytes);
         self.chances.settle(ordinal, &mut fate);
         fate
     }
 
-    pub(super) fn is_too_big(&self, bytes: usize) -> bool {
+    /// Whether a frame's packet is longer than the link carries; a tag does not count.
+    #[inline]
+    pub(super) fn is_too_big(&self, frame: &Frame) -> bool {
         const ETHERNET_HEADER_BYTES: usize = 14;
-        self.impair.mtu.is_some_and(|mtu| bytes.saturating_sub(ETHERNET_HEADER_BYTES) > mtu as usize)
+        self.impair.mtu.is_some_and(|mtu| {
+            let head = ETHERNET_HEADER_BYTES + tag(frame.bytes()).map_or(0, |_| TAG_BYTES);
+            frame.len().saturating_sub(head) > mtu as usize
+        })
     }
 
     /// When a frame that leaves at `departure` arrives.
-    #[inline]
     pub(super) fn arrival(&self, departure: u64, latency_ns: u64, fate: &Fate, last_arrival: &mut u64) -> u64 {
         if fate.overtake {
             return departure;
@@ -95,49 +128,65 @@ impl Impair {
     fn new(label: &str, config: &LinkConfig) -> Self {
         let nothing = Impairments::default();
         let more = config.impairments.as_deref().unwrap_or(&nothing);
-        let dice = |name: &str, words| Dice::new(format!("link/{label}/{name}"), words);
+        let stream = |name: &str| format!("link/{label}/{name}");
         let jitter = || Delay { shape: Shape::Uniform(config.jitter), correlation: Default::default() };
         let delay = more.delay.clone().or_else(|| (!config.jitter.is_zero()).then(jitter));
         let random = || Loss::Random(Odds::independent(config.loss));
         let loss = more.loss.clone().or_else(|| (!config.loss.is_never()).then(random));
         Self {
-            delay: delay.map(|delay| (DelayModel::new(&delay), dice("jitter", 2))),
-            loss: loss.map(|loss| (LossModel::new(&loss), dice("loss", loss.words()))),
-            duplicate: more
-                .duplicate
-                .map(|Duplicate { odds, later }| (Correlated::new(odds), nanos(later), dice("duplicate", 1))),
-            corrupt: more.corrupt.map(|corrupt| {
-                (Correlated::new(corrupt.odds), corrupt.how, dice("corrupt", 1), dice("damage", How::WORDS))
-            }),
-            reorder: more.reorder.map(|Reorder { odds, gap }| Overtaking {
-                odds: Correlated::new(odds),
-                gap,
-                since: 0,
-                dice: dice("reorder", 1),
-            }),
-            early: more.line.as_ref().is_some_and(super::LineConfig::draws).then(|| dice("early-drop", 1)),
+            delay: delay.map(|delay| DelayModel::new(&delay, &stream("jitter"))),
+            loss: loss.map(|loss| LossModel::new(&loss, &stream("loss"))),
+            seldom: Seldom::new(more, stream).map(Box::new),
             unordered: more.unordered,
             mtu: more.mtu,
         }
     }
 
     #[inline]
+    fn luck(&mut self, seed: u64, ordinal: u64) -> Luck {
+        let delay_ns = self.delay.as_mut().map_or(0, |model| model.extra_ns(seed, ordinal));
+        Luck { lose: self.loss.as_mut().is_some_and(|model| model.loses(seed, ordinal)), delay_ns }
+    }
+
     fn draw(&mut self, seed: u64, ordinal: u64, bytes: usize) -> Fate {
-        let mut fate = Fate::default();
-        if let Some((model, dice)) = &mut self.delay {
-            fate.delay_ns = model.extra_ns(dice.wide(seed, ordinal));
+        let Luck { lose, delay_ns } = self.luck(seed, ordinal);
+        let mut fate = Fate { lose, delay_ns, ..Fate::default() };
+        if let Some(seldom) = &mut self.seldom {
+            seldom.draw(seed, ordinal, bytes, &mut fate);
         }
-        if let Some((model, dice)) = &mut self.loss {
-            fate.lose = model.loses(dice, seed, ordinal);
+        fate
+    }
+}
+
+impl Seldom {
+    fn new(more: &Impairments, stream: impl Fn(&str) -> String) -> Option<Self> {
+        let draws_early = more.line.as_ref().is_some_and(super::LineConfig::draws);
+        let is_needed = more.duplicate.is_some() || more.corrupt.is_some() || more.reorder.is_some() || draws_early;
+        is_needed.then(|| Self {
+            duplicate: more
+                .duplicate
+                .map(|Duplicate { odds, later }| (Coin::new(&stream("duplicate"), odds), nanos(later))),
+            corrupt: more.corrupt.map(|Corrupt { odds, how }| {
+                (Coin::new(&stream("corrupt"), odds), how, Dice::new(&stream("damage"), How::WORDS))
+            }),
+            reorder: more.reorder.map(|Reorder { odds, gap }| Overtaking {
+                coin: Coin::new(&stream("reorder"), odds),
+                gap,
+                since: 0,
+            }),
+            early: draws_early.then(|| Dice::new(&stream("early-drop"), 1)),
+        })
+    }
+
+    fn draw(&mut self, seed: u64, ordinal: u64, bytes: usize, fate: &mut Fate) {
+        if let Some((coin, later_ns)) = &mut self.duplicate {
+            fate.duplicate = coin.decides(seed, ordinal).then_some(*later_ns);
         }
-        if let Some((odds, later_ns, dice)) = &mut self.duplicate {
-            fate.duplicate = odds.decides(dice.word(seed, ordinal)).then_some(*later_ns);
-        }
-        if let Some((odds, how, dice, places)) = &mut self.corrupt
-            && odds.decides(dice.word(seed, ordinal))
+        if let Some((coin, how, places)) = &mut self.corrupt
+            && coin.decides(seed, ordinal)
             && bytes > 0
         {
-            fate.damage = Some(how.damage(bytes, places.some(seed, ordinal)));
+            fate.damage = Some(Box::new(how.damage(bytes, &mut places.some(seed, ordinal))));
         }
         if let Some(overtaking) = &mut self.reorder {
             fate.overtake = overtaking.decides(seed, ordinal);
@@ -145,13 +194,12 @@ impl Impair {
         if let Some(dice) = &mut self.early {
             fate.early = Early::Word(dice.word(seed, ordinal));
         }
-        fate
     }
 }
 
 impl Overtaking {
     fn decides(&mut self, seed: u64, ordinal: u64) -> bool {
-        let hit = self.odds.decides(self.dice.word(seed, ordinal));
+        let hit = self.coin.decides(seed, ordinal);
         let due = self.since >= self.gap.saturating_sub(1);
         self.since = if due && hit { 0 } else { self.since.saturating_add(1) };
         due && hit
@@ -208,7 +256,7 @@ mod tests {
             delay: Some(Delay { shape: Shape::Normal(Duration::from_millis(1)), correlation: Probability::NEVER }),
             loss: Some(Loss::Random(percent(10))),
             duplicate: Some(Duplicate { odds: percent(10), later: Duration::ZERO }),
-            corrupt: Some(super::super::Corrupt { odds: percent(10), how: How::Flip(2) }),
+            corrupt: Some(Corrupt { odds: percent(10), how: How::Flip(2) }),
             reorder: Some(Reorder { odds: percent(10), gap: 1 }),
             ..Impairments::default()
         };

@@ -5,8 +5,7 @@ use super::special::Layer;
 use super::{Fate, Packet, What};
 use crate::kernel::{Action, Kernel};
 use crate::net::transit::{Net, Port};
-use crate::net::vlan::{TAG_BYTES, tag};
-use crate::net::{Direction, DropReason, Frame, LinkConfig, LinkId};
+use crate::net::{DropReason, Frame, LinkConfig, LinkId};
 use crate::time::Instant;
 use crate::trace::Event;
 
@@ -16,46 +15,58 @@ impl Net {
         let link = &mut self.links[id.index()];
         let Some(special) = &mut link.special else { return port.pool.put(frame) };
         let fate = special.decide(self.seed, frame.ordinal, frame.len());
-        if let Some(record) = &mut self.record {
-            record.extend(fate.decided().map(|what| Packet { link: id, ordinal: frame.ordinal, what }));
-        }
         let dropped = if link.cuts > 0 {
             Some(DropReason::LinkDown)
-        } else if special.is_too_big(frame.len() - tag(frame.bytes()).map_or(0, |_| TAG_BYTES)) {
+        } else if special.is_too_big(&frame) {
             Some(DropReason::TooBig)
         } else {
             None
         };
-        if let Some(tap) = link.tap {
-            let direction = if id.bits().is_multiple_of(2) { Direction::Tx } else { Direction::Rx };
+        let (clogs, tap) = (special.clogs, link.tap);
+        if let Some(record) = &mut self.record {
+            record.extend(fate.decided().map(|what| Packet { link: id, ordinal: frame.ordinal, what }));
+        }
+        if let Some(tap) = tap {
             let known = dropped.or(fate.lose.then_some(DropReason::Loss));
-            self.taps[tap as usize].frame(Instant::from_nanos(port.now), direction, frame.bytes(), known);
+            self.show(tap, Instant::from_nanos(port.now), id, &frame, known);
         }
         if let Some(reason) = dropped {
             self.lose(port, frame, reason);
-        } else if special.clogs > 0 {
-            special.held.push((frame, fate));
+        } else if clogs > 0 {
+            self.hold(id, frame, fate);
         } else {
             self.enter(port, id, frame, fate);
         }
     }
 
+    /// A fault holds a frame back.
+    #[cold]
+    fn hold(&mut self, id: LinkId, frame: Box<Frame>, fate: Fate) {
+        self.links[id.index()].special().held.push((frame, fate));
+    }
+
     /// A frame comes to the queue in front of its link.
     fn enter(&mut self, port: &mut Port<'_>, id: LinkId, frame: Box<Frame>, fate: Fate) {
         let link = &mut self.links[id.index()];
-        let Some(special) = &mut link.special else { return port.pool.put(frame) };
-        if let Some(line) = &mut special.line {
-            let ordinal = frame.ordinal;
-            let hit = line.enqueue(port.now, frame, fate);
-            if hit && let Some(record) = &mut self.record {
-                record.push(Packet { link: id, ordinal, what: What::EarlyDrop });
-            }
-            return self.serve(port, id);
+        if link.special.as_ref().is_some_and(|special| special.line.is_some()) {
+            return self.queue(port, id, frame, fate);
         }
         match link.departure(port.now, frame.len()) {
             Ok(departure) => self.depart(port, id, frame, &fate, departure),
             Err(reason) => self.lose(port, frame, reason),
         }
+    }
+
+    /// A frame comes to a queue that is not a plain one.
+    fn queue(&mut self, port: &mut Port<'_>, id: LinkId, frame: Box<Frame>, fate: Fate) {
+        let special = self.links[id.index()].special.as_mut();
+        let Some(line) = special.and_then(|special| special.line.as_mut()) else { return port.pool.put(frame) };
+        let ordinal = frame.ordinal;
+        let hit = line.enqueue(port.now, frame, fate);
+        if hit && let Some(record) = &mut self.record {
+            record.push(Packet { link: id, ordinal, what: What::EarlyDrop });
+        }
+        self.serve(port, id);
     }
 
     /// Lets the queue of a link send what it can, and asks to be called when it can send more.
@@ -89,13 +100,22 @@ impl Net {
     }
 
     /// A frame leaves, and is lost, or arrives once or twice, perhaps damaged.
-    fn depart(&mut self, port: &mut Port<'_>, id: LinkId, mut frame: Box<Frame>, fate: &Fate, departure: u64) {
+    fn depart(&mut self, port: &mut Port<'_>, id: LinkId, frame: Box<Frame>, fate: &Fate, departure: u64) {
         if fate.lose {
             return self.lose(port, frame, DropReason::Loss);
         }
         let link = &mut self.links[id.index()];
         let Some(special) = &link.special else { return port.pool.put(frame) };
         let arrival = special.arrival(departure, link.latency_ns, fate, &mut link.last_arrival);
+        if fate.changes_frame() {
+            return self.fly_changed(port, id, frame, fate, arrival);
+        }
+        self.fly(port, frame, arrival);
+    }
+
+    /// A frame is on its way, damaged or twice.
+    #[cold]
+    fn fly_changed(&mut self, port: &mut Port<'_>, id: LinkId, mut frame: Box<Frame>, fate: &Fate, arrival: u64) {
         let (at, ordinal) = (Instant::from_nanos(port.now), frame.ordinal);
         if let Some(damage) = &fate.damage {
             frame.damage(damage);
@@ -113,7 +133,8 @@ impl Net {
         }
     }
 
-    fn fly(&mut self, port: &mut Port<'_>, frame: Box<Frame>, arrival: u64) {
+    #[inline]
+    pub(in crate::net) fn fly(&mut self, port: &mut Port<'_>, frame: Box<Frame>, arrival: u64) {
         let flight = self.board(frame);
         port.queue.push(arrival, Action::Frame(flight).payload());
     }
