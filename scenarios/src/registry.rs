@@ -422,7 +422,7 @@ impl Registry {
         registry.add(crate::kinds::door_sensor::kind()).add(crate::kinds::coap_collector::kind());
         registry.add(crate::kinds::lamp::kind()).add(crate::kinds::lamp_switch::kind());
         registry.add(crate::kinds::weather_station::kind()).add(crate::kinds::camera::kind());
-        registry.add(crate::kinds::image_store::kind());
+        registry.add(crate::kinds::image_store::kind()).add(crate::kinds::rogue::kind());
         registry
     }
 

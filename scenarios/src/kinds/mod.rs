@@ -24,6 +24,7 @@ mod ledger;
 pub mod mqtt_broker;
 pub mod ntp_server;
 pub mod pinger;
+pub mod rogue;
 pub mod router;
 pub mod smart_meter;
 pub mod sntp_client;
