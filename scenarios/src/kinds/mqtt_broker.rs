@@ -23,7 +23,7 @@ use crate::registry::{Metric, TypedKind};
 use crate::runtime::{Network, TankClock};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
-use crate::units::Time;
+use crate::units::{Size, Time};
 
 /// What a scenario tells a broker.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -38,11 +38,15 @@ pub struct Config {
     pub commit_cost: Time,
     /// The most messages that wait for one client.
     pub queue_max: u32,
+    /// How much is kept for those who come later: the messages' payloads, their topics twice, and 64 bytes each. What has no room is
+    /// refused.
+    pub kept_max: Size,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { port: PORT, durable: true, commit_cost: Time::from_millis(2), queue_max: 10_000 }
+        let (commit_cost, kept_max) = (Time::from_millis(2), Size::from_bytes(16 << 20));
+        Self { port: PORT, durable: true, commit_cost, queue_max: 10_000, kept_max }
     }
 }
 
@@ -52,7 +56,12 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "clients.came", doc: "times that a client has connected" },
     Metric { name: "messages.accepted", doc: "messages that came and were taken" },
     Metric { name: "messages.forwarded", doc: "messages that were sent to a client, again ones included" },
-    Metric { name: "messages.refused", doc: "messages that were not taken because a client's queue was full" },
+    Metric {
+        name: "messages.refused",
+        doc: "messages that were not taken: a client's queue was full, or there was no room to keep it",
+    },
+    Metric { name: "messages.left-out", doc: "messages of quality 0, or kept ones, that a client had no room for" },
+    Metric { name: "clients.turned-away", doc: "clients and subscriptions that were one too many" },
     Metric { name: "wills.said", doc: "wills of clients that vanished" },
     Metric { name: "store.failures", doc: "times that its database failed, and it started again" },
 ];
@@ -136,6 +145,7 @@ impl House {
         let clock = TankClock(node.clock());
         let mut limits = Limits::default();
         limits.queue_max = config.queue_max as usize;
+        limits.kept_bytes_max = usize::try_from(config.kept_max.as_bytes()).unwrap_or(usize::MAX);
         let database = config.durable.then(|| ledger::database(disk, "mqtt.redb")).transpose()?;
         let broker = match &database {
             Some(database) => {
@@ -164,6 +174,8 @@ impl House {
                 Told::Accepted => self.node.count("messages.accepted", 1),
                 Told::Forwarded => self.node.count("messages.forwarded", 1),
                 Told::Refused => self.node.count("messages.refused", 1),
+                Told::LeftOut => self.node.count("messages.left-out", 1),
+                Told::TurnedAway => self.node.count("clients.turned-away", 1),
                 Told::Willed => self.node.count("wills.said", 1),
                 _ => {}
             }
@@ -218,16 +230,16 @@ enum Step {
 /// One connection, to its end.
 async fn serve(house: Rc<House>, stream: tcp::Stream<'static>) {
     let id = house.with(Broker::connected);
-    let (mut received, mut to_send) = ([0; 2_048], Vec::new());
+    let (mut received, mut to_send, mut sent) = ([0; 2_048], Vec::new(), 0);
     while !house.failed.get() {
-        if to_send.is_empty() {
-            to_send = house.broker.borrow_mut().to_send(id);
+        if sent == to_send.len() {
+            (to_send, sent) = (house.broker.borrow_mut().to_send(id), 0);
         }
         if to_send.is_empty() && house.broker.borrow().is_closing(id) {
             break;
         }
-        match poll_fn(|cx| poll_step(cx, &house, id, &stream, &mut received, &to_send)).await {
-            Step::Sent(len) => drop(to_send.drain(..len)),
+        match poll_fn(|cx| poll_step(cx, &house, id, &stream, &mut received, &to_send[sent..])).await {
+            Step::Sent(len) => sent += len,
             Step::Heard(len) => house.with(|broker, now| broker.received(id, &received[..len], now)),
             Step::Touched => {}
             Step::Gone => break,

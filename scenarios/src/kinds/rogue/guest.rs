@@ -21,7 +21,8 @@ pub(super) async fn run(node: &Node, config: &Config, network: &Network) {
     let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &network.config(), network.seed(node));
     let to =
         SocketAddr::new(config.to.unwrap_or(Ipv4Addr::BROADCAST).into(), config.port.unwrap_or(config.does.port()));
-    let rogue = Rogue { node, config, stack: &stack, to };
+    let own = network.v4().map_or(Ipv4Addr::UNSPECIFIED, |(own, _)| own);
+    let rogue = Rogue { node, config, stack: &stack, own, to };
     let misbehaving = pin!(rogue.misbehave());
     let enough = pin!(node.clock().sleep(config.until.as_duration() - config.from.as_duration()));
     match runner.run_with(select(misbehaving, enough)).await {
@@ -33,6 +34,7 @@ struct Rogue<'a> {
     node: &'a Node,
     config: &'a Config,
     stack: &'a Stack<'static>,
+    own: Ipv4Addr,
     to: SocketAddr,
 }
 
@@ -150,7 +152,7 @@ impl Rogue<'_> {
             }
             let mut refusal = Message::new(Kind::Nak, asked.xid, asked.mac);
             // In the name of whoever is asked.
-            refusal.server = asked.server.or(Some(Ipv4Addr::new(10, 0, 0, 1)));
+            refusal.server = asked.server.or(Some(self.own));
             let mut out = [0; MESSAGE_MAX];
             let refusal = refusal.emit(None, &mut out);
             for _ in 0..self.config.times {

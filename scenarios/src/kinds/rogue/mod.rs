@@ -60,7 +60,8 @@ pub enum Does {
     SlowLoris,
     /// Asks by HTTP again and again, and takes nothing of what it is answered: its window stays closed.
     ZeroWindow,
-    /// Asks by HTTP, and takes one byte in a segment (a maximum segment size of 1).
+    /// Asks by HTTP again and again, and wants no more than one byte in a segment (a maximum segment size of 1). A stack need not
+    /// grant that: ours and Linux send 48.
     TinyMss,
     /// Sends resets (TCP) with ports and numbers that it guesses, in somebody else's name.
     ResetFlood,

@@ -19,6 +19,7 @@ const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 const TCP: u8 = 6;
+const QUESTION: &[u8] = b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n";
 
 type Mac = [u8; 6];
 
@@ -41,7 +42,12 @@ pub(super) async fn run(node: &Node, config: &Config, network: &Network) {
 /// One of its connections, by the port at this end.
 struct Call {
     port: u16,
+    /// The next number of ours.
     next: u32,
+    /// The next number of the other side's, once there is one.
+    due: Option<u32>,
+    /// Something came since it was last looked at.
+    lives: bool,
 }
 
 struct Hand<'a> {
@@ -65,24 +71,47 @@ impl Hand<'_> {
             let question = arp(1, [0xff; 6], self.mac, self.own, [0; 6], self.to);
             return self.send(&question);
         };
-        for _ in 0..self.config.times {
-            if self.config.does == Does::TinyMss && self.calls.len() >= usize::from(self.config.times) {
-                return;
-            }
-            self.node.count("rogue.tries", 1);
-            let word = self.draws.next_u64();
-            let (port, number) = (49_152 | word as u16 & 0x3fff, (word >> 16) as u32);
-            match self.config.does {
-                Does::TinyMss => {
-                    self.calls.push(Call { port, next: number.wrapping_add(1) });
-                    self.segment(peer, self.own, port, SYN, number, 0, &[2, 4, 0, 1], &[]);
+        match self.config.does {
+            Does::TinyMss => self.ask(peer),
+            _ => self.forge(peer),
+        }
+    }
+
+    /// Asks anew over the calls that were answered, and places others for those that were not.
+    fn ask(&mut self, peer: Mac) {
+        let own = self.own;
+        for mut call in std::mem::take(&mut self.calls) {
+            match call.due {
+                Some(due) if std::mem::take(&mut call.lives) => {
+                    self.segment(peer, own, call.port, ACK, call.next, due, &[], QUESTION);
+                    call.next = call.next.wrapping_add(QUESTION.len() as u32);
+                    self.calls.push(call);
                 }
-                _ => {
-                    let name = self.config.pretends.unwrap_or(self.own);
-                    self.segment(peer, name, port, RST, number, 0, &[], &[]);
-                }
+                _ => self.segment(peer, own, call.port, RST, call.next, 0, &[], &[]),
             }
         }
+        while self.calls.len() < usize::from(self.config.times) {
+            self.node.count("rogue.tries", 1);
+            let (port, number) = self.guess();
+            self.calls.push(Call { port, next: number.wrapping_add(1), due: None, lives: false });
+            // A maximum segment size of 1 (RFC 9293, section 3.2).
+            self.segment(peer, own, port, SYN, number, 0, &[2, 4, 0, 1], &[]);
+        }
+    }
+
+    fn forge(&mut self, peer: Mac) {
+        let name = self.config.pretends.unwrap_or(self.own);
+        for _ in 0..self.config.times {
+            self.node.count("rogue.tries", 1);
+            let (port, number) = self.guess();
+            self.segment(peer, name, port, RST, number, 0, &[], &[]);
+        }
+    }
+
+    /// A port of those that clients use (RFC 6335, section 6), and a sequence number.
+    fn guess(&mut self) -> (u16, u32) {
+        let word = self.draws.next_u64();
+        (49_152 | word as u16 & 0x3fff, (word >> 16) as u32)
     }
 
     /// Hears what comes until then.
@@ -139,13 +168,19 @@ impl Hand<'_> {
             }
             return;
         }
-        let (sent, own) = (self.calls[at].next, self.own);
+        let (own, over) = (self.own, word(4).wrapping_add(data).wrapping_add(u32::from(flags & SYN != 0)));
+        let call = &mut self.calls[at];
+        // What came out of order will come again.
+        if call.due.is_some_and(|due| due != word(4)) {
+            return;
+        }
+        (call.lives, call.due) = (true, Some(over));
+        let sent = call.next;
         if flags & SYN != 0 {
-            let question = b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n";
-            self.calls[at].next = sent.wrapping_add(question.len() as u32);
-            self.segment(peer, own, port, ACK, sent, word(4).wrapping_add(1), &[], question);
+            call.next = sent.wrapping_add(QUESTION.len() as u32);
+            self.segment(peer, own, port, ACK, sent, over, &[], QUESTION);
         } else if data > 0 {
-            self.segment(peer, own, port, ACK, sent, word(4).wrapping_add(data), &[], &[]);
+            self.segment(peer, own, port, ACK, sent, over, &[], &[]);
         }
     }
 

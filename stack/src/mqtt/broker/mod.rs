@@ -7,6 +7,7 @@
 //!
 //! Not here: shared subscriptions, topic aliases, delays of wills, expiry of messages, who may do what.
 
+mod kept;
 mod record;
 mod session;
 mod tree;
@@ -17,7 +18,6 @@ mod tests;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::rc::Rc;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -28,6 +28,7 @@ use super::packet::{
 use super::topic;
 use crate::time::{Duration, Instant};
 
+use self::kept::Kept;
 pub use self::record::Change;
 use self::record::Record;
 use self::session::{Phase, Session, Stored, Wish};
@@ -40,21 +41,46 @@ const INTRODUCTION: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
 
-/// How much of everything there may be.
+/// How much of everything there may be. Whoever asks for more is refused: by a reason code, or by the end of the connection where
+/// the version has no such code.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
     /// The longest packet, in bytes. Default: 64 KiB.
     pub packet_max: usize,
-    /// The most messages of quality 1 and 2 that wait for one client. Default: 10,000. Whoever sends one more is refused.
+    /// The most messages of quality 1 and 2 that wait for one client. Default: 10,000.
     pub queue_max: usize,
     /// The most of them that are under way to one client. Default: 16.
     pub in_flight_max: usize,
+    /// How many bytes are kept for those who come later: the payloads, twice the topics, and 64 bytes a message. Default: 16 MiB.
+    pub kept_bytes_max: usize,
+    /// The most sessions, those of clients that are away included. Default: 100,000.
+    pub sessions_max: usize,
+    /// The most subscriptions of one client. Default: 1,000.
+    pub subscriptions_max: usize,
+    /// How many bytes may wait for one connection to take them before messages of quality 0 are left out for it. Default: 1 MiB. A
+    /// client that does not take its answers, either, is ended when so many wait beside all that may be under way to it.
+    pub unsent_bytes_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { packet_max: 64 * 1024, queue_max: 10_000, in_flight_max: 16 }
+        Limits {
+            packet_max: 64 * 1024,
+            queue_max: 10_000,
+            in_flight_max: 16,
+            kept_bytes_max: 16 * 1024 * 1024,
+            sessions_max: 100_000,
+            subscriptions_max: 1_000,
+            unsent_bytes_max: 1024 * 1024,
+        }
+    }
+}
+
+impl Limits {
+    /// How many bytes wait for a connection at most that takes none.
+    const fn answers_max(&self) -> usize {
+        self.unsent_bytes_max.saturating_add(self.in_flight_max.saturating_mul(self.packet_max))
     }
 }
 
@@ -70,8 +96,12 @@ pub enum Told {
     Accepted,
     /// A message was put on its way to somebody.
     Forwarded,
-    /// A message could not be accepted: a queue was full.
+    /// A message could not be accepted: a queue was full, or it was to be kept and there was no room.
     Refused,
+    /// A message was left out for somebody who has no room for it.
+    LeftOut,
+    /// A client or a subscription was refused: there were as many as there may be.
+    TurnedAway,
     /// A will was said.
     Willed,
 }
@@ -115,7 +145,7 @@ pub struct Broker {
     last_connection: u64,
     sessions: BTreeMap<Rc<str>, Session>,
     tree: Tree<Wish>,
-    retained: BTreeMap<String, Rc<Stored>>,
+    kept: Kept,
     due: BTreeSet<(Instant, Due)>,
     named: u64,
     touched: BTreeSet<u64>,
@@ -132,7 +162,7 @@ impl Broker {
             last_connection: 0,
             sessions: BTreeMap::new(),
             tree: Tree::default(),
-            retained: BTreeMap::new(),
+            kept: Kept::default(),
             due: BTreeSet::new(),
             named: 0,
             touched: BTreeSet::new(),
@@ -152,7 +182,7 @@ impl Broker {
                     broker.sessions.insert(Rc::clone(&client), Session::lasting(expiry_s));
                     broker.expire_later(&client, expiry_s, now);
                 }
-                Record::Retained(stored) => drop(broker.retained.insert(stored.topic.clone(), stored)),
+                Record::Retained(stored) => broker.kept.put(&stored),
                 other => late.push(other),
             }
         }
@@ -209,8 +239,12 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id).filter(|connection| !connection.closing) else {
             return;
         };
+        if connection.to_send.len() > self.limits.answers_max() {
+            self.end(id, Reason::QUOTA_EXCEEDED, now);
+            return;
+        }
         connection.received.extend_from_slice(bytes);
-        let received = core::mem::take(&mut connection.received);
+        let mut received = core::mem::take(&mut connection.received);
         let mut rest = &received[..];
         if connection.client.is_some() {
             self.hear(id, now);
@@ -234,7 +268,10 @@ impl Broker {
         if let Err(End(reason)) = outcome {
             self.end(id, reason, now);
         } else if let Some(connection) = self.connections.get_mut(&id) {
-            connection.received = rest.to_vec();
+            // Before this piece came there was no whole packet: what is left over is a part of it, or nothing was taken out.
+            let taken = received.len() - rest.len();
+            received.drain(..taken);
+            connection.received = received;
         }
     }
 
@@ -388,6 +425,12 @@ impl Broker {
         if connect.clean_start {
             self.forget(&client);
         }
+        if self.sessions.len() >= self.limits.sessions_max && !self.sessions.contains_key(&client) {
+            self.told.push(Told::TurnedAway);
+            self.send(id, &refusal(Reason::QUOTA_EXCEEDED));
+            self.close(id);
+            return Ok(());
+        }
         let (mut expiry_s, mut in_flight_max, mut packet_max) = (0, u16::MAX, usize::MAX);
         for property in connect.properties.iter() {
             match property {
@@ -468,7 +511,7 @@ impl Broker {
         Ok(())
     }
 
-    /// Gives a message to all who want it; `false` if one of them has no room, and then to nobody.
+    /// Gives a message to all who want it; `false` if one of them has no room, or there is none to keep it, and then to nobody.
     fn spread(&mut self, stored: &Rc<Stored>, from: Option<&Rc<str>>) -> bool {
         let mut wishes: BTreeMap<Rc<str>, Wish> = BTreeMap::new();
         self.tree.matching(&stored.topic, |who, wish| {
@@ -480,17 +523,15 @@ impl Broker {
             best.retain_as_published |= wish.retain_as_published;
         });
         let full = |who: &Rc<str>| self.sessions.get(who).is_some_and(|s| s.queue.len() >= self.limits.queue_max);
-        if stored.qos > QoS::AtMostOnce && wishes.keys().any(full) {
+        let fits = !stored.retain || self.kept.has_room(stored, self.limits.kept_bytes_max);
+        if !fits || (stored.qos > QoS::AtMostOnce && wishes.keys().any(full)) {
             self.told.push(Told::Refused);
             return false;
         }
         if stored.retain {
             let value = (!stored.payload.is_empty()).then(|| record::stored_value(stored));
-            self.changes.push((record::retained(&stored.topic), value.clone()));
-            match value {
-                Some(_) => drop(self.retained.insert(stored.topic.clone(), Rc::clone(stored))),
-                None => drop(self.retained.remove(&stored.topic)),
-            }
+            self.changes.push((record::retained(&stored.topic), value));
+            self.kept.put(stored);
         }
         self.told.push(Told::Accepted);
         for (who, wish) in wishes {
@@ -506,9 +547,18 @@ impl Broker {
             return;
         };
         if qos == QoS::AtMostOnce {
-            if let Some(id) = session.connection {
-                self.send_message(id, stored, qos, retain, false, None);
+            let connection = session.connection.and_then(|id| Some((id, self.connections.get(&id)?)));
+            match connection {
+                Some((_, connection)) if connection.to_send.len() > self.limits.unsent_bytes_max => {
+                    self.told.push(Told::LeftOut);
+                }
+                Some((id, _)) => self.send_message(id, stored, qos, retain, false, None),
+                None => {}
             }
+            return;
+        }
+        if session.queue.len() >= self.limits.queue_max {
+            self.told.push(Told::LeftOut);
             return;
         }
         let lasts = session.expiry_s > 0;
@@ -602,9 +652,13 @@ impl Broker {
             let refused = match subscription.filter {
                 filter if !topic::is_filter(filter) => Some(Reason::TOPIC_FILTER_INVALID),
                 filter if filter.starts_with("$share/") => Some(Reason::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED),
+                filter if !self.has_room_for(client, filter) => Some(Reason::QUOTA_EXCEEDED),
                 _ => None,
             };
             if let Some(reason) = refused {
+                if reason == Reason::QUOTA_EXCEEDED {
+                    self.told.push(Told::TurnedAway);
+                }
                 codes.push(if self.version(id) == Version::V5 { reason.0 } else { 0x80 });
                 continue;
             }
@@ -623,11 +677,17 @@ impl Broker {
         }
         self.send(id, &Packet::SubAck(Codes { id: subscribe.id, codes: &codes }));
         for Subscription { filter, qos, .. } in kept {
-            let matching = self.retained.values().filter(|stored| topic::matches(filter, &stored.topic));
-            for stored in matching.cloned().collect::<Vec<_>>() {
+            for stored in self.kept.passing(filter).cloned().collect::<Vec<_>>() {
                 self.give(client, &stored, qos, true);
             }
         }
+    }
+
+    /// Whether a client may subscribe to that, too.
+    fn has_room_for(&mut self, client: &Rc<str>, filter: &str) -> bool {
+        let subscriptions_max = self.limits.subscriptions_max;
+        let subscriptions = &self.session(client).subscriptions;
+        subscriptions.len() < subscriptions_max || subscriptions.contains_key(filter)
     }
 
     fn unsubscribe(&mut self, id: u64, client: &Rc<str>, unsubscribe: &Unsubscribe<'_>) {

@@ -1,6 +1,7 @@
 //! The broker and clients over wires that break, and lives that end.
 
 use std::boxed::Box;
+use std::string::String;
 use std::vec;
 use std::vec::Vec;
 
@@ -253,6 +254,94 @@ fn sessions_end_when_their_time_has_come_and_leave_nothing_behind() {
     guest.come(&mut inn, &options);
     carry_all(&mut inn, &mut [&mut guest]);
     assert_eq!(guest.opened, Some(false));
+}
+
+fn inn_of(limits: Limits) -> Inn {
+    Inn { broker: Broker::new(limits), records: BTreeMap::new() }
+}
+
+fn refusals(inn: &mut Inn) -> [usize; 3] {
+    let told = inn.broker.told();
+    [Told::Refused, Told::LeftOut, Told::TurnedAway].map(|sort| told.iter().filter(|told| **told == sort).count())
+}
+
+#[test]
+fn no_more_is_kept_than_there_is_room_for() {
+    let mut inn = inn_of(Limits { kept_bytes_max: 2 * (64 + 2 + 10), ..Limits::default() });
+    let mut guest = Guest::new("guest", Version::V5);
+    guest.come(&mut inn, &guest.options());
+    carry_all(&mut inn, &mut [&mut guest]);
+    for (token, topic, payload) in
+        [(1, "a", &[1; 10][..]), (2, "b", &[2; 10]), (3, "b", &[3; 10]), (5, "b", &[]), (6, "c", &[4; 10])]
+    {
+        assert!(guest.say(token, topic, payload, QoS::AtMostOnce, true));
+        carry_all(&mut inn, &mut [&mut guest]);
+        assert_eq!(refusals(&mut inn), [0; 3]);
+    }
+    for (topic, payload) in [("b", &[5; 10][..]), ("c", &[6; 11])] {
+        assert!(guest.say(9, topic, payload, QoS::AtMostOnce, true));
+        carry_all(&mut inn, &mut [&mut guest]);
+        assert_eq!(refusals(&mut inn), [1, 0, 0], "{topic}");
+    }
+    inn.restart();
+    let mut late = Guest::new("late", Version::V311);
+    late.come(&mut inn, &late.options());
+    carry_all(&mut inn, &mut [&mut late]);
+    late.subscribe("#", QoS::AtMostOnce);
+    carry_all(&mut inn, &mut [&mut late]);
+    assert_eq!(late.others, [("a".into(), vec![1; 10], true), ("c".into(), vec![4; 10], true)]);
+}
+
+#[test]
+fn who_takes_nothing_is_not_waited_for_with_ever_more() {
+    let mut inn = inn_of(Limits { unsent_bytes_max: 4_096, in_flight_max: 1, packet_max: 1_024, ..Limits::default() });
+    let (mut sender, mut deaf) = (Guest::new("sender", Version::V5), Guest::new("deaf", Version::V311));
+    sender.come(&mut inn, &sender.options());
+    deaf.come(&mut inn, &deaf.options());
+    carry_all(&mut inn, &mut [&mut sender, &mut deaf]);
+    deaf.subscribe("#", QoS::AtMostOnce);
+    carry_all(&mut inn, &mut [&mut sender, &mut deaf]);
+    for _ in 0..100 {
+        assert!(sender.say(1, "a", &[0; 500], QoS::AtMostOnce, false));
+        carry_all(&mut inn, &mut [&mut sender]);
+    }
+    let [refused, left_out, _] = refusals(&mut inn);
+    assert!(refused == 0 && left_out > 80, "{left_out} left out");
+    let connection = deaf.connection.expect("it is there");
+    for _ in 0..2_000 {
+        inn.broker.received(connection, b"\xc0\0", NOW);
+    }
+    assert!(inn.broker.is_closing(connection), "it goes on asking, and takes no answers");
+    assert!(inn.broker.to_send(connection).len() < 4_096 + 2 * 1_024);
+    assert_eq!(inn.broker.clients(), 1);
+}
+
+#[test]
+fn there_are_as_many_subscriptions_and_sessions_as_there_may_be() {
+    let mut inn = inn_of(Limits { subscriptions_max: 2, sessions_max: 2, ..Limits::default() });
+    let mut first = Guest::new("first", Version::V5);
+    first.come(&mut inn, &first.options());
+    carry_all(&mut inn, &mut [&mut first]);
+    for filter in ["a", "b", "a"] {
+        first.subscribe(filter, QoS::AtLeastOnce);
+        carry_all(&mut inn, &mut [&mut first]);
+    }
+    assert_eq!(refusals(&mut inn), [0; 3]);
+    let connection = first.connection.expect("it is there");
+    inn.broker.received(connection, b"\x82\x07\x00\x09\x00\x00\x01c\x01", NOW);
+    assert!(inn.broker.to_send(connection).ends_with(&[0x00, 0x09, 0x00, Reason::QUOTA_EXCEEDED.0]));
+    assert_eq!(refusals(&mut inn), [0, 0, 1]);
+
+    let mut second = Guest::new("second", Version::V311);
+    second.come(&mut inn, &second.options());
+    carry_all(&mut inn, &mut [&mut first, &mut second]);
+    let third = inn.broker.connected(NOW);
+    inn.broker.received(third, b"\x10\x11\x00\x04MQTT\x04\x02\x00\x3c\x00\x05third", NOW);
+    assert_eq!((inn.broker.to_send(third), inn.broker.is_closing(third)), (vec![0x20, 2, 0, 3], true));
+    assert_eq!(refusals(&mut inn), [0, 0, 1]);
+    second.come(&mut inn, &second.options());
+    carry_all(&mut inn, &mut [&mut first, &mut second]);
+    assert_eq!((second.opened, inn.broker.clients()), (Some(true), 2), "who has a session comes back");
 }
 
 #[derive(Clone, Copy, Debug)]
