@@ -16,13 +16,8 @@ use wavetank_stack::{
     udp,
 };
 
-/// Lets the sea go on for a little while, for as long as a story takes.
 fn goes_on(sea: &Sea) -> impl FnMut() -> bool + use<> {
-    let sea = sea.clone();
-    move || {
-        sea.pass(Duration::from_micros(100));
-        sea.now() < Duration::from_secs(30)
-    }
+    support::goes_on(sea, Duration::from_micros(100), Duration::from_secs(30))
 }
 
 /// A connection whose other side writes the numbers from 0 up, a few at a time.

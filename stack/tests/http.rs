@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use embedded_io_async::{Read, Write};
 use futures_util::future::{Either, select};
-use support::{Host, Sea, SeaClock};
+use support::{Host, Sea, SeaClock, goes_on, survives_drops};
 use wavetank_stack::http::server::{Answer, ServeOptions, serve};
 use wavetank_stack::http::{Agent, AgentOptions, BodyError, Call, CallError, Dial, Method, TimedError, Url};
 use wavetank_stack::tcp::{self, Listener, Options, Stream};
@@ -229,4 +229,24 @@ fn a_head_request_has_no_body() {
         (response.remaining(), response.header("content-length").map(<[u8]>::to_vec))
     });
     assert_eq!(told, (Some(0), Some(b"4".to_vec())));
+}
+
+#[test]
+fn a_call_that_is_dropped_can_be_made_again() {
+    let make = || {
+        let shore = Shore::new();
+        shore.serve();
+        let (dial, clock) =
+            (ByNumber { stack: shore.client.stack.clone(), dialled: shore.dialled.clone() }, shore.sea.clock());
+        let (sea, buffer) = (shore.sea.clone(), Box::leak(Box::new([0; 1_024])));
+        (
+            (Agent::new(dial, clock, buffer, AgentOptions::default()), shore),
+            goes_on(&sea, Duration::from_micros(200), Duration::from_secs(60)),
+        )
+    };
+    let call = async |(agent, _): &mut (Agent<'static, ByNumber, SeaClock>, Shore)| {
+        // By a redirect, over a connection that is kept.
+        text(agent, &Call::get("http://hub.example/moved")).await
+    };
+    survives_drops(make, call, (2, 40));
 }

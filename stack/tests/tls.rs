@@ -7,8 +7,8 @@ mod support;
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
-use embedded_io_async::{Read, Write};
-use futures_util::future::{Either, select};
+use embedded_io_async::{ErrorType, Read, Write};
+use futures_util::future::{Either, join, select};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rcgen::{
@@ -16,10 +16,13 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
-use support::Sea;
-use wavetank_stack::tcp::{Listener, Options, Stream};
+use support::websocket::{ACCEPTED, Peer, known};
+use support::{Dice, Sea, patiently};
+use wavetank_stack::Duration;
+use wavetank_stack::tcp::{self, Listener, Options, Stream};
 use wavetank_stack::time::{SetClock, WallClock};
-use wavetank_stack::tls::{CertificateError, Error, Memory, Trust, connect};
+use wavetank_stack::tls::{self, CertificateError, Error, Memory, Trust, connect};
+use wavetank_stack::websocket::{self, Message, Request};
 
 /// Noon of the first of July 2026.
 const NOW: u64 = 1_782_907_200;
@@ -193,4 +196,197 @@ fn whoever_is_not_vouched_for_is_refused() {
     assert_eq!(call(own, "hub.example", None), Err(Error::NoTime));
     assert_eq!(call(own, "no name", Some(NOW)), Err(Error::Name));
     assert_eq!(call(&[CertificateDer::from(vec![1, 2, 3])], "hub.example", Some(NOW)), Err(Error::Roots));
+}
+
+/// rustls as a stream, the server's side; its records come in crumbs.
+struct Secured {
+    sea: Sea,
+    stream: Stream<'static>,
+    tls: ServerConnection,
+}
+
+impl Secured {
+    fn new(sea: Sea, stream: Stream<'static>, config: Arc<ServerConfig>) -> Self {
+        Self { sea, stream, tls: ServerConnection::new(config).unwrap() }
+    }
+}
+
+impl ErrorType for Secured {
+    type Error = tcp::Error;
+}
+
+impl Read for Secured {
+    async fn read(&mut self, out: &mut [u8]) -> Result<usize, tcp::Error> {
+        loop {
+            self.flush().await?;
+            match self.tls.reader().read(out) {
+                Ok(len) => return Ok(len),
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
+            }
+            let mut came = [0; 700];
+            let mut came = match self.stream.read(&mut came).await? {
+                0 => return Ok(0),
+                len => &came[..len],
+            };
+            while !came.is_empty() {
+                self.tls.read_tls(&mut came).unwrap();
+                self.tls.process_new_packets().unwrap();
+            }
+        }
+    }
+}
+
+impl Write for Secured {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, tcp::Error> {
+        let len = self.tls.writer().write(bytes).unwrap();
+        self.flush().await?;
+        Ok(len)
+    }
+
+    async fn flush(&mut self) -> Result<(), tcp::Error> {
+        while self.tls.wants_write() {
+            let mut out = Vec::new();
+            self.tls.write_tls(&mut out).unwrap();
+            for crumb in out.chunks(41) {
+                self.stream.write_all(crumb).await?;
+                self.sea.sleep(Duration::from_micros(50)).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+type Client = tls::Stream<'static, Stream<'static>>;
+
+/// Runs a client and a server beside each other, over a connection that is secured. Little fits each buffer, so that every
+/// record is waited for in its middle.
+fn talk<C: Future<Output = ()>, S: Future<Output = ()>>(
+    authority: &Authority,
+    client: impl FnOnce(Sea, Client) -> C + 'static,
+    server: impl FnOnce(Sea, Secured) -> S + 'static,
+) {
+    let sea = Sea::new();
+    let (serving, calling) = (sea.host(&["192.0.2.1/24"]), sea.host(&["192.0.2.2/24"]));
+    let (config, root, running) = (authority.config(), authority.root.clone(), sea.clone());
+    let mut options = Options::default();
+    (options.send_bytes, options.receive_bytes, options.nagle) = (300, 700, false);
+    running.run(async move {
+        let listener = Listener::bind(&serving.stack, 443, 1, options).unwrap();
+        let call = async {
+            let wall = SetClock::new(sea.clock());
+            wall.set_unix_micros(NOW * 1_000_000);
+            let certificates = [&root[..]];
+            let trust = Trust::Roots { certificates: &certificates, name: "hub.example", clock: &wall };
+            let stream = Stream::connect(&calling.stack, "192.0.2.1:443".parse().unwrap(), options).await.unwrap();
+            let memory = Box::leak(Box::new(Memory::<2_309, 600>::new()));
+            let stream = connect(stream, memory, &trust, ChaCha8Rng::seed_from_u64(1)).await.unwrap();
+            client(sea.clone(), stream).await;
+        };
+        let serve = async {
+            let stream = listener.accept().await;
+            server(sea.clone(), Secured::new(sea.clone(), stream, config)).await;
+        };
+        join(call, serve).await;
+    });
+}
+
+#[test]
+fn dropping_what_reads_or_writes_loses_and_doubles_nothing() {
+    const LEN: usize = 12_000;
+    let authority = Authority::new(&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P256_SHA256);
+    for seed in 0..6 {
+        let client = async move |sea: Sea, mut stream: Client| {
+            let dice = Dice::new(seed);
+            let text: Vec<u8> = (0..LEN).map(|i| (i % 251) as u8).collect();
+            let (mut sent, mut back, mut drops) = (0, Vec::new(), 0);
+            while back.len() < LEN {
+                let mut room = [0; 200];
+                let polls = 1 + dice.below(2);
+                let choice = dice.below(3);
+                let outcome = match choice {
+                    0 if sent < LEN && sent < back.len() + 1_500 => {
+                        let piece = &text[sent..LEN.min(sent + 1 + dice.below(900) as usize)];
+                        patiently(polls, stream.write(piece)).await.map(|written| sent += written.unwrap())
+                    }
+                    1 => patiently(polls, stream.flush()).await.map(Result::unwrap),
+                    _ => {
+                        let len = 1 + dice.below(200) as usize;
+                        let read = patiently(polls, stream.read(&mut room[..len])).await;
+                        read.map(|len| back.extend_from_slice(&room[..len.unwrap()]))
+                    }
+                };
+                if outcome.is_none() {
+                    drops += 1;
+                    sea.sleep(Duration::from_micros(dice.below(100))).await;
+                }
+            }
+            assert!(back == text, "seed {seed}: it came back as it went");
+            assert!(drops > 100, "seed {seed}: {drops}");
+            stream.close().await.unwrap();
+        };
+        let server = async |_: Sea, mut stream: Secured| {
+            let mut bytes = [0; 1_000];
+            while let Ok(len @ 1..) = stream.read(&mut bytes).await {
+                stream.write_all(&bytes[..len]).await.unwrap();
+            }
+        };
+        talk(&authority, client, server);
+    }
+}
+
+#[test]
+fn messages_over_tls_are_heard_once_whatever_is_dropped() {
+    const MESSAGES: u32 = 40;
+    let authority = Authority::new(&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P256_SHA256);
+    for seed in 0..6 {
+        let client = async move |sea: Sea, stream: Client| {
+            let dice = Dice::new(seed);
+            let mut memory: websocket::Memory<256, 256> = websocket::Memory::new();
+            let (request, options) = (Request::new("/talk", "hub.example"), websocket::Options::default());
+            let opening = websocket::open(stream, &mut memory, &request, sea.clock(), known(), options);
+            let mut socket = opening.await.unwrap();
+            let (mut next, mut drops) = (0, 0);
+            while next < MESSAGES {
+                if dice.below(8) == 0 {
+                    let echo = format!("{next}");
+                    drops += u32::from(patiently(1 + dice.below(2), socket.send_text(&echo)).await.is_none());
+                }
+                match patiently(1 + dice.below(3), socket.recv()).await {
+                    Some(Ok(Message::Text(text))) => {
+                        assert_eq!(text.trim_end_matches('.'), next.to_string(), "seed {seed}");
+                        next += 1;
+                    }
+                    Some(other) => panic!("{other:?}"),
+                    None => {
+                        drops += 1;
+                        sea.sleep(Duration::from_micros(dice.below(100))).await;
+                    }
+                }
+            }
+            assert!(drops > 100, "seed {seed}: {drops}");
+            socket.close(1000, "").await.unwrap();
+        };
+        let server = async move |_: Sea, stream: Secured| {
+            let (mut peer, dice) = (Peer::answer(stream, ACCEPTED).await, Dice::new(seed + 100));
+            for number in 0..MESSAGES {
+                peer.say(0x81, format!("{number}{}", ".".repeat(dice.below(100) as usize)).as_bytes()).await;
+            }
+            let mut last = 0;
+            loop {
+                match peer.hear().await.unwrap() {
+                    (0x81, message) => {
+                        let number: u32 = String::from_utf8(message).unwrap().parse().unwrap();
+                        assert!(number >= last, "seed {seed}: in order");
+                        last = number;
+                    }
+                    (first, _) => {
+                        assert_eq!(first, 0x88);
+                        break;
+                    }
+                }
+            }
+            peer.say(0x88, b"").await;
+        };
+        talk(&authority, client, server);
+    }
 }

@@ -14,22 +14,25 @@
 //! - A server that does not know `max_fragment_length` (RFC 6066, section 4) may send records of 16 KiB, whatever
 //!   [`Memory`] has room for; then [`Error::TooLong`] is what comes of it.
 //!
-//! Dropping a future of it in the middle of a record loses that record: the stream is then of no more use, as after an
-//! error.
+//! Futures of a [`Stream`] may be dropped at any await, as `select` does, if those of the stream below may. [`connect`] and
+//! [`Stream::close`] take the stream with them.
 
 mod algorithms;
 mod entropy;
 mod error;
 mod stream;
 mod verify;
+mod wire;
 
 pub use error::{CertificateError, Error};
 pub use stream::{Stream, connect};
 
+use core::cell::RefCell;
 use core::fmt;
 
 use heapless::Vec;
 
+use self::wire::{Incoming, Outgoing};
 use crate::time::WallClock;
 
 /// How many roots may be pinned.
@@ -70,7 +73,7 @@ impl fmt::Debug for Trust<'_> {
     }
 }
 
-/// Fixed memory for one connection: for one record each way.
+/// Fixed memory for one connection: for two records each way, one as it comes or leaves, and one that is worked at.
 ///
 /// With less than 16,640 bytes to `READ` into, the server is asked for records of 512, 1,024, 2,048 or 4,096 bytes. The
 /// larger of the two has to hold the server's certificates, 4 KiB or more with intermediate ones.
@@ -79,12 +82,15 @@ pub struct Memory<const READ: usize = 16_640, const WRITE: usize = 1_024> {
     write: [u8; WRITE],
     /// The server's own certificate, between the message that has it and the one that is signed with its key.
     certificate: Vec<u8, CERTIFICATE_MAX>,
+    incoming: RefCell<Incoming<[u8; READ]>>,
+    outgoing: RefCell<Outgoing<[u8; WRITE]>>,
 }
 
 impl<const READ: usize, const WRITE: usize> Memory<READ, WRITE> {
     /// Memory that no connection uses yet.
     pub const fn new() -> Self {
-        Self { read: [0; READ], write: [0; WRITE], certificate: Vec::new() }
+        let (incoming, outgoing) = (RefCell::new(Incoming::new()), RefCell::new(Outgoing::new()));
+        Self { read: [0; READ], write: [0; WRITE], certificate: Vec::new(), incoming, outgoing }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Shaking hands, and the stream that comes of it.
 
 use core::fmt;
+use core::future::poll_fn;
+use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
 
 use embedded_io_async::{ErrorType, Read, Write};
@@ -17,6 +20,7 @@ use super::{
     entropy::Entropy,
     error::Error,
     verify::{ByKey, ByRoots, anchors},
+    wire::{Wire, failed},
 };
 
 /// The longest record of TLS, with what stands around it.
@@ -25,8 +29,12 @@ const RECORD_MAX: usize = 16_640;
 const AROUND: usize = 256 + 5;
 
 /// A byte stream that nobody but the two ends can read or change.
-pub struct Stream<'m, S: Read + Write> {
-    connection: TlsConnection<'m, S, Aes128GcmSha256>,
+///
+/// Its futures may be dropped at any time and made anew: what was read is read, what was written is written, once.
+pub struct Stream<'m, S> {
+    below: S,
+    wire: Wire<'m>,
+    connection: TlsConnection<'m, Wire<'m>, Aes128GcmSha256>,
 }
 
 /// Shakes hands over `stream`, as its client. `rng` makes the keys: whoever can guess it can read everything.
@@ -34,17 +42,18 @@ pub struct Stream<'m, S: Read + Write> {
 /// # Errors
 /// [`Error`]; the stream is then lost. To bound the time that it takes, use [`timeout`](crate::time::timeout).
 pub async fn connect<'m, S, R, const READ: usize, const WRITE: usize>(
-    stream: S,
+    mut stream: S,
     memory: &'m mut Memory<READ, WRITE>,
     trust: &Trust<'_>,
     rng: R,
 ) -> Result<Stream<'m, S>, Error>
 where
-    S: Read + Write + 'm,
+    S: Read + Write,
     R: CryptoRng,
 {
-    let Memory { read, write, certificate } = memory;
-    let mut connection = TlsConnection::new(stream, &mut read[..], &mut write[..]);
+    let Memory { read, write, certificate, incoming, outgoing } = memory;
+    let wire = Wire::new(incoming, outgoing);
+    let mut connection = TlsConnection::new(wire, &mut read[..], &mut write[..]);
     let mut config = TlsConfig::new();
     if let Some(length) = fragment_length(READ) {
         config = config.with_max_fragment_length(length);
@@ -53,7 +62,8 @@ where
         Trust::Key { identity, key } => {
             let config = config.with_psk(key, &[identity]);
             let provider = Provider { verifier: &mut ByKey, rng: Entropy(rng) };
-            connection.open(TlsContext::new(&config, provider)).await?;
+            let opening = pin!(connection.open(TlsContext::new(&config, provider)));
+            wire.carry(&mut stream, opening).await??;
         }
         Trust::Roots { certificates, name, clock } => {
             let now = clock.now_unix_micros().ok_or(Error::NoTime)?;
@@ -71,7 +81,10 @@ where
             let (transcript, verdict) = (None, None);
             let mut verifier = ByRoots { roots: &anchors, name: server, now, certificate, transcript, verdict };
             let provider = Provider { verifier: &mut verifier, rng: Entropy(rng) };
-            let opened = connection.open(TlsContext::new(&config, provider)).await;
+            let opened = {
+                let opening = pin!(connection.open(TlsContext::new(&config, provider)));
+                wire.carry(&mut stream, opening).await?
+            };
             if let Some(Err(error)) = verifier.verdict {
                 return Err(Error::Certificate(error));
             }
@@ -80,7 +93,7 @@ where
             verifier.verdict.ok_or(Error::Unauthenticated)?.map_err(Error::Certificate)?;
         }
     }
-    Ok(Stream { connection })
+    Ok(Stream { below: stream, wire, connection })
 }
 
 /// How long the server's records may be, if they have to be shorter than usual.
@@ -119,20 +132,32 @@ impl<S: Read + Write> Stream<'_, S> {
     /// # Errors
     /// If that could not be said.
     pub async fn close(self) -> Result<S, Error> {
-        self.connection.close().await.map_err(|(_, error)| error.into())
+        let Self { mut below, wire, connection } = self;
+        wire.send(&mut below).await?;
+        let closed = wire.carry(&mut below, pin!(connection.close())).await?;
+        closed.map_err(|(_, error)| error)?;
+        Ok(below)
     }
 }
 
-impl<S: Read + Write> ErrorType for Stream<'_, S> {
+impl<S> ErrorType for Stream<'_, S> {
     type Error = Error;
 }
 
 /// 0 is the end that the server said. A stream below that just ends is an error: somebody may have cut it.
 impl<S: Read + Write> Read for Stream<'_, S> {
     async fn read(&mut self, out: &mut [u8]) -> Result<usize, Error> {
-        match self.connection.read(out).await {
-            Err(TlsError::ConnectionClosed) => Ok(0),
-            outcome => Ok(outcome?),
+        loop {
+            let polled = {
+                let mut reading = pin!(self.connection.read(out));
+                // It waits for a record to begin, if at all: there it may be dropped.
+                poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await
+            };
+            match polled {
+                Poll::Ready(Err(TlsError::ConnectionClosed)) => return Ok(0),
+                Poll::Ready(outcome) => return Ok(outcome?),
+                Poll::Pending => self.wire.receive(&mut self.below).await?,
+            }
         }
     }
 }
@@ -140,15 +165,20 @@ impl<S: Read + Write> Read for Stream<'_, S> {
 /// What is written is gathered to a record, and sent when that is full, or at a flush.
 impl<S: Read + Write> Write for Stream<'_, S> {
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        // With nothing before it a record is taken whole, and at once.
+        self.wire.send(&mut self.below).await?;
         Ok(self.connection.write(bytes).await?)
     }
 
     async fn flush(&mut self) -> Result<(), Error> {
-        Ok(self.connection.flush().await?)
+        // What was written lies in the connection or on the wire, and never in both.
+        self.connection.flush().await?;
+        self.wire.send(&mut self.below).await?;
+        self.below.flush().await.map_err(failed)
     }
 }
 
-impl<S: Read + Write> fmt::Debug for Stream<'_, S> {
+impl<S> fmt::Debug for Stream<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stream").finish_non_exhaustive()
     }

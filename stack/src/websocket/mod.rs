@@ -8,8 +8,8 @@
 //! pieces.
 //!
 //! Its futures may be dropped and made anew, as `select` does: what was heard stays heard, and of a message that fits the
-//! memory for sending all leaves or nothing. That holds as far as it does of the stream below: of `tcp::Stream` always, of
-//! `tls::Stream` not in the middle of a record.
+//! memory for sending all leaves or nothing. That holds as far as it does of the stream below, as of `tcp::Stream` and
+//! `tls::Stream`.
 //!
 //! - No extensions, so no compression, and no HTTP/2 (RFC 8441). Redirects and 401 are the caller's: [`Error::Refused`] says
 //!   the status.

@@ -7,14 +7,14 @@ use std::rc::Rc;
 use wavetank_stack::{
     Duration, Instant,
     coap::{
-        Answer, Asked, Block, Client, Code, DATAGRAM_MAX, Error, Kind, Message, OptionNumber, Options, Request,
-        Resource, Server, Writer, serve,
+        Answer, Asked, Block, Client, Code, DATAGRAM_MAX, Error, Kind, Message, Observation, OptionNumber, Options,
+        Request, Resource, Server, Writer, serve,
     },
     udp,
 };
 
 use super::{interface::draws, to};
-use crate::support::{Host, Sea, SeaClock, Verdict};
+use crate::support::{Host, Sea, SeaClock, Verdict, goes_on, survives_drops};
 
 const BODY: usize = 4_096;
 
@@ -364,4 +364,49 @@ fn a_block_that_comes_again_breaks_nothing() {
         assert_eq!(put(number, more, text, id), code, "block {number}");
     }
     assert_eq!(lamp.0.borrow().posted, [[first, second, b"c"].concat()]);
+}
+
+#[test]
+fn a_request_that_is_dropped_can_be_made_again() {
+    let make = || {
+        let sea = Sea::new();
+        let ((host, lamp), (here, client)) = (server(&sea), client(&sea, 1));
+        lamp.0.borrow_mut().shelf.insert("book".into(), (0..1_500_u32).map(|i| i as u8).collect());
+        ((client, host, here), goes_on(&sea, Duration::from_micros(200), Duration::from_secs(60)))
+    };
+    let read = async |(client, ..): &mut (Client<'static, SeaClock, _>, Host, Host)| {
+        let mut buffer = [0; 2_000];
+        let response = client.request(to(LAMP), &Request::get("shelf/book"), &mut buffer).await;
+        response.map(|response| (response.code, buffer[..response.len].to_vec()))
+    };
+    survives_drops(make, read, (2, 40));
+}
+
+#[test]
+fn dropping_what_waits_for_news_loses_none() {
+    let make = || {
+        let sea = Sea::new();
+        let ((host, lamp), (here, client)) = (server(&sea), client(&sea, 1));
+        let clock = sea.clone();
+        sea.spawn(async move {
+            for level in 1..10 {
+                clock.sleep(Duration::from_secs(1)).await;
+                lamp.set(level);
+            }
+        });
+        ((client, None, (host, here)), goes_on(&sea, Duration::from_millis(1), Duration::from_secs(60)))
+    };
+    let next = async |(client, observation, _): &mut (Client<'static, SeaClock, _>, Option<Observation>, _)| {
+        let mut buffer = [0; 64];
+        let response = match observation {
+            Some(observation) => client.next(observation, &mut buffer).await.unwrap(),
+            None => {
+                let (begun, response) = client.observe(to(LAMP), "lamp/level", &mut buffer).await.unwrap();
+                *observation = Some(begun);
+                response
+            }
+        };
+        buffer[..response.len].to_vec()
+    };
+    survives_drops(make, next, (4, 60));
 }

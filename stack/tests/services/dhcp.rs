@@ -1,11 +1,14 @@
 //! The DHCP client against a server on the same stack, over days of virtual time.
 
 use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
 use core::net::Ipv4Addr;
+use core::pin::pin;
+use core::task::Poll;
 use std::rc::Rc;
 
 use embedded_io_async::Read;
-use futures_util::future::join;
+use futures_util::future::{join, select};
 use wavetank_stack::{
     Claim, Duration,
     dhcp::{Client, Event, Kind, Lease, Options, Pool, Server, ServerConfig, serve},
@@ -13,7 +16,7 @@ use wavetank_stack::{
 };
 
 use super::{interface::draws, to};
-use crate::support::{Host, Sea};
+use crate::support::{Host, Sea, goes_on, survives_drops};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const FIRST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 50);
@@ -296,4 +299,31 @@ fn a_storm_delays_but_does_not_hinder() {
         harbour.sea.pass(Duration::from_secs(200));
         assert!(station.host.stack.addresses().count() == 1, "seed {seed}: {:?}", station.events());
     }
+}
+
+#[test]
+fn a_client_that_is_dropped_leaves_nothing_and_can_be_begun_again() {
+    let make = || {
+        let harbour = Harbour::new(2, 600);
+        let (host, sea) = (harbour.sea.host(&[]), harbour.sea.clone());
+        ((host, harbour), goes_on(&sea, Duration::from_millis(20), Duration::from_secs(300)))
+    };
+    let bind = async |(host, harbour): &mut (Host, Harbour)| {
+        assert_eq!(host.stack.addresses().count(), 0, "nobody sees to an address any more");
+        let bound = Cell::new(None);
+        {
+            let clock = harbour.sea.clock();
+            let mut client = Client::new(&host.stack, &clock, draws(5), Options::default());
+            let running = pin!(client.run(|event| {
+                if let Event::Bound(lease) = event {
+                    bound.set(Some(lease.address));
+                }
+            }));
+            let noticing = poll_fn(|_| bound.get().map_or(Poll::Pending, |_| Poll::Ready(())));
+            select(running, noticing).await;
+            assert_eq!(host.stack.addresses().count(), 1);
+        }
+        bound.get()
+    };
+    survives_drops(make, bind, (2, 40));
 }

@@ -13,7 +13,7 @@ use wavetank_stack::{
 };
 
 use super::interface::draws;
-use crate::support::{Host, Sea, SeaClock, Verdict};
+use crate::support::{Host, Sea, SeaClock, Verdict, goes_on, survives_drops};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mood {
@@ -223,4 +223,22 @@ fn without_servers_nothing_is_asked() {
     sea.run(async move {
         assert_eq!(resolver.resolve("hub.lan", Family::V4).await, Err(Error::NoServers));
     });
+}
+
+#[test]
+fn a_question_that_is_dropped_can_be_asked_again() {
+    for mood in [Mood::Honest, Mood::Truncating] {
+        let make = || {
+            let sea = Sea::new();
+            let (silent, server) =
+                (Server::new(&sea, "192.0.2.1/24", Mood::Silent), Server::new(&sea, "192.0.2.2/24", mood));
+            let resolver = resolver(&sea, &["192.0.2.1", "192.0.2.2"]);
+            ((resolver, (silent, server)), goes_on(&sea, Duration::from_millis(5), Duration::from_secs(60)))
+        };
+        let resolve = async |(resolver, _): &mut (Resolver<'static, SeaClock, _>, _)| {
+            resolver.forget();
+            resolver.resolve("www.lan", Family::V4).await
+        };
+        survives_drops(make, resolve, (2, 30));
+    }
 }

@@ -11,6 +11,7 @@ mod dns;
 mod icmp;
 mod interface;
 mod mdns;
+mod mqtt;
 mod multihome;
 mod phy;
 mod raw;

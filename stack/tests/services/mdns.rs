@@ -1,14 +1,18 @@
 //! Names and services of one's own link.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
+use futures_util::future::select;
 use wavetank_stack::mdns::{self, Event, Found, GROUPS, Responder, Service, browse, resolve};
 use wavetank_stack::{Duration, Stack, time::timeout};
 
 use crate::interface::draws;
-use crate::support::{Host, Sea, Verdict};
+use crate::support::{Host, Sea, Verdict, goes_on, survives_drops};
 
 const PAGE: Service<'static> =
     Service { instance: "Sensor in the hall", kind: "_http._tcp", port: 80, text: &["path=/status", "v=1"] };
@@ -163,4 +167,42 @@ fn a_question_that_is_lost_is_asked_again() {
         timeout(&clock, Duration::from_secs(10), find(&sea, &client.stack, "_http._tcp")).await.unwrap()
     });
     assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn what_asks_and_what_answers_can_be_dropped_and_begun_again() {
+    let make = || {
+        let sea = Sea::new();
+        let (sensor, client) = (sea.host(&["192.0.2.1/24"]), sea.host(&["192.0.2.2/24"]));
+        respond(&sea, &sensor, 1);
+        ((sea.clone(), client, sensor), goes_on(&sea, Duration::from_millis(5), Duration::from_secs(300)))
+    };
+    let ask = async |(sea, client, _): &mut (Sea, Host, Host)| {
+        let (mut rng, second) = (draws(3), Duration::from_secs(1));
+        // Until it has its name it keeps it to itself.
+        loop {
+            if let Ok(there) = resolve(&client.stack, &sea.clock(), &mut rng, "sensor", second).await {
+                return (there.contains(&ips(&["192.0.2.1"])[0]), client.stack.udp_sockets());
+            }
+        }
+    };
+    survives_drops(make, ask, (2, 10));
+
+    let make = || {
+        let sea = Sea::new();
+        let sensor = sea.host(&["192.0.2.1/24"]);
+        ((sea.clone(), sensor), goes_on(&sea, Duration::from_millis(5), Duration::from_secs(300)))
+    };
+    let answer = async |(sea, sensor): &mut (Sea, Host)| {
+        let (ours, services) = (Cell::new(None), [PAGE]);
+        {
+            let clock = sea.clock();
+            let mut responder = Responder::new(&sensor.stack, &clock, draws(1), "sensor", &services);
+            let running = pin!(responder.run(|event| ours.set(Some(event))));
+            let noticing = poll_fn(|_| ours.get().map_or(Poll::Pending, |_| Poll::Ready(())));
+            select(running, noticing).await;
+        }
+        (ours.get(), sensor.stack.udp_sockets())
+    };
+    survives_drops(make, answer, (2, 20));
 }

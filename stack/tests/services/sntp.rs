@@ -1,9 +1,13 @@
 //! The SNTP client against servers that know the time, or do not.
 
 use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
 use core::net::IpAddr;
+use core::pin::pin;
+use core::task::Poll;
 use std::rc::Rc;
 
+use futures_util::future::select;
 use wavetank_stack::{
     Duration,
     sntp::{Client, Error, Event, Kiss, Options, PORT, Reply, respond},
@@ -12,7 +16,7 @@ use wavetank_stack::{
 };
 
 use super::interface::draws;
-use crate::support::{LATENCY_US, Sea, SeaClock};
+use crate::support::{Host, LATENCY_US, Sea, SeaClock, goes_on, survives_drops};
 
 /// 2026-11-23T12:00:00Z.
 const START: u64 = 1_795_435_200_000_000;
@@ -157,4 +161,31 @@ fn a_silent_server_gives_way_to_the_next() {
     let station = station(&sea, &["192.0.2.1", "192.0.2.2"]);
     sea.pass(Duration::from_secs(20));
     assert!(station.wall.now_unix_micros().is_some(), "{:?}", station.events.borrow());
+}
+
+#[test]
+fn a_client_that_is_dropped_can_be_begun_again() {
+    type Clock = SetClock<SeaClock>;
+    let make = || {
+        let sea = Sea::new();
+        server(&sea, "192.0.2.1/24");
+        let (host, clock) = (sea.host(&["192.0.2.100/24"]), sea.clock());
+        ((host, sea.clone(), Clock::new(clock)), goes_on(&sea, Duration::from_millis(5), Duration::from_secs(600)))
+    };
+    let set = async |(host, sea, wall): &mut (Host, Sea, Clock)| {
+        let (is_set, servers) = (Cell::new(false), ["192.0.2.1".parse().unwrap()]);
+        // It is wrong again.
+        wall.set_unix_micros(START - 60_000_000);
+        {
+            let clock = sea.clock();
+            let mut client = Client::new(&host.stack, &clock, wall, draws(3), Options::default());
+            let running = pin!(client.run(&servers, |event| is_set.set(matches!(event, Event::Set { .. }))));
+            let noticing = poll_fn(|_| if is_set.get() { Poll::Ready(()) } else { Poll::Pending });
+            select(running, noticing).await;
+        }
+        let truth = START + sea.now().as_micros() as u64;
+        assert!(wall.now_unix_micros().unwrap().abs_diff(truth) < 6_000, "a step of the sea and the way");
+        host.stack.udp_sockets()
+    };
+    survives_drops(make, set, (3, 20));
 }

@@ -2,13 +2,11 @@
 
 use core::future::Future;
 use core::pin::pin;
-use core::task::Poll;
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::rc::Rc;
 
-use embedded_io_async::{Read, Write};
-use futures_util::future::{Either, join, poll_fn, select};
+use embedded_io_async::Write;
+use futures_util::future::{Either, join, select};
 use wavetank_stack::{
     Duration,
     tcp::{Listener, Options as TcpOptions, Stream},
@@ -16,91 +14,13 @@ use wavetank_stack::{
 };
 
 use super::to;
-use crate::support::{Dice, Host, Sea, SeaClock};
-
-/// Entropy whose first sixteen bytes are RFC 6455's example, whose answer is known.
-struct Known {
-    first: bool,
-    dice: Dice,
-}
-
-fn known() -> Known {
-    Known { first: true, dice: Dice::new(7) }
-}
-
-impl rand_core::TryRng for Known {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(self.dice.roll() as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.dice.roll())
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        if std::mem::take(&mut self.first) {
-            bytes.copy_from_slice(b"the sample nonce");
-        } else {
-            bytes.fill_with(|| self.dice.roll() as u8);
-        }
-        Ok(())
-    }
-}
-
-impl rand_core::TryCryptoRng for Known {}
-
-const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+use crate::support::websocket::{ACCEPTED, Known, known};
+use crate::support::{Dice, Host, Sea, SeaClock, patiently};
 
 type Socket<'m> = WebSocket<'m, Stream<'static>, SeaClock, Known>;
 
 /// The server's end of a socket.
-struct Peer {
-    stream: Stream<'static>,
-}
-
-impl Peer {
-    /// Takes the next caller, and answers its request with `answer`.
-    async fn accept(listener: &Listener<'static>, answer: &[u8]) -> Self {
-        let mut stream = listener.accept().await;
-        let (mut head, mut byte) = (Vec::new(), [0]);
-        while !head.ends_with(b"\r\n\r\n") {
-            stream.read_exact(&mut byte).await.unwrap();
-            head.push(byte[0]);
-        }
-        assert!(String::from_utf8(head).unwrap().contains("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"));
-        stream.write_all(answer).await.unwrap();
-        Self { stream }
-    }
-
-    async fn say(&mut self, first: u8, payload: &[u8]) {
-        let len = payload.len();
-        let mut frame = if len < 126 { vec![first, len as u8] } else { vec![first, 126, (len >> 8) as u8, len as u8] };
-        frame.extend_from_slice(payload);
-        self.stream.write_all(&frame).await.unwrap();
-    }
-
-    /// The next frame of the client's, which must be masked.
-    async fn hear(&mut self) -> Option<(u8, Vec<u8>)> {
-        let mut head = [0; 2];
-        self.stream.read_exact(&mut head).await.ok()?;
-        assert!(head[1] & 0x80 != 0, "a client's frames are masked");
-        let len = match head[1] & 0x7f {
-            126 => {
-                let mut len = [0; 2];
-                self.stream.read_exact(&mut len).await.ok()?;
-                u16::from_be_bytes(len).into()
-            }
-            len => usize::from(len),
-        };
-        let mut rest = vec![0; 4 + len];
-        self.stream.read_exact(&mut rest).await.ok()?;
-        let (mask, payload) = rest.split_at(4);
-        Some((head[0], payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect()))
-    }
-}
+type Peer = crate::support::websocket::Peer<Stream<'static>>;
 
 struct Shore {
     sea: Sea,
@@ -135,7 +55,7 @@ fn talk<C, P>(
             client(sea.clone(), socket).await;
         };
         let answering = async {
-            let peer = Peer::accept(&listener, ACCEPTED).await;
+            let peer = Peer::answer(listener.accept().await, ACCEPTED).await;
             server(sea.clone(), peer).await;
         };
         join(calling, answering).await;
@@ -300,7 +220,7 @@ fn handshakes_fail_by_name() {
                 }
             };
             let answering = async {
-                let peer = Peer::accept(&listener, &answer).await;
+                let peer = Peer::answer(listener.accept().await, &answer).await;
                 sea.sleep(Duration::from_secs(11)).await;
                 drop(peer);
             };
@@ -309,19 +229,6 @@ fn handshakes_fail_by_name() {
         assert_eq!(opened, error);
         assert!(error.is_some() || heard == "Ok(Text(\"ahoy\"))", "what came with the answer is heard: {heard}");
     }
-}
-
-/// Polls a future so many times at most.
-async fn patiently<F: Future>(polls: u64, future: F) -> Option<F::Output> {
-    let (mut future, mut left) = (pin!(future), polls);
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => {
-            left -= 1;
-            if left == 0 { Poll::Ready(None) } else { Poll::Pending }
-        }
-    })
-    .await
 }
 
 #[test]

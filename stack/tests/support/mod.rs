@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(unreachable_pub, reason = "shared by test files that are crates of their own")]
 
+pub mod websocket;
+
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, VecDeque},
@@ -519,4 +521,38 @@ impl Drop for SeaTimer {
             self.sea.events.borrow_mut().remove(&key);
         }
     }
+}
+
+/// Polls a future so many times at most.
+pub async fn patiently<F: Future>(polls: u64, future: F) -> Option<F::Output> {
+    let (mut future, mut left) = (std::pin::pin!(future), polls);
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => {
+            left -= 1;
+            if left == 0 { Poll::Ready(None) } else { Poll::Pending }
+        }
+    })
+    .await
+}
+
+/// Lets the sea go on in steps, for as long as a story takes.
+pub fn goes_on(sea: &Sea, step: Duration, story: Duration) -> impl FnMut() -> bool + use<> {
+    let sea = sea.clone();
+    move || {
+        sea.pass(step);
+        sea.now() < story
+    }
+}
+
+/// Does an operation so many times, dropped at each of its awaits in turn and begun anew: it must come to the same, and
+/// wait so often at least.
+pub fn survives_drops<S, T: PartialEq + std::fmt::Debug, R: FnMut() -> bool>(
+    mut make: impl FnMut() -> (S, R),
+    operation: impl AsyncFnMut(&mut S) -> T,
+    (times, awaits_min): (usize, u64),
+) {
+    let awaits = wavetank_contract::cancellation(|_: &_| make(), operation, times);
+    let awaits = awaits.unwrap_or_else(|broken| panic!("{broken}"));
+    assert!(awaits >= awaits_min, "{awaits}");
 }
