@@ -8,11 +8,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::Stream;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use pin_project_lite::pin_project;
 
 use crate::upgrade::{OnUpgrade, Upgraded};
 
@@ -103,7 +104,7 @@ impl Body {
         T: Into<Bytes>,
         E: Into<BoxError> + 'static,
     {
-        Self::new(StreamBody::new(stream.map(|item| item.map(|bytes| Frame::data(bytes.into())))))
+        Self { kind: Kind::Streamed(Box::pin(Pieces { stream })), limit: None, trailers: None }
     }
 
     /// No body, but what is to be done with the connection after a response of status 101: it is handed over as soon
@@ -188,6 +189,29 @@ impl Body {
     }
 }
 
+pin_project! {
+    /// A stream of bytes as a body: one layer where adapters would be three, each of which moves a frame.
+    struct Pieces<S> {
+        #[pin]
+        stream: S,
+    }
+}
+
+impl<S, T, E> HttpBody for Pieces<S>
+where
+    S: Stream<Item = Result<T, E>>,
+    T: Into<Bytes>,
+    E: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let piece = std::task::ready!(self.project().stream.poll_next(cx));
+        Poll::Ready(piece.map(|piece| piece.map(|bytes| Frame::data(bytes.into())).map_err(Into::into)))
+    }
+}
+
 impl HttpBody for Body {
     type Data = Bytes;
     type Error = BodyError;
@@ -210,6 +234,7 @@ impl HttpBody for Body {
             },
             Kind::Streamed(streamed) => match std::task::ready!(streamed.as_mut().poll_frame(cx)) {
                 None => return Poll::Ready(None),
+                Some(Ok(frame)) if body.limit.is_none() => return Poll::Ready(Some(Ok(frame))),
                 Some(frame) => frame.map_err(BodyError::from_boxed),
             },
         };

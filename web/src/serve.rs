@@ -11,12 +11,13 @@ mod http2;
 mod metered;
 mod refusal;
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::stream::{Stream, unfold};
@@ -112,8 +113,14 @@ where
     let timer = runtime.timer();
     let stop_timeout = options.stop_timeout;
     let connections_max = options.connections_max.max(1);
-    let shared =
-        Rc::new(Shared { http: builder(&options), date: Date::default(), runtime, timer: timer.clone(), options });
+    let shared = Rc::new(Shared {
+        http: builder(&options),
+        date: Date::default(),
+        time: Cell::new(None),
+        runtime,
+        timer: timer.clone(),
+        options,
+    });
     let mut served = Served::default();
     let mut connections = Crowd::new();
     {
@@ -123,6 +130,7 @@ where
             if stop.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
+            shared.look_at_the_clock();
             loop {
                 if connections.len() < connections_max
                     && let Poll::Ready(Some((io, peer))) = accepted.as_mut().poll_next(cx)
@@ -142,6 +150,7 @@ where
     connections.change_all(Connection::stop);
     let mut deadline = timer.sleep(stop_timeout);
     std::future::poll_fn(|cx| {
+        shared.look_at_the_clock();
         while let Poll::Ready(ended) = connections.poll_next(cx) {
             match ended {
                 Some(ended) => served.count(ended),
@@ -167,14 +176,23 @@ impl Served {
 struct Shared<R: Runtime> {
     http: http1::Builder,
     date: Date,
+    /// The time of what is answered in this go, once anything is.
+    time: Cell<Option<SystemTime>>,
     runtime: R,
     timer: R::Timer,
     options: Options,
 }
 
 impl<R: Runtime> Shared<R> {
+    /// To be said before connections are polled: all that is answered in one go has one date.
+    fn look_at_the_clock(&self) {
+        self.time.set(None);
+    }
+
     fn date_now(&self) -> Option<http::HeaderValue> {
-        self.date.at(self.runtime.wall_clock())
+        let time = self.time.get().unwrap_or_else(|| self.runtime.wall_clock());
+        self.time.set(Some(time));
+        self.date.at(time)
     }
 }
 

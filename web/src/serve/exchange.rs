@@ -55,8 +55,15 @@ where
     type Future = Exchange<S, S::Future, R>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let expected = expected(request.version(), request.headers());
-        let refused = self.refuse(&request, expected);
+        let is_http1 = request.version() <= Version::HTTP_11;
+        let (misframed, may_expect) = if is_http1 {
+            let mut framing = self.meter.framing.borrow_mut();
+            (framing.take(), framing.may_expect())
+        } else {
+            (None, true)
+        };
+        let expected = if may_expect { expected(request.version(), request.headers()) } else { Expected::Nothing };
+        let refused = Self::refuse(&request, misframed, expected);
         self.meter.unread.set(!request.body().is_end_stream());
         if let Some(peer) = &self.peer {
             request.extensions_mut().insert(peer.clone());
@@ -75,9 +82,12 @@ where
 
 impl<S, R: Runtime> Exchanges<S, R> {
     /// What is wrong with a request's head, if anything is that hyper lets pass.
-    fn refuse(&self, request: &Request<Incoming>, expected: Expected) -> Option<(StatusCode, &'static str)> {
+    fn refuse(
+        request: &Request<Incoming>,
+        misframed: Option<&'static str>,
+        expected: Expected,
+    ) -> Option<(StatusCode, &'static str)> {
         let is_http1 = request.version() <= Version::HTTP_11;
-        let misframed = if is_http1 { self.meter.framing.borrow_mut().take() } else { None };
         if !is_target(request.method(), request.uri()) {
             return Some((StatusCode::BAD_REQUEST, "the request's target has not the form that its method asks for"));
         }
@@ -168,15 +178,19 @@ where
         if response.status() == StatusCode::PAYLOAD_TOO_LARGE && unread {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        if !response.headers().contains_key(DATE)
-            && let Some(date) = this.shared.date_now()
-        {
+        // The fields of a response are few: looking through them once is less than looking up two of them.
+        let (mut is_dated, mut is_of_a_time) = (false, false);
+        for name in response.headers().keys() {
+            is_dated |= *name == DATE;
+            is_of_a_time |= *name == LAST_MODIFIED;
+        }
+        if !is_dated && let Some(date) = this.shared.date_now() {
             response.headers_mut().insert(DATE, date);
         }
         if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
             silence(&mut response);
         }
-        if response.headers().contains_key(LAST_MODIFIED) {
+        if is_of_a_time {
             bound_last_modified(response.headers_mut());
         }
         Poll::Ready(Ok(response))

@@ -15,6 +15,7 @@ use chunks::{Chunks, Read as ChunkRead};
 
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding:";
 const CONTENT_LENGTH: &[u8] = b"content-length:";
+const EXPECTING: &[u8] = b"expect:";
 
 /// So much of a line is kept where it comes in pieces: any length of a body, and any name that is looked for.
 const LINE_BYTES: usize = 64;
@@ -31,6 +32,8 @@ pub(super) struct Framing {
     taken: u64,
     /// The one that is to be refused, by its number from 1. Nothing after it is looked at.
     wrong: Option<(u64, &'static str)>,
+    /// The last of them that expects something.
+    expecting: u64,
 }
 
 /// What comes next.
@@ -160,19 +163,20 @@ impl Framing {
             return;
         }
         head.lines += 1;
-        let after = |name: &[u8]| {
-            let (start, rest) = text.split_at_checked(name.len())?;
-            start.eq_ignore_ascii_case(name).then_some(rest)
-        };
-        if let Some(value) = after(CONTENT_LENGTH) {
-            head.announced += 1;
-            match length(value).filter(|_| is_whole) {
-                Some(length) => head.length = length,
-                None => head.wrong = Some("the request's Content-Length is no length"),
+        match text[0] {
+            b'c' | b'C' if let Some(value) = after(CONTENT_LENGTH, text) => {
+                head.announced += 1;
+                match length(value).filter(|_| is_whole) {
+                    Some(length) => head.length = length,
+                    None => head.wrong = Some("the request's Content-Length is no length"),
+                }
             }
-        } else if after(TRANSFER_ENCODING).is_some() {
-            head.announced += 1;
-            head.is_chunked = true;
+            b't' | b'T' if after(TRANSFER_ENCODING, text).is_some() => {
+                head.announced += 1;
+                head.is_chunked = true;
+            }
+            b'e' | b'E' if after(EXPECTING, text).is_some() => self.expecting = self.heads + 1,
+            _ => {}
         }
     }
 
@@ -211,6 +215,17 @@ impl Framing {
         self.taken += 1;
         self.wrong.filter(|(number, _)| *number == self.taken).map(|(_, wrong)| wrong)
     }
+
+    /// Whether the request taken last may expect something, or one after it does.
+    pub(super) fn may_expect(&self) -> bool {
+        self.expecting >= self.taken
+    }
+}
+
+/// What follows this name in a line, if it begins with it.
+fn after<'a>(name: &[u8], line: &'a [u8]) -> Option<&'a [u8]> {
+    let (start, rest) = line.split_at_checked(name.len())?;
+    start.eq_ignore_ascii_case(name).then_some(rest)
 }
 
 /// `1*DIGIT`, with white space around it.
@@ -321,10 +336,26 @@ fn is_host(value: &[u8]) -> bool {
         let is_address = std::str::from_utf8(address).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
         return (is_address || address.first() == Some(&b'v')) && port(&rest[end + 1..]);
     }
-    let end = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
-    value[..end].iter().all(is_name) && port(&value[end..])
+    let end = value.iter().position(|&byte| !NAME[usize::from(byte)]).unwrap_or(value.len());
+    port(&value[end..])
 }
+
+/// What a name or an address in a Host is made of: `unreserved`, `sub-delims` and what is escaped (RFC 3986, 3.2.2).
+const NAME: [bool; 256] = {
+    let marks = b"-._~%!$&'()*+,;=";
+    let mut is = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        is[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut place = 0;
+    while place < marks.len() {
+        is[marks[place] as usize] = true;
+        place += 1;
+    }
+    is
+};
 
 #[cfg(test)]
 mod tests {
@@ -374,6 +405,21 @@ mod tests {
             assert_eq!(passed, text.len());
         }
         assert_eq!(followed(&sound.concat(), 4), (vec![false; 4], sound.concat().len()));
+    }
+
+    #[test]
+    fn what_is_expected_is_noticed() {
+        let (calm, expecting) = ("GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nExpect:x\r\n\r\n");
+        let mut framing = Framing::default();
+        let mut noticed = Vec::new();
+        for text in [calm.to_owned(), expecting.to_owned(), [calm, expecting, calm].concat()] {
+            framing.read(text.as_bytes());
+            while framing.taken < framing.heads {
+                framing.take();
+                noticed.push(framing.may_expect());
+            }
+        }
+        assert_eq!(noticed, [false, true, true, true, false]);
     }
 
     #[test]
