@@ -19,7 +19,7 @@
 //!
 //! An app lives on one thread. More cores are more threads, each with an app, a runtime and a listener of its own at the
 //! same address: [`serve_per_core`]. Several addresses, Unix sockets among them, are [`Listeners`](crate::Listeners), and sockets
-//! that systemd has opened are [`inherited()`].
+//! that systemd has opened are [`inherited()`], or [`inherited_by_name()`].
 
 mod cores;
 #[cfg(unix)]
@@ -38,7 +38,7 @@ use crate::{Listener, Peer, Runtime};
 
 pub use cores::{serve_per_core, serve_per_core_with};
 #[cfg(unix)]
-pub use inherited::{Inherited, InheritedError, inherited};
+pub use inherited::{Inherited, InheritedError, inherited, inherited_by_name};
 #[cfg(unix)]
 pub use unix::UnixListener;
 

@@ -3,28 +3,28 @@
 mod steering;
 
 use std::fmt::{self, Write as _};
+use std::rc::Rc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::stream;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use sha2::{Digest as _, Sha256};
 use wavetank_web::middleware::{CacheControl, SecurityHeaders};
-use wavetank_web::{App, Asset, Error, IntoResponse, Request, Response, Result, Sse, SseEvent};
+use wavetank_web::{App, Content, Error, IntoResponse, Request, Response, Result, Sse, SseEvent};
 
 use crate::firmware::Update;
 use crate::{Device, Hub, Shelf, StoreError, StoredReading, updates};
 use steering::{Firmware, write_rollouts, write_steering};
 
-static STYLE: Asset = Asset::new(
-    "text/css; charset=utf-8",
-    include_bytes!("page/page.css"),
-    concat!("\"", env!("CARGO_PKG_VERSION"), "\""),
-);
-static SCRIPT: Asset = Asset::new(
-    "text/javascript; charset=utf-8",
-    include_bytes!("page/page.js"),
-    concat!("\"", env!("CARGO_PKG_VERSION"), "\""),
-);
+/// What the page is shown with: path, type, bytes.
+const PARTS: [(&str, &str, &[u8]); 3] = [
+    ("/page.css", "text/css; charset=utf-8", include_bytes!("page/page.css")),
+    ("/page.js", "text/javascript; charset=utf-8", include_bytes!("page/page.js")),
+    ("/icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
+];
 
 /// How many devices are shown: those beyond are in `GET /devices`.
 const DEVICES_MAX: usize = 200;
@@ -41,8 +41,15 @@ pub(crate) fn add_to(app: &mut App<Hub>) {
     app.at("/").with(SecurityHeaders::default()).with(CacheControl::no_store()).get(page);
     app.at("/events").get(events);
     steering::add_to(app);
-    app.at("/page.css").with(CacheControl::no_cache()).get(async |request: Request<Hub>| STYLE.respond(&request));
-    app.at("/page.js").with(CacheControl::no_cache()).get(async |request: Request<Hub>| SCRIPT.respond(&request));
+    for (path, media_type, bytes) in PARTS {
+        // A version of the program would not do for a tag: a browser must not keep what another build of it came with.
+        let tag = URL_SAFE_NO_PAD.encode(&Sha256::digest(bytes)[..12]);
+        let part = Rc::new(Content::new(media_type, bytes, format!("\"{tag}\"")));
+        app.at(path).with(CacheControl::no_cache()).get(move |request: Request<Hub>| {
+            let part = Rc::clone(&part);
+            async move { part.respond(&request) }
+        });
+    }
 }
 
 async fn page(request: Request<Hub>) -> Result<Response> {
@@ -58,7 +65,7 @@ fn show(request: &Request<Hub>, notice: &str) -> Result<Response> {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>Telemetry hub</title>\n\
-         <link rel=\"icon\" href=\"data:,\">\n\
+         <link rel=\"icon\" href=\"icon.svg\">\n\
          <link rel=\"stylesheet\" href=\"page.css\">\n<script src=\"page.js\" defer></script>\n</head>\n<body>\n\
          <header><h1>Telemetry hub</h1><p id=\"state\" role=\"status\">As of when the page was loaded</p></header>\n\
          <main>\n{notice}{steering}<p class=\"only\"><input id=\"only\" type=\"checkbox\" autocomplete=\"off\">\

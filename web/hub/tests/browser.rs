@@ -127,6 +127,7 @@ fn the_page_is_live_in_a_browser() {
         assert_eq!(browser.evaluate(overflow), 0, "{name}");
         browser.keep_picture(name);
     }
+    assert_eq!(browser.complaints, Vec::<Value>::new(), "the browser finds nothing wrong with the page");
     // Logging in by the form, as a person does, at the second go.
     browser.evaluate("document.querySelector('summary').click(); token.value = 'wrong'; token.form.submit()");
     browser.wait_for("document.querySelector('[role=alert]')?.textContent.startsWith('That is not the token')");
@@ -216,6 +217,8 @@ struct Browser {
     child: Child,
     socket: WebSocket<TcpStream>,
     asked: u64,
+    /// Errors that it has logged.
+    complaints: Vec<Value>,
 }
 
 /// How long the browser may take for anything, on a busy machine.
@@ -264,7 +267,9 @@ impl Browser {
         let connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
         connection.set_read_timeout(Some(PATIENCE)).unwrap();
         let (socket, _) = tungstenite::client(debugged, connection).unwrap();
-        Self { child, socket, asked: 0 }
+        let mut browser = Self { child, socket, asked: 0, complaints: Vec::new() };
+        browser.ask("Log.enable", &json!({}));
+        browser
     }
 
     fn ask(&mut self, method: &str, params: &Value) -> Value {
@@ -274,6 +279,9 @@ impl Browser {
         loop {
             let Message::Text(text) = self.socket.read().unwrap() else { continue };
             let mut answer: Value = serde_json::from_str(&text).unwrap();
+            if answer["method"] == "Log.entryAdded" && answer["params"]["entry"]["level"] == "error" {
+                self.complaints.push(answer["params"]["entry"]["text"].take());
+            }
             if answer["id"] == self.asked {
                 return answer["result"].take();
             }

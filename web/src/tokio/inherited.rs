@@ -33,17 +33,37 @@ pub enum Inherited {
 
 /// The sockets that the program was started with, by systemd's protocol (`sd_listen_fds(3)`: `LISTEN_FDS` and `LISTEN_PID`), in
 /// the order of their descriptors. None if there are none for this process. They are handed out once: the variables are
-/// cleared, so that no child takes them for its own (`LISTEN_FDNAMES` stays, and means nothing without them). An empty
-/// `LISTEN_PID` is as good as none, and then they are for whoever looks. To be called within a tokio runtime, and before other threads are
-/// started, for the environment is changed.
+/// cleared, so that no child takes them for its own, and the descriptors are closed where another program is run in place of
+/// this one. `LISTEN_FDNAMES` stays, and means nothing without the other two. An empty `LISTEN_PID` is as good as none, and
+/// then they are for whoever looks. To be called within a tokio runtime, and before other threads are started, for the
+/// environment is changed.
 ///
 /// # Errors
 /// If one of them is not a socket that listens, of TCP or Unix.
 pub fn inherited() -> Result<Vec<Inherited>, InheritedError> {
+    Ok(inherited_by_name()?.into_iter().map(|(_, socket)| socket).collect())
+}
+
+/// As [`inherited()`], each with its name: what its unit says by `FileDescriptorName=`, or the unit's own name. For those who
+/// serve one over TLS and another without, say. A socket that is handed over without a name is `unknown`, as it is to
+/// `sd_listen_fds_with_names(3)`.
+///
+/// # Errors
+/// As of [`inherited()`].
+pub fn inherited_by_name() -> Result<Vec<(String, Inherited)>, InheritedError> {
+    let names = std::env::var("LISTEN_FDNAMES").ok();
     let mut handed = ListenFd::from_env();
     (0..handed.len())
-        .map(|index| take(&mut handed, index).map_err(|source| InheritedError { descriptor: FIRST + index, source }))
+        .map(|index| match take(&mut handed, index) {
+            Ok(socket) => Ok((name(names.as_deref(), index), socket)),
+            Err(source) => Err(InheritedError { descriptor: FIRST + index, source }),
+        })
         .collect()
+}
+
+/// The one at this place of `LISTEN_FDNAMES`, where they stand between colons.
+fn name(names: Option<&str>, index: usize) -> String {
+    names.and_then(|names| names.split(':').nth(index)).unwrap_or("unknown").to_owned()
 }
 
 fn take(handed: &mut ListenFd, index: usize) -> io::Result<Inherited> {
@@ -80,5 +100,17 @@ impl Extend<Inherited> for Listeners {
                 Inherited::Unix(listener) => self.push(listener),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name;
+
+    #[test]
+    fn sockets_have_the_names_of_their_places() {
+        let names: Vec<String> = (0..4).map(|index| name(Some("http:hub.socket:"), index)).collect();
+        assert_eq!(names, ["http", "hub.socket", "", "unknown"]);
+        assert_eq!(name(None, 0), "unknown");
     }
 }

@@ -4,6 +4,7 @@
 //! they are failures; so is an exception that is no longer needed.
 
 mod curl;
+mod h2spec;
 mod nginx;
 mod openapi;
 mod redbot;
@@ -28,11 +29,13 @@ struct Suite {
     needs: &'static [&'static str],
 }
 
-const SUITES: [Suite; 6] = [
+const SUITES: [Suite; 7] = [
     Suite { name: "sockets", run: sockets::run, needs: &["kosoku"] },
     Suite { name: "redbot", run: redbot::run, needs: &["redbot"] },
     Suite { name: "smuggling", run: smuggling::run, needs: &["python"] },
     Suite { name: "openapi", run: openapi::run, needs: &["openapi-spec-validator"] },
+    // No registry has it. Whoever has built it has it found here.
+    Suite { name: "h2spec", run: h2spec::run, needs: &["h2spec"] },
     Suite { name: "curl", run: curl::run, needs: &["curl"] },
     Suite { name: "nginx", run: nginx::run, needs: &["curl", "nginx", "kosoku"] },
 ];
