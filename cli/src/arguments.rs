@@ -125,6 +125,10 @@ pub(crate) struct Watch {
     /// Stands still at this virtual time, such as 31.25s, or `failure`: where the run first goes wrong [default: runs].
     #[arg(long, value_name = "TIME", value_parser = values::sight)]
     pub(crate) at: Option<Sight>,
+    /// Prints what is seen there as text, of 100x30 if no size is given, and needs no terminal.
+    #[arg(long, value_name = "COLUMNSxROWS", requires = "at", conflicts_with = "pace", num_args = 0..=1,
+        default_missing_value = "100x30", value_parser = values::size)]
+    pub(crate) picture: Option<(u16, u16)>,
     /// How fast virtual time passes at first, such as 1x or 0.5x [default: 1x].
     #[arg(long, value_name = "PACE", value_parser = values::pace)]
     pub(crate) pace: Option<Pace>,

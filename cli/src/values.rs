@@ -115,6 +115,19 @@ pub(crate) fn sight(text: &str) -> Result<Sight, String> {
     if text == "failure" { Ok(Sight::Failure) } else { time(text).map(Sight::Time) }
 }
 
+/// Reads `100x30`: columns and rows of a picture.
+#[cfg(feature = "tui")]
+pub(crate) fn size(text: &str) -> Result<(u16, u16), String> {
+    const SIDE_MAX: u16 = 500;
+    let (columns_min, rows_min) = wavetank_tui::SMALLEST;
+    let side = |text: &str, least| text.parse().ok().filter(|side| (least..=SIDE_MAX).contains(side));
+    let sides =
+        text.split_once('x').and_then(|(columns, rows)| Some((side(columns, columns_min)?, side(rows, rows_min)?)));
+    sides.ok_or_else(|| {
+        format!("a size is {columns_min} to {SIDE_MAX} columns and {rows_min} to {SIDE_MAX} rows, such as 100x30")
+    })
+}
+
 /// Reads `1x`, `0.5x`: virtual seconds a wall second, to three decimals.
 pub(crate) fn pace(text: &str) -> Result<Pace, &'static str> {
     const WRONG: &str =
@@ -135,6 +148,15 @@ pub(crate) fn pace(text: &str) -> Result<Pace, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(feature = "tui")]
+    fn a_picture_has_columns_and_rows() {
+        assert_eq!(size("60x15"), Ok((60, 15)));
+        for wrong in ["", "100", "59x15", "60x14", "501x15", "100X30", "-1x20", "100x30x2"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn seeds_are_decimal_or_hex() {

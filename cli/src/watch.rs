@@ -35,7 +35,15 @@ pub(crate) fn run(arguments: &Watch, registry: &Registry, out: &mut impl Write) 
     };
     let watched = Arc::clone(&plan);
     let start = move || start(&watched, &options).map_err(|error| error.to_string());
-    let snapshot = wavetank_tui::watch(Box::new(start), view).map_err(|error| Trouble::Input(error.to_string()))?;
+    let trouble = |error: wavetank_tui::Error| Trouble::Input(error.to_string());
+    let snapshot = match arguments.picture {
+        None => wavetank_tui::watch(Box::new(start), view).map_err(trouble)?,
+        Some((columns, rows)) => {
+            let (picture, snapshot) = wavetank_tui::still(Box::new(start), view, columns, rows).map_err(trouble)?;
+            write!(out, "{picture}")?;
+            snapshot
+        }
+    };
     let at = exact_seconds(snapshot.now.as_nanos());
     writeln!(out, "{}, seed {seed}: at {at}, fingerprint {}", plan.name, snapshot.fingerprint)?;
     let broken = snapshot.expectations.iter().any(|report| report.verdict == check::Verdict::Broken);

@@ -136,6 +136,25 @@ fn the_summary_ends_with_the_line_that_replays_it() {
 }
 
 #[cfg(unix)]
+/// What would be watched, where there is no terminal.
+#[test]
+fn a_picture_of_a_run_is_text() {
+    let scenario = "scenarios/gallery/first-light.toml";
+    let output = wavetank(&["watch", scenario, "--at", "21s", "--picture", "80x24"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let (text, until) = (out(&output), wavetank(&["run", scenario, "--until", "21s", "--json"]));
+    let run: serde_json::Value = serde_json::from_slice(&until.stdout).unwrap();
+    assert!(text.contains("21.000s of 60s") && text.contains("thermostat-3"), "{text}");
+    assert!(text.contains(&format!(" {} events", run["events"])), "it is the same run: {text}");
+    assert!(text.lines().take(24).all(|line| line.chars().count() <= 80), "{text}");
+    assert_eq!(text.lines().count(), 25, "the picture, and where the run stood");
+
+    let no_terminal = wavetank(&["watch", scenario]);
+    assert_eq!(no_terminal.status.code(), Some(2));
+    assert!(err(&no_terminal).contains("--picture"), "{}", err(&no_terminal));
+    assert_eq!(wavetank(&["watch", scenario, "--at", "1s", "--picture", "10x10"]).status.code(), Some(2));
+}
+
 #[test]
 fn ctrl_c_ends_a_run_where_it_stands() {
     let mut run = Command::new(env!("CARGO_BIN_EXE_wavetank"))

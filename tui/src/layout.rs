@@ -38,7 +38,7 @@ impl Pane {
 }
 
 /// The smallest terminal on which anything useful can be shown.
-pub(crate) const SMALLEST: Size = Size::new(60, 15);
+pub(crate) const SMALLEST: Size = Size::new(crate::SMALLEST.0, crate::SMALLEST.1);
 /// From here on several panes fit side by side.
 const DASHBOARD: Size = Size::new(80, 22);
 /// From here on all of them do.

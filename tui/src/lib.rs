@@ -10,7 +10,7 @@
 //! Inside: `state` is all that the screen shows, as plain data. `update` turns a message (a key, a new size, a new
 //! snapshot) into a change of it and at most one command. `view` draws it, one pane a file. `helm` steers the session
 //! on a thread of its own, so that the screen never waits for the world; `term` is the loop that joins them, and
-//! `screen` takes the terminal and gives it back.
+//! `screen` takes the terminal and gives it back. `still` draws one picture and needs no terminal.
 
 mod helm;
 mod layout;
@@ -18,6 +18,7 @@ mod marks;
 mod message;
 mod screen;
 mod state;
+mod still;
 mod style;
 mod term;
 #[cfg(test)]
@@ -33,6 +34,11 @@ use std::io;
 use wavetank_sim::session::{Ended, Pace, Session};
 use wavetank_sim::time::Instant;
 use wavetank_sim::world::Snapshot;
+
+pub use still::{picture, still};
+
+/// The columns and rows that it takes to show anything.
+pub const SMALLEST: (u16, u16) = (60, 15);
 
 /// What is watched, in words and numbers that the session itself does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +74,7 @@ pub type Start = Box<dyn Fn() -> Result<Session, String> + Send>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Standard input or output is a file or a pipe.
-    #[error("watching needs a terminal on standard input and output; `wavetank run` needs none")]
+    #[error("watching needs a terminal on standard input and output; `wavetank run` needs none, nor does `--picture`")]
     NoTerminal,
     /// The terminal could not be read, written or set up.
     #[error("the terminal failed: {0}")]

@@ -10,6 +10,8 @@ use wavetank_sim::session::Pace;
 use wavetank_sim::time::Instant;
 use wavetank_sim::world::Snapshot;
 
+use crate::Opening;
+
 /// Something happened.
 #[derive(Debug)]
 pub(crate) enum Message {
@@ -90,6 +92,25 @@ pub(crate) enum Order {
     Go(Place),
     /// Have this happen to the run, from now on.
     Do(Deed),
+}
+
+impl Opening {
+    /// What has the helm go there.
+    pub(crate) const fn order(self, pace: Pace) -> Order {
+        match self {
+            Self::Running => Order::Run(pace),
+            _ => self.still(),
+        }
+    }
+
+    /// What has the helm go there and stay.
+    pub(crate) const fn still(self) -> Order {
+        match self {
+            Self::Running => Order::Look,
+            Self::At(at) => Order::Go(Place::Time(at)),
+            Self::Failure => Order::Go(Place::Failure),
+        }
+    }
 }
 
 /// What the person can do to the run.

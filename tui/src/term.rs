@@ -12,11 +12,11 @@ use wavetank_sim::session::Ended;
 use wavetank_sim::world::Snapshot;
 
 use crate::helm::Helm;
-use crate::message::{Command, Message, Order, Place, Run};
+use crate::message::{Command, Message, Order, Run};
 use crate::state::State;
 use crate::style::Palette;
 use crate::update::{look, update};
-use crate::{Error, Opening, Start, Watch, view};
+use crate::{Error, Start, Watch, view};
 
 /// Where keys and resizes come from.
 pub(crate) trait Input {
@@ -54,11 +54,7 @@ where
     B: Backend<Error: Send + Sync + 'static>,
     I: Input,
 {
-    let first = match watch.opening {
-        Opening::Running => Order::Run(watch.pace),
-        Opening::At(at) => Order::Go(Place::Time(at)),
-        Opening::Failure => Order::Go(Place::Failure),
-    };
+    let first = watch.opening.order(watch.pace);
     let helm = Helm::take(start, watch.end)?;
     let size = terminal.size().map_err(io::Error::other)?;
     let mut state = State::new(watch, palette, size);
