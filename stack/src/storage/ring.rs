@@ -8,13 +8,20 @@
 
 use core::ops::Range;
 
-use crc::{CRC_32_ISCSI, Crc, NoTable};
+use crc::{CRC_32_ISCSI, Crc, Table};
 use embedded_storage_async::nor_flash::NorFlash;
 
 use super::{Error, LayoutError};
 
-/// Castagnoli's polynomial, computed bit by bit: a record is short, and a table is a kilobyte of flash.
-const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISCSI);
+/// How checksums are computed on boards: bit by bit, since a record is short, and a table is a kilobyte of flash.
+#[cfg(not(feature = "std"))]
+type Steps = Table<0>;
+/// And where memory is plenty, and hundreds of devices look through their flash: sixteen bytes a step.
+#[cfg(feature = "std")]
+type Steps = Table<16>;
+
+/// Castagnoli's polynomial.
+static CRC: Crc<u32, Steps> = Crc::<u32, Steps>::new(&CRC_32_ISCSI);
 
 const MAGIC: [u8; 3] = *b"wt\x01";
 /// Magic number, the store's mark, sequence, what is carried, checksum.
@@ -457,9 +464,8 @@ fn head(len: usize, kind: u8) -> [u8; RECORD_HEADER] {
 }
 
 /// The checksum of a record begins with its place: what was left there by another page's use is no record.
-fn digest(place: Place, header: &[u8; RECORD_HEADER]) -> crc::Digest<'static, u32, NoTable> {
-    const AT: &Crc<u32, NoTable> = &CRC;
-    let mut digest = AT.digest();
+fn digest(place: Place, header: &[u8; RECORD_HEADER]) -> crc::Digest<'static, u32, Steps> {
+    let mut digest = CRC.digest();
     digest.update(&place.sequence.to_le_bytes());
     digest.update(&place.offset.to_le_bytes());
     digest.update(&header[..4]);
