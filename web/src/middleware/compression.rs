@@ -124,6 +124,10 @@ impl<State: 'static> Middleware<State> for Compress {
             return response;
         }
         response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
+        // A part is one of what is not coded, and says all the same what the whole depends on (RFC 9110, 15.3.7).
+        if response.status() == StatusCode::PARTIAL_CONTENT {
+            return response;
+        }
         let Some((coding, coder)) = coding.and_then(|coding| Some((coding, coding.encoder().ok()?))) else {
             return response;
         };
@@ -165,11 +169,21 @@ fn is_worth_it(response: &Response) -> bool {
     let is_text = media_type.starts_with("text/") && !media_type.starts_with("text/event-stream")
         || ["json", "javascript", "xml", "wasm"].iter().any(|kind| media_type.contains(kind));
     is_text
-        && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT)
+        && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        && (response.status() == StatusCode::PARTIAL_CONTENT || !headers.contains_key(CONTENT_RANGE))
         && !headers.contains_key(CONTENT_ENCODING)
-        && !headers.contains_key(CONTENT_RANGE)
         && !text(CACHE_CONTROL).contains("no-transform")
-        && response.body().size_hint().exact().is_none_or(|bytes| bytes >= WORTH_BYTES)
+        && whole_bytes(response).is_none_or(|bytes| bytes >= WORTH_BYTES)
+}
+
+/// How much a response to GET without a range has, as far as this one says: one to HEAD has no body, and one of a part not all.
+fn whole_bytes(response: &Response) -> Option<u64> {
+    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let said = match text(CONTENT_RANGE) {
+        Some(range) => range.rsplit('/').next(),
+        None => text(CONTENT_LENGTH),
+    };
+    said.and_then(|digits| digits.parse().ok()).or_else(|| response.body().size_hint().exact())
 }
 
 /// Undoes the coding of request bodies. What comes out is bounded, however little goes in: beyond that is a 413. A coding

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use futures::executor::block_on;
 use http_body::Frame;
 use wavetank_web::middleware::{CacheControl, Compress, Decompress, Etag};
-use wavetank_web::{Answer, App, Body, Client, Request};
+use wavetank_web::{Answer, App, Body, Client, Method, Request};
 
 fn client() -> Client {
     let mut app = App::new();
@@ -56,6 +56,39 @@ fn the_client_chooses_its_coding() {
     assert_eq!(gunzip(&get("/stream", "gzip").body), "one two three");
     assert_eq!(get("/short", "gzip").header("content-encoding"), "");
     assert_eq!(get("/bytes", "gzip").header("content-encoding"), "");
+}
+
+#[test]
+fn a_head_and_a_part_say_what_the_whole_would() {
+    // RFC 9110, 9.3.2 and 15.3.7.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("long.txt"), "hello ".repeat(1_000)).unwrap();
+    std::fs::write(folder.path().join("short.txt"), "hello").unwrap();
+    let mut app = App::new();
+    app.with(Compress);
+    app.at("/files/*path").get(wavetank_web::Files::new(folder.path()).unwrap().handler());
+    app.at("/text").get(async || "hello ".repeat(1_000));
+    let client = Client::new(app.into_service().unwrap());
+    for (path, coded) in [("/files/long.txt", true), ("/files/short.txt", false), ("/text", true)] {
+        for accept in ["gzip", "identity"] {
+            let get = block_on(client.get(path).header("accept-encoding", accept).send()).unwrap();
+            let head = block_on(client.request(Method::HEAD, path).header("accept-encoding", accept).send()).unwrap();
+            for name in ["vary", "content-encoding", "etag", "accept-ranges", "content-type", "last-modified"] {
+                assert_eq!(head.header(name), get.header(name), "{path}, {accept}: {name}");
+            }
+            assert_eq!(get.header("content-encoding") == "gzip", coded && accept == "gzip", "{path}");
+            assert_eq!(get.header("vary") == "accept-encoding", coded, "{path}");
+            let part = client.get(path).header("accept-encoding", accept).header("range", "bytes=0-1");
+            let part = block_on(part.send()).unwrap();
+            assert_eq!(part.header("vary"), get.header("vary"), "{path}, {accept}");
+            if path != "/text" {
+                assert_eq!(
+                    (part.status.as_u16(), &part.body[..], part.header("content-encoding")),
+                    (206, &b"he"[..], "")
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn ask(address: &str, bytes: &[u8]) -> Outcome<Vec<u16>> {
 
 fn wrong(tier: Tier, statuses: &[u16]) -> Option<String> {
     let first = statuses.first().copied().unwrap_or(0);
-    let refused = matches!(first, 400 | 501) && statuses.len() == 1;
+    let refused = matches!(first, 400 | 501 | 505) && statuses.len() == 1;
     let fine = match tier {
         Tier::Compliant => first == 200,
         Tier::Acceptable => first == 200 || refused,
