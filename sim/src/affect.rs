@@ -95,6 +95,7 @@ impl Kernel {
             FaultKind::Stray { ref frames, .. } => frames.iter().map(|(link, _)| sent(*link)).sum(),
             FaultKind::CutCable(cable) | FaultKind::Join(cable) => cable.links().into_iter().map(sent).sum(),
             FaultKind::CutLink(link) | FaultKind::Clog(link) | FaultKind::Retune { link, .. } => sent(link),
+            FaultKind::Jam { air, .. } => net.airs.drowned(air),
             FaultKind::Mtu { .. } => net.dropped[DropReason::TooBig as usize],
             FaultKind::Partition { .. } => net.dropped[DropReason::Partition as usize],
             _ => 0,
@@ -113,6 +114,12 @@ impl Kernel {
                     self.send_stray(index, frames, *every);
                 }
             }
+            FaultKind::Deauthenticate { node, every } => {
+                if begins {
+                    self.send_deauthentication(index, *node, *every);
+                }
+            }
+            FaultKind::Jam { air, noise_cdb, .. } => self.disturb(*air, *noise_cdb, begins),
             FaultKind::Tell { node, name, what } => {
                 let node = self.node(*node);
                 node.powered.borrow().iter().for_each(|part| part.told(name, what, begins, self.world_now()));
@@ -193,8 +200,13 @@ impl Kernel {
 
     /// A fault was felt once more.
     pub(crate) fn felt(&self, fault: u32, what: u64) {
+        self.felt_by(fault, 1, what);
+    }
+
+    /// A fault was felt by so many.
+    fn felt_by(&self, fault: u32, many: u64, what: u64) {
         if let Some(hits) = self.hits.borrow_mut().get_mut(fault as usize) {
-            hits.hits += 1;
+            hits.hits += many;
         }
         self.record(Event::FaultFelt { fault, what });
     }
@@ -210,6 +222,18 @@ impl Kernel {
 
     fn send_stray(&self, index: u32, frames: &[(LinkId, Vec<u8>)], every: Duration) {
         frames.iter().for_each(|(link, bytes)| self.stray(*link, bytes));
+        self.repeat_after(index, every);
+    }
+
+    fn send_deauthentication(&self, index: u32, node: NodeId, every: Duration) {
+        let gone = self.deauthenticate(&self.node(node));
+        if gone > 0 {
+            self.felt_by(index, gone, gone);
+        }
+        self.repeat_after(index, every);
+    }
+
+    fn repeat_after(&self, index: u32, every: Duration) {
         if every > Duration::ZERO {
             let at = self.now.get().saturating_add(nanos(every));
             self.queue.borrow_mut().push(at, Action::FaultRepeats(index).payload());
@@ -220,8 +244,11 @@ impl Kernel {
     pub(crate) fn repeat_fault(&self, index: u32) {
         let is_active = self.hits.borrow().get(index as usize).is_some_and(|hits| hits.active);
         let kind = self.faults.borrow()[index as usize].kind.clone();
-        if let (FaultKind::Stray { frames, every, .. }, true) = (kind, is_active) {
-            self.send_stray(index, &frames, every);
+        match kind {
+            _ if !is_active => {}
+            FaultKind::Stray { frames, every, .. } => self.send_stray(index, &frames, every),
+            FaultKind::Deauthenticate { node, every } => self.send_deauthentication(index, node, every),
+            _ => {}
         }
     }
 
@@ -269,7 +296,9 @@ impl Kernel {
             | FaultKind::Starve(target)
             | FaultKind::DropTasks { node: target, .. }
             | FaultKind::Cancel { node: target, .. }
+            | FaultKind::Deauthenticate { node: target, .. }
             | FaultKind::Stray { about: (target, _), .. } => node(target),
+            FaultKind::Jam { name, .. } => name.clone(),
             FaultKind::Part { node: target, part, .. } => format!("{}/{part}", node(target)),
             FaultKind::Tell { node: target, what, .. } => {
                 let words = format!("{} {what}", node(target));

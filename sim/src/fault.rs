@@ -5,6 +5,7 @@ use std::fmt;
 pub use crate::affect::FaultReport;
 
 use crate::hw::{Ailment, Odds};
+use crate::net::air::AirId;
 use crate::net::{CableId, LinkConfig, LinkId};
 use crate::node::NodeId;
 use crate::time::{Duration, Instant};
@@ -147,6 +148,23 @@ pub enum FaultKind {
         /// From one time to the next; zero is once.
         every: Duration,
     },
+    /// Somebody says again and again, in its access point's name, that the node's radio is deauthenticated; or, if the node is
+    /// an access point, all that are with it.
+    Deauthenticate {
+        /// Which node.
+        node: NodeId,
+        /// From one time to the next; zero is once.
+        every: Duration,
+    },
+    /// A shared medium is noisier.
+    Jam {
+        /// Which.
+        air: AirId,
+        /// What it is called.
+        name: String,
+        /// By how much, in hundredths of a decibel.
+        noise_cdb: u32,
+    },
     /// The node's hardware is told: [`Powered::told`](crate::node::Powered::told).
     Tell {
         /// Which node.
@@ -187,6 +205,8 @@ impl FaultKind {
             Self::Cancel { .. } => "cancel",
             Self::Part { ailment, .. } => ailment.name(),
             Self::Join(_) => "loop",
+            Self::Deauthenticate { .. } => "deauthenticate",
+            Self::Jam { .. } => "jam",
             Self::Stray { about: (_, name), .. } | Self::Tell { name, .. } => name,
         }
     }

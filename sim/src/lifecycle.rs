@@ -30,6 +30,7 @@ impl Kernel {
         self.record(Event::Boot { node: node.id, cause: node.cause.get() });
         self.draws(node, |battery| battery.enter(Level::Idle));
         self.tell_supply(node);
+        self.switch_radios(node, true);
         node.powered.borrow().iter().for_each(|part| part.boot(self.world_now()));
         // The boot closure itself runs inside the first poll, as all node code does.
         let (kernel, core) = (self.handle(), Rc::clone(node));
@@ -102,6 +103,7 @@ impl Kernel {
             let nic = Rc::clone(self.net.borrow().nic(nic));
             nic.power_down(self);
         }
+        self.switch_radios(node, false);
     }
 
     fn cut_power(&self, node: &Rc<NodeCore>) {

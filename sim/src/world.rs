@@ -12,7 +12,8 @@ use crate::current::{self, Entered};
 use crate::fault::Fault;
 use crate::hw::Faulty;
 use crate::kernel::{Action, Kernel, Step};
-use crate::net::air::{AirConfig, AirEvent, AirId, StationConfig, StationId};
+use crate::net::air::wifi::WifiConfig;
+use crate::net::air::{AirConfig, AirEvent, AirId, StationConfig, StationId, Track};
 use crate::net::impair::{Given, Kinds, Packet};
 use crate::net::{
     CableId, Destination, DropReason, Link, LinkConfig, LinkCounters, LinkId, Mac, NicCore, NicId, Plug, Port,
@@ -253,9 +254,42 @@ impl World {
     pub fn add_station(&mut self, air: AirId, config: &StationConfig) -> StationId {
         let (now, kernel) = (self.kernel.now.get(), &self.kernel);
         let (station, moves_at) = kernel.net.borrow_mut().airs.add_station(air, config, now);
+        self.let_move(station, moves_at)
+    }
+
+    /// Adds a medium of IEEE 802.11.
+    pub fn add_wifi(&mut self, config: &WifiConfig) -> AirId {
+        self.kernel.net.borrow_mut().airs.add_wifi(config)
+    }
+
+    /// Makes a node an access point of such a medium, for a cable to a switch to be plugged into. It takes in so many
+    /// stations, and no more.
+    pub fn add_access_point(
+        &mut self,
+        air: AirId,
+        node: NodeId,
+        track: &Track,
+        channel: u8,
+        clients_max: usize,
+    ) -> StationId {
+        let (node, now) = (self.kernel.node(node), self.kernel.now.get());
+        let mut net = self.kernel.net.borrow_mut();
+        let (station, moves_at) = net.airs.add_access_point(air, &node, track, channel, clients_max, now);
+        drop(net);
+        self.let_move(station, moves_at)
+    }
+
+    /// Adds the radio of a node's interface that has this address, for a cable from that interface to be plugged into.
+    pub fn add_client(&mut self, air: AirId, node: NodeId, track: &Track, mac: Mac) -> StationId {
+        let (node, now) = (self.kernel.node(node), self.kernel.now.get());
+        let (station, moves_at) = self.kernel.net.borrow_mut().airs.add_client(air, &node, track, mac, now);
+        self.let_move(station, moves_at)
+    }
+
+    fn let_move(&mut self, station: StationId, moves_at: Option<u64>) -> StationId {
         if let Some(at) = moves_at {
             let event = Action::Air { what: AirEvent::Moves, index: station.0 };
-            kernel.queue.borrow_mut().push(at, event.payload());
+            self.kernel.queue.borrow_mut().push(at, event.payload());
         }
         station
     }

@@ -66,11 +66,13 @@ pub enum DropReason {
     DutyCycle,
     /// The switch's port is not in the virtual network that it says it is of.
     Vlan,
+    /// The station that it is from or for is with no access point, or not with this one.
+    NotAssociated,
 }
 
 impl DropReason {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Loss,
         Self::QueueFull,
         Self::LinkDown,
@@ -88,6 +90,7 @@ impl DropReason {
         Self::Deaf,
         Self::DutyCycle,
         Self::Vlan,
+        Self::NotAssociated,
     ];
 
     /// The reason as one word.
@@ -111,6 +114,7 @@ impl DropReason {
             Self::Deaf => "deaf",
             Self::DutyCycle => "duty-cycle",
             Self::Vlan => "vlan",
+            Self::NotAssociated => "not-associated",
         }
     }
 }

@@ -165,7 +165,7 @@ impl Driver for Nic {
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
         self.core.register(&self.kernel, context);
         match self.core.link.get() {
-            Some(link) if self.kernel.net.borrow().links[link.index()].cuts == 0 => LinkState::Up,
+            Some(link) if self.kernel.net.borrow().is_up(link) => LinkState::Up,
             _ => LinkState::Down,
         }
     }

@@ -64,6 +64,12 @@ impl Net {
         &self.nics[id.0 as usize]
     }
 
+    /// Whether an interface's link is not cut and, if a radio is at its other end, that has joined something.
+    pub(super) fn is_up(&self, link: LinkId) -> bool {
+        let link = &self.links[link.index()];
+        link.cuts == 0 && !matches!(link.to, Destination::Station(station) if !self.airs.has_carrier(station))
+    }
+
     fn offer(&mut self, port: &mut Port<'_>, id: LinkId, mut frame: Box<Frame>) {
         let link = &mut self.links[id.index()];
         frame.link = id.0;

@@ -234,6 +234,11 @@ impl NodeCore {
         self.gate.get().0 & Gate::PAUSED.0 != 0
     }
 
+    /// Whether it has power, and nobody holds its code.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.gate.get().0 & (Gate::OFF.0 | Gate::PAUSED.0 | Gate::HUNG.0) == 0
+    }
+
     pub(crate) fn close(&self, gate: Gate) {
         self.gate.set(Gate(self.gate.get().0 | gate.0));
     }

@@ -2,6 +2,7 @@
 
 use super::Fingerprint;
 use crate::check::Verdict;
+use crate::net::air::wifi::Parting;
 use crate::net::{DropReason, LinkId};
 use crate::node::{Exit, NodeId, ResetCause};
 use crate::time::Instant;
@@ -138,6 +139,33 @@ pub enum Event {
         ordinal: u64,
         /// For so many nanoseconds.
         ns: u64,
+    },
+    /// A station joined a network of IEEE 802.11.
+    Associated {
+        /// The link from the station's node.
+        link: LinkId,
+        /// The access point.
+        access_point: NodeId,
+        /// How strongly it is heard, in dBm.
+        dbm: i32,
+    },
+    /// A station changed over to another access point of its network.
+    Roamed {
+        /// The link from the station's node.
+        link: LinkId,
+        /// The access point that it is with now.
+        access_point: NodeId,
+        /// How strongly it is heard, in dBm.
+        dbm: i32,
+    },
+    /// A station is in a network no longer.
+    Disassociated {
+        /// The link from the station's node.
+        link: LinkId,
+        /// The access point that it was with.
+        access_point: NodeId,
+        /// Why.
+        reason: Parting,
     },
     /// A fault of the timeline began.
     FaultBegan {
@@ -277,6 +305,15 @@ impl Event {
                 fingerprint.mix(u128::from(ns));
                 (29, link.bits(), ordinal)
             }
+            Self::Associated { link, access_point, dbm } => {
+                (31, link.bits(), u64::from(access_point.bits()) | u64::from(dbm as u32) << 32)
+            }
+            Self::Roamed { link, access_point, dbm } => {
+                (32, link.bits(), u64::from(access_point.bits()) | u64::from(dbm as u32) << 32)
+            }
+            Self::Disassociated { link, access_point, reason } => {
+                (33, link.bits(), u64::from(access_point.bits()) | (reason as u64) << 32)
+            }
             Self::Called { node, history, operation, what } => {
                 fingerprint.mix(u128::from(u64::from(history.0) << 32 | u64::from(what.0)) << 64);
                 (18, node.bits(), operation)
@@ -320,7 +357,10 @@ impl Event {
             | Self::FrameMarked { link, .. }
             | Self::FrameBackoff { link, .. }
             | Self::FrameOnAir { link, .. }
-            | Self::FrameHeld { link, .. } => Some(link),
+            | Self::FrameHeld { link, .. }
+            | Self::Associated { link, .. }
+            | Self::Roamed { link, .. }
+            | Self::Disassociated { link, .. } => Some(link),
             _ => None,
         }
     }
@@ -345,6 +385,9 @@ impl Event {
             Self::FrameBackoff { .. } => "frame-backoff",
             Self::FrameOnAir { .. } => "frame-on-air",
             Self::FrameHeld { .. } => "frame-held",
+            Self::Associated { .. } => "associated",
+            Self::Roamed { .. } => "roamed",
+            Self::Disassociated { .. } => "disassociated",
             Self::FaultBegan { .. } => "fault-began",
             Self::FaultEnded { .. } => "fault-ended",
             Self::FaultFelt { .. } => "fault-felt",

@@ -116,6 +116,14 @@ impl NamedRecord<'_> {
                 map.serialize_entry("ordinal", &ordinal)?;
                 map.serialize_entry("for_ns", &ns)
             }
+            Event::Associated { access_point, dbm, .. } | Event::Roamed { access_point, dbm, .. } => {
+                map.serialize_entry("access_point", names.node(access_point))?;
+                map.serialize_entry("dbm", &dbm)
+            }
+            Event::Disassociated { access_point, reason, .. } => {
+                map.serialize_entry("access_point", names.node(access_point))?;
+                map.serialize_entry("reason", reason.name())
+            }
             Event::FaultBegan { fault } | Event::FaultEnded { fault } => {
                 map.serialize_entry("fault", names.fault(fault))
             }

@@ -1,9 +1,11 @@
 //! How stations take turns on an air, and what they hear.
 
+use std::rc::Rc;
+
 use rand_core::Rng;
 
 use super::frame::{ACK_OCTETS, To, destination};
-use super::{AirEvent, Arrival, Attempt, Timing, Transmission, Turn, What};
+use super::{AirConfig, AirEvent, Arrival, Attempt, Heard, Method, Neighbour, Timing, Transmission, Turn, What};
 use crate::kernel::{Action, Kernel};
 use crate::net::link::Destination;
 use crate::net::transit::{Net, Port};
@@ -16,8 +18,11 @@ impl Net {
     /// A node's frame comes to its station.
     #[cold]
     pub(in crate::net) fn take_to_air(&mut self, port: &mut Port<'_>, station: u32, frame: Box<Frame>) {
-        let life = self.life_at(station);
         let room = self.airs.air(station).queue_frames_max;
+        if self.airs.stations[station as usize].wifi.is_some() {
+            return self.take_to_wifi(port, station, frame);
+        }
+        let life = self.life_at(station);
         let own = &mut self.airs.stations[station as usize];
         if own.queue.len() >= room {
             let reason = if own.turn == Turn::Held { DropReason::DutyCycle } else { DropReason::QueueFull };
@@ -38,8 +43,14 @@ impl Net {
     }
 
     /// Whether a station hears anything at all: it has power and an antenna.
-    fn hears(&self, station: u32) -> bool {
-        let Some(down) = self.airs.stations[station as usize].down else { return false };
+    pub(super) fn hears(&self, station: u32) -> bool {
+        let own = &self.airs.stations[station as usize];
+        if let Some(radio) = &own.wifi
+            && radio.is_access_point()
+        {
+            return radio.is_on();
+        }
+        let Some(down) = own.down else { return false };
         let link = &self.links[down.index()];
         link.cuts == 0 && !matches!(&link.to, Destination::Nic(nic) if nic.node.is_off())
     }
@@ -62,9 +73,9 @@ impl Net {
     /// Tries to send the first frame, unless there is a reason why it cannot be sent any more.
     fn try_frame(&mut self, port: &mut Port<'_>, station: u32) {
         let life = self.life_at(station);
-        let timing = Timing::of(self.airs.air(station).phy);
+        let timing = Timing::of(self.airs.pan(station).phy);
         loop {
-            let config = self.airs.air(station);
+            let config = self.airs.pan(station);
             let (limit, access, phy) = (config.duty_cycle, config.access, config.phy);
             let own = &mut self.airs.stations[station as usize];
             let Some((frame, of_life)) = own.queue.front() else {
@@ -117,8 +128,13 @@ impl Net {
 
     /// A station comes to the next step of its turn.
     fn take_turn(&mut self, port: &mut Port<'_>, station: u32) {
-        let config = self.airs.air(station);
-        let (access, timing, sensitivity) = (config.access, Timing::of(config.phy), config.sensitivity_cdbm);
+        if self.airs.stations[station as usize].wifi.is_some() {
+            return self.take_wifi_turn(port, station);
+        }
+        let config = self.airs.pan(station);
+        let (access, timing) = (config.access, Timing::of(config.phy));
+        let senses = self.airs.stations[station as usize].turn == Turn::Backoff;
+        let is_busy = senses && self.airs.is_busy(station);
         let own = &mut self.airs.stations[station as usize];
         own.timer = None;
         let Some((frame, _)) = own.queue.front() else { return self.next_frame(port, station) };
@@ -127,7 +143,7 @@ impl Net {
             Turn::Idle | Turn::Sending => {}
             Turn::Held => self.try_frame(port, station),
             Turn::Spacing => self.next_frame(port, station),
-            Turn::Backoff if !own.is_busy(sensitivity) => {
+            Turn::Backoff if !is_busy => {
                 self.set_turn(port, station, Turn::Turning, timing.turnaround_ns());
             }
             // An acknowledgement that it owes comes first.
@@ -169,25 +185,32 @@ impl Net {
         let event = Event::FrameOnAir { link, ordinal, attempt: own.attempt.retries };
         port.trace.record(Instant::from_nanos(port.now), event);
         own.turn = Turn::Sending;
-        self.transmit_on_air(port, station, What::Frame { life }, octets);
+        let airtime_ns = nanos(self.airs.pan(station).phy.airtime(octets));
+        self.transmit_on_air(port, station, What::Frame { life }, airtime_ns);
     }
 
-    fn transmit_on_air(&mut self, port: &mut Port<'_>, station: u32, what: What, octets: usize) {
+    pub(super) fn transmit_on_air(&mut self, port: &mut Port<'_>, station: u32, what: What, airtime_ns: u64) -> u32 {
         let reached = self.airs.reached(station);
         let transmission = Transmission { station, what, since: port.now, reached };
         let index = self.airs.enlist(transmission);
-        self.go_on_air(port, index, octets);
+        self.go_on_air(port, index, airtime_ns);
+        index
     }
 
     /// A transmission that is listed begins: whoever it reaches hears it from now on.
-    fn go_on_air(&mut self, port: &mut Port<'_>, index: u32, octets: usize) {
+    fn go_on_air(&mut self, port: &mut Port<'_>, index: u32, airtime_ns: u64) {
         let airs = &mut self.airs;
         let Some(Transmission { station, reached, .. }) = &airs.transmissions[index as usize] else { return };
         let own = &mut airs.stations[*station as usize];
+        let (channel, is_wifi, reached) = (own.channel, own.wifi.is_some(), Rc::clone(reached));
+        let station = *station;
         own.sending += 1;
         own.arrivals.iter_mut().for_each(|arrival| arrival.deaf = true);
         for neighbour in reached.iter() {
             let hearer = &mut airs.stations[neighbour.station as usize];
+            if hearer.channel != channel {
+                continue;
+            }
             let mut rival_cdbm = i32::MIN;
             for other in &mut hearer.arrivals {
                 other.rival_cdbm = other.rival_cdbm.max(neighbour.power_cdbm);
@@ -196,13 +219,14 @@ impl Net {
             let (power_cdbm, deaf) = (neighbour.power_cdbm, hearer.sending > 0);
             hearer.arrivals.push(Arrival { transmission: index, power_cdbm, rival_cdbm, deaf });
         }
-        let own = &mut airs.stations[*station as usize];
-        let config = &airs.airs[own.air as usize].config;
-        let airtime_ns = nanos(config.phy.airtime(octets));
-        if let Some(limit) = &config.duty_cycle {
+        let own = &mut airs.stations[station as usize];
+        if let Method::Pan(AirConfig { duty_cycle: Some(limit), .. }) = &airs.airs[own.air as usize].method {
             own.airtime.spend(limit, port.now, airtime_ns);
         }
         port.queue.push(port.now.saturating_add(airtime_ns), Action::Air { what: AirEvent::Ends, index }.payload());
+        if is_wifi {
+            self.hold_backoffs(port, station, &reached);
+        }
     }
 
     /// A transmission is over: whoever understood it has it.
@@ -213,18 +237,23 @@ impl Net {
         self.airs.stations[station as usize].sending -= 1;
         match transmission.what {
             What::Frame { life } => self.frame_sent(port, index, &transmission, life),
-            What::Ack { to } => {
-                let was_heard = self.airs.settle(index, &transmission, |hearer| hearer == to);
-                if was_heard.iter().any(|(_, lost)| lost.is_none()) && self.hears(to) {
+            What::Wifi { rate, to } => self.wifi_sent(port, index, &transmission, rate, to),
+            What::Ack { to, .. } => {
+                let audible_cdbm = self.airs.air(station).audible_cdbm();
+                let was_heard = self.airs.settle(index, &transmission, audible_cdbm, |hearer| hearer == to);
+                if was_heard.iter().any(|heard| heard.lost.is_none()) && self.hears(to) {
                     self.acknowledged(port, to);
                 }
             }
+        }
+        if self.airs.stations[station as usize].wifi.is_some() {
+            self.resume_backoffs(port, station, &transmission.reached);
         }
     }
 
     fn frame_sent(&mut self, port: &mut Port<'_>, index: u32, transmission: &Transmission, life: u32) {
         let station = transmission.station;
-        let timing = Timing::of(self.airs.air(station).phy);
+        let timing = Timing::of(self.airs.pan(station).phy);
         let own = &self.airs.stations[station as usize];
         let Some((frame, _)) = own.queue.front() else { return };
         let ((to, asks), ordinal, octets) = (destination(frame.bytes()), frame.ordinal, frame.len());
@@ -235,14 +264,16 @@ impl Net {
             link.cuts == 0 && link.cut_at <= transmission.since
         };
         let meant = match to {
-            To::One(eui) => self.airs.airs[own.air as usize].by_eui.get(&eui).copied(),
+            To::One(eui) => self.airs.airs[own.air as usize].by_address.get(&eui).copied(),
             _ => None,
         };
-        let heard = self.airs.settle(index, transmission, |hearer| to == To::Everyone || meant == Some(hearer));
+        let audible_cdbm = self.airs.air(station).audible_cdbm();
+        let is_meant = |hearer| to == To::Everyone || meant == Some(hearer);
+        let heard = self.airs.settle(index, transmission, audible_cdbm, is_meant);
         if !is_whole {
             return self.try_frame(port, station);
         }
-        for (hearer, lost) in heard {
+        for Heard { station: hearer, lost, .. } in heard {
             let copy = {
                 let (frame, _) = self.airs.stations[station as usize].queue.front().expect("it is being sent");
                 port.pool.copy(frame)
@@ -250,7 +281,8 @@ impl Net {
             let acknowledges = asks && lost.is_none() && self.hears(hearer);
             self.receive_from_air(port, hearer, copy, lost);
             if acknowledges {
-                self.owe_ack(port, hearer, station, timing);
+                let airtime_ns = nanos(self.airs.pan(hearer).phy.airtime(ACK_OCTETS));
+                self.owe_ack(port, hearer, station, timing.turnaround_ns(), airtime_ns);
             }
         }
         if asks {
@@ -260,36 +292,50 @@ impl Net {
     }
 
     /// What a station understood, or would have, goes to its node.
-    fn receive_from_air(&mut self, port: &mut Port<'_>, station: u32, frame: Box<Frame>, lost: Option<DropReason>) {
+    pub(super) fn receive_from_air(
+        &mut self,
+        port: &mut Port<'_>,
+        station: u32,
+        frame: Box<Frame>,
+        lost: Option<DropReason>,
+    ) {
         match self.airs.stations[station as usize].down {
             Some(down) => self.offer_or_lose(port, down, frame, lost),
             None => port.pool.put(frame),
         }
     }
 
-    fn owe_ack(&mut self, port: &mut Port<'_>, from: u32, to: u32, timing: Timing) {
+    pub(super) fn owe_ack(&mut self, port: &mut Port<'_>, from: u32, to: u32, after_ns: u64, airtime_ns: u64) {
         self.airs.stations[from as usize].owes += 1;
         let reached = self.airs.reached(from);
-        let ack = Transmission { station: from, what: What::Ack { to }, since: port.now, reached };
+        let ack = Transmission { station: from, what: What::Ack { to, airtime_ns }, since: port.now, reached };
         let index = self.airs.enlist(ack);
         let event = Action::Air { what: AirEvent::Acknowledges, index };
-        port.queue.push(port.now + timing.turnaround_ns(), event.payload());
+        port.queue.push(port.now + after_ns, event.payload());
     }
 
     fn acknowledge(&mut self, port: &mut Port<'_>, index: u32) {
-        let Some(Transmission { station, .. }) = &self.airs.transmissions[index as usize] else { return };
-        let station = *station;
+        let Some(Transmission { station, what: What::Ack { airtime_ns, .. }, .. }) =
+            &self.airs.transmissions[index as usize]
+        else {
+            return;
+        };
+        let (station, airtime_ns) = (*station, *airtime_ns);
         self.airs.stations[station as usize].owes -= 1;
         if self.hears(station) {
-            self.go_on_air(port, index, ACK_OCTETS);
+            self.go_on_air(port, index, airtime_ns);
         } else {
             self.airs.transmissions[index as usize] = None;
             self.airs.free.push(index);
+            self.resume_backoffs(port, station, &[]);
         }
     }
 
     /// A station hears that its frame has arrived.
     fn acknowledged(&mut self, port: &mut Port<'_>, station: u32) {
+        if self.airs.stations[station as usize].wifi.is_some() {
+            return self.wifi_acknowledged(port, station);
+        }
         let own = &mut self.airs.stations[station as usize];
         if own.turn != Turn::AwaitsAck {
             return;
@@ -305,7 +351,7 @@ impl Net {
 
     /// A station is done with its first frame.
     fn done(&mut self, port: &mut Port<'_>, station: u32, ordinal: u64, octets: usize) {
-        let timing = Timing::of(self.airs.air(station).phy);
+        let timing = Timing::of(self.airs.pan(station).phy);
         let Some((frame, _)) = self.airs.stations[station as usize].queue.pop_front() else { return };
         let link = LinkId(frame.link);
         self.links[link.index()].counters.delivered += 1;
@@ -326,21 +372,27 @@ impl super::Airs {
     }
 
     /// Takes a transmission off the air, and says how those fared who are meant and near enough.
-    fn settle(
+    pub(super) fn settle(
         &mut self,
         index: u32,
         transmission: &Transmission,
+        audible_cdbm: i32,
         is_meant: impl Fn(u32) -> bool,
-    ) -> Vec<(u32, Option<DropReason>)> {
-        let config = self.air(transmission.station);
-        let (capture_cdb, sensitivity_cdbm) = (config.capture_cdb, config.sensitivity_cdbm);
+    ) -> Vec<Heard> {
+        let air = &mut self.airs[self.stations[transmission.station as usize].air as usize];
+        let (capture_cdb, quiet_cdbm) = (air.capture_cdb, audible_cdbm.saturating_sub_unsigned(air.noise_cdb));
         let mut heard = Vec::new();
-        for neighbour in transmission.reached.iter() {
-            let arrivals = &mut self.stations[neighbour.station as usize].arrivals;
+        for &Neighbour { station, .. } in transmission.reached.iter() {
+            let arrivals = &mut self.stations[station as usize].arrivals;
             let Some(place) = arrivals.iter().position(|arrival| arrival.transmission == index) else { continue };
             let arrival = arrivals.swap_remove(place);
-            if arrival.power_cdbm >= sensitivity_cdbm && is_meant(neighbour.station) {
-                heard.push((neighbour.station, arrival.lost(capture_cdb)));
+            let power_cdbm = arrival.power_cdbm;
+            if power_cdbm >= quiet_cdbm && is_meant(station) {
+                if power_cdbm >= audible_cdbm {
+                    heard.push(Heard { station, power_cdbm, lost: arrival.lost(capture_cdb) });
+                } else {
+                    air.drowned += 1;
+                }
             }
         }
         heard
@@ -361,6 +413,12 @@ impl Kernel {
                     port.queue.push(at, Action::Air { what: AirEvent::Moves, index }.payload());
                 }
             }
+            AirEvent::Beacon => net.beacon(port, index),
+            AirEvent::Joins => net.join_on(port, index),
+            AirEvent::Tells => {}
         });
+        if what == AirEvent::Tells {
+            self.tell_of_radios();
+        }
     }
 }

@@ -10,7 +10,9 @@
 //! the distance alone ([`Fading`]), take no time to arrive, and are understood whole or not at all: those that are at
 //! least as strong as the receiver is sensitive, and stronger by the capture ratio than each other one that overlaps them.
 //!
-//! Not here: beacons, guaranteed slots, joining a network, security, channels. Two airs never disturb each other.
+//! Not here: beacons, guaranteed slots, joining a network, security, channels of IEEE 802.15.4. Two airs never disturb each
+//! other. The other medium, IEEE 802.11, takes its turns and joins its networks in [`wifi`]; who hears whom is decided here
+//! for both.
 //!
 //! A transmission looks at those whom it reaches and at nobody else: who they are is found in a grid when a station first
 //! sends, and looked for again only when one of them has moved.
@@ -20,6 +22,7 @@ mod config;
 mod duty;
 mod frame;
 mod place;
+pub mod wifi;
 
 pub use config::{Access, AirConfig, Phy, StationConfig};
 pub use duty::DutyCycle;
@@ -35,6 +38,7 @@ use crate::random::Stream;
 use crate::time::nanos;
 use duty::Airtime;
 use place::Grid;
+use wifi::{Radio, WifiConfig};
 
 /// A shared medium of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +60,12 @@ pub(crate) enum AirEvent {
     Acknowledges,
     /// A moving station's place is looked at.
     Moves,
+    /// It is time for an access point's beacon.
+    Beacon,
+    /// A station comes to the next step of joining a network, or looks whether it still is in one.
+    Joins,
+    /// Nodes learn what became of their radios.
+    Tells,
 }
 
 impl AirEvent {
@@ -64,7 +74,10 @@ impl AirEvent {
             0 => Self::Turn,
             1 => Self::Ends,
             2 => Self::Acknowledges,
-            _ => Self::Moves,
+            3 => Self::Moves,
+            4 => Self::Beacon,
+            5 => Self::Joins,
+            _ => Self::Tells,
         }
     }
 }
@@ -76,12 +89,32 @@ pub(crate) struct Airs {
     stations: Vec<Station>,
     transmissions: Vec<Option<Transmission>>,
     free: Vec<u32>,
+    /// The stations of IEEE 802.11 that nodes have.
+    by_node: Map<u32, Vec<u32>>,
+    /// What nodes have not been told of them yet.
+    news: Vec<wifi::News>,
+}
+
+/// How stations take turns.
+enum Method {
+    /// IEEE 802.15.4.
+    Pan(AirConfig),
+    /// IEEE 802.11.
+    Wifi(WifiConfig),
 }
 
 struct Air {
-    config: AirConfig,
-    /// Its stations by their EUI-64.
-    by_eui: Map<u64, u32>,
+    method: Method,
+    fading: Fading,
+    sensitivity_cdbm: i32,
+    capture_cdb: u32,
+    queue_frames_max: usize,
+    /// By how much faults make it noisier, in hundredths of a decibel.
+    noise_cdb: u32,
+    /// How often that kept a signal from being understood, or the air from being free.
+    drowned: u64,
+    /// Its stations by their EUI-64 or EUI-48.
+    by_address: Map<u64, u32>,
     members: Vec<u32>,
     /// Where they are, once that is asked for.
     grid: Option<Grid>,
@@ -115,6 +148,10 @@ struct Station {
     neighbours: Option<Rc<[Neighbour]>>,
     dice: Option<Box<Stream>>,
     airtime: Airtime,
+    /// Which channel it is tuned to; where there are none it is 0.
+    channel: u8,
+    /// What it is besides, if it is one of IEEE 802.11.
+    wifi: Option<Box<Radio>>,
 }
 
 /// Where a station is with its first frame.
@@ -166,21 +203,74 @@ enum What {
     /// The station's first frame, sent by the node in this life.
     Frame { life: u32 },
     /// An acknowledgement to a station.
-    Ack { to: u32 },
+    Ack { to: u32, airtime_ns: u64 },
+    /// A station of IEEE 802.11 sends the first that it has to send, at this rate; to one station if it is not for all.
+    Wifi { rate: usize, to: Option<u32> },
+}
+
+/// How one of those fared for whom a transmission was.
+struct Heard {
+    station: u32,
+    power_cdbm: i32,
+    /// Why it was not understood.
+    lost: Option<super::DropReason>,
 }
 
 impl Airs {
     pub(crate) fn add(&mut self, config: &AirConfig) -> AirId {
+        let (fading, sensitivity_cdbm, capture_cdb) = (config.fading, config.sensitivity_cdbm, config.capture_cdb);
+        let queue_frames_max = config.queue_frames_max;
+        self.enter(Method::Pan(config.clone()), fading, sensitivity_cdbm, capture_cdb, queue_frames_max)
+    }
+
+    /// Adds a medium of IEEE 802.11.
+    pub(crate) fn add_wifi(&mut self, config: &WifiConfig) -> AirId {
+        let (capture_cdb, queue_frames_max) = (config.capture_cdb, config.queue_frames_max);
+        let sensitivity_cdbm = wifi::sensitivity_cdbm();
+        self.enter(Method::Wifi(config.clone()), config.fading, sensitivity_cdbm, capture_cdb, queue_frames_max)
+    }
+
+    fn enter(
+        &mut self,
+        method: Method,
+        fading: Fading,
+        sensitivity_cdbm: i32,
+        capture_cdb: u32,
+        queue_frames_max: usize,
+    ) -> AirId {
         let id = AirId(u32::try_from(self.airs.len()).expect("fewer than 2^32 media"));
-        self.airs.push(Air { config: config.clone(), by_eui: Map::default(), members: Vec::new(), grid: None });
+        self.airs.push(Air {
+            method,
+            fading,
+            sensitivity_cdbm,
+            capture_cdb,
+            queue_frames_max,
+            noise_cdb: 0,
+            drowned: 0,
+            by_address: Map::default(),
+            members: Vec::new(),
+            grid: None,
+        });
         id
     }
 
     /// Adds a station, and says when it first moves.
     pub(crate) fn add_station(&mut self, air: AirId, config: &StationConfig, now: u64) -> (StationId, Option<u64>) {
+        let address = u64::from_be_bytes(config.eui);
+        self.enrol(air, address, &config.track, config.power_cdbm, now)
+    }
+
+    fn enrol(
+        &mut self,
+        air: AirId,
+        address: u64,
+        track: &Track,
+        power_cdbm: i32,
+        now: u64,
+    ) -> (StationId, Option<u64>) {
         let id = u32::try_from(self.stations.len()).expect("fewer than 2^32 stations");
         let medium = &mut self.airs[air.0 as usize];
-        medium.by_eui.insert(u64::from_be_bytes(config.eui), id);
+        medium.by_address.insert(address, id);
         medium.members.push(id);
         // Whoever was near is so no longer for certain. Nobody knows anybody before there is a grid.
         if medium.grid.take().is_some() {
@@ -190,9 +280,9 @@ impl Airs {
         }
         self.stations.push(Station {
             air: air.0,
-            track: config.track.clone(),
-            point: config.track.place(crate::time::Instant::from_nanos(now)),
-            power_cdbm: config.power_cdbm,
+            track: track.clone(),
+            point: track.place(crate::time::Instant::from_nanos(now)),
+            power_cdbm,
             down: None,
             queue: VecDeque::new(),
             turn: Turn::Idle,
@@ -204,8 +294,10 @@ impl Airs {
             neighbours: None,
             dice: None,
             airtime: Airtime::default(),
+            channel: 0,
+            wifi: None,
         });
-        (StationId(id), config.track.moves_at(now))
+        (StationId(id), track.moves_at(now))
     }
 
     /// Lets what a station receives leave by a link.
@@ -213,8 +305,16 @@ impl Airs {
         self.stations[station.0 as usize].down = Some(down);
     }
 
-    fn air(&self, station: u32) -> &AirConfig {
-        &self.airs[self.stations[station as usize].air as usize].config
+    fn air(&self, station: u32) -> &Air {
+        &self.airs[self.stations[station as usize].air as usize]
+    }
+
+    /// What a station of IEEE 802.15.4 shares with others.
+    fn pan(&self, station: u32) -> &AirConfig {
+        match &self.air(station).method {
+            Method::Pan(config) => config,
+            Method::Wifi(_) => unreachable!("stations of IEEE 802.11 take their turns in `wifi`"),
+        }
     }
 
     /// Whom a station reaches: those who understand it, and those whom it can disturb.
@@ -226,11 +326,11 @@ impl Airs {
         let (point, power_cdbm, index) = (own.point, own.power_cdbm, own.air as usize);
         self.survey(index);
         let air = &self.airs[index];
-        let floor_cdbm = floor_cdbm(&air.config);
+        let floor_cdbm = air.floor_cdbm();
         let around = air.grid.as_ref().map_or_else(Vec::new, |grid| grid.around(point));
         let found = around.into_iter().filter(|other| *other != station).filter_map(|other| {
             let distance_mm = point.distance_mm(self.stations[other as usize].point);
-            let power_cdbm = power_cdbm - air.config.fading.loss_cdb(distance_mm);
+            let power_cdbm = power_cdbm - air.fading.loss_cdb(distance_mm);
             (power_cdbm >= floor_cdbm).then_some(Neighbour { station: other, power_cdbm })
         });
         let found: Rc<[Neighbour]> = found.collect();
@@ -243,10 +343,11 @@ impl Airs {
         if self.airs[air].grid.is_some() {
             return;
         }
-        let Air { config, members, .. } = &self.airs[air];
+        let medium = &self.airs[air];
+        let Air { fading, members, .. } = medium;
         let strongest_cdbm = members.iter().map(|member| self.stations[*member as usize].power_cdbm).max();
-        let budget_cdb = strongest_cdbm.unwrap_or(0).saturating_sub(floor_cdbm(config));
-        let mut grid = Grid::new(config.fading.reach_mm(budget_cdb));
+        let budget_cdb = strongest_cdbm.unwrap_or(0).saturating_sub(medium.floor_cdbm());
+        let mut grid = Grid::new(fading.reach_mm(budget_cdb));
         members.iter().for_each(|member| grid.put(*member, self.stations[*member as usize].point));
         self.airs[air].grid = Some(grid);
     }
@@ -271,15 +372,57 @@ impl Airs {
     }
 }
 
-/// Signals that are weaker do not even disturb one that is just understood.
-fn floor_cdbm(config: &AirConfig) -> i32 {
-    config.sensitivity_cdbm.saturating_sub_unsigned(config.capture_cdb)
+impl Air {
+    /// Signals that are weaker do not even disturb one that is just understood.
+    fn floor_cdbm(&self) -> i32 {
+        self.sensitivity_cdbm.saturating_sub_unsigned(self.capture_cdb)
+    }
+
+    /// What is understood and sensed in the noise that there is.
+    fn audible_cdbm(&self) -> i32 {
+        self.sensitivity_cdbm.saturating_add_unsigned(self.noise_cdb)
+    }
+
+    /// Whether the noise alone makes it busy: it lies so far below the weakest signal that is understood, and is sensed as
+    /// energy so far above that (IEEE 802.15.4-2006, clause 6.9.9: 10 dB; IEEE 802.11-2020, clause 17.3.10.6: 20 dB).
+    fn is_drowned(&self) -> bool {
+        let (below_cdb, above_cdb) = match self.method {
+            Method::Pan(_) => (1_000, 1_000),
+            Method::Wifi(_) => (900, 2_000),
+        };
+        self.noise_cdb >= below_cdb + above_cdb
+    }
+}
+
+impl Airs {
+    /// Whether a station senses anything on the air.
+    fn is_busy(&mut self, station: u32) -> bool {
+        let air = self.air(station);
+        let (audible_cdbm, is_drowned) = (air.audible_cdbm(), air.is_drowned());
+        let own = &self.stations[station as usize];
+        let is_busy = own.is_busy(audible_cdbm);
+        if is_drowned && !is_busy {
+            self.airs[own.air as usize].drowned += 1;
+        }
+        is_busy || is_drowned
+    }
+
+    /// The noise on a medium becomes stronger, or weaker again.
+    fn disturb(&mut self, air: AirId, noise_cdb: u32, begins: bool) {
+        let noise = &mut self.airs[air.0 as usize].noise_cdb;
+        *noise = if begins { noise.saturating_add(noise_cdb) } else { noise.saturating_sub(noise_cdb) };
+    }
+
+    /// What grows while noise on a medium hits something.
+    pub(crate) fn drowned(&self, air: AirId) -> u64 {
+        self.airs[air.0 as usize].drowned
+    }
 }
 
 impl Station {
     /// Whether anything is on the air here that it senses.
-    fn is_busy(&self, sensitivity_cdbm: i32) -> bool {
-        self.sending > 0 || self.owes > 0 || self.arrivals.iter().any(|arrival| arrival.power_cdbm >= sensitivity_cdbm)
+    fn is_busy(&self, audible_cdbm: i32) -> bool {
+        self.sending > 0 || self.owes > 0 || self.arrivals.iter().any(|arrival| arrival.power_cdbm >= audible_cdbm)
     }
 }
 
