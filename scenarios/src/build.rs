@@ -6,8 +6,9 @@ use std::sync::Arc;
 use wavetank_sim::check::{self, Cell, Mode, Overflow, Rule};
 use wavetank_sim::fault::{Fault, FaultKind};
 use wavetank_sim::hw::signal::{Signal, Surroundings};
+use wavetank_sim::net::air::wifi::WifiConfig;
 use wavetank_sim::net::air::{
-    Access, AirConfig, AirId, DutyCycle, Fading, Phy, Point, StationConfig, StationId, Track, Waypoint,
+    self, Access, AirConfig, AirId, DutyCycle, Fading, Phy, Point, StationConfig, StationId, Track, Waypoint,
 };
 use wavetank_sim::net::impair;
 use wavetank_sim::net::{CableId, LinkConfig, Mac, NicId, Plug, PortVlan, SwitchConfig, SwitchId};
@@ -19,7 +20,7 @@ use wavetank_sim::world::World;
 use crate::explore::guided::Watch;
 use crate::expr::{self, Program};
 use crate::impairments::impairments;
-use crate::plan::{self, Band, Chance, Damage, Demand, Direction, End, Impairments, NetworkKind, Plan, What};
+use crate::plan::{self, Band, Chance, Damage, Demand, Direction, End, Impairments, NetworkKind, Plan, What, WifiBand};
 use crate::run::Given;
 use crate::site::Site;
 use crate::stray;
@@ -30,6 +31,8 @@ pub(crate) struct Built {
     /// By node, then by interface.
     pub(crate) nics: Vec<Vec<NicId>>,
     pub(crate) cables: Vec<CableId>,
+    /// By network, the air of those that have any.
+    airs: Vec<Option<AirId>>,
     /// By network, the cables that lie ready to make loops.
     loops: BTreeMap<usize, CableId>,
 }
@@ -38,7 +41,7 @@ pub(crate) struct Built {
 pub(crate) fn build(plan: &Plan, seed: u64, given: &Given, watch: Option<&Watch>, world: &mut World) -> Built {
     let surroundings = surroundings(plan, seed);
     let (nodes, nics) = plan.nodes.iter().map(|node| add_node(node, &surroundings, seed, world)).unzip();
-    let mut built = Built { nodes, nics, cables: Vec::new(), loops: BTreeMap::new() };
+    let mut built = Built { nodes, nics, cables: Vec::new(), airs: Vec::new(), loops: BTreeMap::new() };
     add_cables(plan, &given.decisions.faults, &mut built, world);
     for (index, expectation) in plan.expectations.iter().enumerate() {
         let mut rule = rule(&expectation.demand, &built.nodes);
@@ -149,12 +152,15 @@ fn add_node(node: &plan::Node, surroundings: &Surroundings, seed: u64, world: &m
 
 fn add_cables(plan: &Plan, faults: &[plan::Fault], built: &mut Built, world: &mut World) {
     let switches: Vec<Vec<SwitchId>> = plan.networks.iter().map(|network| add_switches(network, world)).collect();
-    let airs: Vec<Option<AirId>> = plan.networks.iter().map(|network| add_air(network, world)).collect();
+    built.airs = plan.networks.iter().map(|network| add_air(network, world)).collect();
     for link in &plan.links {
         let [a, b] = link.ends.map(|end| match end {
             End::Node { node, interface } => Plug::Nic(built.nics[node][interface]),
             End::Switch { network, part } => Plug::Switch(switches[network][part]),
-            End::Air { network } => Plug::Station(add_station(plan, link, airs[network], world)),
+            End::Air { network } => Plug::Station(add_station(plan, link, built.airs[network], &built.nodes, world)),
+            End::AccessPoint { network, node } => {
+                Plug::Station(add_access_point(&plan.nodes[node], built.nodes[node], built.airs[network], world))
+            }
             End::Trunk { network, part } => Plug::Trunk(switches[network][part]),
         });
         let [forth, back] = [&link.pipes[0], &link.pipes[1]].map(link_config);
@@ -180,7 +186,7 @@ fn add_cables(plan: &Plan, faults: &[plan::Fault], built: &mut Built, world: &mu
 fn add_switches(network: &plan::Network, world: &mut World) -> Vec<SwitchId> {
     let config = SwitchConfig { stations_max: network.table, ageing: network.ageing_ns.map(Duration::from_nanos) };
     let parts = match network.kind {
-        NetworkKind::Switch => 1,
+        NetworkKind::Switch | NetworkKind::Wifi => 1,
         NetworkKind::PointToPoint | NetworkKind::Radio => 0,
         NetworkKind::Regions => network.regions.len(),
     };
@@ -194,8 +200,11 @@ fn port_vlan(vlan: &plan::Vlan) -> PortVlan {
     }
 }
 
-/// The air of a network of radios.
+/// The air of a network of radios, or of access points.
 fn add_air(network: &plan::Network, world: &mut World) -> Option<AirId> {
+    if let Some(wifi) = &network.wifi {
+        return Some(world.add_wifi(&wifi_config(wifi)));
+    }
     let radio = network.radio.as_ref()?;
     let phy = phy(radio.band);
     // Free space over the first metre: 20 log10(4 pi f / c), at 2,440, 868.3 and 915 MHz.
@@ -225,6 +234,34 @@ fn add_air(network: &plan::Network, world: &mut World) -> Option<AirId> {
     )
 }
 
+fn wifi_config(wifi: &plan::Wifi) -> WifiConfig {
+    // Free space over the first metre, at 2,437 and 5,200 MHz.
+    let (band, metre_cdb) = match wifi.band {
+        WifiBand::Ghz2 => (air::wifi::Band::Ghz2, 4_018),
+        WifiBand::Ghz5 => (air::wifi::Band::Ghz5, 4_676),
+    };
+    WifiConfig {
+        band,
+        fading: Fading { metre_cdb, exponent_centi: wifi.exponent_centi },
+        power_cdbm: wifi.power_cdbm,
+        capture_cdb: wifi.capture_cdb,
+        beacon: Duration::from_nanos(wifi.beacon_ns),
+        beacons_lost: wifi.beacons_lost,
+        scan: Duration::from_nanos(wifi.scan_ns),
+        handshake: Duration::from_nanos(wifi.handshake_ns),
+        roam_below_cdbm: wifi.roam_cdbm,
+        hysteresis_cdb: wifi.hysteresis_cdb,
+        retries_max: wifi.retries,
+        queue_frames_max: wifi.queue,
+        ..WifiConfig::default()
+    }
+}
+
+fn add_access_point(node: &plan::Node, id: NodeId, air: Option<AirId>, world: &mut World) -> StationId {
+    let (Some(air), Some(own)) = (air, node.access_point) else { unreachable!("it is in a network of access points") };
+    world.add_access_point(air, id, &track(node), own.channel, own.stations)
+}
+
 fn phy(band: Band) -> Phy {
     match band {
         Band::Mhz2450 => Phy::OQPSK_2450,
@@ -239,23 +276,28 @@ pub(crate) fn airtime_ns(band: Band, octets: usize) -> u64 {
 }
 
 /// The station at the far end of a radio's link.
-fn add_station(plan: &Plan, link: &plan::Link, air: Option<AirId>, world: &mut World) -> StationId {
-    let End::Node { node, interface } = link.ends[0] else { unreachable!("an antenna is a node's") };
-    let node = &plan.nodes[node];
-    let (Some(air), Some(radio)) = (air, &node.interfaces[interface].radio) else {
-        unreachable!("a radio is in a network of radios")
+fn add_station(plan: &Plan, link: &plan::Link, air: Option<AirId>, nodes: &[NodeId], world: &mut World) -> StationId {
+    let (End::Node { node: own, interface }, Some(air)) = (link.ends[0], air) else {
+        unreachable!("an antenna is a node's, and in some air")
     };
+    let node = &plan.nodes[own];
+    let (interface, track) = (&node.interfaces[interface], track(node));
+    match &interface.radio {
+        Some(radio) => {
+            let power_cdbm = plan.networks[link.network].radio.map_or(0, |radio| radio.power_cdbm);
+            world.add_station(air, &StationConfig { track, power_cdbm, eui: radio.eui })
+        }
+        None => world.add_client(air, nodes[own], &track, Mac(interface.mac)),
+    }
+}
+
+fn track(node: &plan::Node) -> Track {
     let point = |[x_mm, y_mm, z_mm]: [i64; 3]| Point { x_mm, y_mm, z_mm };
-    let track = node.track.as_ref().map_or_else(Track::default, |track| Track {
+    let waypoint = |(at_ns, to): &(u64, [i64; 3])| Waypoint { at: Instant::from_nanos(*at_ns), point: point(*to) };
+    node.track.as_ref().map_or_else(Track::default, |track| Track {
         start: point(track.start_mm),
-        waypoints: track
-            .moves
-            .iter()
-            .map(|(at_ns, to)| Waypoint { at: Instant::from_nanos(*at_ns), point: point(*to) })
-            .collect(),
-    });
-    let power_cdbm = plan.networks[link.network].radio.map_or(0, |radio| radio.power_cdbm);
-    world.add_station(air, &StationConfig { track, power_cdbm, eui: radio.eui })
+        waypoints: track.moves.iter().map(waypoint).collect(),
+    })
 }
 
 fn link_config(pipe: &Impairments) -> LinkConfig {
@@ -326,6 +368,14 @@ fn fault(fault: &plan::Fault, plan: &Plan, built: &Built) -> Fault {
                     Duration::from_nanos(interval_ns)
                 },
             }
+        }
+        plan::FaultKind::Deauthenticate { node, interval_ns } => FaultKind::Deauthenticate {
+            node: built.nodes[node],
+            every: if fault.until_ns == Some(fault.at_ns) { Duration::ZERO } else { Duration::from_nanos(interval_ns) },
+        },
+        plan::FaultKind::Jam { network, noise_cdb } => {
+            let air = built.airs[network].expect("a jam is of a network with air");
+            FaultKind::Jam { air, name: plan.networks[network].name.to_string(), noise_cdb }
         }
         plan::FaultKind::NatReboot { node } => FaultKind::Tell { node: built.nodes[node], name, what: String::new() },
         plan::FaultKind::WrongRoute { node, to, via } => {

@@ -244,9 +244,10 @@ impl Causes {
                 | plan::FaultKind::ArpPoison { node, .. }
                 | plan::FaultKind::IpConflict { node, .. }
                 | plan::FaultKind::MacDuplicate { node, .. }
+                | plan::FaultKind::Deauthenticate { node, .. }
                 | plan::FaultKind::NatReboot { node }
                 | plan::FaultKind::WrongRoute { node, .. } => self.hits_node(plan, node),
-                plan::FaultKind::Loop { network } => {
+                plan::FaultKind::Loop { network } | plan::FaultKind::Jam { network, .. } => {
                     plan.networks[network].links.iter().for_each(|link| self.hits_link(plan, *link));
                 }
             }

@@ -52,6 +52,15 @@ pub struct History {
     pub doc: &'static str,
 }
 
+/// What a scenario tells an access point, as far as it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToldAccessPoint {
+    /// Its channel.
+    pub channel: Option<u8>,
+    /// How many stations it takes in.
+    pub stations: usize,
+}
+
 /// A part of a node's board that faults can ail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -103,6 +112,16 @@ pub trait Kind: Send + Sync + 'static {
     /// [`Network::port`](crate::runtime::Network::port) gives for their interface.
     fn has_radio(&self) -> bool {
         false
+    }
+
+    /// Whether its nodes are access points of networks whose kind is `wifi`: they have no interface and no address.
+    fn is_access_point(&self) -> bool {
+        false
+    }
+
+    /// What a configuration says of an access point, if it is of one.
+    fn access_point(&self, _config: &Config) -> Option<ToldAccessPoint> {
+        None
     }
 
     /// Whether its nodes choose between several networks, so that each can have a gateway of its own: their programs take
@@ -192,6 +211,7 @@ pub struct TypedKind<C> {
     fit: fn(&C, &Place<'_>) -> Vec<ConfigProblem>,
     asks_for_address: bool,
     has_radio: bool,
+    access_point: Option<fn(&C) -> ToldAccessPoint>,
     is_multihomed: bool,
     hears: &'static [&'static str],
     install: Install<C>,
@@ -212,6 +232,7 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
             fit: |_, _| Vec::new(),
             asks_for_address: false,
             has_radio: false,
+            access_point: None,
             is_multihomed: false,
             hears: &[],
             install: Arc::new(|_, _| Box::new(|_| Box::pin(std::future::pending()))),
@@ -272,6 +293,13 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
     #[must_use]
     pub fn by_radio(mut self) -> Self {
         self.has_radio = true;
+        self
+    }
+
+    /// Its nodes are access points; `told` says what a configuration tells them.
+    #[must_use]
+    pub fn access_point(mut self, told: fn(&C) -> ToldAccessPoint) -> Self {
+        self.access_point = Some(told);
         self
     }
 
@@ -352,6 +380,14 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
         self.has_radio
     }
 
+    fn is_access_point(&self) -> bool {
+        self.access_point.is_some()
+    }
+
+    fn access_point(&self, config: &Config) -> Option<ToldAccessPoint> {
+        Some(self.access_point?(config.downcast_ref::<C>()?))
+    }
+
     fn is_multihomed(&self) -> bool {
         self.is_multihomed
     }
@@ -423,6 +459,7 @@ impl Registry {
         registry.add(crate::kinds::lamp::kind()).add(crate::kinds::lamp_switch::kind());
         registry.add(crate::kinds::weather_station::kind()).add(crate::kinds::camera::kind());
         registry.add(crate::kinds::image_store::kind()).add(crate::kinds::rogue::kind());
+        registry.add(crate::kinds::access_point::kind());
         registry
     }
 

@@ -65,6 +65,26 @@ config = { to = "192.0.2.1" }
 kind = "point-to-point"
 members = ["router", "far"]
 
+[node.ap]
+kind = "access-point"
+position = { x = 0, y = 0 }
+
+[node.phone]
+kind = "pinger"
+address = "10.8.0.11/24"
+position = { x = 5, y = 0 }
+config = { to = "10.8.0.2" }
+
+[node.desk]
+kind = "pinger"
+address = "10.8.0.2/24"
+config = { to = "10.8.0.11" }
+
+[network.house]
+kind = "wifi"
+members = ["ap", "phone", "desk"]
+wifi = { wired = ["desk"] }
+
 [profile.home]
 latency = "2ms"
 "#;
@@ -126,6 +146,114 @@ fn the_list_is_whole() {
     {
         assert!(listed.contains(&key), "{key}");
     }
+}
+
+/// A station's stack learns that its radio is with no access point, as it learns that a cable is cut: who has another way
+/// takes it at once.
+#[test]
+fn a_stack_sees_that_its_station_is_out_of_reach() {
+    let text = r#"
+version = 1
+name = "by air, and by wire where there is no air"
+duration = "50s"
+
+[node.rover]
+kind = "pinger"
+address = { house = "10.0.0.11/24", wire = "10.0.0.12/24" }
+position = { x = 4, y = 0 }
+moves = [{ at = "10s", x = 4, y = 0 }, { at = "20s", x = 200, y = 0 }, { at = "30s", x = 200, y = 0 }, { at = "40s", x = 4, y = 0 }]
+config = { to = "10.0.0.2", period = "100ms", patience = "90ms", prefer = ["house", "wire"] }
+
+[node.server]
+kind = "ntp-server"
+address = { house = "10.0.0.2/24", wire = "10.0.0.2/24" }
+
+[node.ap]
+kind = "access-point"
+position = { x = 0, y = 0 }
+
+[network.house]
+kind = "wifi"
+members = ["ap", "rover", "server"]
+wifi = { wired = ["server"] }
+
+[network.wire]
+kind = "switch"
+members = ["rover", "server"]
+
+[[expect]]
+name = "by air while it is near"
+always = 'metric("rover", "interface") == 0'
+from = "2s"
+until = "10s"
+
+[[expect]]
+name = "by wire when it is far"
+always = 'metric("rover", "interface") == 1 && metric("rover", "wifi.associated") == 0'
+from = "21s"
+until = "30s"
+
+[[expect]]
+name = "and by air again"
+eventually = 'metric("rover", "interface") == 0 && metric("rover", "wifi.associations") == 2'
+from = "32s"
+"#;
+    let snapshot = ran(text);
+    let broken = snapshot.expectations.iter().filter(|report| report.verdict != check::Verdict::Held);
+    assert_eq!(broken.count(), 0, "{:#?}\n{:#?}", snapshot.expectations, snapshot.metrics);
+}
+
+/// Addresses by DHCP are had by air, too, and what is asked for waits until there is an access point.
+#[test]
+fn a_station_asks_for_its_address_once_it_has_joined() {
+    let text = r#"
+version = 1
+name = "an address by air"
+duration = "40s"
+
+[node.dhcp]
+kind = "dhcp-server"
+address = "10.0.0.1/24"
+config = { first = "10.0.0.100", count = 20 }
+
+[node.hub]
+kind = "telemetry-hub"
+address = "10.0.0.2/24"
+
+[node.ap]
+kind = "access-point"
+position = { x = 0, y = 0 }
+
+[node.thermostat]
+kind = "thermostat"
+count = 3
+address = "dhcp"
+position = { x = 4, y = 0, step_x = 6 }
+config = { hub = "10.0.0.2:8080" }
+
+[network.house]
+kind = "wifi"
+members = ["*"]
+wifi = { band = "5 GHz", wired = ["dhcp", "hub"] }
+
+[[fault]]
+at = "15s"
+for = "5s"
+kind = "power-cut"
+target = "ap"
+
+[[expect]]
+name = "all are heard"
+eventually = 'metric("hub", "devices.known") == 3'
+within = "10s"
+
+[[expect]]
+name = "and all that they measure is stored once"
+flow = { every = "reading.taken", once = "reading.stored", within = "10s" }
+"#;
+    let snapshot = ran(text);
+    let broken = snapshot.expectations.iter().filter(|report| report.verdict != check::Verdict::Held);
+    assert_eq!(broken.count(), 0, "{:#?}\n{:#?}", snapshot.expectations, snapshot.metrics);
 }
 
 fn from_gallery(name: &str) -> Arc<Plan> {

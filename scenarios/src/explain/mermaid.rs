@@ -58,7 +58,7 @@ pub(super) fn ends<'p>(entry: &Entry, plan: &'p Plan) -> Option<[&'p str; 2]> {
     let (name, direction) = entry.link.as_deref()?.rsplit_once('/')?;
     let link = &plan.links[plan.link(name)?];
     let [a, b] = link.ends.map(|end| match end {
-        End::Node { node, .. } => &*plan.nodes[node].name,
+        End::Node { node, .. } | End::AccessPoint { node, .. } => &*plan.nodes[node].name,
         End::Switch { network, .. } | End::Air { network } | End::Trunk { network, .. } => {
             &*plan.networks[network].name
         }

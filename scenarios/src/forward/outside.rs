@@ -80,7 +80,7 @@ impl Door {
         let interface = server
             .interfaces
             .iter()
-            .find(|interface| plan.networks[interface.network].kind == NetworkKind::Switch)
+            .find(|interface| matches!(plan.networks[interface.network].kind, NetworkKind::Switch | NetworkKind::Wifi))
             .ok_or_else(|| Unreachable::Plug(name()))?
             .clone();
         let own = *interface.addresses.first().ok_or_else(|| Unreachable::Address(name()))?;
@@ -113,6 +113,7 @@ impl Door {
             }],
             ring: None,
             track: None,
+            access_point: None,
             gateways: Vec::new(),
         });
         Ok(())

@@ -1,5 +1,6 @@
 //! The kinds of node that wavetank brings along: what a scenario can tell them, and what they report.
 
+pub mod access_point;
 mod board;
 pub mod bulk;
 pub mod camera;

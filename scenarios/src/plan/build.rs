@@ -13,7 +13,7 @@ use super::signals::signals;
 use super::storm::storms;
 use super::timeline::timeline;
 use super::wiring::{Wiring, wire};
-use super::{Clock, Node, Plan};
+use super::{AccessPoint, Clock, End, Interface, Node, Plan, wifi};
 use crate::diagnose::{Code, Problem};
 use crate::registry::{Config, Kind, Place, Registry};
 use crate::schema::{self, ConfigProblem, Scenario};
@@ -26,11 +26,13 @@ pub(super) fn build(
     problems: &mut Vec<Problem>,
 ) -> Option<Plan> {
     let signals = signals(scenario, folder, problems);
-    let roster = Roster::new(scenario, registry, problems);
+    let mut roster = Roster::new(scenario, registry, problems);
     let configs = configs(&roster, problems);
     let batteries = batteries(&roster, problems);
     let wiring = wire(scenario, &roster, problems);
     fit(scenario, &roster, &configs, &wiring, problems);
+    let access_points = access_points(scenario, &roster, &configs, &wiring, problems);
+    roster.stations = stations(&wiring);
     let timeline = timeline(scenario, &roster, &wiring, problems);
     let moments = Moments {
         end_ns: scenario.duration.as_ref().map(|duration| duration.get_ref().as_nanos()),
@@ -45,7 +47,8 @@ pub(super) fn build(
         .zip(configs)
         .zip(wiring.interfaces)
         .zip(batteries)
-        .map(|(((member, config), interfaces), battery)| {
+        .zip(access_points)
+        .map(|((((member, config), interfaces), battery), access_point)| {
             let gateways = member.entry.gateways.iter().map(|gateway| *gateway.get_ref()).collect();
             Some(Node {
                 name: member.name.clone(),
@@ -57,6 +60,7 @@ pub(super) fn build(
                 interfaces,
                 gateways,
                 track: super::radio::track(member),
+                access_point,
             })
         })
         .collect();
@@ -93,6 +97,7 @@ fn configs(roster: &Roster<'_, '_>, problems: &mut Vec<Problem>) -> Vec<Option<C
         .map(|member| {
             let entry = std::ptr::from_ref(member.entry);
             let config = read.entry(entry).or_insert_with(|| {
+                problems.extend(address_missing(member.kind.as_ref(), member.entry));
                 let kind = member.kind.as_ref()?;
                 problems.extend(no_address(kind, member.entry));
                 config(kind, member.entry, problems)
@@ -133,6 +138,62 @@ fn misfit(kind: &Arc<dyn Kind>, entry: &schema::Node<'_>, refused: ConfigProblem
     let span = entry.config.place(&refused);
     let label = format!("in the config of a \"{}\"", kind.name());
     Problem::new(Code::Config, span, refused.what, label).maybe_help(refused.help)
+}
+
+/// What access points are told. What is wrong with one of many is wrong with all of them.
+fn access_points(
+    scenario: &Scenario<'_>,
+    roster: &Roster<'_, '_>,
+    configs: &[Option<Config>],
+    wiring: &Wiring,
+    problems: &mut Vec<Problem>,
+) -> Vec<Option<AccessPoint>> {
+    let mut told: Vec<*const schema::Node<'_>> = Vec::new();
+    let each = roster.members.iter().zip(configs).enumerate().map(|(own, (member, config))| {
+        if !wiring.complete || !wifi::is_access_point(member) {
+            return None;
+        }
+        let networks = wiring.links.iter().filter_map(|link| match link.ends[0] {
+            End::AccessPoint { network, node } if node == own => {
+                Some((&scenario.networks[network], wiring.networks[network].wifi?))
+            }
+            _ => None,
+        });
+        let mut found = Vec::new();
+        let networks: Vec<_> = networks.collect();
+        let access_point = wifi::access_point(member, config.as_ref(), &networks, &mut found);
+        if !found.is_empty() && !told.contains(&std::ptr::from_ref(member.entry)) {
+            told.push(std::ptr::from_ref(member.entry));
+            problems.append(&mut found);
+        }
+        access_point
+    });
+    each.collect()
+}
+
+/// Which nodes are stations of IEEE 802.11.
+fn stations(wiring: &Wiring) -> Vec<bool> {
+    let is_station = |interface: &Interface| {
+        let is_by_air = matches!(wiring.links[interface.link].ends[1], End::Air { .. });
+        is_by_air && wiring.networks[interface.network].wifi.is_some()
+    };
+    wiring.interfaces.iter().map(|interfaces| wiring.complete && interfaces.iter().any(is_station)).collect()
+}
+
+/// A node that says nothing of its address and has to, or that has none to say.
+fn address_missing(kind: Option<&Arc<dyn Kind>>, entry: &schema::Node<'_>) -> Option<Problem> {
+    let has_none = kind.is_some_and(|kind| kind.is_access_point());
+    match &entry.address_key {
+        Err(span) if !has_none => Some(schema::missing_address(entry.key.as_str(), span.clone())),
+        Ok(span) if has_none => {
+            let what = "an access point has no address: it passes on what others send";
+            Some(
+                Problem::new(Code::Address, span.clone(), what, "leave this out")
+                    .help("give addresses to its stations"),
+            )
+        }
+        _ => None,
+    }
 }
 
 /// A node that is to ask for its address, and does not know how.

@@ -17,6 +17,7 @@ mod signals;
 mod storm;
 mod timeline;
 mod vlan;
+mod wifi;
 mod wiring;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -27,7 +28,7 @@ use crate::diagnose::Problems;
 use crate::expr::Program;
 use crate::registry::{Config, Kind, Registry};
 pub use crate::schema::impair::{self, Impair};
-pub use crate::schema::{Band, Chance, Cidr, Damage, Direction, NetworkKind, Verdict, What};
+pub use crate::schema::{Band, Chance, Cidr, Damage, Direction, NetworkKind, Verdict, What, WifiBand};
 use crate::swarm::{self, Choice, Setting};
 pub use signals::Signal;
 pub use storm::{Storm, Strike};
@@ -109,6 +110,8 @@ pub struct Node {
     pub ring: Option<u32>,
     /// Where it is, if the file says so.
     pub track: Option<Track>,
+    /// What it is as an access point, if it is one.
+    pub access_point: Option<AccessPoint>,
     /// Its interfaces, in the order of the networks.
     pub interfaces: Vec<Interface>,
     /// The routers that it hands packets for other networks to, at most one of each address family.
@@ -188,6 +191,44 @@ pub struct Radio {
     pub queue: usize,
 }
 
+/// How stations and access points share the air.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wifi {
+    /// What they send on.
+    pub band: WifiBand,
+    /// The exponent of the path loss, in hundredths.
+    pub exponent_centi: u32,
+    /// How strongly they send, in hundredths of a dBm.
+    pub power_cdbm: i32,
+    /// How much stronger one signal must be than another, in hundredths of a decibel.
+    pub capture_cdb: u32,
+    /// From one beacon to the next.
+    pub beacon_ns: u64,
+    /// After how many a station gives its access point up.
+    pub beacons_lost: u32,
+    /// How long a scan takes.
+    pub scan_ns: u64,
+    /// How long the handshake takes.
+    pub handshake_ns: u64,
+    /// Below which signal a station looks for another access point, in hundredths of a dBm.
+    pub roam_cdbm: i32,
+    /// How much stronger that must be, in hundredths of a decibel.
+    pub hysteresis_cdb: u32,
+    /// How often a frame is sent again.
+    pub retries: u32,
+    /// How many frames wait.
+    pub queue: usize,
+}
+
+/// What an access point is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessPoint {
+    /// Its channel.
+    pub channel: u8,
+    /// How many stations it takes in.
+    pub stations: usize,
+}
+
 /// A network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -201,6 +242,8 @@ pub struct Network {
     pub regions: Vec<Arc<str>>,
     /// What its members share, if they are radios.
     pub radio: Option<Radio>,
+    /// What its stations and access points share, if it has any.
+    pub wifi: Option<Wifi>,
     /// How many addresses a switch keeps, if there is a bound.
     pub table: Option<usize>,
     /// When a switch forgets an address that it has not heard.
@@ -254,6 +297,13 @@ pub enum End {
         network: usize,
         /// Which of its switches; a network with regions has one for each.
         part: usize,
+    },
+    /// A node that is an access point.
+    AccessPoint {
+        /// Which network.
+        network: usize,
+        /// Which node.
+        node: usize,
     },
     /// A radio's antenna: the air of a network.
     Air {
@@ -511,6 +561,20 @@ pub enum FaultKind {
         /// From one frame to the next.
         interval_ns: u64,
     },
+    /// A station, or all stations of an access point, are sent away.
+    Deauthenticate {
+        /// Which node.
+        node: usize,
+        /// From one time to the next.
+        interval_ns: u64,
+    },
+    /// The air of a network is noisier.
+    Jam {
+        /// Which network.
+        network: usize,
+        /// By how much, in hundredths of a decibel.
+        noise_cdb: u32,
+    },
     /// A router forgets all connections.
     NatReboot {
         /// Which node.
@@ -557,9 +621,10 @@ impl FaultKind {
             | Self::ArpPoison { node, .. }
             | Self::IpConflict { node, .. }
             | Self::MacDuplicate { node, .. }
+            | Self::Deauthenticate { node, .. }
             | Self::NatReboot { node }
             | Self::WrongRoute { node, .. } => node,
-            Self::Loop { network } => network,
+            Self::Loop { network } | Self::Jam { network, .. } => network,
             Self::Partition { sides } => sides,
         }
     }

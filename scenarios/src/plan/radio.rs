@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::roster::{Member, Roster};
+use super::wifi::is_access_point;
 use super::wiring::Wiring;
-use super::{Band, Cidr, NetworkKind, Radio, Track, Transceiver};
+use super::{Band, Cidr, End, NetworkKind, Radio, Track, Transceiver};
 use crate::diagnose::{Code, Problem};
 use crate::schema::{self, Scenario};
 
@@ -66,7 +67,9 @@ pub(super) fn refuse(
         let entry = std::ptr::from_ref(member.entry);
         if !told.contains(&entry) {
             told.push(entry);
-            refuse_member(network.name.as_str(), member, problems);
+            refuse_placeless(network.name.as_str(), member, problems);
+            refuse_moves(member, problems);
+            refuse_member(member, problems);
         }
     }
 }
@@ -95,14 +98,18 @@ fn refuse_contradictions(network: &schema::Network, problems: &mut Vec<Problem>)
     }
 }
 
-fn refuse_member(network: &str, member: &Member<'_, '_>, problems: &mut Vec<Problem>) {
-    let entry = member.entry;
-    if let Ok(None) = &entry.position {
+/// Whoever has a radio is somewhere.
+pub(super) fn refuse_placeless(network: &str, member: &Member<'_, '_>, problems: &mut Vec<Problem>) {
+    if let Ok(None) = &member.entry.position {
         let what = format!("\"{}\" has a radio on \"{network}\", but no `position`", member.name);
         let problem = Problem::new(Code::MissingKey, member.place(), what, "where is it?");
         problems.push(problem.help("add, for example: position = { x = 10, y = 25 }"));
     }
-    let times = entry.moves.iter().filter_map(|it| it.at.as_ref());
+}
+
+/// Nobody goes back in time.
+pub(super) fn refuse_moves(member: &Member<'_, '_>, problems: &mut Vec<Problem>) {
+    let times = member.entry.moves.iter().filter_map(|it| it.at.as_ref());
     for (before, after) in times.clone().zip(times.skip(1)) {
         if before.get_ref().as_nanos() >= after.get_ref().as_nanos() {
             let what = format!("`moves` are in the order of their times, and {} is not later", after.get_ref());
@@ -111,6 +118,9 @@ fn refuse_member(network: &str, member: &Member<'_, '_>, problems: &mut Vec<Prob
                 .push(problem.also(before.span(), "the one before").help("put them in order, each at its own time"));
         }
     }
+}
+
+fn refuse_member(member: &Member<'_, '_>, problems: &mut Vec<Problem>) {
     if let Some(kind) = member.kind.as_ref().filter(|kind| !kind.has_radio()) {
         let what = format!("a \"{}\" has no radio", kind.name());
         let problem = Problem::new(Code::Topology, member.place(), what, "cannot be in a network of radios");
@@ -124,8 +134,8 @@ pub(super) fn refuse_places(roster: &Roster<'_, '_>, wiring: &Wiring, problems: 
     for (member, interfaces) in roster.members.iter().zip(&wiring.interfaces) {
         let entry = member.entry;
         let is_by_radio =
-            interfaces.iter().any(|interface| wiring.networks[interface.network].kind == NetworkKind::Radio);
-        if is_by_radio || told.contains(&std::ptr::from_ref(entry)) {
+            interfaces.iter().any(|interface| matches!(wiring.links[interface.link].ends[1], End::Air { .. }));
+        if is_by_radio || is_access_point(member) || told.contains(&std::ptr::from_ref(entry)) {
             continue;
         }
         told.push(entry);
@@ -136,7 +146,9 @@ pub(super) fn refuse_places(roster: &Roster<'_, '_>, wiring: &Wiring, problems: 
         for (key, span) in position.into_iter().chain(moves) {
             let what = format!("\"{}\" has no radio: `{key}` changes nothing", member.name);
             let problem = Problem::new(Code::KeyConflict, span, what, "leave this out");
-            problems.push(problem.help("or put it in a network whose kind is \"radio\""));
+            problems.push(
+                problem.help("or put it in a network whose kind is \"radio\", or \"wifi\" and not among its `wired`"),
+            );
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::expr::Scope;
 use crate::registry::{Kind, Registry};
 use crate::schema::{self, Scenario, Text};
 use wavetank_sim::hw::battery::METRICS;
+use wavetank_sim::net::air::wifi;
 
 /// All nodes of a scenario, as far as their names are known.
 pub(super) struct Roster<'s, 'i> {
@@ -16,6 +17,8 @@ pub(super) struct Roster<'s, 'i> {
     patterns: Vec<String>,
     /// Whether all names could be told.
     complete: bool,
+    /// Which of them are stations of IEEE 802.11, once that is known.
+    pub(super) stations: Vec<bool>,
 }
 
 /// One node.
@@ -30,7 +33,7 @@ pub(super) struct Member<'s, 'i> {
 
 impl<'s, 'i> Roster<'s, 'i> {
     pub(super) fn new(scenario: &'s Scenario<'i>, registry: &Registry, problems: &mut Vec<Problem>) -> Self {
-        let mut roster = Self { members: Vec::new(), patterns: Vec::new(), complete: true };
+        let mut roster = Self { members: Vec::new(), patterns: Vec::new(), complete: true, stations: Vec::new() };
         for entry in &scenario.nodes {
             let kind = kind_of(entry, registry, problems);
             roster.enrol(entry, kind.as_ref(), problems);
@@ -90,6 +93,11 @@ impl<'s, 'i> Roster<'s, 'i> {
     /// What a node with a battery has beside its kind's metrics.
     fn of_battery(&self, node: usize) -> &'static [(&'static str, &'static str)] {
         if self.members[node].entry.battery.is_some() { METRICS } else { &[] }
+    }
+
+    /// What a station of IEEE 802.11 has beside its kind's metrics.
+    fn of_radio(&self, node: usize) -> &'static [(&'static str, &'static str)] {
+        if self.stations.get(node).is_some_and(|is_station| *is_station) { wifi::METRICS } else { &[] }
     }
 
     pub(super) fn no_match(&self, glob: &str, span: Span, noun: &str) -> Problem {
@@ -187,14 +195,14 @@ impl Scope for Roster<'_, '_> {
 
     fn declares(&self, node: usize, metric: &str) -> Option<bool> {
         let kind = self.members[node].kind.as_ref()?;
-        let of_battery = self.of_battery(node).iter().any(|(name, _)| *name == metric);
-        Some(of_battery || kind.metrics().iter().any(|known| known.name == metric))
+        let mut of_others = self.of_battery(node).iter().chain(self.of_radio(node));
+        Some(of_others.any(|(name, _)| *name == metric) || kind.metrics().iter().any(|known| known.name == metric))
     }
 
     fn metrics(&self, node: usize) -> Vec<&str> {
         let kind = self.members[node].kind.as_ref();
         let own = kind.map_or(&[][..], |kind| kind.metrics()).iter().map(|metric| metric.name);
-        own.chain(self.of_battery(node).iter().map(|(name, _)| *name)).collect()
+        own.chain(self.of_battery(node).iter().chain(self.of_radio(node)).map(|(name, _)| *name)).collect()
     }
 
     fn is_complete(&self) -> bool {

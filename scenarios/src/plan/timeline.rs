@@ -3,6 +3,7 @@
 use super::NetworkKind;
 use super::parts::{ailing, keep_named, refuse_partless, told};
 use super::roster::{Roster, matches};
+use super::wifi::is_access_point;
 use super::wiring::{Wiring, impairments, named_profile, refuse_contradictions as refuse_queue_without_rate};
 use super::{Direction, End, Fault, FaultKind, Plan, Sides, Tuning};
 use crate::diagnose::{Code, Problem, list};
@@ -133,6 +134,11 @@ fn kinds(
             }
             schema::FaultKind::IpConflict => vec![FaultKind::IpConflict { node, interval_ns }],
             schema::FaultKind::MacDuplicate => vec![FaultKind::MacDuplicate { node, interval_ns }],
+            schema::FaultKind::Deauthenticate => vec![FaultKind::Deauthenticate { node, interval_ns }],
+            schema::FaultKind::Jam => {
+                let noise = fault.noise_cdb.map(|noise_cdb| FaultKind::Jam { network: node, noise_cdb });
+                noise.into_iter().collect()
+            }
             schema::FaultKind::WrongRoute => {
                 let via = fault.via.as_ref().map(|via| *via.get_ref());
                 let to = fault.to.as_ref().map(|to| *to.get_ref());
@@ -281,6 +287,8 @@ impl FaultKind {
             Self::ArpPoison { .. } => Kind::ArpPoison,
             Self::IpConflict { .. } => Kind::IpConflict,
             Self::MacDuplicate { .. } => Kind::MacDuplicate,
+            Self::Deauthenticate { .. } => Kind::Deauthenticate,
+            Self::Jam { .. } => Kind::Jam,
             Self::NatReboot { .. } => Kind::NatReboot,
             Self::WrongRoute { .. } => Kind::WrongRoute,
         };
@@ -358,6 +366,13 @@ impl Fault {
             }
             FaultKind::IpConflict { node: at, interval_ns } => (Kind::IpConflict, node(at), interval(interval_ns)),
             FaultKind::MacDuplicate { node: at, interval_ns } => (Kind::MacDuplicate, node(at), interval(interval_ns)),
+            FaultKind::Deauthenticate { node: at, interval_ns } => {
+                (Kind::Deauthenticate, node(at), interval(interval_ns))
+            }
+            FaultKind::Jam { network, noise_cdb } => {
+                let noise = format!("noise_db = {}.{:02}\n", noise_cdb / 100, noise_cdb % 100);
+                (Kind::Jam, format!("\"{}\"", plan.networks[network].name), noise)
+            }
             FaultKind::NatReboot { node: at } => (Kind::NatReboot, node(at), none()),
             FaultKind::WrongRoute { node: at, to, via } => {
                 let via = via.map_or_else(none, |via| format!("via = \"{via}\"\n"));
@@ -433,7 +448,7 @@ pub(super) fn targets_of(
         let hits = match kind.shape().target {
             Target::Node => roster.select(glob, problems),
             Target::Link => links(glob, roster, wiring, problems),
-            Target::Network => networks(glob, wiring, problems),
+            Target::Network => networks(kind, glob, wiring, problems),
         };
         refuse_deaf(kind, glob, &hits, roster, wiring, problems);
         for hit in hits {
@@ -463,6 +478,8 @@ fn aimed(kind: schema::FaultKind, index: usize, roster: &Roster<'_, '_>) -> Vec<
         schema::FaultKind::Loop => FaultKind::Loop { network: index },
         schema::FaultKind::IpConflict => FaultKind::IpConflict { node: index, interval_ns: INTERVAL_NS },
         schema::FaultKind::MacDuplicate => FaultKind::MacDuplicate { node: index, interval_ns: INTERVAL_NS },
+        schema::FaultKind::Deauthenticate => FaultKind::Deauthenticate { node: index, interval_ns: INTERVAL_NS },
+        schema::FaultKind::Jam => FaultKind::Jam { network: index, noise_cdb: 0 },
         schema::FaultKind::NatReboot => FaultKind::NatReboot { node: index },
         schema::FaultKind::Hang => FaultKind::Hang { node: index },
         schema::FaultKind::SpuriousPolls => FaultKind::SpuriousPolls { node: index, odds: Odds::Always },
@@ -475,8 +492,8 @@ fn aimed(kind: schema::FaultKind, index: usize, roster: &Roster<'_, '_>) -> Vec<
     vec![aimed]
 }
 
-/// The networks whose names match, which have switches.
-fn networks(glob: &Text, wiring: &Wiring, problems: &mut Vec<Problem>) -> Vec<usize> {
+/// The networks whose names match, which have what the fault needs: a switch, or the air.
+fn networks(kind: schema::FaultKind, glob: &Text, wiring: &Wiring, problems: &mut Vec<Problem>) -> Vec<usize> {
     let all = wiring.networks.iter().enumerate();
     let hits: Vec<usize> =
         all.filter(|(_, network)| matches(glob.as_str(), &network.name)).map(|(index, _)| index).collect();
@@ -489,8 +506,19 @@ fn networks(glob: &Text, wiring: &Wiring, problems: &mut Vec<Problem>) -> Vec<us
     let has_none = |network: usize| match wiring.networks[network].kind {
         NetworkKind::PointToPoint => Some("two nodes and a link"),
         NetworkKind::Radio => Some("the air"),
-        NetworkKind::Switch | NetworkKind::Regions => None,
+        NetworkKind::Switch | NetworkKind::Regions | NetworkKind::Wifi => None,
     };
+    if kind == schema::FaultKind::Jam {
+        for hit in &hits {
+            let network = &wiring.networks[*hit];
+            if !matches!(network.kind, NetworkKind::Radio | NetworkKind::Wifi) {
+                let what = format!("nothing of \"{}\" goes by the air", network.name);
+                let problem = Problem::new(Code::FaultConflict, glob.span(), what, "only cables");
+                problems.push(problem.help("a jam needs a network whose kind is \"radio\" or \"wifi\""));
+            }
+        }
+        return hits;
+    }
     for (hit, label) in hits.iter().filter_map(|hit| Some((hit, has_none(*hit)?))) {
         let what = format!("\"{}\" has no switch for a cable to be plugged into", wiring.networks[*hit].name);
         let problem = Problem::new(Code::FaultConflict, glob.span(), what, label);
@@ -528,6 +556,16 @@ fn refuse_deaf(
                 wiring.interfaces[*node].iter().all(is_radio).then_some((what, "radios do not ask for addresses"))
             })
         }
+        schema::FaultKind::Deauthenticate => hits.iter().filter(|_| wiring.complete).find_map(|node| {
+            let is_access_point = is_access_point(&roster.members[*node]);
+            let is_station = wiring.interfaces[*node].iter().any(|interface| {
+                let is_by_air = matches!(wiring.links[interface.link].ends[1], End::Air { .. });
+                is_by_air && wiring.networks[interface.network].kind == NetworkKind::Wifi
+            });
+            let what = format!("\"{}\" is with no access point, and is none", roster.members[*node].name);
+            let help = "aim it at a station or an access point of a network whose kind is \"wifi\"";
+            (!is_access_point && !is_station).then_some((what, help))
+        }),
         schema::FaultKind::MacDuplicate => hits.iter().filter(|_| wiring.complete).find_map(|node| {
             let lonely = |network: usize| {
                 let network = &wiring.networks[network];
@@ -547,7 +585,7 @@ fn refuse_deaf(
 /// The links whose names match, or that end at a node whose name does.
 fn links(glob: &Text, roster: &Roster<'_, '_>, wiring: &Wiring, problems: &mut Vec<Problem>) -> Vec<usize> {
     let at_node = |end: &End| match end {
-        End::Node { node, .. } => matches(glob.as_str(), &roster.members[*node].name),
+        End::Node { node, .. } | End::AccessPoint { node, .. } => matches(glob.as_str(), &roster.members[*node].name),
         End::Switch { .. } | End::Air { .. } | End::Trunk { .. } => false,
     };
     let all = wiring.links.iter().enumerate();

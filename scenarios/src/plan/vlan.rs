@@ -16,8 +16,8 @@ pub(super) fn assign(
 ) {
     let mut said = network.overrides.iter().chain(&network.paths).filter_map(|it| it.vlan_key.clone());
     let Some(first) = said.next() else { return };
-    if matches!(kind, NetworkKind::PointToPoint | NetworkKind::Radio) {
-        let what = format!("\"{}\" has no switch whose ports could be in virtual networks", network.name.as_str());
+    if matches!(kind, NetworkKind::PointToPoint | NetworkKind::Radio | NetworkKind::Wifi) {
+        let what = format!("\"{}\" has no switch with ports for each virtual network", network.name.as_str());
         let problem = Problem::new(Code::KeyConflict, first, what, "leave this out");
         problems.push(problem.help("it needs a network whose kind is \"switch\" or \"regions\""));
         return;

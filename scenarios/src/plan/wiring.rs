@@ -8,6 +8,7 @@ use super::mac::Macs;
 use super::radio;
 use super::roster::{Member, Roster, bad_name, matches};
 use super::vlan;
+use super::wifi::{self, Part};
 use super::{Direction, End, Impair, Impairments, Interface, Link, Network, NetworkKind};
 use crate::diagnose::{Code, Problem, Span, did_you_mean, list};
 use crate::schema::{self, Cidr, LinkProfile, Scenario, Spanned, Text};
@@ -57,6 +58,7 @@ fn plug(
     let patch = named_profile(network.profile.as_ref(), scenario, &mut Vec::new()).cloned().unwrap_or_default();
     let regions = regions(network, &members, scenario, roster, problems);
     radio::refuse(network, &members, roster, problems);
+    wifi::refuse(network, &members, roster, problems);
     let (Some(kind), true) = (network.kind, before == problems.len() && !members.is_empty()) else {
         wiring.complete = false;
         return;
@@ -100,6 +102,25 @@ fn plug(
                     name: format!("{name}/{}", roster.members[*node].name).into(),
                     network: index,
                     ends: [join(*node, link, &pipe[0]), End::Air { network: index }],
+                    pipes: pipe,
+                    vlan: None,
+                });
+            }
+        }
+        (NetworkKind::Wifi, _) => {
+            for (node, pipe) in members.iter().zip(pipes) {
+                let (link, member) = (wiring.links.len(), &roster.members[*node]);
+                let ends = match wifi::part(network, member) {
+                    Part::AccessPoint => {
+                        [End::AccessPoint { network: index, node: *node }, End::Switch { network: index, part: 0 }]
+                    }
+                    Part::Wired => [join(*node, link, &pipe[0]), End::Switch { network: index, part: 0 }],
+                    Part::Station => [join(*node, link, &pipe[0]), End::Air { network: index }],
+                };
+                wiring.links.push(Link {
+                    name: format!("{name}/{}", member.name).into(),
+                    network: index,
+                    ends,
                     pipes: pipe,
                     vlan: None,
                 });
@@ -151,6 +172,7 @@ fn plug(
         links: (first..wiring.links.len()).collect(),
         regions: regions.names,
         radio: (kind == NetworkKind::Radio).then(|| radio::air(network.radio.as_ref())),
+        wifi: (kind == NetworkKind::Wifi).then(|| wifi::wifi(network.wifi.as_ref())),
         table: network.table,
         ageing_ns: network.ageing.as_ref().map(|ageing| ageing.get_ref().as_nanos()),
         patch: patch_cable(&patch),
@@ -362,7 +384,16 @@ pub(super) fn impairments(link: &LinkProfile) -> Impairments {
 }
 
 fn refuse_unplugged(roster: &Roster<'_, '_>, wiring: &Wiring, problems: &mut Vec<Problem>) {
-    let unplugged = || roster.members.iter().zip(&wiring.interfaces).filter(|(_, interfaces)| interfaces.is_empty());
+    let access_points = wiring.links.iter().filter_map(|link| match link.ends[0] {
+        End::AccessPoint { node, .. } => Some(node),
+        _ => None,
+    });
+    let plugged: BTreeSet<usize> = access_points.collect();
+    let unplugged = || {
+        let all = roster.members.iter().zip(&wiring.interfaces).enumerate();
+        let bare = all.filter(|(node, (_, interfaces))| interfaces.is_empty() && !plugged.contains(node));
+        bare.map(|(_, bare)| bare)
+    };
     let mut told: Vec<Span> = Vec::new();
     for (member, _) in unplugged() {
         let place = member.place();

@@ -7,7 +7,7 @@ pub enum Target {
     Link,
     /// Nodes.
     Node,
-    /// Networks with switches.
+    /// Networks.
     Network,
 }
 
@@ -71,6 +71,7 @@ pub(super) const SPECIAL: &[&str] = &[
     "current",
     "level",
     "steps",
+    "noise_db",
 ];
 
 /// Every kind of fault. A new kind is a row here, a variant of
@@ -575,6 +576,26 @@ pub static FAULTS: &[FaultShape] = &[
         needs: &[],
         strikes: false,
         example: "[[fault]]\nat = \"0s\"\nfor = \"500ms\"\nkind = \"loop\"\ntarget = \"lan\"\n",
+    },
+    FaultShape {
+        name: "deauthenticate",
+        doc: "A stranger says in the access point's name that a station is deauthenticated, or all that are with an access point.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        takes: &["interval"],
+        needs: &[],
+        strikes: true,
+        example: "[[fault]]\nat = \"10s\"\nfor = \"5s\"\nkind = \"deauthenticate\"\ntarget = \"phone\"\ninterval = \"500ms\"\n",
+    },
+    FaultShape {
+        name: "jam",
+        doc: "The air of a network is noisier by `noise_db`: weak signals drown in it, and loud noise keeps everybody from sending.",
+        target: Target::Network,
+        lasting: Lasting::Yes,
+        takes: &["noise_db"],
+        needs: &["noise_db"],
+        strikes: false,
+        example: "[[fault]]\nat = \"10s\"\nfor = \"5s\"\nkind = \"jam\"\ntarget = \"house\"\nnoise_db = 40\n",
     },
     FaultShape {
         name: "arp-poison",

@@ -68,9 +68,16 @@ fn kind_rule(kind: &dyn crate::registry::Kind) -> Value {
     let config = schema.as_value();
     let demands = config.get("required").and_then(Value::as_array);
     let mut then = json!({ "properties": { "config": config } });
-    if demands.is_some_and(|demands| !demands.is_empty()) {
-        then["required"] = json!(["config"]);
+    let mut required = Vec::new();
+    if kind.is_access_point() {
+        then["properties"]["address"] = json!(false);
+    } else {
+        required.push("address");
     }
+    if demands.is_some_and(|demands| !demands.is_empty()) {
+        required.push("config");
+    }
+    then["required"] = json!(required);
     json!({ "if": is_kind(kind.name()), "then": then })
 }
 

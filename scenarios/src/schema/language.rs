@@ -355,7 +355,7 @@ pub(crate) static NODE: Table = Table {
             "The name, with `{n}` for the number; the table's name, with `-{n}` if there is a count, if left out.",
             "name = \"thermostat-{n}\"",
         ),
-        required(
+        optional(
             "address",
             Shape::Addresses,
             "The address with its prefix length; several in a list; by network in a table; \"dhcp\" if it asks for one.",
@@ -370,7 +370,7 @@ pub(crate) static NODE: Table = Table {
         optional(
             "position",
             Shape::Table(&POSITION),
-            "Where the node is, in metres: on networks whose kind is `radio` it decides who hears whom.",
+            "Where the node is, in metres: on networks whose kind is `radio` or `wifi` it decides who hears whom.",
             "position = { x = 10, y = 25 }",
         ),
         optional(
@@ -445,6 +445,7 @@ pub(crate) static NETWORK: Table = Table {
                 ("point-to-point", "One link between two members."),
                 ("regions", "A switch in each `region`, and a `path` between any two of them: a wide-area cloud."),
                 ("radio", "The air that radios of IEEE 802.15.4 share, with IPv6 on them (6LoWPAN); see `radio`."),
+                ("wifi", "Access points (IEEE 802.11) at a switch, and stations that roam between them; see `wifi`."),
             ]),
             "What joins the members.",
             "kind = \"switch\"",
@@ -468,6 +469,12 @@ pub(crate) static NETWORK: Table = Table {
             Shape::Table(&super::radio::RADIO),
             "How radios reach each other and take turns, where the kind is `radio`.",
             "radio = { band = \"868 MHz\", exponent = 3.5, duty_cycle = \"1 %\" }",
+        ),
+        optional(
+            "wifi",
+            Shape::Table(&super::wifi::WIFI),
+            "How stations reach access points, join them and roam, where the kind is `wifi`.",
+            "wifi = { band = \"5 GHz\", wired = [\"hub\"] }",
         ),
         optional(
             "table",
@@ -584,6 +591,12 @@ pub(crate) static FAULT: Table = Table {
         CURRENT,
         LEVEL,
         STEPS,
+        optional(
+            "noise_db",
+            Shape::Number,
+            "By how many decibels the air is noisier; 29 dB and more keep stations of IEEE 802.11 from sending, 20 dB those of 802.15.4.",
+            "noise_db = 25",
+        ),
         optional(
             "every",
             Shape::Time,

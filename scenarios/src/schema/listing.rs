@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::faults::{FAULTS, Lasting, SPECIAL, Target};
 use super::language::{FAULT, Field, PROFILE, STORM, Shape, Table};
 use super::radio::RADIO;
+use super::wifi::WIFI;
 
 /// Something that a scenario can do to its network and nodes.
 #[derive(Clone, Debug, Serialize)]
@@ -109,7 +110,22 @@ pub fn listing() -> Vec<Listed> {
                   position = { x = 0, y = 0, step_x = 20 }\nconfig = { to = \"fd00:1::12\" }\n"
             .to_owned(),
     };
-    faults.chain(impairments).chain([storm, radio]).collect()
+    let wifi = Listed {
+        name: "wifi",
+        sort: Sort::Medium,
+        doc: WIFI.doc,
+        target: "networks",
+        parameters: parameters(&WIFI),
+        example: "[network.house]\nkind = \"wifi\"\nmembers = [\"ap-*\", \"robot\", \"desk\"]\n\
+                  wifi = { band = \"5 GHz\", wired = [\"desk\"], roam_dbm = -72 }\n\n\
+                  [node.ap]\nkind = \"access-point\"\ncount = 2\nposition = { x = 0, y = 0, step_x = 30 }\n\n\
+                  [node.robot]\nkind = \"pinger\"\naddress = \"10.7.0.11/24\"\nposition = { x = 2, y = 0 }\n\
+                  moves = [{ at = \"5s\", x = 2, y = 0 }, { at = \"30s\", x = 28, y = 0 }]\n\
+                  config = { to = \"10.7.0.2\" }\n\n\
+                  [node.desk]\nkind = \"pinger\"\naddress = \"10.7.0.2/24\"\nconfig = { to = \"10.7.0.11\" }\n"
+            .to_owned(),
+    };
+    faults.chain(impairments).chain([storm, radio, wifi]).collect()
 }
 
 fn parameters(table: &Table) -> Vec<Parameter> {

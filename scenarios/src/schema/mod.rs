@@ -27,6 +27,7 @@ mod sea;
 mod signal;
 mod storm;
 mod text;
+mod wifi;
 
 pub use address::Cidr;
 pub use ailments::{AilmentKind, PartSort, Told};
@@ -37,6 +38,7 @@ pub use json::json_schema;
 pub use language::{FAULTS, FaultShape, Lasting, Target, VERSION};
 pub use listing::{Listed, Parameter, Sort, listing};
 pub use radio::{Air, Band, Move, Position};
+pub(crate) use read::missing_address;
 pub use read::parse;
 pub use scenario::{
     Address, Chance, Damage, Demand, Direction, Expectation, Fault, FaultKind, FlowDemand, LinkProfile, Moment,
@@ -45,3 +47,4 @@ pub use scenario::{
 pub use signal::{Curve, Signal};
 pub use text::Text;
 pub use toml::Spanned;
+pub use wifi::{Wifi, WifiBand};

@@ -198,7 +198,7 @@ fn metres(reader: &Reader<'_, '_>, key: &str) -> Option<i64> {
 }
 
 /// Notes what is beyond its bounds, which are told in words.
-fn within(
+pub(super) fn within(
     reader: &Reader<'_, '_>,
     key: &str,
     value: i64,

@@ -9,7 +9,7 @@ use super::battery::Battery;
 use super::config::ConfigText;
 use super::faults::SPECIAL;
 use super::impair::Impair;
-use super::language::{EXPECT, FAULTS, Lasting, SCENARIO, VERSION};
+use super::language::{EXPECT, FAULTS, Lasting, NODE, SCENARIO, VERSION};
 use super::reader::{File, Reader};
 use super::scenario::{
     Address, Demand, Direction, Expectation, Fault, FaultKind, FlowDemand, LinkProfile, Network, NetworkKind, Node,
@@ -131,6 +131,7 @@ fn nodes<'i>(root: &Reader<'_, 'i>) -> Vec<Node<'i>> {
                     count: Err(()),
                     name: None,
                     addresses: Vec::new(),
+                    address_key: Ok(span.clone()),
                     dhcp: None,
                     position: Err(()),
                     moves: Vec::new(),
@@ -150,6 +151,11 @@ fn nodes<'i>(root: &Reader<'_, 'i>) -> Vec<Node<'i>> {
                 count: count(&reader),
                 name: reader.filled("name"),
                 addresses: if dhcp.is_some() { Vec::new() } else { addresses(&reader) },
+                address_key: if reader.has("address") {
+                    Ok(reader.key_span("address").unwrap_or(reader.span()))
+                } else {
+                    Err(reader.span())
+                },
                 dhcp,
                 position: super::radio::position(&reader),
                 moves: super::radio::moves(&reader),
@@ -165,6 +171,14 @@ fn nodes<'i>(root: &Reader<'_, 'i>) -> Vec<Node<'i>> {
             }
         })
         .collect()
+}
+
+/// That a node says nothing of its address, where it has to.
+pub(crate) fn missing_address(node: &str, span: Span) -> Problem {
+    let field = NODE.field("address").expect("the table has it");
+    let what = format!("[node.{node}] lacks `address`");
+    let problem = Problem::new(Code::MissingKey, span, what, "`address` is missing here");
+    problem.help(format!("{} For example: {}", field.doc, field.example))
 }
 
 fn count(reader: &Reader<'_, '_>) -> Result<Option<Spanned<u32>>, ()> {
@@ -211,6 +225,8 @@ fn networks(root: &Reader<'_, '_>) -> Vec<Network> {
                     overrides: Vec::new(),
                     radio: None,
                     radio_key: None,
+                    wifi: None,
+                    wifi_key: None,
                     table: None,
                     ageing: None,
                     region_keys: Vec::new(),
@@ -224,7 +240,8 @@ fn networks(root: &Reader<'_, '_>) -> Vec<Network> {
                     0 => NetworkKind::Switch,
                     1 => NetworkKind::PointToPoint,
                     2 => NetworkKind::Regions,
-                    _ => NetworkKind::Radio,
+                    3 => NetworkKind::Radio,
+                    _ => NetworkKind::Wifi,
                 }),
                 members: reader.names("members"),
                 profile: reader.text("profile"),
@@ -232,6 +249,8 @@ fn networks(root: &Reader<'_, '_>) -> Vec<Network> {
                 overrides: overrides(&reader, "link", &place),
                 radio: super::radio::radio(&reader),
                 radio_key: reader.key_span("radio"),
+                wifi: super::wifi::wifi(&reader),
+                wifi_key: reader.key_span("wifi"),
                 table: reader.integer("table").and_then(|many| usize::try_from(*many.get_ref()).ok()),
                 ageing: reader.time("ageing"),
                 region_keys: ["region", "path"].into_iter().filter_map(|key| reader.key_span(key)).collect(),
@@ -316,6 +335,7 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
         interval: reader
             .time("interval")
             .filter(|time| reader.nonzero("interval", time.get_ref().as_nanos() == 0, time.span()).is_some()),
+        noise_cdb: noise(reader),
         to: reader.subnet("to"),
         via: reader.host("via"),
         every,
@@ -323,6 +343,12 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
         jitter: reader.time("jitter"),
         told: Told::read(reader, kind).drifting(drift.map(Spanned::into_inner)),
     }
+}
+
+/// `noise_db`, in hundredths of a decibel.
+fn noise(reader: &Reader<'_, '_>) -> Option<u32> {
+    let cdb = reader.micro("noise_db")? / 10_000;
+    super::radio::within(reader, "noise_db", cdb, 1..=20_000, "more than 0 and at most 200 dB").map(|cdb| cdb as u32)
 }
 
 /// Notes keys that this kind of fault does not take, and those that it needs.

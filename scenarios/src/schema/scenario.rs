@@ -16,6 +16,7 @@ use super::language::{FAULTS, FaultShape};
 use super::radio::{Air, Move, Position};
 use super::signal::Signal;
 use super::text::Text;
+use super::wifi::Wifi;
 use crate::diagnose::Span;
 use crate::units::{Current, Drift, Probability, Rate, SignedTime, Size, Time};
 
@@ -247,6 +248,8 @@ pub struct Node<'i> {
     pub name: Option<Text>,
     /// Its addresses; empty if they could not be read.
     pub addresses: Vec<Address>,
+    /// Where it says anything of that; `Err` with where to say that it does not.
+    pub address_key: Result<Span, Span>,
     /// Where it says that the node asks for its address.
     pub dhcp: Option<Span>,
     /// Where it is; `Err` if that could not be read.
@@ -295,6 +298,10 @@ pub struct Network {
     pub radio: Option<Air>,
     /// Where that is said.
     pub radio_key: Option<Span>,
+    /// How access points and stations share the air.
+    pub wifi: Option<Wifi>,
+    /// Where that is said.
+    pub wifi_key: Option<Span>,
     /// How many addresses a switch keeps.
     pub table: Option<usize>,
     /// When a switch forgets.
@@ -318,6 +325,8 @@ pub enum NetworkKind {
     Regions,
     /// The air, which all members share.
     Radio,
+    /// Access points at a switch, and stations that join them.
+    Wifi,
 }
 
 /// `[network.NAME.link.GLOB]`.
@@ -370,6 +379,8 @@ pub struct Fault {
     pub address: Option<Spanned<IpAddr>>,
     /// From one forged frame to the next.
     pub interval: Option<Spanned<Time>>,
+    /// By how much the air is noisier, in hundredths of a decibel.
+    pub noise_cdb: Option<u32>,
     /// The network whose packets go astray.
     pub to: Option<Spanned<Cidr>>,
     /// The neighbour that they are handed to.
@@ -461,6 +472,10 @@ pub enum FaultKind {
     Part(AilmentKind),
     /// A cable makes a switch flood itself.
     Loop,
+    /// The node's radio is sent away in its access point's name.
+    Deauthenticate,
+    /// The air is noisy.
+    Jam,
     /// Forged answers tell the node where an address is not.
     ArpPoison,
     /// A stranger claims the node's addresses.
@@ -504,6 +519,8 @@ impl FaultKind {
             Self::Cancel => "cancel",
             Self::Part(kind) => kind.name(),
             Self::Loop => "loop",
+            Self::Deauthenticate => "deauthenticate",
+            Self::Jam => "jam",
             Self::ArpPoison => "arp-poison",
             Self::IpConflict => "ip-conflict",
             Self::MacDuplicate => "mac-duplicate",
@@ -534,6 +551,8 @@ impl FaultKind {
             "clock-drift" => Some(Self::ClockDrift),
             "clock-stop" => Some(Self::ClockStop),
             "loop" => Some(Self::Loop),
+            "deauthenticate" => Some(Self::Deauthenticate),
+            "jam" => Some(Self::Jam),
             "arp-poison" => Some(Self::ArpPoison),
             "ip-conflict" => Some(Self::IpConflict),
             "mac-duplicate" => Some(Self::MacDuplicate),

@@ -37,7 +37,7 @@ impl<W: Write> Writer<W> {
     /// If it cannot be written.
     pub fn new(mut out: W, plan: &Plan) -> io::Result<Self> {
         let row = |end: &End| match end {
-            End::Node { node, .. } => (NODES, node + 1),
+            End::Node { node, .. } | End::AccessPoint { node, .. } => (NODES, node + 1),
             End::Switch { network, .. } | End::Air { network } | End::Trunk { network, .. } => (NETWORK, network + 1),
         };
         let mut links = BTreeMap::new();

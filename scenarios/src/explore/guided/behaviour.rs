@@ -46,7 +46,7 @@ impl Watch {
     pub(crate) fn sink(&self, plan: &Arc<Plan>) -> Box<dyn Sink> {
         let node = |end: &End| match end {
             End::Node { node, .. } => Some(*node),
-            End::Switch { .. } | End::Air { .. } | End::Trunk { .. } => None,
+            End::Switch { .. } | End::Air { .. } | End::Trunk { .. } | End::AccessPoint { .. } => None,
         };
         let ends = plan.links.iter().flat_map(|link| [node(&link.ends[1]), node(&link.ends[0])]);
         Box::new(Looking {

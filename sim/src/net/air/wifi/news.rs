@@ -9,19 +9,19 @@ use crate::net::link::Destination;
 use crate::net::transit::{Net, Port};
 use crate::trace::Event;
 
-/// What a node with such a radio says of it, beside its kind's metrics: name and meaning. The first are a station's, the
-/// last an access point's.
+/// What a station's node says of its radio, beside its kind's metrics: name and meaning.
 pub const METRICS: &[(&str, &str)] = &[
     ("wifi.associated", "1 while its radio is associated with an access point, else 0"),
     ("wifi.associations", "times that its radio joined a network in which it was not"),
     ("wifi.roams", "times that its radio changed over from one access point to another"),
     ("wifi.losses", "times that its radio lost its access point"),
     ("wifi.signal.dbm", "how strongly its radio last heard its access point, in dBm"),
-    ("wifi.stations", "stations that are with this access point"),
 ];
 
-/// Places in [`METRICS`].
-const STATIONS: usize = 5;
+/// What an access point's node says.
+const ACCESS_POINT_METRICS: &[(&str, &str)] = &[("wifi.stations", "stations that are with it")];
+/// Its place there.
+const STATIONS: usize = 0;
 
 /// Something that a node is to learn.
 pub(in crate::net) enum News {
@@ -94,17 +94,12 @@ impl Kernel {
         let net = &mut *self.net.borrow_mut();
         if net.airs.told(station).is_none() {
             let radio = net.airs.radio_mut(station)?;
-            let ids = METRICS.iter().map(|(name, _)| self.metric(&radio.node, name));
-            // Nobody counts what is not theirs, but for the place.
-            radio.told = Some(match radio.role {
-                Role::Client(_) => ids.take(STATIONS).collect(),
-                Role::AccessPoint(_) => ids.skip(STATIONS).collect(),
-            });
+            let metrics = match radio.role {
+                Role::Client(_) => METRICS,
+                Role::AccessPoint(_) => ACCESS_POINT_METRICS,
+            };
+            radio.told = Some(metrics.iter().map(|(name, _)| self.metric(&radio.node, name)).collect());
         }
-        let first = match net.airs.radio(station)?.role {
-            Role::Client(_) => 0,
-            Role::AccessPoint(_) => STATIONS,
-        };
-        net.airs.told(station)?.get(metric.checked_sub(first)?).copied()
+        net.airs.told(station)?.get(metric).copied()
     }
 }
