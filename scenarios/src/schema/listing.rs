@@ -116,13 +116,13 @@ pub fn listing() -> Vec<Listed> {
         doc: WIFI.doc,
         target: "networks",
         parameters: parameters(&WIFI),
-        example: "[network.house]\nkind = \"wifi\"\nmembers = [\"ap-*\", \"robot\", \"desk\"]\n\
-                  wifi = { band = \"5 GHz\", wired = [\"desk\"], roam_dbm = -72 }\n\n\
-                  [node.ap]\nkind = \"access-point\"\ncount = 2\nposition = { x = 0, y = 0, step_x = 30 }\n\n\
+        example: "[network.hall]\nkind = \"wifi\"\nmembers = [\"ceiling-*\", \"robot\", \"counter\"]\n\
+                  wifi = { band = \"5 GHz\", wired = [\"counter\"], roam_dbm = -72 }\n\n\
+                  [node.ceiling]\nkind = \"access-point\"\ncount = 2\nposition = { x = 0, y = 0, step_x = 30 }\n\n\
                   [node.robot]\nkind = \"pinger\"\naddress = \"10.7.0.11/24\"\nposition = { x = 2, y = 0 }\n\
                   moves = [{ at = \"5s\", x = 2, y = 0 }, { at = \"30s\", x = 28, y = 0 }]\n\
                   config = { to = \"10.7.0.2\" }\n\n\
-                  [node.desk]\nkind = \"pinger\"\naddress = \"10.7.0.2/24\"\nconfig = { to = \"10.7.0.11\" }\n"
+                  [node.counter]\nkind = \"pinger\"\naddress = \"10.7.0.2/24\"\nconfig = { to = \"10.7.0.11\" }\n"
             .to_owned(),
     };
     faults.chain(impairments).chain([storm, radio, wifi]).collect()

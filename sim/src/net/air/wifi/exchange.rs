@@ -238,7 +238,7 @@ impl Net {
         match what {
             Management::Beacon => self.heard_beacon(port, station, from, power_cdbm),
             Management::AuthenticationRequest => {
-                self.enqueue(port, station, answer(Management::AuthenticationResponse))
+                self.enqueue(port, station, answer(Management::AuthenticationResponse));
             }
             Management::AssociationRequest => {
                 let mac = self.airs.client(from).map_or(0, |client| client.mac);
