@@ -161,6 +161,82 @@ fn virtual_networks_are_apart_and_bear_tags_between_switches() {
     assert_eq!(tshark(&desk, &["-Y", "vlan || ip.addr == 10.0.0.21 || arp.src.proto_ipv4 == 10.0.0.31"]), "");
 }
 
+/// A router on a stick: one cable to a trunk, and a sub-interface for each virtual network on it.
+const STICK: &str = r#"
+version = 1
+name = "a router on a stick"
+duration = "20s"
+
+[node.desk]
+kind = "pinger"
+address = "10.10.0.11/24"
+gateway = "10.10.0.1"
+config = { to = "10.20.0.11" }
+
+[node.guest]
+kind = "pinger"
+address = "10.20.0.11/24"
+gateway = "10.20.0.1"
+config = { to = "10.0.0.11" }
+
+[node.warden]
+kind = "pinger"
+address = "10.0.0.11/24"
+gateway = "10.0.0.1"
+config = { to = "10.10.0.11" }
+
+[node.stick]
+kind = "router"
+address = { house = ["10.0.0.1/24", "10.10.0.1/24", "10.20.0.1/24"] }
+
+[node.stick.config]
+subinterfaces = [
+    { network = "house", vlan = 10, subnet = "10.10.0.0/24" },
+    { network = "house", vlan = 20, subnet = "10.20.0.0/24" },
+]
+
+[network.house]
+kind = "switch"
+members = ["desk", "guest", "warden", "stick"]
+
+[network.house.link.stick]
+vlan = 1
+trunk = [10, 20]
+
+[network.house.link.desk]
+vlan = 10
+
+[network.house.link.guest]
+vlan = 20
+"#;
+
+#[test]
+fn a_router_on_a_stick_takes_packets_from_one_virtual_network_to_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let snapshot = capture_text(folder.path(), STICK);
+    for name in ["desk", "guest", "warden"] {
+        let of = snapshot.names.nodes().find(|(_, other)| *other == name).expect("a node").0;
+        let found = snapshot.metrics.iter().find(|metric| metric.node == of && metric.name == "pings.answered");
+        assert!(found.is_some_and(|metric| metric.value > 15), "{name}: {:?}", snapshot.frames);
+    }
+    if Command::new("tshark").arg("--version").output().is_err() {
+        println!("skipped: there is no tshark on this machine");
+        return;
+    }
+    let stick = folder.path().join("link-house-stick.pcapng");
+    let count = |filter: &str| tshark(&stick, &["-Y", filter]).lines().count();
+    // What the desk asks comes up in one network and goes down in the other.
+    let asked = "icmp.type == 8 && ip.src == 10.10.0.11 && ip.dst == 10.20.0.11";
+    let (came, went) = (
+        count(&format!("vlan.id == 10 && ip.ttl == 64 && {asked}")),
+        count(&format!("vlan.id == 20 && ip.ttl == 63 && {asked}")),
+    );
+    assert!(came > 15 && came == went, "{came} {went}");
+    // The network without a tag has an address, too.
+    assert!(count("!vlan && icmp && ip.addr == 10.0.0.11") > 30);
+    assert_eq!(count("_ws.malformed || (vlan.id == 10 && arp.dst.proto_ipv4 == 10.20.0.1)"), 0);
+}
+
 /// Many ask three stations, the ways to which double, reorder and damage.
 const ROUGH: &str = r#"
 version = 1

@@ -17,6 +17,7 @@ use wavetank_sim::time::Instant;
 use wavetank_stack::lowpan;
 
 use super::gate::Gate;
+use super::trunk::{self, Trunks};
 use crate::plan::Interface;
 use crate::registry::{Metric, Place, TypedKind};
 use crate::router::{
@@ -35,6 +36,9 @@ pub struct Config {
     /// Where packets for networks go that it is not in, such as [{ to = "10.9.0.0/16", via = "10.0.0.7" }]. Everything
     /// else goes to the node's `gateway`, if it has one.
     pub routes: Vec<RouteConfig>,
+    /// Virtual networks that come by one cable to a switch's trunk, each with the addresses of its subnet, such as
+    /// [{ network = "lan", vlan = 10, subnet = "10.10.0.0/24" }].
+    pub subinterfaces: Vec<SubinterfaceConfig>,
     /// Whether it tells senders by ICMP why their packets got no further.
     pub icmp_errors: bool,
     /// Lets those inside share its IPv4 address outside, such as { outside = "wan" }.
@@ -45,7 +49,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { routes: Vec::new(), icmp_errors: true, nat: None, firewall: None }
+        Self { routes: Vec::new(), subinterfaces: Vec::new(), icmp_errors: true, nat: None, firewall: None }
     }
 }
 
@@ -57,6 +61,19 @@ pub struct RouteConfig {
     pub to: Subnet,
     /// The next router, a neighbour.
     pub via: IpAddr,
+}
+
+/// A virtual network behind one of a router's cables.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubinterfaceConfig {
+    /// The network whose switch the cable leads to; the port is a `trunk`.
+    pub network: String,
+    /// The tag of its frames, from 1 to 4094.
+    #[schemars(range(min = 1, max = 4094))]
+    pub vlan: u16,
+    /// Its subnet: the router's addresses on that network that are in it are this virtual network's.
+    pub subnet: Subnet,
 }
 
 /// A network in words, such as "10.9.0.0/16".
@@ -237,6 +254,10 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
         problems
             .push(ConfigProblem::at("routes", what).help("a route's router has an address of its network's family"));
     }
+    for sub in config.subinterfaces.iter().filter(|sub| !(1..=4_094).contains(&sub.vlan)) {
+        let what = format!("there is no virtual network {}", sub.vlan);
+        problems.push(ConfigProblem::at("subinterfaces", what).help("they have numbers from 1 to 4094"));
+    }
     let Some(nat) = &config.nat else { return problems };
     if nat.first_port == 0 || nat.first_port > nat.last_port {
         let what = format!("there is no port from {} to {}", nat.first_port, nat.last_port);
@@ -256,7 +277,7 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
 
 /// Networks and next routers that it names are there.
 fn fit(config: &Config, place: &Place<'_>) -> Vec<ConfigProblem> {
-    let mut problems = Vec::new();
+    let mut problems = trunk::misfits(place.interfaces, &config.subinterfaces);
     let names: Vec<&str> = place.interfaces.iter().map(|interface| &*interface.network_name).collect();
     let mut outside = |key, name: &str, needs_v4: bool| {
         let Some(interface) = place.interfaces.iter().find(|interface| *interface.network_name == *name) else {
@@ -319,17 +340,20 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Router
     site.powered(Rc::clone(&orders) as Rc<dyn Powered>);
     move |node| {
         let settings = settings(&config, &interfaces, &gateways, &node);
-        Box::pin(run(node, radios(&interfaces, &config, &gateways), Router::new(settings), Rc::clone(&orders)))
+        let (trunks, radios) =
+            (Trunks::new(&interfaces, &config.subinterfaces), radios(&interfaces, &config, &gateways));
+        Box::pin(run(node, radios, trunks, Router::new(settings), Rc::clone(&orders)))
     }
 }
 
 /// An interface's addresses, of a radio the one too that is on its link alone.
-fn addresses(interface: &Interface) -> Vec<Cidr> {
+fn addresses(interface: &Interface, subs: &[SubinterfaceConfig]) -> Vec<Cidr> {
     let link_local = interface.radio.as_ref().map(|radio| {
         let own = lowpan::Address::Extended(radio.eui).link_local();
         Cidr { ip: own.address(), prefix: own.prefix() }
     });
-    interface.addresses.iter().copied().chain(link_local).collect()
+    let own = interface.addresses.iter().copied().filter(|own| !trunk::is_tagged(interface, *own, subs));
+    own.chain(link_local).collect()
 }
 
 /// What faults have a router do.
@@ -382,16 +406,19 @@ fn settings(config: &Config, interfaces: &[Interface], gateways: &[IpAddr], node
         Route { to: Cidr::parse(to).expect("a network"), via: *via }
     };
     let routes = config.routes.iter().map(|route| Route { to: route.to.0, via: route.via });
+    let plain = interfaces.iter().map(|interface| router::Interface {
+        link: if interface.radio.is_some() { Link::Bare } else { Link::Ethernet },
+        mac: interface.mac,
+        addresses: addresses(interface, &config.subinterfaces),
+        mtu: interface.mtu as usize,
+    });
+    let subs = config.subinterfaces.iter().map(|sub| {
+        let on = &interfaces[named(&sub.network)];
+        let addresses = trunk::addresses_of(interfaces, sub);
+        router::Interface { link: Link::Ethernet, mac: on.mac, addresses, mtu: on.mtu as usize }
+    });
     Settings {
-        interfaces: interfaces
-            .iter()
-            .map(|interface| router::Interface {
-                link: if interface.radio.is_some() { Link::Bare } else { Link::Ethernet },
-                mac: interface.mac,
-                addresses: addresses(interface),
-                mtu: interface.mtu as usize,
-            })
-            .collect(),
+        interfaces: plain.chain(subs).collect(),
         routes: gateways.iter().map(everywhere).chain(routes).collect(),
         nat: config.nat.as_ref().map(|nat| {
             let outside = named(&nat.outside);
@@ -439,7 +466,8 @@ fn nat_config(nat: &NatTable, outside: usize, address: std::net::Ipv4Addr) -> Na
 /// the node's, in their order, and none of them is a radio.
 pub async fn pass(node: Node, settings: Settings) -> Exit {
     let radios = settings.interfaces.iter().map(|_| None).collect();
-    run(node, radios, Router::new(settings), Rc::default()).await
+    let trunks = Trunks::plain(settings.interfaces.len());
+    run(node, radios, trunks, Router::new(settings), Rc::default()).await
 }
 
 /// What each interface that is a radio is told: who takes packets to elsewhere, too, as a radio goes by addresses and not by
@@ -452,12 +480,19 @@ fn radios(interfaces: &[Interface], config: &Config, gateways: &[IpAddr]) -> Vec
     interfaces.iter().map(options).collect()
 }
 
-async fn run(node: Node, radios: Vec<Option<lowpan::Options>>, router: Router, orders: Rc<Orders>) -> Exit {
+async fn run(
+    node: Node,
+    radios: Vec<Option<lowpan::Options>>,
+    trunks: Trunks,
+    router: Router,
+    orders: Rc<Orders>,
+) -> Exit {
     let mut memories: Vec<RadioMemory> = radios.iter().map(|radio| RadioMemory::new(radio.is_some())).collect();
     let nics = (0..).map_while(|index| node.nic(index)).zip(&mut memories).zip(radios);
     let clock = TankClock(node.clock());
     let ports = nics.map(|((nic, memory), options)| Gate::new(nic, memory, clock, options)).collect();
-    let mut running = Running { told: [0; Count::ALL.len()], mappings: 0, timer: None, node, ports, router, orders };
+    let mut running =
+        Running { told: [0; Count::ALL.len()], mappings: 0, timer: None, node, ports, trunks, router, orders };
     poll_fn(|cx| running.poll(cx)).await
 }
 
@@ -465,6 +500,7 @@ async fn run(node: Node, radios: Vec<Option<lowpan::Options>>, router: Router, o
 struct Running<'m> {
     node: Node,
     ports: Vec<Gate<'m>>,
+    trunks: Trunks,
     router: Router,
     timer: Option<(Instant, Timer)>,
     /// What the node's metrics say.
@@ -512,10 +548,17 @@ impl Running<'_> {
 
     fn take_in(&mut self, cx: &mut Context<'_>, now: Instant) {
         self.give_out(cx);
-        for interface in 0..self.ports.len() {
-            while let Some((origin, frame)) = self.ports[interface].receive(cx) {
-                let router = &mut self.router;
-                frame.consume(|bytes| router.handle(interface, origin, bytes, now));
+        for port in 0..self.ports.len() {
+            let has_tags = self.trunks.has_tags(port);
+            while let Some((origin, frame)) = self.ports[port].receive(cx) {
+                let (router, trunks) = (&mut self.router, &self.trunks);
+                frame.consume(|bytes| match has_tags {
+                    false => router.handle(port, origin, bytes, now),
+                    true => match trunks.enter(port, bytes) {
+                        Some((interface, bytes)) => router.handle(interface, origin, &bytes, now),
+                        None => router.note_stranger(),
+                    },
+                });
                 self.give_out(cx);
             }
         }
@@ -523,7 +566,10 @@ impl Running<'_> {
 
     fn give_out(&mut self, cx: &mut Context<'_>) {
         while let Some(Outgoing { interface, origin, frame }) = self.router.poll_frame() {
-            self.ports[interface].send(cx, origin, &frame);
+            match self.trunks.way(interface) {
+                (port, None) => self.ports[port].send(cx, origin, &frame),
+                (port, Some(vlan)) => self.ports[port].send(cx, origin, &trunk::tagged(&frame, vlan)),
+            }
         }
     }
 

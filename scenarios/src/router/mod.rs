@@ -4,7 +4,8 @@
 //! senders what became of theirs by ICMP, and cuts IPv4 packets into fragments where they may be. Besides, it can
 //! translate addresses ([`Nat`]) and let nobody in who was not asked ([`Firewall`]).
 //!
-//! Deliberately not here: routing protocols, router advertisements, multicast forwarding, IP options, VLANs. Checksums of
+//! Deliberately not here: routing protocols, router advertisements, multicast forwarding, IP options. Whoever has virtual
+//! networks on one cable makes an interface of each, and takes their tags off and puts them on. Checksums of
 //! what comes are not looked at: links that damage frames look at what they have touched.
 
 mod addresses;
@@ -190,6 +191,11 @@ impl Router {
     #[must_use]
     pub fn count(&self, count: Count) -> u64 {
         self.counts[count as usize]
+    }
+
+    /// A frame came that is for none of its interfaces, such as one of a virtual network that it is not in.
+    pub fn note_stranger(&mut self) {
+        self.tally(Count::Malformed);
     }
 
     /// How many mappings its NAT holds.
