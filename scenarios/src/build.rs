@@ -12,7 +12,7 @@ use wavetank_sim::net::air::{
 };
 use wavetank_sim::net::impair;
 use wavetank_sim::net::{CableId, LinkConfig, Mac, NicId, Plug, PortVlan, SwitchConfig, SwitchId};
-use wavetank_sim::node::{ClockSpec, NodeId, NodeSpec};
+use wavetank_sim::node::{ClockSpec, NodeId, NodeSpec, PoolSpec};
 use wavetank_sim::random::{Probability, Stream};
 use wavetank_sim::time::{Duration, Instant, nanos};
 use wavetank_sim::world::World;
@@ -40,7 +40,14 @@ pub(crate) struct Built {
 /// Fills an empty world.
 pub(crate) fn build(plan: &Plan, seed: u64, given: &Given, watch: Option<&Watch>, world: &mut World) -> Built {
     let surroundings = surroundings(plan, seed);
-    let (nodes, nics) = plan.nodes.iter().map(|node| add_node(node, &surroundings, seed, world)).unzip();
+    let shrunk = |node: usize| {
+        let faults = given.decisions.faults.iter();
+        faults
+            .map(|fault| fault.kind)
+            .any(|kind| matches!(kind, plan::FaultKind::ShrinkPool { .. }) && kind.index() == node)
+    };
+    let add = |(at, node): (usize, &plan::Node)| add_node(node, shrunk(at), &surroundings, seed, world);
+    let (nodes, nics) = plan.nodes.iter().enumerate().map(add).unzip();
     let mut built = Built { nodes, nics, cables: Vec::new(), airs: Vec::new(), loops: BTreeMap::new() };
     add_cables(plan, &given.decisions.faults, &mut built, world);
     for (index, expectation) in plan.expectations.iter().enumerate() {
@@ -132,12 +139,26 @@ fn surroundings(plan: &Plan, seed: u64) -> Surroundings {
     surroundings
 }
 
-fn add_node(node: &plan::Node, surroundings: &Surroundings, seed: u64, world: &mut World) -> (NodeId, Vec<NicId>) {
+fn add_node(
+    node: &plan::Node,
+    may_shrink: bool,
+    surroundings: &Surroundings,
+    seed: u64,
+    world: &mut World,
+) -> (NodeId, Vec<NicId>) {
     let mut site = Site::new(node, surroundings, seed);
     let program = node.kind.install(&node.config, &mut site);
+    let limits = node.limits.iter().map(|(name, room)| PoolSpec { name: (*name).to_owned(), room: *room });
+    let pools = (may_shrink || !node.limits.is_empty()).then(|| limits.collect());
     let clock = ClockSpec { drift_ppb: node.clock.drift_ppb.into(), wall_offset_ns: node.clock.offset_ns };
     let id = world.add_node(
-        NodeSpec { clock, battery: node.battery.clone(), ring_frames: node.ring, ..NodeSpec::named(&*node.name) },
+        NodeSpec {
+            clock,
+            battery: node.battery.clone(),
+            ring_frames: node.ring,
+            pools,
+            ..NodeSpec::named(&*node.name)
+        },
         program,
     );
     let Site { powered, parts, .. } = site;
@@ -368,6 +389,9 @@ fn fault(fault: &plan::Fault, plan: &Plan, built: &Built) -> Fault {
                     Duration::from_nanos(interval_ns)
                 },
             }
+        }
+        plan::FaultKind::ShrinkPool { node, pool, limit } => {
+            FaultKind::Limit { node: built.nodes[node], pool: pool.to_owned(), room: limit }
         }
         plan::FaultKind::Deauthenticate { node, interval_ns } => FaultKind::Deauthenticate {
             node: built.nodes[node],

@@ -245,6 +245,7 @@ impl Causes {
                 | plan::FaultKind::IpConflict { node, .. }
                 | plan::FaultKind::MacDuplicate { node, .. }
                 | plan::FaultKind::Deauthenticate { node, .. }
+                | plan::FaultKind::ShrinkPool { node, .. }
                 | plan::FaultKind::NatReboot { node }
                 | plan::FaultKind::WrongRoute { node, .. } => self.hits_node(plan, node),
                 plan::FaultKind::Loop { network } | plan::FaultKind::Jam { network, .. } => {

@@ -114,6 +114,12 @@ pub trait Kind: Send + Sync + 'static {
         false
     }
 
+    /// Whether its nodes' stacks heed `limits`: they grow, and their programs take what
+    /// [`Network::config_for`](crate::runtime::Network::config_for) gives.
+    fn is_pooled(&self) -> bool {
+        false
+    }
+
     /// Whether its nodes are access points of networks whose kind is `wifi`: they have no interface and no address.
     fn is_access_point(&self) -> bool {
         false
@@ -212,6 +218,7 @@ pub struct TypedKind<C> {
     asks_for_address: bool,
     has_radio: bool,
     access_point: Option<fn(&C) -> ToldAccessPoint>,
+    is_pooled: bool,
     is_multihomed: bool,
     hears: &'static [&'static str],
     install: Install<C>,
@@ -233,6 +240,7 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
             asks_for_address: false,
             has_radio: false,
             access_point: None,
+            is_pooled: false,
             is_multihomed: false,
             hears: &[],
             install: Arc::new(|_, _| Box::new(|_| Box::pin(std::future::pending()))),
@@ -293,6 +301,13 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
     #[must_use]
     pub fn by_radio(mut self) -> Self {
         self.has_radio = true;
+        self
+    }
+
+    /// Its nodes' stacks heed `limits`.
+    #[must_use]
+    pub fn pooled(mut self) -> Self {
+        self.is_pooled = true;
         self
     }
 
@@ -378,6 +393,10 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
 
     fn has_radio(&self) -> bool {
         self.has_radio
+    }
+
+    fn is_pooled(&self) -> bool {
+        self.is_pooled
     }
 
     fn is_access_point(&self) -> bool {

@@ -119,6 +119,7 @@ impl Kernel {
                     self.send_deauthentication(index, *node, *every);
                 }
             }
+            FaultKind::Limit { node, pool, room } => self.node(*node).limit(index, pool, *room, begins),
             FaultKind::Jam { air, noise_cdb, .. } => self.disturb(*air, *noise_cdb, begins),
             FaultKind::Tell { node, name, what } => {
                 let node = self.node(*node);
@@ -298,6 +299,7 @@ impl Kernel {
             | FaultKind::Cancel { node: target, .. }
             | FaultKind::Deauthenticate { node: target, .. }
             | FaultKind::Stray { about: (target, _), .. } => node(target),
+            FaultKind::Limit { node: target, pool, .. } => format!("{} {pool}", node(target)),
             FaultKind::Jam { name, .. } => name.clone(),
             FaultKind::Part { node: target, part, .. } => format!("{}/{part}", node(target)),
             FaultKind::Tell { node: target, what, .. } => {

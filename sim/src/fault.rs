@@ -148,6 +148,16 @@ pub enum FaultKind {
         /// From one time to the next; zero is once.
         every: Duration,
     },
+    /// What the node's program has several of is limited: [`Node::pool_room`](crate::node::Node::pool_room). Only nodes that
+    /// have [`NodeSpec::pools`](crate::node::NodeSpec::pools) ask.
+    Limit {
+        /// Which node.
+        node: NodeId,
+        /// What, in one word.
+        pool: String,
+        /// How much there may be.
+        room: usize,
+    },
     /// Somebody says again and again, in its access point's name, that the node's radio is deauthenticated; or, if the node is
     /// an access point, all that are with it.
     Deauthenticate {
@@ -205,6 +215,7 @@ impl FaultKind {
             Self::Cancel { .. } => "cancel",
             Self::Part { ailment, .. } => ailment.name(),
             Self::Join(_) => "loop",
+            Self::Limit { .. } => "shrink-pool",
             Self::Deauthenticate { .. } => "deauthenticate",
             Self::Jam { .. } => "jam",
             Self::Stray { about: (_, name), .. } | Self::Tell { name, .. } => name,

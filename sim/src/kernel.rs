@@ -41,6 +41,11 @@ pub(crate) enum Effect {
     Operation(Box<Operation>),
     /// What the node says of its battery is told anew.
     Supply(NodeId),
+    /// The node's program was refused something for want of room.
+    RanOut {
+        node: NodeId,
+        pool: Symbol,
+    },
     Exit(Exit),
 }
 
@@ -317,6 +322,7 @@ impl Kernel {
                 Effect::Frame(nic, frame) => self.transmit(nic, frame),
                 Effect::Relay(nic, frame) => self.relay(nic, frame),
                 Effect::Metric(metric, change) => self.apply_metric(metric, change),
+                Effect::RanOut { node, pool } => self.ran_out(node, pool),
                 Effect::Supply(node) => self.tell_supply(&self.node(node)),
                 Effect::Flow { node, kind, source, sequence } => {
                     self.record(Event::Flow { node, kind, source, sequence });

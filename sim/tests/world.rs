@@ -11,9 +11,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use embassy_net_driver::{Driver, RxToken, TxToken};
 use wavetank_sim::fault::{Fault, FaultKind};
 use wavetank_sim::net::{LinkConfig, Mac, Nic, Plug};
-use wavetank_sim::node::{ClockSpec, Exit, Node, NodeSpec, ResetCause};
+use wavetank_sim::node::{ClockSpec, Exit, Node, NodeSpec, PoolSpec, ResetCause};
 use wavetank_sim::random::Probability;
 use wavetank_sim::time::{Duration, Instant};
+use wavetank_sim::trace::Event;
 use wavetank_sim::world::{Failure, NodeState, World, WorldConfig};
 
 const MS: Duration = Duration::from_millis(1);
@@ -358,4 +359,52 @@ fn an_idle_hour_costs_nothing() {
     }
     world.run_until(at(3_599_000));
     assert_eq!(world.events(), 100, "the boots");
+}
+
+/// The strictest of a node's own limits and those of faults counts, and running out is told with what it ran into.
+#[test]
+fn pools_shrink_while_faults_last_and_say_when_they_have_run_out() {
+    let mut world = world(1);
+    world.keep_recent(100);
+    let limit = |name: &str, room| PoolSpec { name: name.to_owned(), room };
+    let spec = NodeSpec { pools: Some(vec![limit("lines", 3), limit("lines", 5)]), ..NodeSpec::named("server") };
+    let server = world.add_node(spec, |node: Node| async move {
+        for _ in 0..5 {
+            node.clock().sleep(10 * MS).await;
+            node.gauge("room", i64::try_from(node.pool_room("lines")).unwrap_or(i64::MAX));
+            assert_eq!((node.has_pools(), node.pool_room("others")), (true, usize::MAX));
+            if node.pool_room("lines") < 3 {
+                node.pool_ran_out("lines");
+            }
+        }
+        Exit::Halt
+    });
+    let free = world.add_node(NodeSpec::named("free"), |node: Node| async move {
+        assert_eq!((node.has_pools(), node.pool_room("lines")), (false, usize::MAX));
+        Exit::Halt
+    });
+    let shrink = |node, from, lasts, room| Fault {
+        at: at(from),
+        duration: Some(lasts * MS),
+        kind: FaultKind::Limit { node, pool: "lines".to_owned(), room },
+    };
+    for fault in
+        [shrink(server, 15, 20, 1), shrink(server, 25, 20, 2), shrink(server, 15, 10, 9), shrink(free, 1, 1, 0)]
+    {
+        world.add_fault(fault);
+    }
+    let mut rooms = Vec::new();
+    for ms in [11, 21, 31, 41, 51] {
+        world.run_until(at(ms));
+        rooms.push(world.snapshot().metrics.iter().find(|metric| metric.name == "room").map(|metric| metric.value));
+    }
+    assert_eq!(rooms, [3, 1, 1, 2, 3].map(Some));
+    let snapshot = world.finish();
+    let ran_out = snapshot.recent.iter().filter_map(|record| match record.event {
+        Event::RanOut { node, pool, room } => Some((record.at, node, snapshot.names.symbol(pool).to_owned(), room)),
+        _ => None,
+    });
+    let expected = [(20, 1), (30, 1), (40, 2)].map(|(ms, room)| (at(ms), server, "lines".to_owned(), room));
+    assert_eq!(ran_out.collect::<Vec<_>>(), expected);
+    assert_eq!(snapshot.faults.iter().map(|fault| fault.hits).collect::<Vec<_>>(), [2, 1, 0, 0]);
 }

@@ -41,6 +41,9 @@ pub struct Config<'a> {
     /// whose it is. Default: nothing is fetched ahead.
     #[cfg(feature = "alloc")]
     pub fetch: Option<fn(*const u8)>,
+    /// Who says how much there is of what growing tables hold; without limit by default.
+    #[cfg(feature = "alloc")]
+    pub pools: Option<alloc::rc::Rc<dyn crate::Pools>>,
 }
 
 impl Default for Config<'_> {
@@ -56,6 +59,8 @@ impl Default for Config<'_> {
             reassembly_bytes: 4_096,
             #[cfg(feature = "alloc")]
             fetch: None,
+            #[cfg(feature = "alloc")]
+            pools: None,
         }
     }
 }

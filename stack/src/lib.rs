@@ -30,6 +30,8 @@ pub mod mqtt;
 pub mod multihome;
 #[cfg(feature = "phy")]
 pub mod phy;
+#[cfg(feature = "alloc")]
+mod pools;
 pub mod probe;
 #[cfg(feature = "raw")]
 pub mod raw;
@@ -58,6 +60,8 @@ pub use address::{Cidr, ParseCidrError, Route};
 pub use claim::{Claim, Claiming};
 pub use config::{ADDRESSES_MAX, Config, DNS_SERVERS_MAX, GROUPS_MAX, ROUTES_MAX, Verify};
 pub use interface::{TooMany, TooManyGroups};
+#[cfg(feature = "alloc")]
+pub use pools::{Pool, Pools};
 pub use probe::{FlowId, Probe};
 pub use resources::Resources;
 pub use runner::{RunWith, Runner};

@@ -484,3 +484,111 @@ fn four_thousand_connections_at_one_server() {
         assert!(clients.iter().all(|client| client.stack.connections() == 0));
     });
 }
+
+/// A growing stack that is told how much there is of everything, and told otherwise later.
+#[cfg(feature = "alloc")]
+mod pooled {
+    use std::cell::{Cell, RefCell};
+    use std::net::SocketAddr;
+    use std::rc::Rc;
+
+    use embedded_io_async::{Read, Write};
+    use wavetank_stack::tcp::{Error, Listener, Options, Stream};
+    use wavetank_stack::{Pool, Pools, Reason, udp};
+
+    use super::{Duration, Sea, at};
+
+    #[derive(Debug, Default)]
+    struct Limits {
+        connections: Cell<usize>,
+        ran_out: RefCell<Vec<Pool>>,
+    }
+
+    impl Pools for Limits {
+        fn room(&self, pool: Pool) -> usize {
+            match pool {
+                Pool::Connections => self.connections.get(),
+                Pool::Sockets => 1,
+                Pool::StreamBytes => 100,
+                Pool::DatagramBytes => 64,
+                _ => usize::MAX,
+            }
+        }
+
+        fn ran_out(&self, pool: Pool) {
+            self.ran_out.borrow_mut().push(pool);
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_a_pool_is_refused_until_there_is_room() {
+        let limits = Rc::new(Limits { connections: Cell::new(2), ..Limits::default() });
+        let (sea, told) = (Sea::new(), Rc::clone(&limits));
+        let server = sea.host(&["192.0.2.1/24"]);
+        let client = sea.host_with(&["192.0.2.2/24"], &[], |config| config.pools = Some(told.clone()));
+        let (clock, stack) = (sea.clone(), client.stack.clone());
+        sea.run(async move {
+            let listener = Listener::bind(&server.stack, 80, 8, Options::default()).unwrap();
+            let connect = || Stream::connect(&client.stack, at(80), Options::default());
+            let (mut first, second) = (connect().await.unwrap(), connect().await.unwrap());
+            assert_eq!(connect().await.unwrap_err(), Error::Full);
+            // Its buffer takes a hundred bytes, whatever it asks for.
+            let mut served = listener.accept().await;
+            assert_eq!(first.write(&[7; 300]).await, Ok(100));
+            let mut read = [0; 300];
+            served.read_exact(&mut read[..100]).await.unwrap();
+            // What was closed first waits out its TIME-WAIT, and makes way for who needs its place.
+            drop(second);
+            drop(listener.accept().await);
+            clock.sleep(Duration::from_millis(100)).await;
+            let third = connect().await.unwrap();
+            assert_eq!(client.stack.stats().time_wait_reclaimed, 1);
+            // A pool that shrinks leaves alone what is in use.
+            limits.connections.set(0);
+            assert_eq!(connect().await.unwrap_err(), Error::Full);
+            served.write_all(b"still here").await.unwrap();
+            first.read_exact(&mut read[..10]).await.unwrap();
+            limits.connections.set(3);
+            assert!(connect().await.is_ok());
+            drop(third);
+            // One socket for datagrams, and none too long for it.
+            let socket = udp::Socket::bind(&client.stack, 5, udp::Options::default()).unwrap();
+            assert_eq!(udp::Socket::bind(&client.stack, 6, udp::Options::default()).unwrap_err(), udp::Error::Full);
+            let other = udp::Socket::bind(&server.stack, 7, udp::Options::default()).unwrap();
+            let to: SocketAddr = "192.0.2.2:5".parse().unwrap();
+            for octets in [40, 65, 10] {
+                other.send_to(&[octets; 65][..octets.into()], to).await.unwrap();
+                clock.sleep(Duration::from_millis(10)).await;
+            }
+            assert_eq!(socket.recv_from(&mut read).await.unwrap().0, 40);
+            assert_eq!(socket.recv_from(&mut read).await.unwrap().0, 10);
+            let ran_out = limits.ran_out.borrow().clone();
+            assert_eq!(ran_out, [Pool::Connections, Pool::Connections, Pool::Sockets]);
+        });
+        assert_eq!(stack.stats().dropped(Reason::ReceiveBufferFull), 1);
+    }
+
+    /// Who calls a server that has no connection left tries again, and comes in when one is free.
+    #[test]
+    fn callers_wait_for_a_server_whose_pool_has_run_out() {
+        let limits = Rc::new(Limits { connections: Cell::new(1), ..Limits::default() });
+        let (sea, told) = (Sea::new(), Rc::clone(&limits));
+        let server = sea.host_with(&["192.0.2.1/24"], &[], |config| config.pools = Some(told.clone()));
+        let client = sea.host(&["192.0.2.2/24"]);
+        let (clock, stack) = (sea.clone(), server.stack.clone());
+        sea.run(async move {
+            let listener = Listener::bind(&server.stack, 80, 8, Options::default()).unwrap();
+            let _first = Stream::connect(&client.stack, at(80), Options::default()).await.unwrap();
+            let served = listener.accept().await;
+            let later = async {
+                clock.sleep(Duration::from_secs(2)).await;
+                served.abort();
+            };
+            let second = Stream::connect(&client.stack, at(80), Options::default());
+            let (second, ()) = super::join(second, later).await;
+            assert!(second.is_ok() && clock.now() > Duration::from_secs(2));
+        });
+        assert!(stack.stats().dropped(Reason::BacklogFull) >= 1);
+        assert!(limits.ran_out.borrow().iter().all(|pool| *pool == Pool::Connections));
+    }
+}

@@ -112,6 +112,7 @@ impl Door {
                 ..interface
             }],
             ring: None,
+            limits: Vec::new(),
             track: None,
             access_point: None,
             gateways: Vec::new(),

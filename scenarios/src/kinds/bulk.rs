@@ -70,6 +70,7 @@ pub static RECEIVER_METRICS: &[Metric] = &[
 #[must_use]
 pub fn sender() -> TypedKind<Sender> {
     TypedKind::new("bulk-sender", "Sends over TCP as much as the network lets it, to a \"bulk-receiver\".")
+        .pooled()
         .by_radio()
         .metrics(SENDER_METRICS)
         .check(|config: &Sender| check_window(config.window))
@@ -83,6 +84,7 @@ pub fn sender() -> TypedKind<Sender> {
 #[must_use]
 pub fn receiver() -> TypedKind<Receiver> {
     TypedKind::new("bulk-receiver", "Takes in what \"bulk-sender\"s send, and throws it away.")
+        .pooled()
         .by_radio()
         .metrics(RECEIVER_METRICS)
         .check(|config: &Receiver| check_window(config.window))
@@ -105,7 +107,7 @@ async fn send(node: Node, config: Arc<Sender>, network: Network) -> Exit {
     let clock = node.clock();
     let mut memory = network.memory();
     let port = network.port(&node, &mut memory);
-    let (stack, mut runner) = Stack::shared(port, TankClock(clock), &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(port, TankClock(clock), &network.config_for(&node), network.seed(&node));
     let sending = pin!(async {
         clock.sleep(config.after.as_duration()).await;
         let mut options = tcp::Options::default();
@@ -144,7 +146,8 @@ async fn pour(node: &Node, stream: &tcp::Stream<'_>, left: &mut u64) -> Result<(
 async fn receive(node: Node, config: Arc<Receiver>, network: Network) -> Exit {
     let mut memory = network.memory();
     let port = network.port(&node, &mut memory);
-    let (stack, mut runner) = Stack::shared(port, TankClock(node.clock()), &network.config(), network.seed(&node));
+    let (stack, mut runner) =
+        Stack::shared(port, TankClock(node.clock()), &network.config_for(&node), network.seed(&node));
     let mut options = tcp::Options::default();
     options.receive_bytes = config.window.as_bytes() as usize;
     let listener = tcp::Listener::bind(&stack, config.port, 16, options).expect("nobody else listens here");

@@ -54,7 +54,12 @@ pub static FLOWS: &[Flow] = &[
 pub fn kind() -> TypedKind<Config> {
     let summary =
         "Hears of devices' events over CoAP, POST events/NAME, and takes each once, in the order of their ids.";
-    TypedKind::new("coap-collector", summary).metrics(METRICS).flows(FLOWS).parts(ledger::PARTS).program(install)
+    TypedKind::new("coap-collector", summary)
+        .pooled()
+        .metrics(METRICS)
+        .flows(FLOWS)
+        .parts(ledger::PARTS)
+        .program(install)
 }
 
 /// The longest event.
@@ -72,7 +77,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Collec
 async fn run(node: Node, network: Network, disk: Disk) -> Exit {
     let clock = TankClock(node.clock());
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(nic, clock, &network.config_for(&node), network.seed(&node));
     if let Ok(newest) = Numbers::open(&disk, "events.redb") {
         let (fail, failed) = oneshot::channel();
         let desk = Desk { node: node.clone(), newest, fail: Some(fail) };

@@ -46,6 +46,7 @@ pub static FLOWS: &[Flow] = &[Flow { name: "value.changed", doc: "its value is a
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("coap-sensor", "Has a value that changes, for whoever asks over CoAP or wants to be told.")
+        .pooled()
         .by_radio()
         .metrics(METRICS)
         .flows(FLOWS)
@@ -110,7 +111,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
     let clock = TankClock(node.clock());
     let mut memory = network.memory();
     let port = network.port(&node, &mut memory);
-    let (stack, mut runner) = Stack::shared(port, clock, &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(port, clock, &network.config_for(&node), network.seed(&node));
     let period_ns = config.period.as_nanos();
     let value = |told| Value { node: node.clone(), period_ns, told };
     let (mut keeper, seed) = (value(0), node.stream("coap").next_u32() as u16);

@@ -47,6 +47,7 @@ pub static FLOWS: &[Flow] = &[Flow { name: "value.heard", doc: "a value that is 
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("coap-watcher", "Watches a \"coap-sensor\", and asks anew when it has heard nothing for too long.")
+        .pooled()
         .by_radio()
         .metrics(METRICS)
         .flows(FLOWS)
@@ -69,7 +70,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
     let clock = TankClock(node.clock());
     let mut memory = network.memory();
     let port = network.port(&node, &mut memory);
-    let (stack, mut runner) = Stack::shared(port, clock, &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(port, clock, &network.config_for(&node), network.seed(&node));
     let mut client =
         Client::new(&stack, clock, node.stream("coap"), Options::default()).expect("nobody else has sockets");
     let watching = pin!(async {

@@ -80,6 +80,7 @@ pub static METRICS: &[Metric] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("dhcp-server", "Gives addresses to those who ask, or does not.")
+        .pooled()
         .metrics(METRICS)
         .check(check)
         .program(install)
@@ -117,7 +118,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
     };
     let clock = TankClock(node.clock());
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(nic, clock, &network.config_for(&node), network.seed(&node));
     let mut server = Server::<LEASES_MAX>::new(ServerConfig {
         own,
         prefix,

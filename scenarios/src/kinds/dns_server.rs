@@ -81,6 +81,7 @@ pub static METRICS: &[Metric] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("dns-server", "Tells the addresses of names, or does not.")
+        .pooled()
         .metrics(METRICS)
         .check(check)
         .program(install)
@@ -160,7 +161,7 @@ impl Known {
 async fn run(node: Node, config: Arc<Config>, known: Arc<Known>, network: Network) -> Exit {
     let clock = TankClock(node.clock());
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(nic, clock, &network.config_for(&node), network.seed(&node));
     let socket = udp::Socket::bind(&stack, PORT, udp::Options::default()).expect("nobody else has the port");
     let serving = pin!(async {
         let mut buffer = [0; 512];

@@ -117,6 +117,7 @@ pub static PARTS: &[Part] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("field-logger", "Logs a tank's level, a probe's words and a door's openings on flash behind SPI.")
+        .pooled()
         .metrics(METRICS)
         .flows(FLOWS)
         .parts(PARTS)
@@ -239,7 +240,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network, board: Board) ->
     node.spawn(measure(node.clone(), config, board, Rc::clone(&measured)));
     let clock = TankClock(node.clock());
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(nic, clock, &network.config_for(&node), network.seed(&node));
     let seed = node.stream("coap").next_u32() as u16;
     let mut server = Server::<_, 64>::new(Level { node: node.clone(), measured }, seed);
     let serving = pin!(serve(&stack, &clock, &mut server, || node.clock().sleep(Duration::from_secs(1))));

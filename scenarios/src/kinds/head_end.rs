@@ -59,6 +59,7 @@ pub static FLOWS: &[Flow] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("head-end", "Collects the readings of \"smart-meter\"s from a broker, and bills every pulse once.")
+        .pooled()
         .metrics(METRICS)
         .flows(FLOWS)
         .parts(ledger::PARTS)
@@ -88,7 +89,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> HeadEn
 async fn run(node: Node, config: Arc<Config>, network: Network, disk: Disk) -> Exit {
     let clock = TankClock(node.clock());
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(nic, clock, &network.config_for(&node), network.seed(&node));
     let again = || {
         node.count("store.failures", 1);
         ledger::start_again(&node)

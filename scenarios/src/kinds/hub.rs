@@ -86,6 +86,7 @@ pub fn kind_over<S: Store>(
     open: impl Fn(&Disk) -> Result<S, StoreError> + Copy + Send + Sync + 'static,
 ) -> TypedKind<Config> {
     TypedKind::new("telemetry-hub", "Keeps the readings of all devices; a web application over a database.")
+        .pooled()
         .metrics(METRICS)
         .flows(FLOWS)
         .parts(ledger::PARTS)
@@ -137,7 +138,7 @@ async fn run(
     let again = || ledger::start_again(&node);
     let Ok(store) = store.inspect_err(|error| observer.store_failed(error)) else { return again() };
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, TankClock(clock), &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(nic, TankClock(clock), &network.config_for(&node), network.seed(&node));
     let runtime = TankRuntime::new(clock);
     let behaviour =
         wavetank_hub::Config { online_window: config.online_window.as_duration(), ..wavetank_hub::Config::default() };

@@ -64,6 +64,7 @@ pub fn kind() -> TypedKind<Config> {
     let summary =
         "Takes cameras' images, POST /images/NAME/NUMBER, checks each against its digest, and remembers their numbers.";
     TypedKind::new("image-store", summary)
+        .pooled()
         .metrics(METRICS)
         .flows(FLOWS)
         .parts(ledger::PARTS)
@@ -96,7 +97,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> StoreF
 async fn run(node: Node, port: u16, network: Network, disk: Disk) -> Exit {
     let clock = node.clock();
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, TankClock(clock), &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(nic, TankClock(clock), &network.config_for(&node), network.seed(&node));
     if let Ok(newest) = Numbers::open(&disk, "images.redb") {
         let (fail, failed) = oneshot::channel();
         let desk = Desk(Rc::new(Inner { node: node.clone(), newest, fail: RefCell::new(Some(fail)) }));

@@ -82,6 +82,7 @@ pub static FLOWS: &[Flow] = &[
 pub fn kind() -> TypedKind<Config> {
     let summary = "Commands a \"lamp\" whenever somebody presses it, by MQTT or by CoAP, and sees what became of it.";
     TypedKind::new("lamp-switch", summary)
+        .pooled()
         .metrics(METRICS)
         .flows(FLOWS)
         .parts(ledger::PARTS)
@@ -128,7 +129,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Switch
 async fn run(node: Node, config: Arc<Config>, network: Network, disk: Disk) -> Exit {
     let clock = TankClock(node.clock());
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(nic, clock, &network.config_for(&node), network.seed(&node));
     if let Ok(wall) = Wall::open(&node, &config, &disk) {
         let pressing = pin!(press(&node, &config, &wall));
         let failing = wall.failed();

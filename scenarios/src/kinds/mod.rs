@@ -31,4 +31,5 @@ pub mod smart_meter;
 pub mod sntp_client;
 pub mod thermostat;
 pub mod token;
+mod trunk;
 pub mod weather_station;

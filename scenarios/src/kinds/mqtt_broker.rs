@@ -70,6 +70,7 @@ pub static METRICS: &[Metric] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("mqtt-broker", "An MQTT broker, 3.1.1 and 5.0, that keeps on its disk what it has acknowledged.")
+        .pooled()
         .metrics(METRICS)
         .parts(ledger::PARTS)
         .check(check)
@@ -102,7 +103,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Broker
 async fn run(node: Node, config: Arc<Config>, network: Network, disk: Disk) -> Exit {
     let clock = TankClock(node.clock());
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, clock, &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(nic, clock, &network.config_for(&node), network.seed(&node));
     let mut options = tcp::Options::default();
     options.nagle = false;
     let listener = tcp::Listener::bind(&stack, config.port, BACKLOG, options).expect("nobody else listens here");

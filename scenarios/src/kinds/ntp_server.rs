@@ -68,6 +68,7 @@ pub static METRICS: &[Metric] = &[Metric { name: "questions", doc: "questions th
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("ntp-server", "Tells the time (NTP), right or wrong, or does not.")
+        .pooled()
         .by_radio()
         .metrics(METRICS)
         .check(|config: &Config| {
@@ -87,7 +88,8 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Server
 async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
     let mut memory = network.memory();
     let port = network.port(&node, &mut memory);
-    let (stack, mut runner) = Stack::shared(port, TankClock(node.clock()), &network.config(), network.seed(&node));
+    let (stack, mut runner) =
+        Stack::shared(port, TankClock(node.clock()), &network.config_for(&node), network.seed(&node));
     let socket = udp::Socket::bind(&stack, PORT, udp::Options::default()).expect("nobody else has the port");
     let serving = pin!(async {
         loop {

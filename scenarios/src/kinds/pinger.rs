@@ -76,6 +76,7 @@ pub static METRICS: &[Metric] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("pinger", "Asks a station whether it is there (ICMP echo), and measures how long the answer takes.")
+        .pooled()
         .by_radio()
         .multihomed()
         .metrics(METRICS)
@@ -135,7 +136,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
     let clock = TankClock(node.clock());
     let mut memory = network.memory();
     let port = network.port(&node, &mut memory);
-    let (stack, mut runner) = Stack::shared(port, clock, &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(port, clock, &network.config_for(&node), network.seed(&node));
     let asking = pin!(async {
         let mut pinger = Pinger::new(&stack).expect("nobody else has sockets");
         ask(&node, &config, std::slice::from_mut(&mut pinger), || Some(0)).await
@@ -149,7 +150,7 @@ async fn run_in_several(node: Node, config: Arc<Config>, networks: Vec<Network>,
     let mut memories: Vec<RadioMemory> = networks.iter().map(Network::memory).collect();
     let stacks = networks.iter().zip(&mut memories).map(|(network, memory)| {
         let port = network.port(&node, memory);
-        Stack::shared(port, clock, &network.config(), network.seed(&node))
+        Stack::shared(port, clock, &network.config_for(&node), network.seed(&node))
     });
     let (stacks, mut runners): (Vec<_>, Vec<_>) = stacks.unzip();
     let interfaces: Vec<_> = stacks.iter().cloned().zip(metrics).collect();

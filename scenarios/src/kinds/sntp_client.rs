@@ -47,6 +47,7 @@ pub static METRICS: &[Metric] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("sntp-client", "Keeps a clock right by what time servers say (SNTP).")
+        .pooled()
         .by_radio()
         .metrics(METRICS)
         .check(|config: &Config| {
@@ -71,7 +72,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
     let clock = TankClock(node.clock());
     let mut memory = network.memory();
     let port = network.port(&node, &mut memory);
-    let (stack, mut runner) = Stack::shared(port, clock, &network.config(), network.seed(&node));
+    let (stack, mut runner) = Stack::shared(port, clock, &network.config_for(&node), network.seed(&node));
     let wall = SetClock::new(clock);
     let mut options = Options::default();
     options.interval_min = config.interval.as_duration();

@@ -98,6 +98,7 @@ pub static DEVICE_FLOWS: &[Flow] = &[Flow { name: "report.made", doc: "there is 
 #[must_use]
 pub fn server() -> TypedKind<ServerConfig> {
     TypedKind::new("token-server", "Gives out tokens that expire, and takes reports with them.")
+        .pooled()
         .metrics(SERVER_METRICS)
         .flows(SERVER_FLOWS)
         .check(|config: &ServerConfig| {
@@ -112,6 +113,7 @@ pub fn server() -> TypedKind<ServerConfig> {
 #[must_use]
 pub fn device() -> TypedKind<DeviceConfig> {
     TypedKind::new("token-device", "Reports with tokens that expire, by a clock that may be wrong.")
+        .pooled()
         .metrics(DEVICE_METRICS)
         .flows(DEVICE_FLOWS)
         .check(|config: &DeviceConfig| {
@@ -136,7 +138,8 @@ fn seal(secret: u64, name: &str, expires_s: u64) -> u64 {
 
 async fn run_server(node: Node, config: Arc<ServerConfig>, network: Network, secret: u64) -> Exit {
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &network.config(), network.seed(&node));
+    let (stack, mut runner) =
+        Stack::shared(nic, TankClock(node.clock()), &network.config_for(&node), network.seed(&node));
     let socket = udp::Socket::bind(&stack, PORT, udp::Options::default()).expect("nobody else has the port");
     let serving = pin!(async {
         loop {
@@ -221,7 +224,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 async fn run_device(node: Node, config: Arc<DeviceConfig>, network: Network) -> Exit {
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
-    let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &network.config(), network.seed(&node));
+    let (stack, mut runner) =
+        Stack::shared(nic, TankClock(node.clock()), &network.config_for(&node), network.seed(&node));
     let socket = udp::Socket::bind(&stack, PORT, udp::Options::default()).expect("nobody else has the port");
     let server = SocketAddr::new(config.server, PORT);
     let reporting = pin!(async {

@@ -57,6 +57,7 @@ pub(super) fn build(
                 clock: clock(member.entry),
                 battery,
                 ring: member.entry.ring,
+                limits: member.entry.limits.as_ref().map_or_else(Vec::new, |limits| limits.all.clone()),
                 interfaces,
                 gateways,
                 track: super::radio::track(member),
@@ -100,6 +101,7 @@ fn configs(roster: &Roster<'_, '_>, problems: &mut Vec<Problem>) -> Vec<Option<C
                 problems.extend(address_missing(member.kind.as_ref(), member.entry));
                 let kind = member.kind.as_ref()?;
                 problems.extend(no_address(kind, member.entry));
+                problems.extend(no_pools(kind, member.entry));
                 config(kind, member.entry, problems)
             });
             config.clone()
@@ -194,6 +196,14 @@ fn address_missing(kind: Option<&Arc<dyn Kind>>, entry: &schema::Node<'_>) -> Op
         }
         _ => None,
     }
+}
+
+/// Limits that nobody would heed.
+fn no_pools(kind: &Arc<dyn Kind>, entry: &schema::Node<'_>) -> Option<Problem> {
+    let limits = entry.limits.as_ref().filter(|_| !kind.is_pooled())?;
+    let what = format!("a \"{}\" has memory of its own, fixed where it was written", kind.name());
+    let problem = Problem::new(Code::KeyConflict, limits.key.clone(), what, "leave this out");
+    Some(problem.help("limit those whose stacks grow, such as a server"))
 }
 
 /// A node that is to ask for its address, and does not know how.

@@ -108,6 +108,8 @@ pub struct Node {
     pub battery: Option<BatterySpec>,
     /// How many received frames wait at each of its interfaces, if the file says so.
     pub ring: Option<u32>,
+    /// How much it has of what its stack opens.
+    pub limits: Vec<(&'static str, usize)>,
     /// Where it is, if the file says so.
     pub track: Option<Track>,
     /// What it is as an access point, if it is one.
@@ -561,6 +563,15 @@ pub enum FaultKind {
         /// From one frame to the next.
         interval_ns: u64,
     },
+    /// The node has less of something.
+    ShrinkPool {
+        /// Which node.
+        node: usize,
+        /// Of what.
+        pool: &'static str,
+        /// So much.
+        limit: usize,
+    },
     /// A station, or all stations of an access point, are sent away.
     Deauthenticate {
         /// Which node.
@@ -622,6 +633,7 @@ impl FaultKind {
             | Self::IpConflict { node, .. }
             | Self::MacDuplicate { node, .. }
             | Self::Deauthenticate { node, .. }
+            | Self::ShrinkPool { node, .. }
             | Self::NatReboot { node }
             | Self::WrongRoute { node, .. } => node,
             Self::Loop { network } | Self::Jam { network, .. } => network,

@@ -134,6 +134,9 @@ fn kinds(
             }
             schema::FaultKind::IpConflict => vec![FaultKind::IpConflict { node, interval_ns }],
             schema::FaultKind::MacDuplicate => vec![FaultKind::MacDuplicate { node, interval_ns }],
+            schema::FaultKind::ShrinkPool => {
+                fault.shrinks.map(|(pool, limit)| FaultKind::ShrinkPool { node, pool, limit }).into_iter().collect()
+            }
             schema::FaultKind::Deauthenticate => vec![FaultKind::Deauthenticate { node, interval_ns }],
             schema::FaultKind::Jam => {
                 let noise = fault.noise_cdb.map(|noise_cdb| FaultKind::Jam { network: node, noise_cdb });
@@ -287,6 +290,7 @@ impl FaultKind {
             Self::ArpPoison { .. } => Kind::ArpPoison,
             Self::IpConflict { .. } => Kind::IpConflict,
             Self::MacDuplicate { .. } => Kind::MacDuplicate,
+            Self::ShrinkPool { .. } => Kind::ShrinkPool,
             Self::Deauthenticate { .. } => Kind::Deauthenticate,
             Self::Jam { .. } => Kind::Jam,
             Self::NatReboot { .. } => Kind::NatReboot,
@@ -366,6 +370,9 @@ impl Fault {
             }
             FaultKind::IpConflict { node: at, interval_ns } => (Kind::IpConflict, node(at), interval(interval_ns)),
             FaultKind::MacDuplicate { node: at, interval_ns } => (Kind::MacDuplicate, node(at), interval(interval_ns)),
+            FaultKind::ShrinkPool { node: at, pool, limit } => {
+                (Kind::ShrinkPool, node(at), format!("pool = \"{pool}\"\nlimit = {limit}\n"))
+            }
             FaultKind::Deauthenticate { node: at, interval_ns } => {
                 (Kind::Deauthenticate, node(at), interval(interval_ns))
             }
@@ -556,6 +563,11 @@ fn refuse_deaf(
                 wiring.interfaces[*node].iter().all(is_radio).then_some((what, "radios do not ask for addresses"))
             })
         }
+        schema::FaultKind::ShrinkPool => hits.iter().find_map(|node| {
+            let kind = roster.members[*node].kind.as_ref()?;
+            let what = format!("a \"{}\" has memory of its own, fixed where it was written", kind.name());
+            (!kind.is_pooled()).then_some((what, "aim it at a node whose stack grows, such as a server"))
+        }),
         schema::FaultKind::Deauthenticate => hits.iter().filter(|_| wiring.complete).find_map(|node| {
             let is_access_point = is_access_point(&roster.members[*node]);
             let is_station = wiring.interfaces[*node].iter().any(|interface| {

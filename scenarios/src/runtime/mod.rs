@@ -6,6 +6,7 @@ mod clock;
 mod io;
 mod life;
 mod network;
+mod pools;
 mod probe;
 mod radio;
 #[cfg(feature = "tls")]

@@ -1,6 +1,7 @@
 //! A node's place in the network, as its stack is told it.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 
 use rand_core::Rng;
 use wavetank_sim::node::Node;
@@ -9,6 +10,7 @@ use wavetank_stack::lowpan;
 use wavetank_stack::{Cidr, Config, Route};
 
 use super::TankClock;
+use super::pools::NodePools;
 use super::radio::{Port, RadioMemory};
 use crate::plan::Transceiver;
 use crate::schema;
@@ -79,6 +81,18 @@ impl Network {
     pub fn config(&self) -> Config<'_> {
         let mut config = Config::new(&self.addresses, &self.routes);
         config.fetch = Some(prefetch::line);
+        config
+    }
+
+    /// The same for the stack of `node`, which may have no more of anything than the scenario lets it: for kinds that are
+    /// [pooled](crate::registry::TypedKind::pooled).
+    #[must_use]
+    pub fn config_for(&self, node: &Node) -> Config<'_> {
+        let mut config = self.config();
+        if node.has_pools() {
+            config.neighbours_max = config.neighbours_max.min(node.pool_room("neighbours"));
+            config.pools = Some(Rc::new(NodePools(node.clone())));
+        }
         config
     }
 

@@ -72,6 +72,8 @@ pub(super) const SPECIAL: &[&str] = &[
     "level",
     "steps",
     "noise_db",
+    "pool",
+    "limit",
 ];
 
 /// Every kind of fault. A new kind is a row here, a variant of
@@ -286,6 +288,16 @@ pub static FAULTS: &[FaultShape] = &[
         needs: &[],
         strikes: false,
         example: "[[fault]]\nat = \"10s\"\nfor = \"20s\"\nkind = \"cancel\"\ntarget = \"logger\"\nprobability = \"10 %\"\n",
+    },
+    FaultShape {
+        name: "shrink-pool",
+        doc: "The node has no more than `limit` of what its stack opens from a pool; what is in use stays, more is refused.",
+        target: Target::Node,
+        lasting: Lasting::Yes,
+        takes: &["pool", "limit"],
+        needs: &["pool", "limit"],
+        strikes: false,
+        example: "[[fault]]\nat = \"10s\"\nfor = \"5s\"\nkind = \"shrink-pool\"\ntarget = \"hub\"\npool = \"connections\"\nlimit = 0\n",
     },
     FaultShape {
         name: "i2c-stuck",

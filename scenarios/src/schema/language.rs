@@ -393,6 +393,12 @@ pub(crate) static NODE: Table = Table {
         ),
         BATTERY,
         optional(
+            "limits",
+            Shape::Table(&super::limits::LIMITS),
+            "How much the node has of what its stack opens; without limit if left out.",
+            "limits = { connections = 4, sockets = 2 }",
+        ),
+        optional(
             "config",
             Shape::Config,
             "What this kind of node can be told; `wavetank kinds` shows it.",
@@ -591,6 +597,8 @@ pub(crate) static FAULT: Table = Table {
         CURRENT,
         LEVEL,
         STEPS,
+        super::limits::POOL,
+        super::limits::LIMIT,
         optional(
             "noise_db",
             Shape::Number,

@@ -140,6 +140,7 @@ fn nodes<'i>(root: &Reader<'_, 'i>) -> Vec<Node<'i>> {
                     clock_offset: None,
                     clock_drift: None,
                     battery: None,
+                    limits: None,
                     config: ConfigText::nothing(span),
                 };
             };
@@ -164,6 +165,7 @@ fn nodes<'i>(root: &Reader<'_, 'i>) -> Vec<Node<'i>> {
                 clock_offset: clock.as_ref().and_then(|clock| clock.signed_time("offset")),
                 clock_drift: clock.as_ref().and_then(|clock| clock.drift("drift_ppm")),
                 battery: Battery::read(&reader),
+                limits: super::limits::limits(&reader),
                 config: match reader.raw("config") {
                     Some(value) => ConfigText::new(value.clone()),
                     None => ConfigText::nothing(span),
@@ -335,6 +337,7 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
         interval: reader
             .time("interval")
             .filter(|time| reader.nonzero("interval", time.get_ref().as_nanos() == 0, time.span()).is_some()),
+        shrinks: super::limits::shrinks(reader),
         noise_cdb: noise(reader),
         to: reader.subnet("to"),
         via: reader.host("via"),

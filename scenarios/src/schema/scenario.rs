@@ -13,6 +13,7 @@ use super::battery::Battery;
 use super::config::ConfigText;
 use super::impair::Impair;
 use super::language::{FAULTS, FaultShape};
+use super::limits::Limits;
 use super::radio::{Air, Move, Position};
 use super::signal::Signal;
 use super::text::Text;
@@ -266,6 +267,8 @@ pub struct Node<'i> {
     pub clock_drift: Option<Spanned<Drift>>,
     /// What it lives on.
     pub battery: Option<Battery>,
+    /// How much it has of what its stack opens.
+    pub limits: Option<Limits>,
     /// The kind's own configuration.
     pub config: ConfigText<'i>,
 }
@@ -379,6 +382,8 @@ pub struct Fault {
     pub address: Option<Spanned<IpAddr>>,
     /// From one forged frame to the next.
     pub interval: Option<Spanned<Time>>,
+    /// Which pool shrinks, and to what.
+    pub shrinks: Option<(&'static str, usize)>,
     /// By how much the air is noisier, in hundredths of a decibel.
     pub noise_cdb: Option<u32>,
     /// The network whose packets go astray.
@@ -472,6 +477,8 @@ pub enum FaultKind {
     Part(AilmentKind),
     /// A cable makes a switch flood itself.
     Loop,
+    /// The node has less of something.
+    ShrinkPool,
     /// The node's radio is sent away in its access point's name.
     Deauthenticate,
     /// The air is noisy.
@@ -519,6 +526,7 @@ impl FaultKind {
             Self::Cancel => "cancel",
             Self::Part(kind) => kind.name(),
             Self::Loop => "loop",
+            Self::ShrinkPool => "shrink-pool",
             Self::Deauthenticate => "deauthenticate",
             Self::Jam => "jam",
             Self::ArpPoison => "arp-poison",
@@ -551,6 +559,7 @@ impl FaultKind {
             "clock-drift" => Some(Self::ClockDrift),
             "clock-stop" => Some(Self::ClockStop),
             "loop" => Some(Self::Loop),
+            "shrink-pool" => Some(Self::ShrinkPool),
             "deauthenticate" => Some(Self::Deauthenticate),
             "jam" => Some(Self::Jam),
             "arp-poison" => Some(Self::ArpPoison),

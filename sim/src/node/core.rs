@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+use super::pool::{PoolSpec, Pools};
 use super::wander::Wander;
 use super::watchdog::Watch;
 use super::{ClockSpec, NodeId};
@@ -102,6 +103,8 @@ pub struct NodeSpec {
     pub battery: Option<BatterySpec>,
     /// How many received frames wait at each of its interfaces for its driver; more are dropped. 256 if it is not said.
     pub ring_frames: Option<u32>,
+    /// What its program has only so much of; `None` if no fault limits anything either.
+    pub pools: Option<Vec<PoolSpec>>,
 }
 
 impl NodeSpec {
@@ -164,6 +167,7 @@ pub(crate) struct NodeCore {
     pub(crate) hangs: RefCell<Vec<u32>>,
     pub(crate) quirks: RefCell<Option<Box<Quirks>>>,
     pub(crate) watch: Cell<Option<Watch>>,
+    pub(crate) pools: RefCell<Option<Box<Pools>>>,
     pub(crate) boot: BootFn,
     pub(crate) spec: NodeSpec,
     wander: Cell<Wander>,
@@ -176,6 +180,7 @@ impl NodeCore {
             supply: spec.battery.take().map(|battery| Box::new(Supply::new(battery))),
             poll_ns: Cell::new(nanos(spec.poll_time)),
             wander: Cell::default(),
+            pools: RefCell::new(spec.pools.take().map(|own| Box::new(Pools::new(own)))),
             clock: spec.clock,
             spec,
             boot,

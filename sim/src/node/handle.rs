@@ -27,6 +27,14 @@ impl Node {
         Self { core, kernel }
     }
 
+    pub(super) fn core(&self) -> &NodeCore {
+        &self.core
+    }
+
+    pub(super) fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -5,6 +5,7 @@ mod clock;
 mod core;
 mod handle;
 mod polled;
+mod pool;
 mod wander;
 mod watchdog;
 
@@ -13,6 +14,7 @@ pub use clock::{Clock, ClockSpec, Timer};
 pub use core::{Exit, NodeSpec, Powered, ResetCause};
 pub use handle::{Called, Node};
 pub use polled::PolledNode;
+pub use pool::PoolSpec;
 pub use watchdog::Watchdog;
 
 pub(crate) use core::{Gate, NodeCore};

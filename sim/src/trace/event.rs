@@ -140,6 +140,15 @@ pub enum Event {
         /// For so many nanoseconds.
         ns: u64,
     },
+    /// A node's program was refused something for want of room.
+    RanOut {
+        /// The node.
+        node: NodeId,
+        /// What it asked for.
+        pool: Symbol,
+        /// How much there may be.
+        room: u64,
+    },
     /// A station joined a network of IEEE 802.11.
     Associated {
         /// The link from the station's node.
@@ -305,6 +314,10 @@ impl Event {
                 fingerprint.mix(u128::from(ns));
                 (29, link.bits(), ordinal)
             }
+            Self::RanOut { node, pool, room } => {
+                fingerprint.mix(u128::from(room));
+                (34, node.bits(), pool.0.into())
+            }
             Self::Associated { link, access_point, dbm } => {
                 (31, link.bits(), u64::from(access_point.bits()) | u64::from(dbm as u32) << 32)
             }
@@ -340,6 +353,7 @@ impl Event {
             | Self::Refusal { node, .. }
             | Self::Called { node, .. }
             | Self::Answered { node, .. }
+            | Self::RanOut { node, .. }
             | Self::Flow { node, .. } => Some(node),
             _ => None,
         }
@@ -385,6 +399,7 @@ impl Event {
             Self::FrameBackoff { .. } => "frame-backoff",
             Self::FrameOnAir { .. } => "frame-on-air",
             Self::FrameHeld { .. } => "frame-held",
+            Self::RanOut { .. } => "ran-out",
             Self::Associated { .. } => "associated",
             Self::Roamed { .. } => "roamed",
             Self::Disassociated { .. } => "disassociated",

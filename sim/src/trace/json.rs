@@ -116,6 +116,10 @@ impl NamedRecord<'_> {
                 map.serialize_entry("ordinal", &ordinal)?;
                 map.serialize_entry("for_ns", &ns)
             }
+            Event::RanOut { pool, room, .. } => {
+                map.serialize_entry("pool", names.symbol(pool))?;
+                map.serialize_entry("room", &room)
+            }
             Event::Associated { access_point, dbm, .. } | Event::Roamed { access_point, dbm, .. } => {
                 map.serialize_entry("access_point", names.node(access_point))?;
                 map.serialize_entry("dbm", &dbm)

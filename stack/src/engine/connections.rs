@@ -79,12 +79,17 @@ impl<'r> Connections<'r> {
     }
 
     fn reclaim(&mut self, stats: &mut Stats) -> Option<u32> {
+        self.make_way(stats).then(|| self.free.pop_front(&mut self.slots, |slot| &mut slot.queue))?
+    }
+
+    /// Frees the slot of the connection that has waited out its TIME-WAIT for longest, if there is one.
+    pub(super) fn make_way(&mut self, stats: &mut Stats) -> bool {
         let spent = |slot: &Connection<'_>| slot.role == Role::Orphan && slot.socket().state() == State::TimeWait;
         let candidates = self.slots.iter().enumerate().filter(|(_, slot)| spent(slot));
-        let (at, _) = candidates.min_by_key(|(_, slot)| slot.heard)?;
+        let Some((at, _)) = candidates.min_by_key(|(_, slot)| slot.heard) else { return false };
         stats.time_wait_reclaimed += 1;
         self.release(at as u32);
-        self.free.pop_front(&mut self.slots, |slot| &mut slot.queue)
+        true
     }
 
     /// Frees a slot, which is in no listener's and no neighbour's list, without a word to the other side.

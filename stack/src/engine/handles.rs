@@ -38,8 +38,8 @@ impl Core<'_> {
         let port = self
             .ephemeral_port(|core, port| core.tables.connections.find(&flow(port)).is_none())
             .ok_or(Error::InUse)?;
+        let at = self.claim_connection(options).ok_or(Error::Full)?;
         let connections = &mut self.tables.connections;
-        let at = connections.claim(options, &mut self.stats).ok_or(Error::Full)?;
         let slot = &mut connections.slots[at as usize];
         slot.role = Role::Held;
         slot.handles = 1;
@@ -49,6 +49,15 @@ impl Core<'_> {
         connections.index(at, flow(port));
         self.touch(at);
         Ok(at)
+    }
+
+    /// A slot for a new connection, if there is one and it may be taken.
+    pub(super) fn claim_connection(&mut self, options: &Options) -> Option<u32> {
+        #[cfg(feature = "alloc")]
+        if self.pools.is_some() {
+            return self.claim_granted(options);
+        }
+        self.tables.connections.claim(options, &mut self.stats)
     }
 
     /// Something was done with a connection that may give it something to send.

@@ -30,6 +30,8 @@ mod listeners;
 mod local;
 mod neighbours;
 mod packet;
+#[cfg(feature = "alloc")]
+mod pools;
 mod port;
 #[cfg(feature = "raw")]
 mod raw;
@@ -101,6 +103,8 @@ pub(crate) struct Core<'r> {
     linger: Duration,
     #[cfg(feature = "alloc")]
     fetch: Option<fn(*const u8)>,
+    #[cfg(feature = "alloc")]
+    pools: Option<alloc::rc::Rc<dyn crate::Pools>>,
     random: u64,
 }
 
@@ -164,6 +168,8 @@ impl<'r> Core<'r> {
             linger: config.linger,
             #[cfg(feature = "alloc")]
             fetch: config.fetch,
+            #[cfg(feature = "alloc")]
+            pools: config.pools.clone(),
             random: seed,
         };
         core.set_addresses(config.addresses, config.routes);

@@ -73,12 +73,14 @@ impl Core<'_> {
 
     /// A connection for a SYN, if the backlog and the table have room.
     fn open_pending(&mut self, listener: u32, flow: Flow, local: (IpAddr, u16)) -> Option<u32> {
-        let connections = &mut self.tables.connections;
-        let of = &mut self.tables.listeners.slots[listener as usize];
+        let of = &self.tables.listeners.slots[listener as usize];
         if of.children >= of.backlog {
             return None;
         }
-        let at = connections.claim(&of.options, &mut self.stats)?;
+        let options = of.options;
+        let at = self.claim_connection(&options)?;
+        let connections = &mut self.tables.connections;
+        let of = &mut self.tables.listeners.slots[listener as usize];
         let slot = &mut connections.slots[at as usize];
         let listened = slot.socket_mut().listen((smol(local.0), local.1));
         debug_assert!(listened.is_ok(), "a free slot's socket is closed, and the port is not zero");

@@ -294,6 +294,13 @@ impl Core<'_> {
         port: u16,
         options: &Options,
     ) -> Result<u32, Error> {
+        #[cfg(feature = "alloc")]
+        let granted = match &self.pools {
+            Some(pools) => Some(self.granted(options, &**pools).ok_or(Error::Full)?),
+            None => None,
+        };
+        #[cfg(feature = "alloc")]
+        let options = granted.as_ref().unwrap_or(options);
         let udp = &mut self.tables.udp;
         let free = udp.slots.iter().position(|slot| slot.kind == Kind::Free);
         let at = match free {
