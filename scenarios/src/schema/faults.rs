@@ -297,7 +297,7 @@ pub static FAULTS: &[FaultShape] = &[
         takes: &["pool", "limit"],
         needs: &["pool", "limit"],
         strikes: false,
-        example: "[[fault]]\nat = \"10s\"\nfor = \"5s\"\nkind = \"shrink-pool\"\ntarget = \"hub\"\npool = \"connections\"\nlimit = 0\n",
+        example: "[[fault]]\nat = \"0s\"\nfor = \"5s\"\nkind = \"shrink-pool\"\ntarget = \"hub\"\npool = \"connections\"\nlimit = 1\n",
     },
     FaultShape {
         name: "i2c-stuck",
