@@ -583,6 +583,7 @@ mod pooled {
             let later = async {
                 clock.sleep(Duration::from_secs(2)).await;
                 served.abort();
+                drop(served);
             };
             let second = Stream::connect(&client.stack, at(80), Options::default());
             let (second, ()) = super::join(second, later).await;
