@@ -167,7 +167,8 @@ impl<'r> Pinger<'r> {
         poll_fn(|cx| {
             self.stack.poll_in_place(|core, replaced| core.poll_send(at, message, to, None, cx.waker(), replaced))
         })
-        .await?;
+        .await
+        .map_err(crate::udp::Error::from)?;
         timeout(clock, patience, self.answer(clock, asked, message)).await.unwrap_or(Err(Error::TimedOut))
     }
 

@@ -109,7 +109,7 @@ impl<'r> Socket<'r> {
         let sent = self
             .stack
             .poll_in_place(|core, replaced| core.poll_send(self.at, payload, remote, from, cx.waker(), replaced));
-        sent.map(|sent| sent.map_err(Error::Socket))
+        sent.map(|sent| sent.map_err(|unsent| Error::Socket(unsent.into())))
     }
 
     /// Waits for a packet; answers with the length of what followed its IP header, and where it came from.

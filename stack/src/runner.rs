@@ -56,7 +56,7 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
     /// is asked once per frame, not twice. What the application wrote last is handed to the driver, as far as
     /// that has room, before this returns.
     pub fn run_with<A: Future>(&mut self, app: A) -> RunWith<'_, 'r, D, C, A> {
-        RunWith { runner: self, app, timer: None, alarm: Alarm { at: Instant::ZERO } }
+        RunWith { runner: self, app, timer: None, alarm: Alarm { at: Instant::ZERO, is_heard: false } }
     }
 
     fn turn<A: Future>(
@@ -68,8 +68,9 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
     ) -> Poll<A::Output> {
         let Self { stack, driver, clock } = self;
         let core = stack.core();
-        let replaced = core.borrow_mut().wakes.begin_turn(cx.waker());
-        drop(replaced);
+        let (is_another, last) = core.borrow_mut().wakes.begin_turn(cx.waker());
+        drop(last);
+        alarm.is_heard &= !is_another;
         #[cfg(feature = "multihome")]
         watch_link(stack, driver, cx);
         let mut now = clock.now();
@@ -237,12 +238,15 @@ impl<D: Driver> Port for DriverPort<'_, '_, D> {
 #[derive(Clone, Copy)]
 struct Alarm {
     at: Instant,
+    /// Whether the timer calls the waker of this turn.
+    is_heard: bool,
 }
 
 impl Alarm {
     /// Sees to it that we are polled at `next`, or before. Answers whether that is still to come.
     ///
-    /// A timer that is early enough is kept: deadlines mostly move later, and setting timers costs.
+    /// A timer that is early enough is kept: deadlines mostly move later, and setting timers costs. One that will call is not
+    /// polled again before its time.
     fn wait<C: Clock>(
         &mut self,
         mut timer: Pin<&mut Option<C::Timer>>,
@@ -254,6 +258,8 @@ impl Alarm {
         if timer.is_none() || next < self.at || self.at <= now {
             timer.set(Some(clock.timer(next)));
             self.at = next;
+        } else if self.is_heard {
+            return true;
         }
         let pending = match timer.as_mut().as_pin_mut() {
             Some(timer) => timer.poll(cx).is_pending(),
@@ -262,6 +268,7 @@ impl Alarm {
         if !pending {
             timer.set(None);
         }
+        self.is_heard = pending;
         pending
     }
 }

@@ -232,7 +232,8 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         poll_fn(|cx| {
             self.stack.poll_in_place(|core, replaced| core.poll_send(at, &message, to, from, cx.waker(), replaced))
         })
-        .await?;
+        .await
+        .map_err(crate::udp::Error::from)?;
         Ok(())
     }
 

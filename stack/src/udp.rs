@@ -112,7 +112,10 @@ impl<'r> Socket<'r> {
     /// # Errors
     /// As [`Socket::send_to`].
     pub fn poll_send_to(&self, cx: &mut Context<'_>, datagram: &[u8], remote: SocketAddr) -> Poll<Result<(), Error>> {
-        self.stack.poll_in_place(|core, replaced| core.poll_send(self.at, datagram, remote, None, cx.waker(), replaced))
+        let sent = self
+            .stack
+            .poll_in_place(|core, replaced| core.poll_send(self.at, datagram, remote, None, cx.waker(), replaced));
+        sent.map(|sent| sent.map_err(Error::from))
     }
 
     /// [`Socket::send_to`] from that address of ours, as a server answers from the one it was asked at; or from
@@ -135,8 +138,10 @@ impl<'r> Socket<'r> {
         from: IpAddr,
         remote: SocketAddr,
     ) -> Poll<Result<(), Error>> {
-        self.stack
-            .poll_in_place(|core, replaced| core.poll_send(self.at, datagram, remote, Some(from), cx.waker(), replaced))
+        let sent = self.stack.poll_in_place(|core, replaced| {
+            core.poll_send(self.at, datagram, remote, Some(from), cx.waker(), replaced)
+        });
+        sent.map(|sent| sent.map_err(Error::from))
     }
 
     /// Waits for a datagram; answers with its length and sender.

@@ -121,7 +121,7 @@ impl Core<'_> {
             return;
         };
         // Whoever quotes a packet that was not ours is mistaken, or lies.
-        if self.local.is_own(quoted.source) {
+        if self.local.is_own(&quoted.source) {
             let trouble = |port| Trouble { remote: SocketAddr::new(quoted.destination, port), by: packet.source, why };
             match quoted.protocol {
                 UDP => self.trouble(Kind::Udp, quoted.first, trouble(quoted.second)),

@@ -257,7 +257,7 @@ impl Core<'_> {
             let Some(room) = port.room() else {
                 return Egress::Blocked;
             };
-            let source = match self.local.is_own(question.source) {
+            let source = match self.local.is_own(&question.source) {
                 true => Some(question.source),
                 false => self.local.source_for(question.address),
             };

@@ -200,7 +200,7 @@ impl Core<'_> {
             _ => return Err(Reason::Malformed),
         };
         let local = &self.local;
-        if !local.is_own(destination) && !local.is_broadcast(destination) && !local.is_joined(destination) {
+        if !local.is_own(&destination) && !local.is_broadcast(destination) && !local.is_joined(destination) {
             return Err(Reason::NotForUs);
         }
         let len = usize::from(u16::from_be_bytes([bytes[2], bytes[3]]));

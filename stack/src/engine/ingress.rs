@@ -62,11 +62,12 @@ impl Core<'_> {
     #[inline]
     fn read_packet(&mut self, bytes: &[u8], from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
         match version(bytes) {
-            Some(4) => match Packet::parse_v4(bytes, self.verify) {
-                Ok(packet) => self.packet(&packet, from, room, now),
+            // By reference, and inlined: a packet that is moved is waited for.
+            Some(4) => match &Packet::parse_v4(bytes, self.verify) {
+                Ok(packet) => self.packet(packet, from, room, now),
                 #[cfg(feature = "reassembly")]
                 Err(Reason::Fragment) => self.fragment(bytes, from, room, now),
-                Err(reason) => Err(reason),
+                Err(reason) => Err(*reason),
             },
             Some(6) => self.read_packet_v6(bytes, from, room, now),
             _ => Err(Reason::Malformed),
@@ -94,7 +95,7 @@ impl Core<'_> {
 
     #[inline(always)]
     fn packet(&mut self, packet: &Packet<'_>, from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
-        let to_us = self.local.is_own(packet.destination);
+        let to_us = self.local.is_own(&packet.destination);
         if !to_us
             && !self.local.is_broadcast(packet.destination)
             && !self.local.is_joined(packet.destination)
@@ -210,11 +211,11 @@ impl Core<'_> {
     fn neighbour_heard(&mut self, heard: Heard, asking_proves: bool, room: impl TxToken, now: Instant) {
         self.claim_heard(&heard);
         let asked = match heard.says {
-            Says::Asks(address) if self.local.is_own(address) => Some(address),
+            Says::Asks(address) if self.local.is_own(&address) => Some(address),
             _ => None,
         };
         if let Some(address) = heard.address
-            && !self.local.is_own(address)
+            && !self.local.is_own(&address)
             && self.local.addresses.iter().any(|own| own.contains(address))
         {
             let (confirms, overrides) = match heard.says {

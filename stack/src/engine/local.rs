@@ -93,9 +93,15 @@ impl Local {
     }
 
     #[inline]
-    pub(crate) fn is_own(&self, address: IpAddr) -> bool {
-        matches!((address, self.first_v4), (IpAddr::V4(address), Some(own)) if address == own)
-            || self.addresses.iter().any(|own| own.address() == address)
+    pub(crate) fn is_own(&self, address: &IpAddr) -> bool {
+        // By reference: of an address that was just written nobody waits for more than is compared.
+        matches!((address, self.first_v4), (IpAddr::V4(address), Some(own)) if *address == own)
+            || self.is_another(address)
+    }
+
+    #[inline(never)]
+    fn is_another(&self, address: &IpAddr) -> bool {
+        self.addresses.iter().any(|own| own.address() == *address)
     }
 
     #[inline]

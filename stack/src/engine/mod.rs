@@ -209,7 +209,7 @@ impl<'r> Core<'r> {
 
     #[cfg(feature = "multihome")]
     pub(crate) fn is_own(&self, address: core::net::IpAddr) -> bool {
-        self.local.is_own(address)
+        self.local.is_own(&address)
     }
 
     pub(crate) fn mac(&self) -> Option<packet::Mac> {

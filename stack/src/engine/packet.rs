@@ -61,7 +61,7 @@ impl<'a> Packet<'a> {
     }
 
     /// Reads an IPv4 packet, skipping its options.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse_v4(bytes: &'a [u8], verify: Verified) -> Result<Self, Reason> {
         let (header, _) = bytes.split_first_chunk::<20>().ok_or(Reason::Malformed)?;
         let header_len = usize::from(header[0] & 0xf) * 4;

@@ -12,7 +12,7 @@ use smoltcp::{
 
 use super::{
     frontier::Frontier,
-    packet::{Computed, ETHERNET_HEADER, Mac, complete, ethernet_header},
+    packet::{Computed, ETHERNET_HEADER, Mac, complete},
 };
 
 /// Where frames are sent from.
@@ -25,30 +25,41 @@ pub(crate) trait Port {
     fn room(&mut self) -> Option<Self::Token<'_>>;
 }
 
-/// What goes before the packet.
+/// What goes before the packet: two words, as which it is copied from place to place. Fourteen bytes would be copied as words
+/// that overlap, and a processor waits for a word of which the last two stores wrote a part each.
 #[derive(Clone, Copy)]
 pub(crate) struct Header {
-    bytes: [u8; ETHERNET_HEADER],
-    /// Whether there is one at all: not on an interface that is bare IP.
-    framed: bool,
+    /// The first eight bytes as they lie in the frame.
+    head: u64,
+    /// The other six, and whether there is a header at all: not on an interface that is bare IP.
+    tail: u64,
 }
+
+/// Set in the last byte of [`Header::tail`], which is of no header.
+const FRAMED: u8 = 1;
 
 impl Header {
     #[inline]
     pub(crate) fn new(own: Option<Mac>, to: Mac, ethertype: [u8; 2]) -> Self {
-        match own {
-            Some(own) => Self { bytes: ethernet_header(to, own, ethertype), framed: true },
-            None => Self { bytes: [0; ETHERNET_HEADER], framed: false },
+        let Some([a, b, c, d, e, f]) = own else { return Self { head: 0, tail: 0 } };
+        let ([t, u, v, w, x, y], [high, low]) = (to, ethertype);
+        Self {
+            head: u64::from_ne_bytes([t, u, v, w, x, y, a, b]),
+            tail: u64::from_ne_bytes([c, d, e, f, high, low, 0, FRAMED]),
         }
     }
 
     /// Sends a packet of `len` bytes that `write` writes.
     #[inline]
     pub(crate) fn send<R>(self, token: impl TxToken, len: usize, write: impl FnOnce(&mut [u8]) -> R) -> R {
-        let header_len = if self.framed { ETHERNET_HEADER } else { 0 };
-        token.consume(header_len + len, |frame| match frame.split_first_chunk_mut() {
-            Some((header, packet)) if self.framed => {
-                *header = self.bytes;
+        let [c, d, e, f, high, low, _, framed] = self.tail.to_ne_bytes();
+        let framed = framed == FRAMED;
+        let header_len = if framed { ETHERNET_HEADER } else { 0 };
+        token.consume(header_len + len, |frame| match frame.split_first_chunk_mut::<ETHERNET_HEADER>() {
+            Some((header, packet)) if framed => {
+                header[..8].copy_from_slice(&self.head.to_ne_bytes());
+                header[8..12].copy_from_slice(&[c, d, e, f]);
+                header[12..].copy_from_slice(&[high, low]);
                 write(packet)
             }
             _ => write(frame),

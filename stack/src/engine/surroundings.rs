@@ -135,7 +135,7 @@ impl Core<'_> {
     pub(crate) fn end_lost(&mut self, from: u32) -> Option<u32> {
         let slots = &self.tables.connections.slots;
         let mut in_use = slots.iter().enumerate().skip(from as usize).filter(|(_, slot)| slot.role != Role::Free);
-        let (at, _) = in_use.find(|(_, slot)| !self.local.is_own(slot.flow.local().ip()))?;
+        let (at, _) = in_use.find(|(_, slot)| !self.local.is_own(&slot.flow.local().ip()))?;
         let at = at as u32;
         let slot = &mut self.tables.connections.slots[at as usize];
         slot.error = Some(Error::AddressLost);

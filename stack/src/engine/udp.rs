@@ -380,19 +380,19 @@ impl Core<'_> {
         from: Option<IpAddr>,
         waker: &Waker,
         replaced: &mut Option<Waiter>,
-    ) -> Poll<Result<(), Error>> {
+    ) -> Poll<Result<(), Unsent>> {
         let to = remote.ip();
         let Socket { kind, address, .. } = self.tables.udp.slots[at as usize];
         if (remote.port() == 0 && kind == Kind::Udp) || to.is_unspecified() {
-            return Poll::Ready(Err(Error::BadAddress));
+            return Poll::Ready(Err(Unsent::BadAddress));
         }
         let from = from.or(address);
         if from.is_some_and(|from| from.is_ipv4() != to.is_ipv4()) {
-            return Poll::Ready(Err(Error::BadAddress));
+            return Poll::Ready(Err(Unsent::BadAddress));
         }
         let hint = self.tables.neighbours.hint(to).filter(|_| kind == Kind::Udp);
         if hint.is_none() && self.local.next_hop(to) == NextHop::NoRoute {
-            return Poll::Ready(Err(Error::NoRoute));
+            return Poll::Ready(Err(Unsent::NoRoute));
         }
         let mtu = self.mtu();
         let slot = &mut self.tables.udp.slots[at as usize];
@@ -401,7 +401,7 @@ impl Core<'_> {
         #[cfg(not(feature = "raw"))]
         let headers = headers_len(to);
         if payload.len() + headers > mtu || payload.len() > slot.to_send.longest() {
-            return Poll::Ready(Err(Error::TooLong));
+            return Poll::Ready(Err(Unsent::TooLong));
         }
         if !slot.to_send.push(payload, Datagram { remote, local: from, hint }) {
             *replaced = self.wakes.wait(&mut slot.writer, waker);
@@ -410,6 +410,24 @@ impl Core<'_> {
         self.tables.udp.mark(at);
         self.wakes.rouse();
         Poll::Ready(Ok(()))
+    }
+}
+
+/// Why a datagram was not even taken: an [`Error`] that costs nothing to hand on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsent {
+    NoRoute,
+    BadAddress,
+    TooLong,
+}
+
+impl From<Unsent> for Error {
+    fn from(unsent: Unsent) -> Self {
+        match unsent {
+            Unsent::NoRoute => Self::NoRoute,
+            Unsent::BadAddress => Self::BadAddress,
+            Unsent::TooLong => Self::TooLong,
+        }
     }
 }
 

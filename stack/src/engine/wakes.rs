@@ -51,14 +51,15 @@ pub(crate) struct Wakes {
 }
 
 impl Wakes {
-    /// The runner's turn begins. Answers with a waker to be dropped outside.
+    /// The runner's turn begins. Answers whether its waker is another one than in its last turn, and with the last one, to be
+    /// dropped outside.
     #[inline]
-    pub(crate) fn begin_turn(&mut self, runner: &Waker) -> Option<Waker> {
+    pub(crate) fn begin_turn(&mut self, runner: &Waker) -> (bool, Option<Waker>) {
         self.awake = true;
         self.in_turn = true;
         match &self.runner {
-            Some(known) if known.will_wake(runner) => None,
-            _ => self.runner.replace(runner.clone()),
+            Some(known) if known.will_wake(runner) => (false, None),
+            _ => (true, self.runner.replace(runner.clone())),
         }
     }
 
