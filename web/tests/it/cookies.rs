@@ -18,6 +18,7 @@ fn kept(answer: &Answer) -> String {
 fn cookies_go_out_and_come_back() {
     let mut app = App::with_state(Key::from(&[7; 64]));
     app.at("/set").get(async |mut cookies: Cookies, key: State<Key>| {
+        cookies.add(Cookie::new("plain", "said before"));
         cookies.add(Cookie::build(("plain", "a b;c")).path("/").http_only(true));
         cookies.add_signed(&key, Cookie::new("signed", "me"));
         cookies.add_private(&key, Cookie::new("private", "secret"));
@@ -36,6 +37,8 @@ fn cookies_go_out_and_come_back() {
         fields.iter().any(|field| field.starts_with("plain=a%20b%3Bc;") && field.contains("HttpOnly")),
         "{fields:?}"
     );
+    // RFC 6265, 3 and 4.1.1: a field for each, and each name once.
+    assert_eq!(fields.len(), 3, "{fields:?}");
     assert!(!fields.concat().contains("secret"));
     let cookies: Vec<&str> = fields.iter().map(|field| field.split(';').next().unwrap()).collect();
     assert_eq!(ask(&client, "/get", &cookies.join("; ")).text(), "a b;c me secret");
@@ -48,6 +51,8 @@ fn cookies_go_out_and_come_back() {
     assert_ne!(forged, cookies.join("; "));
     assert_eq!(ask(&client, "/get", &forged).text(), "a b;c none secret");
     assert_eq!(ask(&client, "/get", "; =; nonsense; plain=x").text(), "x none none");
+    let apart = client.get("/get").header("cookie", "other=1").header("cookie", "plain=y");
+    assert_eq!(block_on(apart.send()).unwrap().text(), "y none none", "HTTP/2 and proxies may send them apart");
 }
 
 async fn visit(session: Session) -> Result<String> {
