@@ -1,4 +1,7 @@
 //! h2spec, which talks HTTP/2 (RFC 9113) and HPACK (RFC 7541) in every way that it should not.
+//!
+//! It sends a head and what is wrong with the rest in several pieces. Where a server has answered before the second (RFC 9113,
+//! 8.1) the case fails, by chance: this server, built without optimisation, is slow enough for that to be seldom.
 
 use std::process::Command;
 
