@@ -298,6 +298,82 @@ fn a_storm_differs_with_the_seed_and_spares_whom_it_is_told_to() {
     assert!(run(&Arc::new(quiet), 1, Record::Off, None).expect("runs").decisions.faults.is_empty());
 }
 
+/// Two ways between two stations: a storm that is to leave one never cuts both, and one that is not does.
+#[test]
+fn a_storm_leaves_a_way_if_it_is_told_to() {
+    const WAYS: &str = r#"
+version = 1
+name = "two ways"
+duration = "60s"
+
+[node.a]
+kind = "pinger"
+address = { left = "10.1.0.10/24", right = "10.2.0.10/24" }
+gateway = ["10.1.0.1", "10.2.0.1"]
+config = { to = "10.9.0.2", prefer = ["left", "right"] }
+
+[node.one]
+kind = "router"
+address = { left = "10.1.0.1/24", far = "10.9.0.1/24" }
+
+[node.other]
+kind = "router"
+address = { right = "10.2.0.1/24", far = "10.9.0.3/24" }
+
+[node.b]
+kind = "ntp-server"
+address = "10.9.0.2/24"
+
+[network.left]
+kind = "switch"
+members = ["a", "one"]
+
+[network.right]
+kind = "switch"
+members = ["a", "other"]
+
+[network.far]
+kind = "switch"
+members = ["one", "other", "b"]
+
+[[storm]]
+kinds = ["cut-link", "power-cut"]
+target = ["one", "other", "b"]
+every = "500ms"
+shortest = "1s"
+longest = "4s"
+at_once = 6
+"#;
+    let never_apart = |text: &str| {
+        let faults = run(&plan(text), 5, Record::Off, None).expect("runs").decisions.faults;
+        let plan = plan(text);
+        // Of each fault: what it takes, as a side or as the end that both sides need.
+        let sides = |index: usize, is_link: bool| {
+            let name = if is_link { &plan.links[index].name } else { &plan.nodes[index].name };
+            (name.contains("one"), name.contains("other"), name.ends_with('b'))
+        };
+        let at = |ns: u64| {
+            let active =
+                faults.iter().filter(|fault| fault.at_ns <= ns && fault.until_ns.is_some_and(|until| ns < until));
+            active.fold((false, false, false), |sum, fault| {
+                let one = sides(fault.kind.index(), fault.kind.shape().name == "cut-link");
+                (sum.0 | one.0, sum.1 | one.1, sum.2 | one.2)
+            })
+        };
+        let (mut hits, mut apart) = (0, 0);
+        for fault in &faults {
+            let (one, other, end) = at(fault.at_ns);
+            hits += 1;
+            apart += usize::from(end || (one && other));
+        }
+        (hits, apart)
+    };
+    let (hits, apart) = never_apart(WAYS);
+    assert!(hits > 20 && apart > 10, "{hits} {apart}");
+    let (hits, apart) = never_apart(&format!("{WAYS}keep = \"path\"\nbetween = [\"a\", \"b\"]\n"));
+    assert!(hits > 10 && apart == 0, "{hits} {apart}");
+}
+
 /// A node with room for a few frames loses the others while it does not look; whoever sent them sends them again.
 #[test]
 fn a_small_ring_runs_out_and_costs_nothing_but_time() {

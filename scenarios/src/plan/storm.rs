@@ -2,6 +2,7 @@
 
 use wavetank_sim::random::Stream;
 
+use super::paths::{Paths, paths};
 use super::roster::Roster;
 use super::timeline::targets_of;
 use super::wiring::Wiring;
@@ -25,6 +26,8 @@ pub struct Storm {
     pub lasts_ns: (u64, u64),
     /// How many victims suffer at once at most.
     pub at_once: usize,
+    /// The ways that it leaves, if it is to leave any.
+    pub paths: Option<Paths>,
     /// Which `[[storm]]` of the file it is, counted from 0.
     pub entry: usize,
 }
@@ -43,7 +46,7 @@ impl Storm {
     #[must_use]
     pub fn faults(&self, seed: u64) -> Vec<Fault> {
         let mut stream = Stream::new(seed, &format!("storm/{}", self.entry));
-        let (mut at_ns, mut faults, mut suffering) = (self.from_ns, Vec::new(), Vec::<(usize, u64)>::new());
+        let (mut at_ns, mut faults, mut suffering) = (self.from_ns, Vec::new(), Vec::<(Strike, u64)>::new());
         if self.strikes.is_empty() {
             return faults;
         }
@@ -57,13 +60,19 @@ impl Storm {
                 return faults;
             }
             suffering.retain(|(_, until_ns)| *until_ns >= at_ns);
-            let is_hit = suffering.iter().any(|(victim, _)| *victim == strike.victim);
+            let is_hit = suffering.iter().any(|(other, _)| other.victim == strike.victim);
             if is_hit || suffering.len() >= self.at_once {
                 continue;
             }
+            if let Some(paths) = &self.paths {
+                let all = suffering.iter().map(|(other, _)| other.kind).chain([strike.kind]);
+                if !paths.hold(&all.collect::<Vec<_>>()) {
+                    continue;
+                }
+            }
             let until_ns = at_ns.saturating_add(lasts_ns).min(self.until_ns);
             let lasts = !strike.kind.is_momentary();
-            suffering.push((strike.victim, if lasts { until_ns } else { at_ns }));
+            suffering.push((strike, if lasts { until_ns } else { at_ns }));
             let until_ns = lasts.then_some(until_ns);
             faults.push(Fault { at_ns, until_ns, kind: strike.kind, entry: usize::MAX });
         }
@@ -129,7 +138,20 @@ fn planned(
         let problem = Problem::new(Code::OutOfRange, storm.span.clone(), what, "it hits nobody");
         problems.push(problem.help("name more targets, or spare fewer"));
     }
+    let paths = match storm.between.as_deref().filter(|_| storm.keep_path) {
+        Some(between) => Some(paths(between, roster, wiring, problems)?),
+        None => None,
+    };
+    if let Some(paths) = &paths
+        && !strikes.is_empty()
+        && !strikes.iter().any(|strike| paths.hold(&[strike.kind]))
+    {
+        let what = "whatever this storm hits, no way would be left";
+        let problem = Problem::new(Code::Topology, storm.span.clone(), what, "it hits nobody");
+        problems.push(problem.help("let there be a second way, or name targets that are not on the only one"));
+    }
     Some(Storm {
+        paths,
         strikes,
         from_ns,
         until_ns,
@@ -155,6 +177,7 @@ mod tests {
             every_ns: 500,
             lasts_ns: (100, 5_000),
             at_once,
+            paths: None,
             entry: 0,
         }
     }

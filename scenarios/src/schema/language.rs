@@ -655,9 +655,18 @@ pub(crate) static STORM: Table = Table {
         ),
         optional(
             "keep",
-            Shape::Word(&[("majority", "More than half of the targets are spared at any moment.")]),
+            Shape::Word(&[
+                ("majority", "More than half of the targets are spared at any moment."),
+                ("path", "Those named in `between` reach each other at any moment, by what is not hit."),
+            ]),
             "What survives at any moment.",
             "keep = \"majority\"",
+        ),
+        optional(
+            "between",
+            Shape::Names,
+            "Whom a `path` is kept between, by name or glob: by links, routers and access points that are not hit, as they are plugged.",
+            "between = [\"hub\", \"gateway\"]",
         ),
     ],
 };

@@ -425,6 +425,10 @@ pub struct Storm {
     pub spare: Option<usize>,
     /// Whether more than half of them are.
     pub keep_majority: bool,
+    /// Whether a way is left between those named.
+    pub keep_path: bool,
+    /// Whom.
+    pub between: Option<Vec<Text>>,
 }
 
 /// What goes wrong. The parameters of a kind are the fault's fields.

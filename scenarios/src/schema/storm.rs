@@ -15,6 +15,8 @@ fn storm(span: Span, reader: &Reader<'_, '_>) -> Storm {
     let every = reader
         .time("every")
         .filter(|every| reader.nonzero("every", every.get_ref().as_nanos() == 0, every.span()).is_some());
+    let keep = reader.word("keep");
+    refuse_half(reader, keep);
     Storm {
         span,
         kinds: reader.names("kinds").into_iter().flatten().filter_map(|text| kind(reader, &text)).collect(),
@@ -26,8 +28,26 @@ fn storm(span: Span, reader: &Reader<'_, '_>) -> Storm {
         longest: reader.time("longest"),
         at_once: integer("at_once"),
         spare: integer("spare"),
-        keep_majority: reader.word("keep").is_some(),
+        keep_majority: keep == Some(0),
+        keep_path: keep == Some(1),
+        between: reader.names("between"),
     }
+}
+
+/// `between` and a path go together.
+fn refuse_half(reader: &Reader<'_, '_>, keep: Option<usize>) {
+    let problem = match (keep, reader.key_span("between")) {
+        (Some(1), None) => {
+            let problem = Problem::new(Code::MissingKey, reader.span(), "a `path` needs `between`", "between whom?");
+            problem.help("add, for example: between = [\"hub\", \"gateway\"]")
+        }
+        (None | Some(0), Some(key)) => {
+            let problem = Problem::new(Code::KeyConflict, key, "`between` is of a `path`", "no path is kept");
+            problem.help("add: keep = \"path\"")
+        }
+        _ => return,
+    };
+    reader.sink().push(problem);
 }
 
 fn kind(reader: &Reader<'_, '_>, text: &Text) -> Option<FaultKind> {

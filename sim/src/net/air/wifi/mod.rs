@@ -7,7 +7,7 @@
 //!
 //! Turns are taken by the distributed coordination function (IEEE 802.11-2020, clause 10.3): a station counts its backoff down
 //! while the air is idle, holds it while it is busy, and doubles its window when nobody acknowledges. The rate is the fastest
-//! that the signal allows with a margin, and one less with each attempt ([`rates`]). Beacons, authentication, association
+//! that the signal allows with a margin, and one less with each attempt. Beacons, authentication, association
 //! and deauthentication are frames on the air as all others; a station scans for a time, takes the strongest access point
 //! that it hears, and looks for a stronger one when its own gets weak. While it changes over, what it has to send is held,
 //! and what is sent to it is lost.
