@@ -2,14 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/drops.rs"]
+mod drops;
 mod support;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use drops::survives_drops;
 use embedded_io_async::{Read, Write};
 use futures_util::future::{Either, select};
-use support::{Host, Sea, SeaClock, goes_on, survives_drops};
+use support::{Host, Sea, SeaClock, goes_on};
 use wavetank_stack::http::server::{Answer, ServeOptions, serve};
 use wavetank_stack::http::{Agent, AgentOptions, BodyError, Call, CallError, Dial, Method, TimedError, Url};
 use wavetank_stack::tcp::{self, Listener, Options, Stream};

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/websocket.rs"]
+mod peer;
 mod support;
 
 use std::io::{Read as _, Write as _};
@@ -9,6 +11,7 @@ use std::sync::Arc;
 
 use embedded_io_async::{ErrorType, Read, Write};
 use futures_util::future::{Either, join, select};
+use peer::{ACCEPTED, Peer, known};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rcgen::{
@@ -16,7 +19,6 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
-use support::websocket::{ACCEPTED, Peer, known};
 use support::{Dice, Sea, patiently};
 use wavetank_stack::Duration;
 use wavetank_stack::tcp::{self, Listener, Options, Stream};

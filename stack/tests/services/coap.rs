@@ -14,7 +14,8 @@ use wavetank_stack::{
 };
 
 use super::{interface::draws, to};
-use crate::support::{Host, Sea, SeaClock, Verdict, goes_on, survives_drops};
+use crate::drops::survives_drops;
+use crate::support::{Host, Sea, SeaClock, Verdict, goes_on};
 
 const BODY: usize = 4_096;
 

@@ -16,7 +16,8 @@ use wavetank_stack::{
 };
 
 use super::{interface::draws, to};
-use crate::support::{Host, Sea, goes_on, survives_drops};
+use crate::drops::survives_drops;
+use crate::support::{Host, Sea, goes_on};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const FIRST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 50);

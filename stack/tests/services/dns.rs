@@ -13,7 +13,8 @@ use wavetank_stack::{
 };
 
 use super::interface::draws;
-use crate::support::{Host, Sea, SeaClock, Verdict, goes_on, survives_drops};
+use crate::drops::survives_drops;
+use crate::support::{Host, Sea, SeaClock, Verdict, goes_on};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mood {

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../support/drops.rs"]
+mod drops;
+#[path = "../support/websocket.rs"]
+mod peer;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -11,8 +11,9 @@ use futures_util::future::select;
 use wavetank_stack::mdns::{self, Event, Found, GROUPS, Responder, Service, browse, resolve};
 use wavetank_stack::{Duration, Stack, time::timeout};
 
+use crate::drops::survives_drops;
 use crate::interface::draws;
-use crate::support::{Host, Sea, Verdict, goes_on, survives_drops};
+use crate::support::{Host, Sea, Verdict, goes_on};
 
 const PAGE: Service<'static> =
     Service { instance: "Sensor in the hall", kind: "_http._tcp", port: 80, text: &["path=/status", "v=1"] };

@@ -12,7 +12,8 @@ use wavetank_stack::{
 };
 
 use super::to;
-use crate::support::{Host, Sea, SeaClock, goes_on, survives_drops};
+use crate::drops::survives_drops;
+use crate::support::{Host, Sea, SeaClock, goes_on};
 
 /// A memory that takes its time.
 struct Slow(Sea, Option<Vec<u8>>);

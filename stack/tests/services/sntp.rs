@@ -16,7 +16,8 @@ use wavetank_stack::{
 };
 
 use super::interface::draws;
-use crate::support::{Host, LATENCY_US, Sea, SeaClock, goes_on, survives_drops};
+use crate::drops::survives_drops;
+use crate::support::{Host, LATENCY_US, Sea, SeaClock, goes_on};
 
 /// 2026-11-23T12:00:00Z.
 const START: u64 = 1_795_435_200_000_000;

@@ -14,13 +14,13 @@ use wavetank_stack::{
 };
 
 use super::to;
-use crate::support::websocket::{ACCEPTED, Known, known};
+use crate::peer::{ACCEPTED, Known, known};
 use crate::support::{Dice, Host, Sea, SeaClock, patiently};
 
 type Socket<'m> = WebSocket<'m, Stream<'static>, SeaClock, Known>;
 
 /// The server's end of a socket.
-type Peer = crate::support::websocket::Peer<Stream<'static>>;
+type Peer = crate::peer::Peer<Stream<'static>>;
 
 struct Shore {
     sea: Sea,

@@ -4,8 +4,6 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(unreachable_pub, reason = "shared by test files that are crates of their own")]
 
-pub mod websocket;
-
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, VecDeque},
@@ -543,16 +541,4 @@ pub fn goes_on(sea: &Sea, step: Duration, story: Duration) -> impl FnMut() -> bo
         sea.pass(step);
         sea.now() < story
     }
-}
-
-/// Does an operation so many times, dropped at each of its awaits in turn and begun anew: it must come to the same, and
-/// wait so often at least.
-pub fn survives_drops<S, T: PartialEq + std::fmt::Debug, R: FnMut() -> bool>(
-    mut make: impl FnMut() -> (S, R),
-    operation: impl AsyncFnMut(&mut S) -> T,
-    (times, awaits_min): (usize, u64),
-) {
-    let awaits = wavetank_contract::cancellation(|_: &_| make(), operation, times);
-    let awaits = awaits.unwrap_or_else(|broken| panic!("{broken}"));
-    assert!(awaits >= awaits_min, "{awaits}");
 }

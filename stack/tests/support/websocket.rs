@@ -1,10 +1,12 @@
 //! The server's end of a WebSocket, frame by frame, and a handshake that is known beforehand.
 
+#![allow(unreachable_pub, reason = "shared by test files that are crates of their own")]
+
 use std::convert::Infallible;
 
 use embedded_io_async::{Read, Write};
 
-use super::Dice;
+use crate::support::Dice;
 
 /// Entropy whose first sixteen bytes are RFC 6455's example, whose answer is known.
 pub struct Known {

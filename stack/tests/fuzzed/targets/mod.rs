@@ -21,6 +21,7 @@ pub mod mqtt_packet;
 pub mod sntp;
 pub mod storage;
 pub mod update;
+pub mod websocket;
 
 mod chip;
 mod hand;
@@ -33,7 +34,7 @@ mod support;
 type Send = fn(&[u8]);
 
 /// Every target, by its name.
-pub const ALL: [(&str, Send); 15] = [
+pub const ALL: [(&str, Send); 16] = [
     ("coap_client", coap_client::send),
     ("coap_server", coap_server::send),
     ("dhcp", dhcp::send),
@@ -49,4 +50,5 @@ pub const ALL: [(&str, Send); 15] = [
     ("sntp", sntp::send),
     ("storage", storage::send),
     ("update", update::send),
+    ("websocket", websocket::send),
 ];
