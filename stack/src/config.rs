@@ -32,7 +32,7 @@ pub struct Config<'a> {
     pub neighbours_max: usize,
     /// How long a connection whose stream was dropped may go on trying to deliver its data. Default: 30 s.
     pub linger: Duration,
-    /// The longest payload of a packet of IPv4 that is put together of fragments, in bytes; only with growing tables, fixed
+    /// The longest payload of a packet that is put together of fragments, in bytes; only with growing tables, fixed
     /// ones have their size. Four such packets are put together at a time. Default: 4,096.
     #[cfg(feature = "reassembly")]
     pub reassembly_bytes: usize,

@@ -1,8 +1,10 @@
-//! Fragments of IPv4 packets, put together (RFC 791, section 3.2; RFC 1122, section 3.3.2).
+//! Fragments of packets, put together: of IPv4 (RFC 791, section 3.2; RFC 1122, section 3.3.2) and of IPv6 (RFC 8200,
+//! section 4.5).
 //!
 //! Memory is bounded: so many packets at a time, each so long; a new one pushes the oldest out. A packet that is not whole in
-//! a minute never will be: numbers come again, and a late fragment would be put to another's. Fragments that overlap in
-//! part are nobody's who means well (RFC 1858; RFC 5722 for IPv6): their packet is dropped. One that came already is let go by.
+//! a minute never will be: numbers come again, and a late fragment would be put to another's. Fragments that overlap are
+//! nobody's who means well (RFC 1858, RFC 5722): their packet is dropped. What came already, in the same words, is let go by.
+//! A packet of IPv6 that is its own only fragment has to do with no other (RFC 6946). No errors go back.
 
 use embassy_net_driver::TxToken;
 use heapless::Vec;
@@ -12,7 +14,8 @@ use core::net::{IpAddr, Ipv4Addr};
 use super::{
     Core,
     checksum::Sum,
-    packet::{Mac, Packet},
+    ingress::NDISC,
+    packet::{FRAGMENT_HEADER, ICMPV6, Mac, Packet},
 };
 use crate::{
     stats::Reason,
@@ -30,9 +33,71 @@ const HEADER_MAX: usize = 60;
 /// Of how many pieces with gaps between them a packet may be at a time.
 const PIECES_MAX: usize = 16;
 
-/// What tells packets apart: from, to, protocol, number.
+/// The header of IPv6, and what stands between it and a fragment's payload.
+const IPV6_HEADER: usize = 40;
+
+/// What tells packets apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Key([u8; 4], [u8; 4], u8, [u8; 2]);
+enum Key {
+    /// From, to, protocol, number.
+    V4([u8; 4], [u8; 4], u8, [u8; 2]),
+    /// From, to, number.
+    V6([u8; 16], [u8; 16], [u8; 4]),
+}
+
+/// A fragment, read.
+pub(super) struct Piece<'a> {
+    key: Key,
+    destination: IpAddr,
+    header: &'a [u8],
+    /// What the payload is, where the header does not say it.
+    next: Option<u8>,
+    from: usize,
+    more: bool,
+    payload: &'a [u8],
+}
+
+impl<'a> Piece<'a> {
+    /// Reads a fragment of IPv4, whose lengths and header are sound.
+    pub(super) fn of_v4(bytes: &'a [u8]) -> Self {
+        let len = usize::from(u16::from_be_bytes([bytes[2], bytes[3]]));
+        let (header, payload) = bytes[..len].split_at(usize::from(bytes[0] & 0xf) * 4);
+        let field = u16::from_be_bytes([header[6], header[7]]);
+        let word = |at: usize| [header[at], header[at + 1], header[at + 2], header[at + 3]];
+        Self {
+            key: Key::V4(word(12), word(16), header[9], [header[4], header[5]]),
+            destination: Ipv4Addr::from(word(16)).into(),
+            header,
+            next: None,
+            from: usize::from(field & 0x1fff) * 8,
+            more: field & 0x2000 != 0,
+            payload,
+        }
+    }
+
+    /// Reads a fragment of IPv6.
+    pub(super) fn of_v6(packet: &Packet<'a>) -> Result<Self, Reason> {
+        let (IpAddr::V6(source), IpAddr::V6(destination)) = (packet.source, packet.destination) else {
+            return Err(Reason::Malformed);
+        };
+        let (fragment, payload) = packet.payload.split_first_chunk::<8>().ok_or(Reason::Malformed)?;
+        let [next, _, high, low, number @ ..] = *fragment;
+        Ok(Self {
+            key: Key::V6(source.octets(), destination.octets(), number),
+            destination: destination.into(),
+            header: &packet.bytes[..IPV6_HEADER],
+            next: Some(next),
+            from: usize::from(u16::from_be_bytes([high, low]) & 0xfff8),
+            more: low & 1 != 0,
+            payload,
+        })
+    }
+
+    /// Whether it is a whole packet of IPv6.
+    fn is_atomic(&self) -> bool {
+        self.next.is_some() && self.from == 0 && !self.more
+    }
+}
 
 /// Room for one packet.
 pub(crate) struct Place<'r> {
@@ -75,9 +140,10 @@ impl<'r> Place<'r> {
     }
 
     /// Takes a piece of the payload; answers whether it is new, or `None` if it contradicts what has come.
-    fn add(&mut self, from: u16, to: u16) -> Option<bool> {
+    fn add(&mut self, from: u16, to: u16, payload: &[u8]) -> Option<bool> {
         if self.pieces.iter().any(|&(start, end)| start <= from && to <= end) {
-            return Some(false);
+            let known = &self.bytes[HEADER_MAX + usize::from(from)..HEADER_MAX + usize::from(to)];
+            return (known == payload).then_some(false);
         }
         if self.pieces.iter().any(|&(start, end)| start < to && from < end) {
             return None;
@@ -101,10 +167,24 @@ impl<'r> Place<'r> {
         self.header_len > 0 && self.total.is_some_and(|total| self.pieces[..] == [(0, total)])
     }
 
+    /// Keeps the header of the first fragment.
+    fn begin(&mut self, piece: &Piece<'_>) {
+        self.header_len = piece.header.len();
+        let header = &mut self.bytes[HEADER_MAX - piece.header.len()..HEADER_MAX];
+        header.copy_from_slice(piece.header);
+        if let Some(next) = piece.next {
+            header[6] = next;
+        }
+    }
+
     /// Where the packet lies, once it is whole, its header as of one that was never cut.
     fn finish(&mut self) -> core::ops::Range<usize> {
         let (start, total) = (HEADER_MAX - self.header_len, usize::from(self.total.unwrap_or(0)));
         let header = &mut self.bytes[start..HEADER_MAX];
+        if header[0] >> 4 == 6 {
+            header[4..6].copy_from_slice(&(total as u16).to_be_bytes());
+            return start..HEADER_MAX + total;
+        }
         header[2..4].copy_from_slice(&((self.header_len + total) as u16).to_be_bytes());
         header[6..8].fill(0);
         header[10..12].fill(0);
@@ -126,53 +206,53 @@ impl<'r> Fragments<'r> {
         Self { places, longest }
     }
 
-    /// Takes a fragment, whose lengths and header are sound. Answers with the packet's place if that is whole now, and
-    /// whether another had to make room.
-    fn take(&mut self, bytes: &[u8], now: Instant) -> Result<(Option<usize>, bool), Reason> {
-        let (header, payload) = bytes.split_at(usize::from(bytes[0] & 0xf) * 4);
-        let field = u16::from_be_bytes([header[6], header[7]]);
-        let (more, from) = (field & 0x2000 != 0, usize::from(field & 0x1fff) * 8);
-        let to = from + payload.len();
-        // No packet is longer than its length can say.
-        let end = u16::try_from(to).ok().filter(|end| usize::from(*end) + header.len() <= usize::from(u16::MAX));
-        let Some(end) = end.filter(|_| !payload.is_empty() && (!more || payload.len().is_multiple_of(8))) else {
+    /// Takes a fragment. Answers with the packet's place if that is whole now, and whether another had to make room.
+    fn take(&mut self, piece: &Piece<'_>, now: Instant) -> Result<(Option<usize>, bool), Reason> {
+        let to = piece.from + piece.payload.len();
+        // No packet is longer than its length can say: IPv4's counts the header, too.
+        let header_len = if piece.next.is_none() { piece.header.len() } else { 0 };
+        let end = u16::try_from(to).ok().filter(|end| usize::from(*end) + header_len <= usize::from(u16::MAX));
+        let is_sound =
+            piece.is_atomic() || !piece.payload.is_empty() && (!piece.more || piece.payload.len().is_multiple_of(8));
+        let Some(end) = end.filter(|_| is_sound) else {
             return Err(Reason::Malformed);
         };
         if to > self.longest {
             return Err(Reason::Fragment);
         }
-        let word = |at: usize| [header[at], header[at + 1], header[at + 2], header[at + 3]];
-        let key = Key(word(12), word(16), header[9], [header[4], header[5]]);
-        let (at, pushed_out) = self.place(key, now).ok_or(Reason::Fragment)?;
+        let known = if piece.is_atomic() { None } else { Some(piece.key) };
+        let (at, pushed_out) = self.place(known, now).ok_or(Reason::Fragment)?;
         let place = &mut self.places[at];
         let last = place.pieces.last().map_or(0, |piece| piece.1);
-        let total = if more { place.total } else { Some(end) };
+        let total = if piece.more { place.total } else { Some(end) };
         let fits =
             place.total.is_none_or(|known| total == Some(known)) && total.is_none_or(|total| end.max(last) <= total);
-        let added = if fits && place.reserve(to) { place.add(from as u16, end) } else { None };
+        let added = if fits && place.reserve(to) { place.add(piece.from as u16, end, piece.payload) } else { None };
         let Some(is_new) = added else {
             place.free();
             return Err(Reason::Fragment);
         };
         place.total = total;
         if is_new {
-            place.bytes[HEADER_MAX + from..HEADER_MAX + to].copy_from_slice(payload);
-            if from == 0 {
-                place.header_len = header.len();
-                place.bytes[HEADER_MAX - header.len()..HEADER_MAX].copy_from_slice(header);
+            place.bytes[HEADER_MAX + piece.from..HEADER_MAX + to].copy_from_slice(piece.payload);
+            if piece.from == 0 {
+                place.begin(piece);
             }
         }
         Ok((place.is_whole().then_some(at), pushed_out))
     }
 
-    /// The place of a packet, or one for it; and whether another had to make room.
-    fn place(&mut self, key: Key, now: Instant) -> Option<(usize, bool)> {
+    /// The place of a packet, or one for it; and whether another had to make room. `None` is a packet that has no other
+    /// fragments.
+    fn place(&mut self, key: Option<Key>, now: Instant) -> Option<(usize, bool)> {
         let mut lost = false;
         for place in self.places.iter_mut().filter(|place| place.key.is_some() && place.until <= now) {
             place.free();
             lost = true;
         }
-        if let Some(at) = self.places.iter().position(|place| place.key == Some(key)) {
+        if key.is_some()
+            && let Some(at) = self.places.iter().position(|place| place.key == key)
+        {
             return Some((at, lost));
         }
         let mut at = self.places.iter().position(|place| place.key.is_none());
@@ -186,7 +266,7 @@ impl<'r> Fragments<'r> {
         }
         let at = at?;
         self.places[at].free();
-        (self.places[at].key, self.places[at].until) = (Some(key), now + PATIENCE);
+        (self.places[at].key, self.places[at].until) = (key, now + PATIENCE);
         Some((at, lost))
     }
 }
@@ -194,17 +274,18 @@ impl<'r> Fragments<'r> {
 impl Core<'_> {
     /// Takes a fragment, and the packet that it makes whole.
     #[cold]
-    pub(super) fn fragment(&mut self, bytes: &[u8], from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
-        let destination = match *bytes {
-            [_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, a, b, c, d, ..] => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
-            _ => return Err(Reason::Malformed),
-        };
-        let local = &self.local;
+    pub(super) fn fragment(
+        &mut self,
+        piece: &Piece<'_>,
+        from: Mac,
+        room: impl TxToken,
+        now: Instant,
+    ) -> Result<(), Reason> {
+        let (local, destination) = (&self.local, piece.destination);
         if !local.is_own(&destination) && !local.is_broadcast(destination) && !local.is_joined(destination) {
             return Err(Reason::NotForUs);
         }
-        let len = usize::from(u16::from_be_bytes([bytes[2], bytes[3]]));
-        let (whole, pushed_out) = self.tables.fragments.take(&bytes[..len], now)?;
+        let (whole, pushed_out) = self.tables.fragments.take(piece, now)?;
         if pushed_out {
             self.stats.drop(Reason::Fragment);
         }
@@ -213,8 +294,14 @@ impl Core<'_> {
         let lies = place.finish();
         // What becomes of it does not look here: it may be lent meanwhile.
         let packet = core::mem::replace(&mut place.bytes, Storage::Fixed(&mut []));
-        let outcome = Packet::parse_v4(&packet[lies], self.verify);
-        let outcome = outcome.and_then(|packet| self.whole_packet(&packet, from, room, now));
+        let bytes = &packet[lies];
+        let parsed = if piece.next.is_none() { Packet::parse_v4(bytes, self.verify) } else { Packet::parse_v6(bytes) };
+        let outcome = parsed.and_then(|packet| {
+            // Whoever cuts a word of neighbour discovery has something to hide (RFC 6980, section 5).
+            let hides = packet.protocol == ICMPV6 && packet.payload.first().is_some_and(|kind| NDISC.contains(kind));
+            let again = packet.protocol == FRAGMENT_HEADER && piece.next.is_some();
+            if hides || again { Err(Reason::Fragment) } else { self.whole_packet(&packet, from, room, now) }
+        });
         let place = &mut self.tables.fragments.places[at];
         place.bytes = packet;
         place.free();
@@ -238,6 +325,27 @@ mod tests {
         bytes[6..8].copy_from_slice(&((from / 8) as u16 | if more { 0x2000 } else { 0 }).to_be_bytes());
         bytes.extend_from_slice(payload);
         bytes
+    }
+
+    /// A fragment of IPv6, after its header.
+    fn fragment_v6(number: u16, from: usize, payload: &[u8], more: bool) -> Vec<u8> {
+        let mut bytes = vec![0x60, 0, 0, 0, 0, 0, FRAGMENT_HEADER, 64];
+        bytes[4..6].copy_from_slice(&(8 + payload.len() as u16).to_be_bytes());
+        bytes.extend([0xfd; 16]);
+        bytes.extend([0xfe; 16]);
+        bytes.extend([17, 0]);
+        bytes.extend((from as u16 | u16::from(more)).to_be_bytes());
+        bytes.extend([1, 2]);
+        bytes.extend(number.to_be_bytes());
+        bytes.extend_from_slice(payload);
+        bytes
+    }
+
+    fn take(fragments: &mut Fragments<'_>, bytes: &[u8], now: Instant) -> Result<(Option<usize>, bool), Reason> {
+        match bytes[0] >> 4 {
+            4 => fragments.take(&Piece::of_v4(bytes), now),
+            _ => fragments.take(&Piece::of_v6(&Packet::parse_v6(bytes)?)?, now),
+        }
     }
 
     fn payload(len: usize) -> Vec<u8> {
@@ -271,15 +379,15 @@ mod tests {
             (fragment(1, 8, &p[..4], false), Reason::Fragment),
         ] {
             with(|fragments| {
-                assert_eq!(fragments.take(&fragment(1, 0, &p[..16], true), NOW), Ok((None, false)));
-                assert_eq!(fragments.take(&second, NOW), Err(reason), "{second:x?}");
+                assert_eq!(take(fragments, &fragment(1, 0, &p[..16], true), NOW), Ok((None, false)));
+                assert_eq!(take(fragments, &second, NOW), Err(reason), "{second:x?}");
             });
         }
         with(|fragments| {
-            fragments.take(&fragment(1, 16, &p[..16], false), NOW).unwrap();
-            assert_eq!(fragments.take(&fragment(1, 32, &p[..8], true), NOW), Err(Reason::Fragment), "beyond its end");
-            fragments.take(&fragment(1, 16, &p[..16], false), NOW).unwrap();
-            assert_eq!(fragments.take(&fragment(1, 16, &p[..24], false), NOW), Err(Reason::Fragment), "another end");
+            take(fragments, &fragment(1, 16, &p[..16], false), NOW).unwrap();
+            assert_eq!(take(fragments, &fragment(1, 32, &p[..8], true), NOW), Err(Reason::Fragment), "beyond its end");
+            take(fragments, &fragment(1, 16, &p[..16], false), NOW).unwrap();
+            assert_eq!(take(fragments, &fragment(1, 16, &p[..24], false), NOW), Err(Reason::Fragment), "another end");
         });
     }
 
@@ -290,14 +398,42 @@ mod tests {
             let first = |number| fragment(number, 0, &p[..8], true);
             let rest = |number| fragment(number, 8, &p[8..], false);
             let later = |secs| NOW + Duration::from_secs(secs);
-            fragments.take(&first(1), NOW).unwrap();
-            assert_eq!(fragments.take(&rest(1), later(60)), Ok((None, true)), "too late, and begun anew");
-            fragments.take(&first(2), later(61)).unwrap();
-            assert_eq!(fragments.take(&first(3), later(62)), Ok((None, true)), "the first's rest is the oldest");
-            let (whole, _) = fragments.take(&rest(2), later(63)).unwrap();
+            take(fragments, &first(1), NOW).unwrap();
+            assert_eq!(take(fragments, &rest(1), later(60)), Ok((None, true)), "too late, and begun anew");
+            take(fragments, &first(2), later(61)).unwrap();
+            assert_eq!(take(fragments, &first(3), later(62)), Ok((None, true)), "the first's rest is the oldest");
+            let (whole, _) = take(fragments, &rest(2), later(63)).unwrap();
             assert_eq!(of(fragments, whole.unwrap())[20..], p);
-            assert_eq!(fragments.take(&first(4), later(64)), Ok((None, false)));
+            assert_eq!(take(fragments, &first(4), later(64)), Ok((None, false)));
         });
+    }
+
+    #[test]
+    fn what_is_its_own_only_fragment_has_to_do_with_no_other() {
+        let p = payload(32);
+        with(|fragments| {
+            assert_eq!(take(fragments, &fragment_v6(1, 0, &p[..16], true), NOW), Ok((None, false)));
+            let (alone, _) = take(fragments, &fragment_v6(1, 0, &p[..8], false), NOW).unwrap();
+            let alone = of(fragments, alone.unwrap());
+            assert_eq!((&alone[4..7], &alone[40..]), (&[0, 8, 17][..], &p[..8]));
+            let (whole, _) = take(fragments, &fragment_v6(1, 16, &p[16..], false), NOW).unwrap();
+            assert_eq!(of(fragments, whole.unwrap())[40..], p, "and the others make theirs");
+        });
+    }
+
+    #[test]
+    fn what_was_said_may_be_said_again_and_not_otherwise() {
+        let p = payload(32);
+        for cut in [fragment, fragment_v6] {
+            with(|fragments| {
+                take(fragments, &cut(1, 8, &p[8..24], true), NOW).unwrap();
+                assert_eq!(take(fragments, &cut(1, 8, &p[8..24], true), NOW), Ok((None, false)));
+                assert_eq!(take(fragments, &cut(1, 16, &p[..8], true), NOW), Err(Reason::Fragment), "other words");
+                assert_eq!(take(fragments, &cut(1, 24, &p[24..], false), NOW), Ok((None, false)));
+                assert_eq!(take(fragments, &cut(1, 0, &p[..8], true), NOW), Ok((None, false)), "the middle is gone");
+                assert_eq!(take(fragments, &cut(1, 0, &p[..16], true), NOW), Err(Reason::Fragment), "an overlap");
+            });
+        }
     }
 
     proptest! {
@@ -307,7 +443,11 @@ mod tests {
             cuts in proptest::collection::vec(1_usize..125, 0..15),
             order in any::<u64>(),
             doubled: bool,
+            v6: bool,
         ) {
+            // In one piece a packet of IPv4 is no fragment.
+            let (cut_of, header): (fn(u16, usize, &[u8], bool) -> Vec<u8>, usize) =
+                if v6 { (fragment_v6, 40) } else { (fragment, 20) };
             let whole = payload(len);
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut * 8).filter(|cut| *cut < len).collect();
             cuts.extend([0, len]);
@@ -315,7 +455,7 @@ mod tests {
             cuts.dedup();
             let mut pieces: Vec<Vec<u8>> = cuts
                 .windows(2)
-                .map(|cut| fragment(7, cut[0], &whole[cut[0]..cut[1]], cut[1] < len))
+                .map(|cut| cut_of(7, cut[0], &whole[cut[0]..cut[1]], cut[1] < len))
                 .collect();
             if doubled && pieces.len() > 1 {
                 pieces.insert(0, pieces[pieces.len() - 1].clone());
@@ -327,13 +467,13 @@ mod tests {
             with(|fragments| {
                 let mut made = Vec::new();
                 for piece in &pieces {
-                    if let (Some(at), _) = fragments.take(piece, NOW).unwrap() {
+                    if let (Some(at), _) = take(fragments, piece, NOW).unwrap() {
                         made.push(of(fragments, at));
                     }
                 }
                 prop_assert_eq!(made.len(), 1);
-                prop_assert_eq!(&made[0][20..], &whole[..]);
-                let checked = Packet::parse_v4(&made[0], super::super::packet::Verified {
+                prop_assert_eq!(&made[0][header..], &whole[..]);
+                let checked = Packet::parse(&made[0], super::super::packet::Verified {
                     ipv4: true, tcp: true, udp: true, icmpv4: true, icmpv6: true,
                 });
                 prop_assert!(checked.is_ok());
@@ -344,12 +484,18 @@ mod tests {
         #[test]
         fn any_fragments_are_taken_or_refused(
             given in proptest::collection::vec((any::<u16>(), proptest::collection::vec(any::<u8>(), 0..60), 0_u16..3), 0..40),
+            v6: bool,
         ) {
             with(|fragments| {
                 for (field, payload, number) in given {
-                    let mut bytes = fragment(number, 0, &payload, false);
-                    bytes[6..8].copy_from_slice(&(field & 0x201f).to_be_bytes());
-                    if let Ok((Some(at), _)) = fragments.take(&bytes, NOW) {
+                    let bytes = if v6 {
+                        fragment_v6(number, usize::from(field & 0xf8), &payload, field & 1 != 0)
+                    } else {
+                        let mut bytes = fragment(number, 0, &payload, false);
+                        bytes[6..8].copy_from_slice(&(field & 0x201f).to_be_bytes());
+                        bytes
+                    };
+                    if let Ok((Some(at), _)) = take(fragments, &bytes, NOW) {
                         let _ = of(fragments, at);
                     }
                 }

@@ -16,10 +16,12 @@ use super::{
     resolution::{self, Frame, Heard, Says},
     smol_time,
 };
+#[cfg(feature = "reassembly")]
+use super::{fragments::Piece, packet::FRAGMENT_HEADER};
 use crate::{stats::Reason, time::Instant};
 
 /// Neighbour discovery's messages (RFC 4861, section 4): solicitations, advertisements, redirects.
-const NDISC: core::ops::RangeInclusive<u8> = 133..=137;
+pub(super) const NDISC: core::ops::RangeInclusive<u8> = 133..=137;
 const ROUTER_ADVERTISEMENT: u8 = 134;
 const ICMP_ECHO_REPLY: u8 = 0;
 const ICMPV6_ECHO_REPLY: u8 = 129;
@@ -66,7 +68,7 @@ impl Core<'_> {
             Some(4) => match &Packet::parse_v4(bytes, self.verify) {
                 Ok(packet) => self.packet(packet, from, room, now),
                 #[cfg(feature = "reassembly")]
-                Err(Reason::Fragment) => self.fragment(bytes, from, room, now),
+                Err(Reason::Fragment) => self.fragment(&Piece::of_v4(bytes), from, room, now),
                 Err(reason) => Err(*reason),
             },
             Some(6) => self.read_packet_v6(bytes, from, room, now),
@@ -77,7 +79,12 @@ impl Core<'_> {
     /// Apart from IPv4's way through the same code, so that each knows the kind of its addresses.
     #[inline(never)]
     fn read_packet_v6(&mut self, bytes: &[u8], from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
-        self.packet(&Packet::parse_v6(bytes)?, from, room, now)
+        let packet = Packet::parse_v6(bytes)?;
+        #[cfg(feature = "reassembly")]
+        if packet.protocol == FRAGMENT_HEADER {
+            return self.fragment(&Piece::of_v6(&packet)?, from, room, now);
+        }
+        self.packet(&packet, from, room, now)
     }
 
     /// A packet that was put together.

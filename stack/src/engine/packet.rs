@@ -20,6 +20,8 @@ pub(crate) const ICMP: u8 = 1;
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
 pub(crate) const ICMPV6: u8 = 58;
+#[cfg(feature = "reassembly")]
+pub(crate) const FRAGMENT_HEADER: u8 = 44;
 
 /// Which version of IP a packet is of.
 #[inline]
