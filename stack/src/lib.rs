@@ -47,6 +47,7 @@ mod stats;
 pub mod storage;
 mod table;
 pub mod tcp;
+mod telling;
 pub mod time;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -66,5 +67,6 @@ pub use probe::{FlowId, Probe};
 pub use resources::Resources;
 pub use runner::{RunWith, Runner};
 pub use stack::Stack;
-pub use stats::{Reason, Stats};
+pub use stats::{COUNTERS, Reason, Stats};
+pub use telling::Telling;
 pub use time::{Clock, Duration, Instant};

@@ -1,5 +1,7 @@
 //! What went in, what went out, and under which reason the rest was dropped.
 
+use crate::engine::Incident;
+
 /// Why a packet came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -63,6 +65,48 @@ impl Reason {
     }
 }
 
+/// How many counters there are beside those of what was dropped, and of frames.
+const OWN: usize = 8;
+const INCIDENTS: usize = OWN + TOLD.len();
+
+/// What was dropped for a reason that somebody may want to hear of. That a packet was for somebody else is none.
+const TOLD: [Reason; 10] = [
+    Reason::Malformed,
+    Reason::Checksum,
+    Reason::Unsupported,
+    Reason::Fragment,
+    Reason::NoSocket,
+    Reason::BacklogFull,
+    Reason::ReceiveBufferFull,
+    Reason::NoRoute,
+    Reason::NeighbourSilent,
+    Reason::NeighbourQueueFull,
+];
+
+pub(crate) type Incidents = [u64; INCIDENTS];
+
+/// The names of all counters but those of frames and of what was for somebody else, and what each counts: as [`Stack::telling`](crate::Stack::telling) tells them.
+pub const COUNTERS: [(&str, &str); INCIDENTS] = [
+    ("stack.retransmissions", "segments (TCP) that were sent again, probes included"),
+    ("stack.resets.received", "connections that the other side reset or refused"),
+    ("stack.resets.sent", "connections that were reset from here"),
+    ("stack.timeouts", "connections that ended because the other side owed an answer for too long"),
+    ("stack.slots-wanting", "connections, listeners and sockets that were not to be had, as every slot was taken"),
+    ("stack.time-wait-reclaimed", "connections that gave way before their time of waiting was over"),
+    ("stack.neighbours-failed", "neighbours that were asked for and did not answer"),
+    ("stack.icmp-errors", "error messages of the network about packets of ours"),
+    (Reason::Malformed.name(), "packets dropped: they contradict themselves"),
+    (Reason::Checksum.name(), "packets dropped: a checksum is wrong"),
+    (Reason::Unsupported.name(), "packets dropped: of a protocol that the stack does not speak"),
+    (Reason::Fragment.name(), "packets dropped: fragments that made no whole"),
+    (Reason::NoSocket.name(), "packets dropped: nobody listens there"),
+    (Reason::BacklogFull.name(), "packets dropped: a listener had as many callers as it may"),
+    (Reason::ReceiveBufferFull.name(), "packets dropped: a socket had no room"),
+    (Reason::NoRoute.name(), "packets dropped: no route leads there"),
+    (Reason::NeighbourSilent.name(), "packets dropped: the neighbour did not answer"),
+    (Reason::NeighbourQueueFull.name(), "packets dropped: too much waited for the neighbour already"),
+];
+
 /// The counters of one stack, since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -76,6 +120,16 @@ pub struct Stats {
     pub icmp_errors_received: u64,
     /// Connections taken over from TIME-WAIT before its end, for want of a free one.
     pub time_wait_reclaimed: u64,
+    /// Segments (TCP) that were sent again; questions whether the other side is there, or takes something again, included.
+    pub retransmissions: u64,
+    /// Connections that the other side reset or refused.
+    pub resets_received: u64,
+    /// Connections that were reset here.
+    pub resets_sent: u64,
+    /// Connections that ended because the other side owed an answer for too long.
+    pub timeouts: u64,
+    /// Connections, listeners and sockets that were not to be had, because every slot was taken.
+    pub slots_wanting: u64,
     dropped: [u64; Reason::ALL.len()],
 }
 
@@ -88,6 +142,37 @@ impl Stats {
     /// How many packets were dropped.
     pub fn dropped_in_all(&self) -> u64 {
         self.dropped.iter().sum()
+    }
+
+    /// What [`COUNTERS`] names.
+    pub(crate) fn incidents(&self) -> Incidents {
+        let mut all = [0; INCIDENTS];
+        let (own, dropped) = all.split_at_mut(OWN);
+        own.copy_from_slice(&[
+            self.retransmissions,
+            self.resets_received,
+            self.resets_sent,
+            self.timeouts,
+            self.slots_wanting,
+            self.time_wait_reclaimed,
+            self.neighbours_failed,
+            self.icmp_errors_received,
+        ]);
+        for (count, reason) in dropped.iter_mut().zip(TOLD) {
+            *count = self.dropped(reason);
+        }
+        all
+    }
+
+    /// A frame of a connection's may have been sent, of which something may be worth counting.
+    #[inline]
+    pub(crate) fn sent_one(&mut self, sent: bool, incident: Option<Incident>) {
+        self.frames_sent += u64::from(sent);
+        match incident {
+            None => {}
+            Some(Incident::Again) => self.retransmissions += 1,
+            Some(Incident::Reset) => self.resets_sent += 1,
+        }
     }
 
     pub(crate) fn drop(&mut self, reason: Reason) {

@@ -34,6 +34,7 @@ fn two_boards_talk_in_fixed_memory() {
             assert_eq!(Listener::bind(&server, 81, 2, Options::default()).unwrap_err(), Error::ListenersFull);
             let echo = udp::Socket::bind(&server, 7, udp::Options::default()).unwrap();
             assert_eq!(udp::Socket::bind(&server, 8, udp::Options::default()).unwrap_err(), udp::Error::Full);
+            assert_eq!(server.stats().slots_wanting, 2);
             let streams = async {
                 loop {
                     let mut stream = listener.accept().await;

@@ -4,15 +4,20 @@
 
 mod support;
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    net::SocketAddr,
+    rc::Rc,
+};
 
 use embassy_net_driver::Checksum;
 use embedded_io_async::{Read, Write};
 use futures_util::future::{join, join_all};
 use support::{Sea, Verdict};
 use wavetank_stack::{
-    Cidr, Config, Duration, Reason, Route, Stack, Verify,
-    tcp::{Listener, Options, Stream},
+    COUNTERS, Cidr, Config, Duration, FlowId, Probe, Reason, Route, Stack, Verify,
+    tcp::{self, Listener, Options, Stream},
     time::timeout,
     udp,
 };
@@ -382,4 +387,115 @@ fn a_lost_question_is_asked_again_for_each_neighbour_alone() {
         join(send, receive).await;
         assert!(clock.now() < Duration::from_millis(2_100), "all at once, not one a second: {:?}", clock.now());
     });
+}
+
+/// What a keeper was told.
+#[derive(Clone, Default)]
+struct Keeper(Rc<RefCell<BTreeMap<&'static str, u64>>>);
+
+impl Probe for Keeper {
+    fn count(&self, name: &'static str, by: u64) {
+        *self.0.borrow_mut().entry(name).or_default() += by;
+    }
+
+    fn gauge(&self, _: &'static str, _: i64) {}
+
+    fn flow(&self, _: &'static str, _: FlowId<'_>) {}
+}
+
+#[test]
+fn a_keeper_is_told_what_was_dropped_sent_again_reset_and_timed_out() {
+    let sea = Sea::new();
+    let (here, there) = (sea.host(&["192.0.2.1/24"]), sea.host(&["192.0.2.2/24"]));
+    let (keeper, clock) = (Keeper::default(), sea.clone());
+    let told = keeper.clone();
+    let reader = Rc::new(there);
+    let serving = Rc::clone(&reader);
+    sea.spawn(async move {
+        let listener = Listener::bind(&serving.stack, 80, 2, Options::default()).unwrap();
+        loop {
+            let mut stream = listener.accept().await;
+            let mut bytes = [0; 1_000];
+            while let Ok(1..) = stream.read(&mut bytes).await {}
+        }
+    });
+    let stack = here.stack.clone();
+    let calls = async move {
+        let refused = Stream::connect(&here.stack, to("192.0.2.2:81"), Options::default()).await;
+        assert_eq!(refused.map(drop), Err(tcp::Error::Refused));
+        assert_eq!(told.0.borrow().get("stack.resets.received"), None, "it is told after the turn");
+        clock.storm(3, 3);
+        let mut options = Options::default();
+        options.timeout = Some(Duration::from_secs(20));
+        let mut stream = Stream::connect(&here.stack, to("192.0.2.2:80"), options).await.unwrap();
+        stream.write_all(&[7; 20_000]).await.unwrap();
+        clock.calm();
+        stream.acknowledged().await.unwrap();
+        stream.abort();
+        let mut stream = Stream::connect(&here.stack, to("192.0.2.2:80"), options).await.unwrap();
+        clock.plug(reader.card, false);
+        stream.write_all(b"anybody?").await.unwrap();
+        assert_eq!(stream.read(&mut [0]).await, Err(tcp::Error::TimedOut));
+    };
+    let counting = keeper.clone();
+    let stats = sea.run(async move {
+        stack.telling(counting, calls).await;
+        stack.stats()
+    });
+    let told = keeper.0.borrow();
+    for (name, expected) in [
+        ("stack.retransmissions", stats.retransmissions),
+        ("stack.resets.received", 1),
+        ("stack.resets.sent", stats.resets_sent),
+        ("stack.timeouts", 1),
+    ] {
+        assert!(expected > 0 && told.get(name) == Some(&expected), "{name}: {expected} in {told:?}");
+    }
+    assert!(stats.retransmissions > 5, "{stats:?}");
+    assert!(told.keys().all(|name| COUNTERS.iter().any(|(known, _)| known == name)), "{told:?}");
+}
+
+#[test]
+fn a_datagram_of_ipv6_in_pieces_arrives_and_a_word_of_neighbour_discovery_does_not() {
+    let sea = Sea::new();
+    let host = sea.host(&["2001:db8::1/64"]);
+    let (stack, mac, card) = (host.stack.clone(), [0xff; 6], sea.card());
+    let own = "2001:db8::1".parse::<std::net::Ipv6Addr>().unwrap().octets();
+    let from = "2001:db8::9".parse::<std::net::Ipv6Addr>().unwrap().octets();
+    let sum_of = |payload: &[u8], next: u8| {
+        let len = payload.len() as u32;
+        internet_checksum(&[&from[..], &own, &len.to_be_bytes(), &[0, 0, 0, next], payload].concat())
+    };
+    let send = |next: u8, payload: &[u8], cuts: &[usize]| {
+        for (cut, end) in cuts.iter().zip(cuts[1..].iter().chain([&payload.len()])) {
+            let piece = &payload[*cut..*end];
+            let field = (*cut as u16 | u16::from(*end < payload.len())).to_be_bytes();
+            let mut frame = [&mac[..], &card.mac(), &[0x86, 0xdd, 0x60, 0, 0, 0]].concat();
+            frame.extend((8 + piece.len() as u16).to_be_bytes());
+            frame.extend([44, 64]);
+            frame.extend(from.iter().chain(&own));
+            frame.extend([next, 0, field[0], field[1], 0, 0, 0, 7]);
+            frame.extend(piece);
+            card.send(frame);
+        }
+    };
+    let mut options = udp_options();
+    options.receive_bytes = 4_000;
+    let socket = udp::Socket::bind(&stack, 7, options).unwrap();
+    let mut datagram = [&[0, 9, 0, 7][..], &2_008_u16.to_be_bytes(), &[0, 0], &[5; 2_000]].concat();
+    let sum = sum_of(&datagram, 17);
+    datagram[6..8].copy_from_slice(&sum.to_be_bytes());
+    send(17, &datagram, &[0, 800, 1_600]);
+    // A solicitation, as a fragment of its own.
+    let mut asks = [&[135, 0, 0, 0, 0, 0, 0, 0][..], &own, &[1, 1], &card.mac()].concat();
+    let sum = sum_of(&asks, 58);
+    asks[2..4].copy_from_slice(&sum.to_be_bytes());
+    send(58, &asks, &[0]);
+    sea.run(async move {
+        let mut bytes = [0; 4_000];
+        let (len, from) = socket.recv_from(&mut bytes).await.unwrap();
+        assert_eq!((&bytes[..len], from), (&[5; 2_000][..], to("[2001:db8::9]:9")));
+    });
+    sea.pass(Duration::from_millis(10));
+    assert_eq!((stack.stats().dropped(Reason::Fragment), stack.stats().dropped_in_all()), (1, 1));
 }

@@ -160,7 +160,7 @@ impl Core<'_> {
             let slot = &mut self.tables.connections.slots[at as usize];
             let mut device = OneShot::sending(way, room, (&self.caps, self.compute)).of(Some(&mut slot.frontier));
             let polled = self.iface.poll_egress(time, &mut device, &mut slot.set);
-            self.stats.frames_sent += u64::from(device.sent);
+            self.stats.sent_one(device.sent, device.incident);
             tried |= device.sent;
             // Due without a segment: once that is a change of state, twice it would go on for ever.
             if polled == PollResult::None && core::mem::replace(&mut stalled, true) {
@@ -191,6 +191,7 @@ impl Core<'_> {
                 slot.owed_since = None;
             } else if let Some(until) = slot.owed_until() {
                 if until <= now {
+                    self.stats.timeouts += 1;
                     slot.error = Some(Error::TimedOut);
                     slot.socket_mut().abort();
                 } else {

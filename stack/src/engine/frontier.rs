@@ -10,6 +10,16 @@
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+
+/// What is worth counting of a segment that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Incident {
+    /// It was sent before, or a part of it.
+    Again,
+    /// It resets the connection.
+    Reset,
+}
 
 /// How far one connection has sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,12 +47,13 @@ impl Frontier {
     }
 
     /// Takes note of a segment that is about to be sent, behind the IP header that smoltcp wrote, which has
-    /// no options; corrects its sequence number if it carries nothing. Its checksum is computed after.
+    /// no options; corrects its sequence number if it carries nothing. Its checksum is computed after. Answers with what is
+    /// worth counting of it.
     #[inline]
-    pub(crate) fn keep(&mut self, packet: &mut [u8]) {
+    pub(crate) fn keep(&mut self, packet: &mut [u8]) -> Option<Incident> {
         let ip_len = if packet[0] >> 4 == 4 { 20 } else { 40 };
         let Some((header, rest)) = packet[ip_len..].split_first_chunk_mut::<20>() else {
-            return;
+            return None;
         };
         let options_len = usize::from(header[12] >> 4) * 4 - 20;
         let data_len =
@@ -50,6 +61,7 @@ impl Frontier {
         let number = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
         let end = number.wrapping_add(data_len);
         let further = self.end.map_or(0, |frontier| end.wrapping_sub(frontier));
+        let is_known = self.end.is_some_and(|frontier| (number.wrapping_sub(frontier) as i32) < 0);
         match self.end {
             // Less, counting around (RFC 9293, section 3.4).
             Some(frontier) if (further as i32) < 0 => {
@@ -64,6 +76,10 @@ impl Frontier {
                 self.at_end = true;
             }
         }
+        if header[13] & RST != 0 {
+            return Some(Incident::Reset);
+        }
+        (data_len > 0 && is_known).then_some(Incident::Again)
     }
 }
 
@@ -94,10 +110,10 @@ mod tests {
             let mut frontier = Frontier::default();
             frontier.keep(&mut packet(start, SYN, 0));
             let first = start.wrapping_add(1);
-            frontier.keep(&mut packet(first, 0x10, sent));
+            prop_assert_eq!(frontier.keep(&mut packet(first, 0x10, sent)), None);
             let end = first.wrapping_add(sent as u32);
             let mut retransmission = packet(first, 0x10, sent / 2);
-            frontier.keep(&mut retransmission);
+            prop_assert_eq!(frontier.keep(&mut retransmission), Some(Incident::Again));
             prop_assert_eq!(number(&retransmission), first);
             let mut acknowledgement = packet(end.wrapping_sub(back), 0x10, 0);
             frontier.keep(&mut acknowledgement);
@@ -106,6 +122,7 @@ mod tests {
             frontier.written(back as usize);
             frontier.keep(&mut packet(end, 0x10, back as usize));
             prop_assert!(frontier.is_all_sent());
+            prop_assert_eq!(frontier.keep(&mut packet(end, RST, 0)), Some(Incident::Reset));
         }
     }
 }

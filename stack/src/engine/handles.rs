@@ -38,7 +38,10 @@ impl Core<'_> {
         let port = self
             .ephemeral_port(|core, port| core.tables.connections.find(&flow(port)).is_none())
             .ok_or(Error::InUse)?;
-        let at = self.claim_connection(options).ok_or(Error::Full)?;
+        let at = self.claim_connection(options).ok_or_else(|| {
+            self.stats.slots_wanting += 1;
+            Error::Full
+        })?;
         let connections = &mut self.tables.connections;
         let slot = &mut connections.slots[at as usize];
         slot.role = Role::Held;
@@ -286,7 +289,10 @@ impl Core<'_> {
         };
         let port = port.ok_or(Error::InUse)?;
         let listener = Listener { port, address, backlog, options, ..Listener::free() };
-        self.tables.listeners.claim(listener).ok_or(Error::ListenersFull)
+        self.tables.listeners.claim(listener).ok_or_else(|| {
+            self.stats.slots_wanting += 1;
+            Error::ListenersFull
+        })
     }
 
     /// Takes the next connection, or waits for one.

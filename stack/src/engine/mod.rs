@@ -56,6 +56,7 @@ pub(crate) use echo::ECHO_HEADER;
 pub(crate) use egress::Egress;
 #[cfg(feature = "reassembly")]
 pub(crate) use fragments::{Fragments, Place as FragmentPlace};
+pub(crate) use frontier::Incident;
 pub(crate) use listeners::{Listener, Listeners};
 use local::Local;
 pub(crate) use neighbours::{Neighbour, Neighbours};

@@ -11,7 +11,7 @@ use smoltcp::{
 };
 
 use super::{
-    frontier::Frontier,
+    frontier::{Frontier, Incident},
     packet::{Computed, ETHERNET_HEADER, Mac, complete},
 };
 
@@ -79,19 +79,29 @@ pub(crate) struct OneShot<'a, T> {
     frontier: Option<&'a mut Frontier>,
     /// Whether a packet was sent.
     pub(crate) sent: bool,
+    /// What is worth counting of it.
+    pub(crate) incident: Option<Incident>,
 }
 
 impl<'a, T: TxToken> OneShot<'a, T> {
     /// Hands over `packet`; an answer leaves under `header`.
     #[inline]
     pub(crate) fn receiving(packet: &'a [u8], header: Header, room: T, (caps, compute): Caps<'a>) -> Self {
-        Self { packet: Some(packet), room: Some((header, room)), caps, compute, frontier: None, sent: false }
+        Self {
+            packet: Some(packet),
+            room: Some((header, room)),
+            caps,
+            compute,
+            frontier: None,
+            sent: false,
+            incident: None,
+        }
     }
 
     /// Takes one packet, which leaves under `header`.
     #[inline]
     pub(crate) fn sending(header: Header, room: T, (caps, compute): Caps<'a>) -> Self {
-        Self { packet: None, room: Some((header, room)), caps, compute, frontier: None, sent: false }
+        Self { packet: None, room: Some((header, room)), caps, compute, frontier: None, sent: false, incident: None }
     }
 
     /// Has the segments that are sent keep to the frontier of their connection.
@@ -122,6 +132,7 @@ impl<T: TxToken> Device for OneShot<'_, T> {
                 compute: self.compute,
                 frontier: self.frontier.as_deref_mut(),
                 sent: &mut self.sent,
+                incident: &mut self.incident,
             },
         ))
     }
@@ -133,6 +144,7 @@ impl<T: TxToken> Device for OneShot<'_, T> {
             compute: self.compute,
             frontier: self.frontier.as_deref_mut(),
             sent: &mut self.sent,
+            incident: &mut self.incident,
         })
     }
 
@@ -157,6 +169,7 @@ pub(crate) struct Room<'a, T> {
     compute: Computed,
     frontier: Option<&'a mut Frontier>,
     sent: &'a mut bool,
+    incident: &'a mut Option<Incident>,
 }
 
 impl<T: TxToken> phy::TxToken for Room<'_, T> {
@@ -167,7 +180,7 @@ impl<T: TxToken> phy::TxToken for Room<'_, T> {
         header.send(token, len, |packet| {
             let result = f(packet);
             if let Some(frontier) = self.frontier {
-                frontier.keep(packet);
+                *self.incident = frontier.keep(packet);
             }
             complete(packet, self.compute);
             result

@@ -109,8 +109,9 @@ impl Core<'_> {
         let frontier = (!was_opening).then_some(&mut slot.frontier);
         let mut device = OneShot::receiving(packet.bytes, header, room, (&self.caps, self.compute)).of(frontier);
         self.iface.poll_ingress_single(smol_time(now), &mut device, &mut slot.set);
-        self.stats.frames_sent += u64::from(device.sent);
+        self.stats.sent_one(device.sent, device.incident);
         if resets && slot.error.is_none() && slot.socket().state() == State::Closed {
+            self.stats.resets_received += 1;
             slot.error = Some(if was_opening { Error::Refused } else { Error::Reset });
         }
         self.tables.connections.mark(at);

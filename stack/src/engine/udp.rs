@@ -305,7 +305,10 @@ impl Core<'_> {
         let free = udp.slots.iter().position(|slot| slot.kind == Kind::Free);
         let at = match free {
             Some(at) => at as u32,
-            None => udp.slots.grow(|| Socket::new(ring(0, 0), ring(0, 0))).ok_or(Error::Full)?,
+            None => udp.slots.grow(|| Socket::new(ring(0, 0), ring(0, 0))).ok_or_else(|| {
+                self.stats.slots_wanting += 1;
+                Error::Full
+            })?,
         };
         let owns_buffers = !matches!(udp.slots, Storage::Fixed(_));
         let slot = &mut udp.slots[at as usize];
