@@ -317,6 +317,9 @@ mod tests {
 
     const NOW: Instant = Instant::from_secs(1);
 
+    /// What cuts a piece out of a packet.
+    type Cut = fn(u16, usize, &[u8], bool) -> Vec<u8>;
+
     /// A fragment of packet `number`, from there on.
     fn fragment(number: u16, from: usize, payload: &[u8], more: bool) -> Vec<u8> {
         let mut bytes = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2];
@@ -446,7 +449,7 @@ mod tests {
             v6: bool,
         ) {
             // In one piece a packet of IPv4 is no fragment.
-            let (cut_of, header): (fn(u16, usize, &[u8], bool) -> Vec<u8>, usize) =
+            let (cut_of, header): (Cut, usize) =
                 if v6 { (fragment_v6, 40) } else { (fragment, 20) };
             let whole = payload(len);
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut * 8).filter(|cut| *cut < len).collect();

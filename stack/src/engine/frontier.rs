@@ -52,9 +52,7 @@ impl Frontier {
     #[inline]
     pub(crate) fn keep(&mut self, packet: &mut [u8]) -> Option<Incident> {
         let ip_len = if packet[0] >> 4 == 4 { 20 } else { 40 };
-        let Some((header, rest)) = packet[ip_len..].split_first_chunk_mut::<20>() else {
-            return None;
-        };
+        let (header, rest) = packet[ip_len..].split_first_chunk_mut::<20>()?;
         let options_len = usize::from(header[12] >> 4) * 4 - 20;
         let data_len =
             (rest.len() - options_len) as u32 + u32::from(header[13] & FIN) + u32::from(header[13] & SYN != 0);
