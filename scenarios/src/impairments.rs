@@ -35,6 +35,12 @@ pub(crate) fn impairments(plan: &Impair) -> Impairments {
             },
         }),
         reorder: plan.reorder.map(|reorder| sim::Reorder { odds: odds(reorder.odds), gap: reorder.gap }),
+        slots: plan.slots.map(|slots| sim::Slots {
+            shortest: Duration::from_nanos(slots.shortest_ns),
+            longest: Duration::from_nanos(slots.longest_ns),
+            frames_max: slots.frames,
+            bytes_max: slots.bytes,
+        }),
         mtu: plan.mtu,
         overhead_bytes: plan.overhead_bytes,
         line: plan.queue.map(line),

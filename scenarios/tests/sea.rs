@@ -141,9 +141,20 @@ fn the_list_is_whole() {
     for shape in wavetank_scenarios::schema::FAULTS {
         assert!(listed.contains(&shape.name));
     }
-    for key in
-        ["latency", "jitter", "delay", "loss", "duplicate", "corrupt", "reorder", "rate", "queue", "mtu", "storm"]
-    {
+    for key in [
+        "latency",
+        "jitter",
+        "delay",
+        "loss",
+        "duplicate",
+        "corrupt",
+        "reorder",
+        "slots",
+        "rate",
+        "queue",
+        "mtu",
+        "storm",
+    ] {
         assert!(listed.contains(&key), "{key}");
     }
 }

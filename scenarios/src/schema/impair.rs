@@ -19,6 +19,8 @@ pub struct Impair {
     pub corrupt: Option<Corrupt>,
     /// Which frames overtake others.
     pub reorder: Option<Reorder>,
+    /// When frames come out.
+    pub slots: Option<Slots>,
     /// The longest packet, in bytes.
     pub mtu: Option<u32>,
     /// What each frame costs on top of its own bytes where there is a rate.
@@ -126,6 +128,19 @@ pub struct Reorder {
     pub gap: u32,
 }
 
+/// Instants at which frames come out; times in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slots {
+    /// The shortest time to the next one.
+    pub shortest_ns: u64,
+    /// The longest one.
+    pub longest_ns: u64,
+    /// How many frames each lets pass.
+    pub frames: Option<u32>,
+    /// How many bytes.
+    pub bytes: Option<u64>,
+}
+
 /// A queue in front of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Queue {
@@ -174,6 +189,7 @@ impl Impair {
             duplicate: duplicate(reader),
             corrupt: corrupt(reader),
             reorder: reorder(reader),
+            slots: reader.table("slots").and_then(|table| slots(&table)),
             mtu: reader.size("mtu").and_then(|size| short(reader, "mtu", &size, 65_535)),
             overhead_bytes: reader.size("overhead").and_then(|size| short(reader, "overhead", &size, 65_535)),
             queue: reader.inner_table("queue").and_then(|table| queue(&table)),
@@ -192,6 +208,7 @@ impl Impair {
         put(&mut self.duplicate, change.duplicate.as_ref());
         put(&mut self.corrupt, change.corrupt.as_ref());
         put(&mut self.reorder, change.reorder.as_ref());
+        put(&mut self.slots, change.slots.as_ref());
         put(&mut self.mtu, change.mtu.as_ref());
         put(&mut self.overhead_bytes, change.overhead_bytes.as_ref());
         put(&mut self.queue, change.queue.as_ref());
@@ -360,6 +377,24 @@ fn reorder(reader: &Reader<'_, '_>) -> Option<Reorder> {
         let gap = table.and_then(|table| table.integer("gap")).map_or(1, super::Spanned::into_inner);
         Reorder { odds, gap: u32::try_from(gap).unwrap_or(1) }
     })
+}
+
+fn slots(table: &Reader<'_, '_>) -> Option<Slots> {
+    let shortest_ns = ns(table, "shortest")?;
+    let longest_ns = ns(table, "longest").unwrap_or(shortest_ns);
+    let wrong = if longest_ns < shortest_ns {
+        Some(("longest", "`longest` is shorter than `shortest`", "make it as long at least"))
+    } else if shortest_ns == 0 {
+        Some(("shortest", "slots are at different times", "write, for example, \"1ms\""))
+    } else {
+        None
+    };
+    if let Some((key, what, help)) = wrong {
+        let span = table.key_span(key).unwrap_or(table.span());
+        table.sink().push(Problem::new(Code::OutOfRange, span, what, "here").help(help));
+    }
+    let frames = table.integer("frames").and_then(|read| u32::try_from(read.into_inner()).ok());
+    Some(Slots { shortest_ns, longest_ns, frames, bytes: table.size("bytes").map(|read| read.get_ref().as_bytes()) })
 }
 
 fn queue(table: &Reader<'_, '_>) -> Option<Queue> {

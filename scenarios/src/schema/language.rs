@@ -4,7 +4,7 @@ use super::ailments::{
     BITS, COUNT, ERASES, EXTRA, FACTOR, FREE, LEAST, LEVEL, MOST, NTH, OFF, OPERATION, PART, PROBABILITY, STEPS, VALUE,
 };
 use super::battery::{BATTERY, CURRENT};
-use super::sea::{CORRUPT, DELAY, DUPLICATE, LOSSES, MTU, OVERHEAD, QUEUES, REORDER};
+use super::sea::{CORRUPT, DELAY, DUPLICATE, LOSSES, MTU, OVERHEAD, QUEUES, REORDER, SLOTS};
 use super::signal::SIGNAL;
 
 /// The version of the language that this crate reads.
@@ -291,12 +291,12 @@ const DOWN: Field = optional(
 
 pub(crate) static WAY: Table = Table {
     doc: "What a link does to each frame one way.",
-    fields: &[LATENCY, JITTER, DELAY, LOSS, DUPLICATE, CORRUPT, REORDER, RATE, OVERHEAD, QUEUE, MTU],
+    fields: &[LATENCY, JITTER, DELAY, LOSS, DUPLICATE, CORRUPT, REORDER, SLOTS, RATE, OVERHEAD, QUEUE, MTU],
 };
 
 pub(crate) static PROFILE: Table = Table {
     doc: "What a link does to each frame, either way.",
-    fields: &[LATENCY, JITTER, DELAY, LOSS, DUPLICATE, CORRUPT, REORDER, RATE, OVERHEAD, QUEUE, MTU, UP, DOWN],
+    fields: &[LATENCY, JITTER, DELAY, LOSS, DUPLICATE, CORRUPT, REORDER, SLOTS, RATE, OVERHEAD, QUEUE, MTU, UP, DOWN],
 };
 
 const VLAN: Field = optional(
@@ -328,6 +328,7 @@ pub(crate) static LINK: Table = Table {
         DUPLICATE,
         CORRUPT,
         REORDER,
+        SLOTS,
         RATE,
         OVERHEAD,
         QUEUE,
@@ -520,6 +521,7 @@ pub(crate) static PATH: Table = Table {
         DUPLICATE,
         CORRUPT,
         REORDER,
+        SLOTS,
         RATE,
         OVERHEAD,
         QUEUE,

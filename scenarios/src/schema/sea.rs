@@ -26,6 +26,12 @@ pub(super) const REORDER: Field = optional(
     "The probability that a frame does not wait for the latency, and so overtakes others.",
     "reorder = \"5 %\"",
 );
+pub(super) const SLOTS: Field = optional(
+    "slots",
+    Shape::Table(&SLOT),
+    "When frames come out of the link, if not as soon as they are through.",
+    "slots = { shortest = \"1ms\", longest = \"4ms\", frames = 8 }",
+);
 pub(super) const MTU: Field = optional(
     "mtu",
     Shape::Size,
@@ -153,6 +159,22 @@ pub(super) static REORDERS: Table = Table {
         PROBABILITY,
         CORRELATION,
         optional("gap", Shape::Integer { min: 1, max: 1_000_000 }, "At most one in so many; 1 if left out.", "gap = 5"),
+    ],
+};
+
+pub(super) static SLOT: Table = Table {
+    doc: "The instants at which frames come out, as of a medium whose stations take turns (netem's `slot`). The next slot opens so long \
+        after a full one, or after a frame that comes when the last one has gone by.",
+    fields: &[
+        required("shortest", Shape::Time, "The shortest time to the next slot.", "shortest = \"1ms\""),
+        optional("longest", Shape::Time, "The longest one; `shortest` if left out.", "longest = \"4ms\""),
+        optional(
+            "frames",
+            Shape::Integer { min: 1, max: 1_000_000 },
+            "How many frames a slot lets pass; all if left out.",
+            "frames = 8",
+        ),
+        optional("bytes", Shape::Size, "How many bytes; all if left out.", "bytes = \"4 KiB\""),
     ],
 };
 

@@ -219,20 +219,8 @@ impl Draft {
 const MOVES_MS: [i64; 14] = [1, -1, 2, -2, 4, -4, 8, -8, 16, -16, 32, -32, 64, -64];
 
 /// What a network does to frames, and can do without.
-const PARAMETERS: [&str; 12] = [
-    "jitter",
-    "loss",
-    "rate",
-    "queue",
-    "burst",
-    "duplicate",
-    "corrupt",
-    "reorder",
-    "overtake",
-    "early_drop",
-    "distribution",
-    "mtu",
-];
+const PARAMETERS: [&str; 11] =
+    ["jitter", "delay", "loss", "duplicate", "corrupt", "reorder", "slots", "rate", "overhead", "queue", "mtu"];
 
 fn collect(table: &Table, path: &mut Vec<String>, places: &mut Vec<Vec<String>>) {
     for (key, value) in table {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::damage::Damage;
+use super::slot::Waits;
 use crate::net::LinkId;
 use crate::time::{Duration, nanos};
 
@@ -122,6 +123,7 @@ pub(crate) struct Fate {
     pub(crate) delay_ns: i64,
     pub(crate) overtake: bool,
     pub(super) early: Early,
+    pub(super) waits: Waits,
 }
 
 /// What a queue's early drop goes by.

@@ -77,6 +77,12 @@ impl Dice {
         u64::from(high) << 32 | u64::from(low)
     }
 
+    /// The frame's four words, as two.
+    pub(super) fn wide_pair(&mut self, seed: u64, ordinal: u64) -> [u64; 2] {
+        let [a, b, c, d] = self.at(seed, ordinal);
+        [u64::from(b) << 32 | u64::from(a), u64::from(d) << 32 | u64::from(c)]
+    }
+
     /// The frame's words, of which it may leave some.
     pub(super) fn some(&self, seed: u64, ordinal: u64) -> Stream {
         self.stream_at(seed, u128::from(ordinal) * u128::from(self.words))

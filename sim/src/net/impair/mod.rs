@@ -15,6 +15,7 @@ mod delay;
 mod dice;
 mod line;
 mod loss;
+mod slot;
 mod special;
 mod transit;
 
@@ -52,6 +53,8 @@ pub struct Impairments {
     pub mtu: Option<u32>,
     /// How many bytes each frame costs on top of its own where there is a rate; Ethernet's 24 if left out.
     pub overhead_bytes: Option<u32>,
+    /// When frames come out of it, if not as soon as they are through.
+    pub slots: Option<Slots>,
     /// The queue in front of the link, in place of [`LinkConfig::queue_bytes_max`](super::LinkConfig::queue_bytes_max).
     pub line: Option<LineConfig>,
 }
@@ -71,6 +74,22 @@ pub struct Duplicate {
     pub odds: Odds,
     /// How much later than the first the second comes.
     pub later: Duration,
+}
+
+/// Frames that come out at certain instants only, as those of a medium whose stations take turns: netem's `slot`.
+///
+/// A frame that is through waits for the slot that is open next. Once that has let pass what it can, the next one opens
+/// after a time drawn evenly; so it does where a slot went by that nobody waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slots {
+    /// The shortest time to the next slot.
+    pub shortest: Duration,
+    /// The longest one.
+    pub longest: Duration,
+    /// How many frames a slot lets pass.
+    pub frames_max: Option<u32>,
+    /// How many bytes; a frame that begins within them passes.
+    pub bytes_max: Option<u64>,
 }
 
 /// Frames that overtake: they do not wait for the latency, and so come before those that do.

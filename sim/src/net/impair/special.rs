@@ -6,6 +6,7 @@ use super::delay::{Delay, DelayModel, Shape};
 use super::dice::{Coin, Dice};
 use super::line::{Line, Wire};
 use super::loss::{Loss, LossModel};
+use super::slot::SlotModel;
 use super::{Chances, Duplicate, Fate, Impairments, Odds, Reorder};
 use crate::net::vlan::{TAG_BYTES, tag};
 use crate::net::{Frame, LinkConfig};
@@ -53,6 +54,7 @@ struct Seldom {
     corrupt: Option<(Coin, How, Dice)>,
     reorder: Option<Overtaking>,
     early: Option<Dice>,
+    slots: Option<SlotModel>,
 }
 
 struct Overtaking {
@@ -110,17 +112,30 @@ impl Special {
         })
     }
 
-    /// When a frame that leaves at `departure` arrives.
-    pub(super) fn arrival(&self, departure: u64, latency_ns: u64, fate: &Fate, last_arrival: &mut u64) -> u64 {
-        if fate.overtake {
-            return departure;
+    /// When a frame of `bytes` that leaves at `departure` arrives.
+    pub(super) fn arrival(
+        &mut self,
+        departure: u64,
+        latency_ns: u64,
+        bytes: usize,
+        fate: &Fate,
+        last_arrival: &mut u64,
+    ) -> u64 {
+        let mut due = departure;
+        if !fate.overtake {
+            due = departure.saturating_add(latency_ns.saturating_add_signed(fate.delay_ns));
+            if !self.impair.unordered {
+                due = due.max(*last_arrival);
+                *last_arrival = due;
+            }
         }
-        let arrival = departure.saturating_add(latency_ns.saturating_add_signed(fate.delay_ns));
-        if self.impair.unordered {
-            return arrival;
-        }
-        *last_arrival = arrival.max(*last_arrival);
-        *last_arrival
+        self.slot(due, bytes, fate)
+    }
+
+    /// When a frame comes out that is through at `due`.
+    pub(super) fn slot(&mut self, due: u64, bytes: usize, fate: &Fate) -> u64 {
+        let slots = self.impair.seldom.as_mut().and_then(|seldom| seldom.slots.as_mut());
+        slots.map_or(due, |slots| slots.pass(due, bytes, fate.waits))
     }
 }
 
@@ -161,7 +176,8 @@ impl Impair {
 impl Seldom {
     fn new(more: &Impairments, stream: impl Fn(&str) -> String) -> Option<Self> {
         let draws_early = more.line.as_ref().is_some_and(super::LineConfig::draws);
-        let is_needed = more.duplicate.is_some() || more.corrupt.is_some() || more.reorder.is_some() || draws_early;
+        let changes_frames = more.duplicate.is_some() || more.corrupt.is_some();
+        let is_needed = changes_frames || more.reorder.is_some() || draws_early || more.slots.is_some();
         is_needed.then(|| Self {
             duplicate: more
                 .duplicate
@@ -175,6 +191,7 @@ impl Seldom {
                 since: 0,
             }),
             early: draws_early.then(|| Dice::new(&stream("early-drop"), 1)),
+            slots: more.slots.as_ref().map(|slots| SlotModel::new(slots, &stream("slot"))),
         })
     }
 
@@ -193,6 +210,9 @@ impl Seldom {
         }
         if let Some(dice) = &mut self.early {
             fate.early = Early::Word(dice.word(seed, ordinal));
+        }
+        if let Some(slots) = &mut self.slots {
+            fate.waits = slots.draw(seed, ordinal);
         }
     }
 }

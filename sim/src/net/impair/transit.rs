@@ -105,8 +105,8 @@ impl Net {
             return self.lose(port, frame, DropReason::Loss);
         }
         let link = &mut self.links[id.index()];
-        let Some(special) = &link.special else { return port.pool.put(frame) };
-        let arrival = special.arrival(departure, link.latency_ns, fate, &mut link.last_arrival);
+        let Some(special) = &mut link.special else { return port.pool.put(frame) };
+        let arrival = special.arrival(departure, link.latency_ns, frame.len(), fate, &mut link.last_arrival);
         if fate.changes_frame() {
             return self.fly_changed(port, id, frame, fate, arrival);
         }
@@ -122,9 +122,12 @@ impl Net {
             port.trace.record(at, Event::FrameDamaged { link: id, ordinal, digest: frame.digest() });
         }
         let copy = fate.duplicate.map(|later_ns| {
-            self.links[id.index()].counters.duplicated += 1;
+            let link = &mut self.links[id.index()];
+            link.counters.duplicated += 1;
             port.trace.record(at, Event::FrameDuplicated { link: id, ordinal });
-            (port.pool.copy(&frame), arrival.saturating_add(later_ns))
+            let later = arrival.saturating_add(later_ns);
+            let later = link.special.as_mut().map_or(later, |special| special.slot(later, frame.len(), fate));
+            (port.pool.copy(&frame), later)
         });
         self.fly(port, frame, arrival);
         if let Some((mut copy, arrival)) = copy {
