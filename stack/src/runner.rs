@@ -56,7 +56,7 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
     /// is asked once per frame, not twice. What the application wrote last is handed to the driver, as far as
     /// that has room, before this returns.
     pub fn run_with<A: Future>(&mut self, app: A) -> RunWith<'_, 'r, D, C, A> {
-        RunWith { runner: self, app, timer: None, alarm: Alarm { at: Instant::ZERO, is_heard: false } }
+        RunWith { runner: self, app, timer: None, alarm: Alarm { at: Instant::ZERO } }
     }
 
     fn turn<A: Future>(
@@ -70,7 +70,10 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
         let core = stack.core();
         let (is_another, last) = core.borrow_mut().wakes.begin_turn(cx.waker());
         drop(last);
-        alarm.is_heard &= !is_another;
+        if is_another {
+            // The timer calls who ran us before: it is set anew.
+            alarm.at = Instant::ZERO;
+        }
         #[cfg(feature = "multihome")]
         watch_link(stack, driver, cx);
         let mut now = clock.now();
@@ -238,8 +241,6 @@ impl<D: Driver> Port for DriverPort<'_, '_, D> {
 #[derive(Clone, Copy)]
 struct Alarm {
     at: Instant,
-    /// Whether the timer calls the waker of this turn.
-    is_heard: bool,
 }
 
 impl Alarm {
@@ -255,12 +256,11 @@ impl Alarm {
         clock: &C,
         cx: &mut Context<'_>,
     ) -> bool {
-        if timer.is_none() || next < self.at || self.at <= now {
-            timer.set(Some(clock.timer(next)));
-            self.at = next;
-        } else if self.is_heard {
+        if timer.is_some() && now < self.at && self.at <= next {
             return true;
         }
+        timer.set(Some(clock.timer(next)));
+        self.at = next;
         let pending = match timer.as_mut().as_pin_mut() {
             Some(timer) => timer.poll(cx).is_pending(),
             None => false,
@@ -268,7 +268,6 @@ impl Alarm {
         if !pending {
             timer.set(None);
         }
-        self.is_heard = pending;
         pending
     }
 }

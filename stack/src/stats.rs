@@ -130,18 +130,19 @@ pub struct Stats {
     pub timeouts: u64,
     /// Connections, listeners and sockets that were not to be had, because every slot was taken.
     pub slots_wanting: u64,
-    dropped: [u64; Reason::ALL.len()],
+    /// By reason; where one has come to its end, it stays there.
+    dropped: [u32; Reason::ALL.len()],
 }
 
 impl Stats {
     /// How many packets were dropped for `reason`.
     pub const fn dropped(&self, reason: Reason) -> u64 {
-        self.dropped[reason as usize]
+        self.dropped[reason as usize] as u64
     }
 
     /// How many packets were dropped.
     pub fn dropped_in_all(&self) -> u64 {
-        self.dropped.iter().sum()
+        self.dropped.iter().map(|count| u64::from(*count)).sum()
     }
 
     /// What [`COUNTERS`] names.
@@ -176,6 +177,7 @@ impl Stats {
     }
 
     pub(crate) fn drop(&mut self, reason: Reason) {
-        self.dropped[reason as usize] += 1;
+        let count = &mut self.dropped[reason as usize];
+        *count = count.saturating_add(1);
     }
 }

@@ -4,6 +4,8 @@
 //! next hop is found before smoltcp is asked for the packet, and room is had before too. So smoltcp is never
 //! asked for a packet that cannot leave at once, and no packet is copied.
 
+use core::num::NonZeroU64;
+
 use embassy_net_driver::TxToken;
 use smoltcp::{
     phy::{self, Device, DeviceCapabilities},
@@ -31,28 +33,31 @@ pub(crate) trait Port {
 pub(crate) struct Header {
     /// The first eight bytes as they lie in the frame.
     head: u64,
-    /// The other six, and whether there is a header at all: not on an interface that is bare IP.
-    tail: u64,
+    /// The other six, and whether there is a header at all, which is not so on an interface that is bare IP.
+    tail: NonZeroU64,
 }
 
-/// Set in the last byte of [`Header::tail`], which is of no header.
+/// The last byte of [`Header::tail`], which is of no header.
 const FRAMED: u8 = 1;
+const BARE: u8 = 2;
 
 impl Header {
     #[inline]
     pub(crate) fn new(own: Option<Mac>, to: Mac, ethertype: [u8; 2]) -> Self {
-        let Some([a, b, c, d, e, f]) = own else { return Self { head: 0, tail: 0 } };
         let ([t, u, v, w, x, y], [high, low]) = (to, ethertype);
+        let [a, b, c, d, e, f] = own.unwrap_or_default();
+        let tail = u64::from_ne_bytes([c, d, e, f, high, low, 0, if own.is_some() { FRAMED } else { BARE }]);
         Self {
             head: u64::from_ne_bytes([t, u, v, w, x, y, a, b]),
-            tail: u64::from_ne_bytes([c, d, e, f, high, low, 0, FRAMED]),
+            // Its last byte is not 0.
+            tail: NonZeroU64::new(tail).unwrap_or(NonZeroU64::MIN),
         }
     }
 
     /// Sends a packet of `len` bytes that `write` writes.
     #[inline]
     pub(crate) fn send<R>(self, token: impl TxToken, len: usize, write: impl FnOnce(&mut [u8]) -> R) -> R {
-        let [c, d, e, f, high, low, _, framed] = self.tail.to_ne_bytes();
+        let [c, d, e, f, high, low, _, framed] = self.tail.get().to_ne_bytes();
         let framed = framed == FRAMED;
         let header_len = if framed { ETHERNET_HEADER } else { 0 };
         token.consume(header_len + len, |frame| match frame.split_first_chunk_mut::<ETHERNET_HEADER>() {
