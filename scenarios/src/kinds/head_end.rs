@@ -1,5 +1,6 @@
 //! `kind = "head-end"`: where the readings of smart meters arrive, and every pulse is billed once.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -95,7 +96,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network, disk: Disk) -> E
         ledger::start_again(&node)
     };
     let Ok(bill) = Numbers::open(&disk, "bill.redb") else { return again() };
-    let office = Office { node: &node, bill };
+    let office = Office { node: &node, bill, is_heard: Cell::new(false) };
     let (mut received, mut to_send, mut jitter) = (vec![0; 2_048], vec![0; 2_048], node.stream("jitter"));
     let mut client = Client::<_, _, 16>::new(clock, (), &mut received, &mut to_send);
     let mut options = Options::new(node.name());
@@ -120,6 +121,8 @@ struct Office<'n> {
     node: &'n Node,
     /// By meter: the number of its newest record.
     bill: Numbers,
+    /// Whether the broker has said that it sends what is wanted. A session that is there may have begun without that.
+    is_heard: Cell<bool>,
 }
 
 impl Office<'_> {
@@ -142,13 +145,18 @@ impl Office<'_> {
             return Ok(false);
         };
         self.node.gauge("connected", 1);
-        if !connection.session_present() {
+        if !connection.session_present() || !self.is_heard.get() {
             let wanted = connection.subscribe(&[Subscription::new(FILTER, QoS::AtLeastOnce)]);
             debug_assert!(wanted.is_ok(), "nothing else waits to be sent");
         }
         while let Ok(event) = connection.next().await {
-            let Event::Message(message) = event else {
-                continue;
+            let message = match event {
+                Event::Message(message) => message,
+                Event::Subscribed(_) => {
+                    self.is_heard.set(true);
+                    continue;
+                }
+                _ => continue,
             };
             self.enter(message.topic, message.payload)?;
             if let Some(receipt) = message.receipt
