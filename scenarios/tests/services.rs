@@ -75,3 +75,61 @@ fn a_name_server_can_say_what_was() {
     let problems = Plan::read("test.toml", &text.replace("ANSWERS", "stale"), &registry()).expect_err("refused");
     assert!(rendered(&problems).contains("stale answers are those of `former`, which is empty"));
 }
+
+/// A head-end whose way to the broker goes when its request for a connection has come there, and before the answer is back: the
+/// session that it finds later began without its subscription.
+const UNHEARD: &str = r#"
+version = 1
+name = "a head-end that was cut off in time"
+duration = "80s"
+
+[profile.slow]
+latency = "50ms"
+
+[node.broker]
+kind = "mqtt-broker"
+address = "10.0.0.3/24"
+
+[node.head-end]
+kind = "head-end"
+address = "10.0.0.4/24"
+config = { broker = "10.0.0.3:1883", keep_alive = "5s" }
+
+[node.meter]
+kind = "smart-meter"
+address = "10.0.0.11/24"
+config = { broker = "10.0.0.3:1883", pulses_until = "60s" }
+
+[network.field]
+kind = "switch"
+members = ["*"]
+profile = "slow"
+
+[[fault]]
+at = "0s"
+for = "40s"
+kind = "power-cut"
+target = "meter"
+
+# The question for the broker takes 200 ms there and back, and so does opening the connection.
+[[fault]]
+at = "530ms"
+for = "20s"
+kind = "cut-link"
+target = "field/head-end"
+
+[[expect]]
+name = "every pulse is on the bill"
+flow = { every = "pulse.made", reaches = "pulse.kept", within = "15s" }
+"#;
+
+#[test]
+fn a_head_end_subscribes_until_it_has_been_heard() {
+    let plan = Plan::read("test.toml", UNHEARD, &registry());
+    let plan = plan.unwrap_or_else(|problems| panic!("{}", rendered(&problems)));
+    let snapshot = run(&Arc::new(plan), 3, Record::Off, None).expect("runs").snapshot;
+    assert_eq!(metric(&snapshot, "connected"), 1, "it is back");
+    assert!(metric(&snapshot, "clients.came") >= 3, "it came twice, and the meter");
+    assert!(metric(&snapshot, "pulses.billed") > 0);
+    assert!(held(&snapshot), "{:?}", snapshot.expectations);
+}

@@ -39,8 +39,14 @@ impl Stream {
 
     /// A number from `0..bound`, by one draw of 64 bits; the bias is below `bound / 2^64`.
     pub fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
+        below(self.next_u64(), bound)
     }
+}
+
+/// What a word comes to in `0..bound`, all numbers alike; the bias is below `bound / 2^64`.
+#[inline]
+pub(crate) fn below(word: u64, bound: u64) -> u64 {
+    ((u128::from(word) * u128::from(bound)) >> 64) as u64
 }
 
 /// A stream's label, as what enters its key.

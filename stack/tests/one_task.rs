@@ -4,7 +4,15 @@
 
 mod support;
 
-use std::{future::Future, pin::pin};
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::{Context, Wake, Waker},
+};
 
 use embedded_io_async::{Read, Write};
 use futures_util::future::{Either, join, select};
@@ -86,4 +94,33 @@ fn around_another_application() {
     arranged(async |stack, mut runner: Runner<'static, _, _>| {
         first(echo(&stack), runner.run_with(std::future::pending())).await
     });
+}
+
+/// Counts how often it is called.
+#[derive(Default)]
+struct Bell(AtomicU32);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A runner that somebody else polls from now on has its timers call them, though no deadline has changed: here that of a
+/// segment that nobody answers.
+#[test]
+fn a_runner_that_is_polled_by_another_is_called_in_time() {
+    let sea = Sea::new();
+    let own: [Cidr; 1] = ["192.0.2.2/24".parse().unwrap()];
+    let (stack, mut runner) = Stack::shared(sea.card(), sea.clock(), &Config::new(&own, &[]), 2);
+    let calling = Stream::connect(&stack, "192.0.2.1:80".parse().unwrap(), Options::default());
+    let mut running = pin!(runner.run_with(calling));
+    let bells = [(), ()].map(|()| Arc::new(Bell::default()));
+    for bell in &bells {
+        let waker = Waker::from(bell.clone());
+        assert!(running.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    sea.pass(Duration::from_secs(3));
+    let [first, second] = bells.map(|bell| bell.0.load(Ordering::Relaxed));
+    assert_eq!((first, second > 0), (0, true), "the first one polls no more: {second}");
 }

@@ -97,6 +97,5 @@ impl Fate {
 
 /// One word of the stream as a number below `bound`.
 fn below(bound: u64, stream: &mut impl Rng) -> u64 {
-    let scaled = (u128::from(stream.next_u64()) * u128::from(bound)) >> 64;
-    u64::try_from(scaled).expect("below the bound")
+    crate::random::below(stream.next_u64(), bound)
 }

@@ -18,6 +18,7 @@ use twox_hash::XxHash3_128;
 
 use super::ailment::{Ailment, Case, Faulty, Ills, Onset};
 use super::bench::{Bench, Cost};
+use crate::random::below;
 
 /// What drives a line: a level for every instant, low or high.
 pub trait Source {
@@ -113,9 +114,8 @@ impl<S: Source> Bouncing<S> {
             let hash = XxHash3_128::oneshot_with_seed(self.seed ^ number, &at_ns.to_le_bytes());
             (hash >> 64) as u64
         };
-        let scaled = |word: u64, bound: u64| ((u128::from(word) * u128::from(bound)) >> 64) as u64;
-        let count = 2 * scaled(word(0), u64::from(self.bounces_max) + 1);
-        let mut jumps: Vec<u64> = (1..=count).map(|number| at_ns + 1 + scaled(word(number), self.lasts_ns)).collect();
+        let count = 2 * below(word(0), u64::from(self.bounces_max) + 1);
+        let mut jumps: Vec<u64> = (1..=count).map(|number| at_ns + 1 + below(word(number), self.lasts_ns)).collect();
         jumps.sort_unstable();
         jumps.dedup();
         jumps.truncate(jumps.len() & !1);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::correlated::blend;
 use super::dice::Dice;
-use crate::random::Probability;
+use crate::random::{Probability, below};
 use crate::time::{Duration, nanos};
 
 /// A random share of the delay of each frame.
@@ -38,11 +38,11 @@ pub enum Shape {
 /// A delay that draws from a stream.
 pub(super) struct DelayModel {
     dice: Dice,
-    what: What,
+    kind: Kind,
 }
 
 /// What words become; the usual one is at hand.
-enum What {
+enum Kind {
     /// Evenly something below this, each on its own.
     Even(u64),
     Other(Box<Other>),
@@ -57,20 +57,20 @@ struct Other {
 impl DelayModel {
     /// One that draws from the stream of that label.
     pub(super) fn new(delay: &Delay, label: &str) -> Self {
-        let what = match delay.shape {
-            Shape::Uniform(most) if delay.correlation.is_never() => What::Even(even(most)),
-            _ => What::Other(Box::new(Other { delay: delay.clone(), last: None })),
+        let kind = match delay.shape {
+            Shape::Uniform(most) if delay.correlation.is_never() => Kind::Even(even(most)),
+            _ => Kind::Other(Box::new(Other { delay: delay.clone(), last: None })),
         };
-        Self { dice: Dice::new(label, 2), what }
+        Self { dice: Dice::new(label, 2), kind }
     }
 
     /// What is added to the latency of a frame, in nanoseconds.
     #[inline]
     pub(super) fn extra_ns(&mut self, seed: u64, ordinal: u64) -> i64 {
         let word = self.dice.wide(seed, ordinal);
-        match &mut self.what {
-            What::Even(bound) => below(word, *bound) as i64,
-            What::Other(other) => other.extra_ns(word),
+        match &mut self.kind {
+            Kind::Even(bound) => below(word, *bound) as i64,
+            Kind::Other(other) => other.extra_ns(word),
         }
     }
 }
@@ -107,12 +107,6 @@ impl Shape {
                 .map_or(0, |ns| i64::try_from(*ns).unwrap_or(i64::MAX)),
         }
     }
-}
-
-/// A number from `0..bound`.
-#[inline]
-fn below(word: u64, bound: u64) -> u64 {
-    ((u128::from(word) * u128::from(bound)) >> 64) as u64
 }
 
 /// Where netem's tables end: 32,767 steps of 1/8192.

@@ -2,6 +2,7 @@
 
 use super::Slots;
 use super::dice::Dice;
+use crate::random::below;
 use crate::time::nanos;
 
 /// The slots of a link, the next of which is open for what is to come.
@@ -36,7 +37,7 @@ impl SlotModel {
     /// What a frame draws.
     pub(super) fn draw(&mut self, seed: u64, ordinal: u64) -> Waits {
         let (shortest_ns, span_ns) = (self.shortest_ns, self.span_ns);
-        let wait = |word: u64| shortest_ns.saturating_add(((u128::from(word) * u128::from(span_ns)) >> 64) as u64);
+        let wait = |word: u64| shortest_ns.saturating_add(below(word, span_ns));
         Waits(self.dice.wide_pair(seed, ordinal).map(wait))
     }
 
