@@ -10,8 +10,6 @@ pub enum Reason {
     Malformed,
     /// A checksum is wrong.
     Checksum,
-    /// Its Ethernet or IP destination is somebody else, as behind a switch that has not learnt yet.
-    NotForUs,
     /// A protocol, or a header option, that this stack does not speak.
     Unsupported,
     /// A fragment, or a packet that fragments made a part of: they are not put together here, or there is no room, or they
@@ -29,6 +27,8 @@ pub enum Reason {
     NeighbourSilent,
     /// Too much is waiting for the neighbour's answer already.
     NeighbourQueueFull,
+    /// Its Ethernet or IP destination is somebody else, as behind a switch that has not learnt yet.
+    NotForUs,
 }
 
 impl Reason {
@@ -36,7 +36,6 @@ impl Reason {
     pub const ALL: [Reason; 11] = [
         Reason::Malformed,
         Reason::Checksum,
-        Reason::NotForUs,
         Reason::Unsupported,
         Reason::Fragment,
         Reason::NoSocket,
@@ -45,6 +44,7 @@ impl Reason {
         Reason::NoRoute,
         Reason::NeighbourSilent,
         Reason::NeighbourQueueFull,
+        Reason::NotForUs,
     ];
 
     /// The name of its counter, for a [`Probe`](crate::Probe).
@@ -69,19 +69,8 @@ impl Reason {
 const OWN: usize = 8;
 const INCIDENTS: usize = OWN + TOLD.len();
 
-/// What was dropped for a reason that somebody may want to hear of. That a packet was for somebody else is none.
-const TOLD: [Reason; 10] = [
-    Reason::Malformed,
-    Reason::Checksum,
-    Reason::Unsupported,
-    Reason::Fragment,
-    Reason::NoSocket,
-    Reason::BacklogFull,
-    Reason::ReceiveBufferFull,
-    Reason::NoRoute,
-    Reason::NeighbourSilent,
-    Reason::NeighbourQueueFull,
-];
+/// What was dropped for a reason that somebody may want to hear of: for any but the last. That a packet was for somebody else is none.
+const TOLD: &[Reason] = Reason::ALL.split_at(Reason::ALL.len() - 1).0;
 
 pub(crate) type Incidents = [u64; INCIDENTS];
 
@@ -160,7 +149,7 @@ impl Stats {
             self.icmp_errors_received,
         ]);
         for (count, reason) in dropped.iter_mut().zip(TOLD) {
-            *count = self.dropped(reason);
+            *count = self.dropped(*reason);
         }
         all
     }
