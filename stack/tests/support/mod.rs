@@ -188,6 +188,13 @@ impl Sea {
         drop(task);
     }
 
+    /// Drops all tasks. They hold the sea that holds them: without this, none of its memory is free again.
+    pub fn dry_up(&self) {
+        let tasks = self.0.tasks.take();
+        drop(tasks);
+        self.0.queue.lock().unwrap().clear();
+    }
+
     /// Takes the network card off the switch, or puts it back.
     pub fn plug(&self, card: usize, plugged: bool) {
         let card = self.0.cards.borrow()[card].clone();

@@ -52,6 +52,7 @@ pub fn send(bytes: &[u8]) {
     let said = std::iter::from_fn(|| peer.next_frame()).count();
     // Of its own accord a device says some dozens of things in this time; to each frame it says a few.
     assert!(said <= 200 + 24 * sent, "{said} frames to {sent}");
+    sea.dry_up();
 }
 
 async fn listen(stack: &Stack<'_>, clock: &SeaClock) {

@@ -33,6 +33,12 @@ pub(super) struct Shore {
     heard: usize,
 }
 
+impl Drop for Shore {
+    fn drop(&mut self) {
+        self.sea.dry_up();
+    }
+}
+
 impl Shore {
     pub(super) fn new(addresses: &[&str]) -> Self {
         let sea = Sea::new();
