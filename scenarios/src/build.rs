@@ -347,6 +347,7 @@ fn fault(fault: &plan::Fault, plan: &Plan, built: &Built) -> Fault {
             FaultKind::Retune { link: way(link, direction), config: Box::new(link_config(&plan.tunings[tuning].pipe)) }
         }
         plan::FaultKind::Mtu { link, direction, bytes } => FaultKind::Mtu { link: way(link, direction), bytes },
+        plan::FaultKind::Tamper { link, what } => FaultKind::Tamper { cable: built.cables[link], what },
         plan::FaultKind::Partition { sides } => {
             let plan::Sides { from, to } = &plan.sides[sides];
             FaultKind::Partition { from: ids(from), to: ids(to) }

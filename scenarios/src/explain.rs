@@ -219,7 +219,8 @@ impl Causes {
                 | plan::FaultKind::CutOneWay { link, .. }
                 | plan::FaultKind::Clog { link, .. }
                 | plan::FaultKind::Degrade { link, .. }
-                | plan::FaultKind::Mtu { link, .. } => self.hits_link(plan, link),
+                | plan::FaultKind::Mtu { link, .. }
+                | plan::FaultKind::Tamper { link, .. } => self.hits_link(plan, link),
                 plan::FaultKind::Partition { sides } => {
                     let plan::Sides { from, to } = &plan.sides[sides];
                     from.iter().chain(to).for_each(|node| self.hits_node(plan, *node));

@@ -46,9 +46,18 @@ battery = { capacity = "220 mAh", draw = { idle = "2 mA" }, resistance = "15 Ohm
 kind = "field-logger"
 address = "10.0.0.41/24"
 
+[node.recorder]
+kind = "bulk-sender"
+address = "10.0.0.51/24"
+config = { to = "10.0.0.52:5001", after = "12s", bytes = "20 kB" }
+
+[node.archive]
+kind = "bulk-receiver"
+address = "10.0.0.52/24"
+
 [network.lan]
 kind = "switch"
-members = ["hub", "thermostat-*", "router", "broker", "meter", "logger"]
+members = ["hub", "thermostat-*", "router", "broker", "meter", "logger", "recorder", "archive"]
 profile = "home"
 
 [node.router]

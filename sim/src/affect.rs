@@ -19,8 +19,8 @@ pub struct FaultReport {
     pub name: String,
     /// Whether it has begun.
     pub began: bool,
-    /// How much it hit so far: frames of a network, the node that was on when it began, or what an ailing part did. A fault that hits nothing
-    /// shows nothing.
+    /// How much it hit so far: frames of a network, looks at a clock, the node that was on when it began, or what an ailing
+    /// part did. A fault that hits nothing shows nothing.
     pub hits: u64,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Hits {
 impl Kernel {
     /// A fault begins: from here on it is looked at what it hits.
     pub(crate) fn watch_hits(&self, index: u32, kind: &FaultKind) {
-        let before = self.measure(kind);
+        let before = self.measure(index, kind);
         let hits = match self.subject(kind) {
             Some(node) => u64::from(!self.node(node).is_off()),
             None => 0,
@@ -50,7 +50,11 @@ impl Kernel {
     }
 
     pub(crate) fn settle_hits(&self, index: u32, kind: &FaultKind) {
-        let measured = self.measure(kind);
+        // What a clock gained or lost by these it keeps, and whoever looks at it later is misled, too.
+        if matches!(kind, FaultKind::ClockDrift { .. } | FaultKind::ClockStop(_)) {
+            return;
+        }
+        let measured = self.measure(index, kind);
         if let Some(hits) = self.hits.borrow_mut().get_mut(index as usize) {
             hits.hits += measured - hits.before;
             hits.active = false;
@@ -62,7 +66,7 @@ impl Kernel {
         let (faults, all, trace) = (self.faults.borrow(), self.hits.borrow(), self.trace.borrow());
         let report = |(index, fault): (usize, &crate::fault::Fault)| {
             let Hits { began, active, before, hits } = all.get(index).copied().unwrap_or_default();
-            let more = if active { self.measure(&fault.kind) - before } else { 0 };
+            let more = if active { self.measure(index as u32, &fault.kind) - before } else { 0 };
             FaultReport { name: trace.names.fault(index as u32).to_owned(), began, hits: hits + more }
         };
         faults.iter().enumerate().map(report).collect()
@@ -79,16 +83,13 @@ impl Kernel {
             | FaultKind::Pause(node)
             | FaultKind::Hang(node)
             | FaultKind::SlowCpu { node, .. }
-            | FaultKind::ClockStep { node, .. }
-            | FaultKind::ClockDrift { node, .. }
-            | FaultKind::ClockStop(node)
             | FaultKind::Tell { node, .. } => Some(node),
             _ => None,
         }
     }
 
-    /// What grows while a fault of the network hits something.
-    fn measure(&self, kind: &FaultKind) -> u64 {
+    /// What grows while a fault of the network or of a clock hits something.
+    fn measure(&self, index: u32, kind: &FaultKind) -> u64 {
         let net = self.net.borrow();
         let sent = |link: LinkId| net.links[link.index()].counters.sent;
         match *kind {
@@ -96,6 +97,10 @@ impl Kernel {
             FaultKind::CutCable(cable) | FaultKind::Join(cable) => cable.links().into_iter().map(sent).sum(),
             FaultKind::CutLink(link) | FaultKind::Clog(link) | FaultKind::Retune { link, .. } => sent(link),
             FaultKind::Jam { air, .. } => net.airs.drowned(air),
+            FaultKind::Tamper { .. } => net.tamperers.get(&index).map_or(0, |tamperer| tamperer.hits),
+            FaultKind::ClockStep { node, .. } | FaultKind::ClockDrift { node, .. } | FaultKind::ClockStop(node) => {
+                self.node(node).wall_looks.get()
+            }
             FaultKind::Mtu { .. } => net.dropped[DropReason::TooBig as usize],
             FaultKind::Partition { .. } => net.dropped[DropReason::Partition as usize],
             _ => 0,
@@ -126,6 +131,7 @@ impl Kernel {
                 node.powered.borrow().iter().for_each(|part| part.told(name, what, begins, self.world_now()));
             }
             FaultKind::Clog(link) => self.clog(*link, begins),
+            FaultKind::Tamper { cable, what } => self.tamper(index, *cable, *what, begins),
             FaultKind::Partition { from, to } => self.net.borrow_mut().partition.change(from, to, begins),
             FaultKind::Retune { link, config } => {
                 let config = (**config).clone();
@@ -249,6 +255,7 @@ impl Kernel {
             _ if !is_active => {}
             FaultKind::Stray { frames, every, .. } => self.send_stray(index, &frames, every),
             FaultKind::Deauthenticate { node, every } => self.send_deauthentication(index, node, every),
+            FaultKind::Tamper { .. } => self.call_tamperer(index),
             _ => {}
         }
     }
@@ -274,7 +281,9 @@ impl Kernel {
         let link = |link: &LinkId| self.trace.borrow().names.link(*link).to_owned();
         let cable = |cable: &CableId| self.trace.borrow().names.cable(*cable).to_owned();
         let target = match kind {
-            FaultKind::CutCable(target) | FaultKind::Join(target) => cable(target),
+            FaultKind::CutCable(target) | FaultKind::Join(target) | FaultKind::Tamper { cable: target, .. } => {
+                cable(target)
+            }
             FaultKind::CutLink(target) | FaultKind::Clog(target) => link(target),
             FaultKind::Retune { link: target, .. } | FaultKind::Mtu { link: target, .. } => link(target),
             FaultKind::Partition { from, to } => {

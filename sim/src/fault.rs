@@ -6,7 +6,7 @@ pub use crate::affect::FaultReport;
 
 use crate::hw::{Ailment, Odds};
 use crate::net::air::AirId;
-use crate::net::{CableId, LinkConfig, LinkId};
+use crate::net::{CableId, LinkConfig, LinkId, Tampering};
 use crate::node::NodeId;
 use crate::time::{Duration, Instant};
 
@@ -62,6 +62,13 @@ pub enum FaultKind {
         link: LinkId,
         /// In bytes, without the Ethernet header.
         bytes: u32,
+    },
+    /// Somebody on a cable tampers with the TCP connections that go through it.
+    Tamper {
+        /// Which cable.
+        cable: CableId,
+        /// What they do to which.
+        what: Tampering,
     },
     /// Every poll of the node's code takes this much longer.
     SlowCpu {
@@ -203,6 +210,7 @@ impl FaultKind {
             Self::Partition { .. } => "partition",
             Self::Retune { .. } => "degrade",
             Self::Mtu { .. } => "mtu",
+            Self::Tamper { what, .. } => what.name(),
             Self::SlowCpu { .. } => "slow-cpu",
             Self::ClockStep { .. } => "clock-step",
             Self::ClockDrift { .. } => "clock-drift",

@@ -245,6 +245,7 @@ impl Kernel {
     }
 
     pub(crate) fn wall_ns(&self, node: &NodeCore) -> u64 {
+        node.wall_looks.set(node.wall_looks.get() + 1);
         node.wandered().wall_ns(self.polled_now(), self.own_wall_ns(node))
     }
 

@@ -1,7 +1,7 @@
 //! `kind = "access-point"`: what stations of a network of kind `wifi` join.
 //!
 //! It has no stack and no address: it passes frames on, which the air does for it ([`wavetank_sim::net::air::wifi`]). What
-//! is left of a node is its power, its place and that it can be held.
+//! is left of a node is its power and its place.
 
 use std::sync::Arc;
 

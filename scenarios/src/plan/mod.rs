@@ -38,6 +38,7 @@ pub use signals::Signal;
 pub use storm::{Storm, Strike};
 use wavetank_sim::hw::battery::BatterySpec;
 use wavetank_sim::hw::{Ailment, Odds};
+use wavetank_sim::net::Tampering;
 pub use wavetank_sim::world::Order;
 
 /// A scenario that is ready to run.
@@ -484,6 +485,13 @@ pub enum FaultKind {
         /// From one frame to the next.
         interval_ns: u64,
     },
+    /// Somebody tampers with the connections of a link.
+    Tamper {
+        /// Which link.
+        link: usize,
+        /// What they do to which.
+        what: Tampering,
+    },
     /// The node has less of something.
     ShrinkPool {
         /// Which node.
@@ -532,7 +540,8 @@ impl FaultKind {
             | Self::CutOneWay { link, .. }
             | Self::Clog { link, .. }
             | Self::Degrade { link, .. }
-            | Self::Mtu { link, .. } => link,
+            | Self::Mtu { link, .. }
+            | Self::Tamper { link, .. } => link,
             Self::PowerCut { node }
             | Self::BrownOut { node }
             | Self::BatteryDrain { node, .. }

@@ -157,6 +157,9 @@ fn kinds(
             schema::FaultKind::LateWakes => {
                 vec![FaultKind::LateWakes { node, odds: fault.told.odds(), by_ns: fault.told.extra_ns() }]
             }
+            schema::FaultKind::Tamper(_) => {
+                fault.tampering.map(|what| FaultKind::Tamper { link, what }).into_iter().collect()
+            }
             schema::FaultKind::Part(ailment) => vec![told(plain, ailment.make(&fault.told))],
             _ => vec![plain],
         }
@@ -286,6 +289,7 @@ impl FaultKind {
             Self::DropTasks { .. } => Kind::DropTasks,
             Self::Cancel { .. } => Kind::Cancel,
             Self::Part { ailment, .. } => Kind::of(*ailment),
+            Self::Tamper { what, .. } => schema::TamperKind::of(what),
             Self::Loop { .. } => Kind::Loop,
             Self::ArpPoison { .. } => Kind::ArpPoison,
             Self::IpConflict { .. } => Kind::IpConflict,
@@ -363,6 +367,9 @@ impl Fault {
             FaultKind::Part { node: at, part, ailment } => {
                 let part = plan.nodes[at].kind.parts()[part].name;
                 (Kind::of(ailment), node(at), format!("part = \"{part}\"\n") + &schema::told(&ailment))
+            }
+            FaultKind::Tamper { link: at, what } => {
+                (schema::TamperKind::of(&what), link(at), schema::tampering_told(&what))
             }
             FaultKind::Loop { network } => (Kind::Loop, format!("\"{}\"", plan.networks[network].name), none()),
             FaultKind::ArpPoison { node: at, address, interval_ns } => {
@@ -475,6 +482,7 @@ pub(super) fn targets_of(
 fn aimed(kind: schema::FaultKind, index: usize, roster: &Roster<'_, '_>) -> Vec<FaultKind> {
     let aimed = match kind {
         schema::FaultKind::Part(ailment) => return ailing(ailment, index, roster),
+        schema::FaultKind::Tamper(tamper) => FaultKind::Tamper { link: index, what: tamper.plain() },
         schema::FaultKind::Clog => FaultKind::Clog { link: index, direction: Direction::Up },
         schema::FaultKind::PowerCut => FaultKind::PowerCut { node: index },
         schema::FaultKind::BrownOut => FaultKind::BrownOut { node: index },
@@ -577,6 +585,31 @@ fn refuse_deaf(
             let what = format!("\"{}\" is with no access point, and is none", roster.members[*node].name);
             let help = "aim it at a station or an access point of a network whose kind is \"wifi\"";
             (!is_access_point && !is_station).then_some((what, help))
+        }),
+        schema::FaultKind::Pause
+        | schema::FaultKind::SlowCpu
+        | schema::FaultKind::ClockStep
+        | schema::FaultKind::ClockDrift
+        | schema::FaultKind::ClockStop
+        | schema::FaultKind::Hang
+        | schema::FaultKind::SpuriousPolls
+        | schema::FaultKind::LateWakes
+        | schema::FaultKind::Starve
+        | schema::FaultKind::DropTasks
+        | schema::FaultKind::Cancel => hits.iter().find_map(|node| {
+            let member = &roster.members[*node];
+            let what = format!("\"{}\" is an access point: it has no program and no clock", member.name);
+            let help = "take its power (\"power-cut\", \"crash\", \"restart\"), or aim this at other nodes";
+            is_access_point(member).then_some((what, help))
+        }),
+        schema::FaultKind::Tamper(_) => hits.iter().find_map(|link| {
+            let link = &wiring.links[*link];
+            let what = format!(
+                "what goes along \"{}\" is compressed for the radio: nobody on the way sees connections",
+                link.name
+            );
+            let is_radio = wiring.networks[link.network].kind == NetworkKind::Radio;
+            is_radio.then_some((what, "aim it at a link of another network"))
         }),
         schema::FaultKind::MacDuplicate => hits.iter().filter(|_| wiring.complete).find_map(|node| {
             let lonely = |network: usize| {

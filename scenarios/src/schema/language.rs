@@ -601,6 +601,10 @@ pub(crate) static FAULT: Table = Table {
         STEPS,
         super::limits::POOL,
         super::limits::LIMIT,
+        super::tamper::PORT,
+        super::tamper::BYTES,
+        super::tamper::VARIATION,
+        super::tamper::AFTER,
         optional(
             "noise_db",
             Shape::Number,

@@ -27,6 +27,7 @@ mod scenario;
 mod sea;
 mod signal;
 mod storm;
+mod tamper;
 mod text;
 mod wifi;
 
@@ -47,6 +48,8 @@ pub use scenario::{
     Network, NetworkKind, Node, Override, Packet, Profile, Scenario, Storm, Verdict, What,
 };
 pub use signal::{Curve, Signal};
+pub use tamper::TamperKind;
+pub(crate) use tamper::tampering_told;
 pub use text::Text;
 pub use toml::Spanned;
 pub use wifi::{Wifi, WifiBand};

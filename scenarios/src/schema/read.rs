@@ -314,13 +314,15 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
         reader.sink().push(problem.help("add, for example: every = \"10s\""));
     }
     let drift = reader.drift("drift_ppm");
+    let told = Told::read(reader, kind);
+    let direction = reader.word("direction").map(|word| if word == 0 { Direction::Up } else { Direction::Down });
     Fault {
         span,
         at: reader.time("at"),
         lasts,
         kind,
         targets: reader.names("target"),
-        direction: reader.word("direction").map(|word| if word == 0 { Direction::Up } else { Direction::Down }),
+        direction,
         others: reader.names("others"),
         profile: reader.filled("profile"),
         mtu: reader.size("mtu").and_then(|size| u32::try_from(size.get_ref().as_bytes()).ok()),
@@ -339,12 +341,13 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
             .filter(|time| reader.nonzero("interval", time.get_ref().as_nanos() == 0, time.span()).is_some()),
         shrinks: super::limits::shrinks(reader),
         noise_cdb: noise(reader),
+        tampering: super::tamper::tampering(reader, kind, direction, &told),
         to: reader.subnet("to"),
         via: reader.host("via"),
         every,
         times: reader.integer("times"),
         jitter: reader.time("jitter"),
-        told: Told::read(reader, kind).drifting(drift.map(Spanned::into_inner)),
+        told: told.drifting(drift.map(Spanned::into_inner)),
     }
 }
 

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use toml::Spanned;
+use wavetank_sim::net::Tampering;
 use wavetank_sim::world::Order;
 
 use super::address::Cidr;
@@ -16,6 +17,7 @@ use super::language::{FAULTS, FaultShape};
 use super::limits::Limits;
 use super::radio::{Air, Move, Position};
 use super::signal::Signal;
+use super::tamper::TamperKind;
 use super::text::Text;
 use super::wifi::Wifi;
 use crate::diagnose::Span;
@@ -386,6 +388,8 @@ pub struct Fault {
     pub shrinks: Option<(&'static str, usize)>,
     /// By how much the air is noisier, in hundredths of a decibel.
     pub noise_cdb: Option<u32>,
+    /// What it does to connections.
+    pub tampering: Option<Tampering>,
     /// The network whose packets go astray.
     pub to: Option<Spanned<Cidr>>,
     /// The neighbour that they are handed to.
@@ -479,6 +483,8 @@ pub enum FaultKind {
     Cancel,
     /// A part of the node's board is ailing.
     Part(AilmentKind),
+    /// Somebody tampers with connections.
+    Tamper(TamperKind),
     /// A cable makes a switch flood itself.
     Loop,
     /// The node has less of something.
@@ -529,6 +535,7 @@ impl FaultKind {
             Self::DropTasks => "drop-tasks",
             Self::Cancel => "cancel",
             Self::Part(kind) => kind.name(),
+            Self::Tamper(kind) => kind.name(),
             Self::Loop => "loop",
             Self::ShrinkPool => "shrink-pool",
             Self::Deauthenticate => "deauthenticate",
@@ -577,7 +584,7 @@ impl FaultKind {
             "starve" => Some(Self::Starve),
             "drop-tasks" => Some(Self::DropTasks),
             "cancel" => Some(Self::Cancel),
-            other => AilmentKind::named(other).map(Self::Part),
+            other => TamperKind::named(other).map(Self::Tamper).or_else(|| AilmentKind::named(other).map(Self::Part)),
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Frame {
     damaged: bool,
     /// The node that sent it.
     pub(super) origin: u32,
+    /// Those who tamper with its link and stand before this one have dealt with it.
+    pub(super) beyond: u32,
     data: [u8; FRAME_BYTES_MAX],
 }
 
@@ -52,6 +54,11 @@ impl Frame {
         self.len = damage.apply(self.bytes_mut()) as u16;
         self.damaged = true;
         self.seal();
+    }
+
+    /// Whether a link damaged it.
+    pub(super) const fn is_damaged(&self) -> bool {
+        self.damaged
     }
 
     /// Why an interface that looks at checksums refuses it, if it does. A radio's check sequence is of the whole frame.
@@ -95,11 +102,12 @@ impl Pool {
                 digest: 0,
                 damaged: false,
                 origin: 0,
+                beyond: 0,
                 data: [0; FRAME_BYTES_MAX],
             })
         });
         frame.len = len as u16;
-        frame.damaged = false;
+        (frame.damaged, frame.beyond) = (false, 0);
         Some(frame)
     }
 

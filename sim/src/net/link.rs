@@ -68,11 +68,13 @@ pub enum DropReason {
     Vlan,
     /// The station that it is from or for is with no access point, or not with this one.
     NotAssociated,
+    /// Somebody on the way kept it, or sent something else in its place.
+    Tampered,
 }
 
 impl DropReason {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Loss,
         Self::QueueFull,
         Self::LinkDown,
@@ -91,6 +93,7 @@ impl DropReason {
         Self::DutyCycle,
         Self::Vlan,
         Self::NotAssociated,
+        Self::Tampered,
     ];
 
     /// The reason as one word.
@@ -115,6 +118,7 @@ impl DropReason {
             Self::DutyCycle => "duty-cycle",
             Self::Vlan => "vlan",
             Self::NotAssociated => "not-associated",
+            Self::Tampered => "tampered",
         }
     }
 }

@@ -15,6 +15,7 @@ mod link;
 mod nic;
 mod partition;
 mod switch;
+mod tamper;
 mod tap;
 mod transit;
 mod vlan;
@@ -23,6 +24,7 @@ pub use frame::FRAME_BYTES_MAX;
 pub use link::{DropReason, LinkConfig, LinkCounters};
 pub use nic::{Mac, Nic, NicRxToken, NicTxToken, Origin};
 pub use switch::{SwitchConfig, SwitchId};
+pub use tamper::{Tamper, Tampering};
 pub use tap::{Direction, Tap};
 pub use vlan::PortVlan;
 
@@ -31,6 +33,7 @@ pub(crate) use link::{Destination, Link};
 pub(crate) use nic::NicCore;
 pub(crate) use partition::Partition;
 pub(crate) use switch::{Port, Switch};
+pub(crate) use tamper::Tamperer;
 pub(crate) use transit::Net;
 
 use serde::Serialize;

@@ -4,7 +4,7 @@ use crate::net::DropReason;
 use crate::time::Instant;
 
 /// Which way a frame passed a tap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Out of the node, or from a cable's first end to its second.
     Tx,

@@ -4,7 +4,9 @@ use super::air::Airs;
 use super::impair::Packet;
 use super::link::{Destination, Link};
 use super::switch::{Forward, Switch};
-use super::{Direction, DropReason, Frame, LinkConfig, LinkId, NicCore, NicId, Partition, Pool, SwitchId, Tap};
+use super::{
+    Direction, DropReason, Frame, LinkConfig, LinkId, NicCore, NicId, Partition, Pool, SwitchId, Tamperer, Tap,
+};
 use crate::executor::Wakee;
 use crate::kernel::Kernel;
 use crate::prefetch;
@@ -12,6 +14,7 @@ use crate::queue::Queue;
 use crate::time::Instant;
 use crate::trace::{Event, Trace};
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// The network of a world.
@@ -27,6 +30,8 @@ pub(crate) struct Net {
     pub(crate) dropped: [u64; DropReason::ALL.len()],
     /// What stations share.
     pub(crate) airs: Airs,
+    /// Who tampers with connections, by the places of their faults in the timeline.
+    pub(crate) tamperers: BTreeMap<u32, Tamperer>,
     /// What chance did to frames, if anybody wants to know.
     pub(crate) record: Option<Vec<Packet>>,
     /// Frames in flight; an event names its place here.
@@ -54,6 +59,7 @@ impl Net {
             taps: Vec::new(),
             dropped: [0; DropReason::ALL.len()],
             airs: Airs::default(),
+            tamperers: BTreeMap::new(),
             record: None,
             flights: Vec::new(),
             free: Vec::new(),
@@ -70,7 +76,7 @@ impl Net {
         link.cuts == 0 && !matches!(link.to, Destination::Station(station) if !self.airs.has_carrier(station))
     }
 
-    fn offer(&mut self, port: &mut Port<'_>, id: LinkId, mut frame: Box<Frame>) {
+    pub(super) fn offer(&mut self, port: &mut Port<'_>, id: LinkId, mut frame: Box<Frame>) {
         let link = &mut self.links[id.index()];
         frame.link = id.0;
         frame.ordinal = link.counters.sent;

@@ -171,6 +171,8 @@ pub(crate) struct NodeCore {
     pub(crate) boot: BootFn,
     pub(crate) spec: NodeSpec,
     wander: Cell<Wander>,
+    /// How often its wall clock was looked at.
+    pub(crate) wall_looks: Cell<u64>,
 }
 
 impl NodeCore {
@@ -180,6 +182,7 @@ impl NodeCore {
             supply: spec.battery.take().map(|battery| Box::new(Supply::new(battery))),
             poll_ns: Cell::new(nanos(spec.poll_time)),
             wander: Cell::default(),
+            wall_looks: Cell::default(),
             pools: RefCell::new(spec.pools.take().map(|own| Box::new(Pools::new(own)))),
             clock: spec.clock,
             spec,

@@ -17,16 +17,25 @@ pub(crate) fn is_sound(frame: &[u8]) -> bool {
 }
 
 /// The Internet checksum's sum over `bytes`, to be folded (RFC 1071).
-fn sum(bytes: &[u8]) -> u64 {
+pub(in crate::net) fn sum(bytes: &[u8]) -> u64 {
     let words = bytes.chunks(2).map(|pair| u64::from(pair[0]) << 8 | u64::from(pair.get(1).copied().unwrap_or(0)));
     words.sum()
 }
 
-fn is_whole(mut sum: u64) -> bool {
+fn folded(mut sum: u64) -> u16 {
     while sum > 0xFFFF {
         sum = (sum & 0xFFFF) + (sum >> 16);
     }
-    sum == 0xFFFF
+    sum as u16
+}
+
+fn is_whole(sum: u64) -> bool {
+    folded(sum) == 0xFFFF
+}
+
+/// The checksum of what comes to that sum without it.
+pub(in crate::net) fn complement(sum: u64) -> [u8; 2] {
+    (!folded(sum)).to_be_bytes()
 }
 
 fn ipv4(packet: &[u8]) -> bool {
@@ -89,12 +98,6 @@ mod tests {
         let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08, 0x00];
         let mut ip = [0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
         let mut udp = [0x03, 0xE8, 0x07, 0xD0, 0, 12, 0, 0, b't', b'a', b'n', b'k'];
-        let complement = |mut sum: u64| {
-            while sum > 0xFFFF {
-                sum = (sum & 0xFFFF) + (sum >> 16);
-            }
-            (!(sum as u16)).to_be_bytes()
-        };
         let header = complement(sum(&ip));
         ip[10..12].copy_from_slice(&header);
         let whole = complement(sum(&ip[12..20]) + 17 + 12 + sum(&udp));

@@ -25,6 +25,8 @@ pub(crate) struct Special {
     pub(super) held: Vec<(Box<Frame>, Fate)>,
     /// What faults make of the link's configuration, by their places in the timeline, the latest last.
     pub(super) layers: Vec<(u32, Layer)>,
+    /// Faults that tamper with the connections on it.
+    pub(in crate::net) tampers: Vec<u32>,
 }
 
 /// Makes one configuration out of another.
@@ -80,12 +82,13 @@ impl Special {
     /// Whether it does no more to frames than to lose or to delay them, each on its own, and nothing but its draws decides.
     #[inline]
     pub(in crate::net) fn is_simple(&self) -> bool {
-        let Self { impair, chances, line, clogs, .. } = self;
+        let Self { impair, chances, line, clogs, tampers, .. } = self;
         impair.seldom.is_none()
             && line.is_none()
             && impair.mtu.is_none()
             && !impair.unordered
             && *clogs == 0
+            && tampers.is_empty()
             && chances.is_nothing()
     }
 

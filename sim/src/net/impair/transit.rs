@@ -12,6 +12,7 @@ use crate::trace::Event;
 impl Net {
     /// Takes a frame that has been offered to a special link.
     pub(in crate::net) fn offer_special(&mut self, port: &mut Port<'_>, id: LinkId, frame: Box<Frame>) {
+        let Some(frame) = self.tampered(port, id, frame) else { return };
         let link = &mut self.links[id.index()];
         let Some(special) = &mut link.special else { return port.pool.put(frame) };
         let fate = special.decide(self.seed, frame.ordinal, frame.len());
