@@ -174,27 +174,28 @@ impl<'r> Socket<'r> {
         cx: &mut Context<'_>,
         take: impl FnOnce(&[u8], Arrival) -> R,
     ) -> Poll<Result<R, Error>> {
-        if let Some(trouble) = self.stack.with(|core| core.take_trouble(self.at)) {
-            return Poll::Ready(Err(Error::Undelivered { remote: trouble.remote, why: trouble.why }));
-        }
-        self.poll_recv_with(cx, take).map(Ok)
+        self.stack.poll_in_place(|core, replaced| {
+            if let Some(trouble) = core.take_trouble(self.at) {
+                return Poll::Ready(Err(Error::Undelivered { remote: trouble.remote, why: trouble.why }));
+            }
+            core.poll_datagram(self.at, arriving(take), cx.waker(), replaced).map(Ok)
+        })
     }
 
     /// Lets `take` look at a datagram where it lies, or has the task woken when there is one. `take` must not
     /// use the stack.
     pub fn poll_recv_with<R>(&self, cx: &mut Context<'_>, take: impl FnOnce(&[u8], Arrival) -> R) -> Poll<R> {
-        self.stack.poll_in_place(|core, replaced| {
-            let take = |datagram: &[u8], about: &Datagram| {
-                take(datagram, Arrival { remote: about.remote, local: about.local })
-            };
-            core.poll_datagram(self.at, take, cx.waker(), replaced)
-        })
+        self.stack.poll_in_place(|core, replaced| core.poll_datagram(self.at, arriving(take), cx.waker(), replaced))
     }
 
     /// The address, if it is bound to one, and port.
     pub fn local_addr(&self) -> (Option<IpAddr>, u16) {
         self.stack.with(|core| core.bound(self.at))
     }
+}
+
+fn arriving<R>(take: impl FnOnce(&[u8], Arrival) -> R) -> impl FnOnce(&[u8], &Datagram) -> R {
+    |datagram, about| take(datagram, Arrival { remote: about.remote, local: about.local })
 }
 
 impl Drop for Socket<'_> {

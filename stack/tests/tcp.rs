@@ -6,7 +6,7 @@ mod support;
 
 use std::{future::poll_fn, net::SocketAddr, rc::Rc};
 
-use embedded_io_async::{Read, Write};
+use embedded_io_async::{Read, ReadExactError, Write};
 use futures_util::future::{join, join_all};
 use support::{Host, Sea, Verdict};
 use wavetank_stack::{
@@ -181,6 +181,30 @@ fn a_half_closed_connection_still_carries_the_other_way() {
         };
         let ((), all) = join(send, read_to_end(&mut calling)).await;
         assert_eq!(all.unwrap(), pattern(30_000));
+    });
+}
+
+#[test]
+fn exactly_as_much_is_read_or_it_is_told_why_not() {
+    let (sea, server, client) = pair();
+    sea.run(async move {
+        let (mut served, mut calling) = connected(&server, &client).await;
+        let say = async {
+            // More than the buffers hold, so that it takes several turns.
+            calling.write_all(&pattern(50_000)).await.unwrap();
+            calling.shutdown();
+        };
+        let hear = async {
+            let mut heard = vec![0; 49_990];
+            served.read_exact(&mut []).await.unwrap();
+            served.read_exact(&mut heard).await.unwrap();
+            assert_eq!(heard, pattern(50_000)[..49_990]);
+            assert_eq!(served.read_exact(&mut [0; 11]).await, Err(ReadExactError::UnexpectedEof));
+        };
+        join(say, hear).await;
+        served.abort();
+        assert_eq!(served.read_exact(&mut [0; 1]).await, Err(ReadExactError::Other(Error::Aborted)));
+        assert_eq!(served.write_all(b"more").await, Err(Error::Aborted));
     });
 }
 
@@ -492,7 +516,7 @@ mod pooled {
     use std::net::SocketAddr;
     use std::rc::Rc;
 
-    use embedded_io_async::{Read, Write};
+    use embedded_io_async::{Read, ReadExactError, Write};
     use wavetank_stack::tcp::{Error, Listener, Options, Stream};
     use wavetank_stack::{Pool, Pools, Reason, udp};
 

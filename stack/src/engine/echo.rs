@@ -102,6 +102,7 @@ impl Core<'_> {
     }
 
     /// What the network said last about something that the socket sent, once.
+    #[inline]
     pub(crate) fn take_trouble(&mut self, at: u32) -> Option<Trouble> {
         self.tables.udp.slot_mut(at).trouble.take()
     }

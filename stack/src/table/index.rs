@@ -21,6 +21,10 @@ fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
+/// So few items are looked at one by one, whatever else there is: they are wanted anyway, and a table of hashes is not.
+#[cfg(feature = "alloc")]
+const FEW: usize = 4;
+
 /// The items of one table by key. Never iterated.
 pub(crate) struct Index {
     #[cfg(feature = "alloc")]
@@ -46,7 +50,9 @@ impl Index {
     #[inline]
     pub(crate) fn find<T>(&self, items: &[T], hash: impl FnOnce() -> u64, matches: impl Fn(&T) -> bool) -> Option<u32> {
         #[cfg(feature = "alloc")]
-        if let Some(table) = &self.table {
+        if let Some(table) = &self.table
+            && items.len() > FEW
+        {
             return table.find(hash(), |&item| matches(&items[item as usize])).copied();
         }
         let _ = hash;

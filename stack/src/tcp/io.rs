@@ -1,17 +1,35 @@
 //! The ecosystem's byte stream traits, on streams and their halves.
+//!
+//! Their futures are one step each, and not functions that wait for one: a program holds them by the dozen, and runs through
+//! them for every message.
 
-use core::future::poll_fn;
+use core::future::{Future, poll_fn};
+use core::task::{Poll, ready};
 
-use embedded_io_async::{ErrorType, Read, ReadReady, Write, WriteReady};
+use embedded_io_async::{ErrorType, Read, ReadExactError, ReadReady, Write, WriteReady};
 
 use super::{Error, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Stream, WriteHalf};
 
 macro_rules! read {
     ($type:ty, |$this:ident| $stream:expr) => {
         impl Read for $type {
-            async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+            fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize, Error>> {
                 let $this = self;
-                poll_fn(|cx| $stream.poll_read(cx, buffer)).await
+                poll_fn(move |cx| $stream.poll_read(cx, buffer))
+            }
+
+            fn read_exact(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<(), ReadExactError<Error>>> {
+                let ($this, mut filled) = (self, 0);
+                poll_fn(move |cx| {
+                    while filled < buffer.len() {
+                        match ready!($stream.poll_read(cx, &mut buffer[filled..])) {
+                            Ok(0) => return Poll::Ready(Err(ReadExactError::UnexpectedEof)),
+                            Ok(len) => filled += len,
+                            Err(error) => return Poll::Ready(Err(ReadExactError::Other(error))),
+                        }
+                    }
+                    Poll::Ready(Ok(()))
+                })
             }
         }
 
@@ -28,7 +46,7 @@ macro_rules! read {
                 self: core::pin::Pin<&mut Self>,
                 cx: &mut core::task::Context<'_>,
                 buffer: &mut [u8],
-            ) -> core::task::Poll<std::io::Result<usize>> {
+            ) -> Poll<std::io::Result<usize>> {
                 let $this = &*self;
                 $stream.poll_read(cx, buffer).map_err(std::io::Error::from)
             }
@@ -39,9 +57,19 @@ macro_rules! read {
 macro_rules! write {
     ($type:ty, |$this:ident| $stream:expr) => {
         impl Write for $type {
-            async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+            fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<usize, Error>> {
                 let $this = self;
-                poll_fn(|cx| $stream.poll_write(cx, bytes)).await
+                poll_fn(move |cx| $stream.poll_write(cx, bytes))
+            }
+
+            fn write_all(&mut self, bytes: &[u8]) -> impl Future<Output = Result<(), Error>> {
+                let ($this, mut written) = (self, 0);
+                poll_fn(move |cx| {
+                    while written < bytes.len() {
+                        written += ready!($stream.poll_write(cx, &bytes[written..]))?;
+                    }
+                    Poll::Ready(Ok(()))
+                })
             }
 
             /// What was written is on its way already: there is nothing to do. To wait until it has arrived,
@@ -64,7 +92,7 @@ macro_rules! write {
                 self: core::pin::Pin<&mut Self>,
                 cx: &mut core::task::Context<'_>,
                 bytes: &[u8],
-            ) -> core::task::Poll<std::io::Result<usize>> {
+            ) -> Poll<std::io::Result<usize>> {
                 let $this = &*self;
                 $stream.poll_write(cx, bytes).map_err(std::io::Error::from)
             }
@@ -72,17 +100,17 @@ macro_rules! write {
             fn poll_flush(
                 self: core::pin::Pin<&mut Self>,
                 _cx: &mut core::task::Context<'_>,
-            ) -> core::task::Poll<std::io::Result<()>> {
-                core::task::Poll::Ready(Ok(()))
+            ) -> Poll<std::io::Result<()>> {
+                Poll::Ready(Ok(()))
             }
 
             fn poll_close(
                 self: core::pin::Pin<&mut Self>,
                 _cx: &mut core::task::Context<'_>,
-            ) -> core::task::Poll<std::io::Result<()>> {
+            ) -> Poll<std::io::Result<()>> {
                 let $this = &*self;
                 $stream.shutdown();
-                core::task::Poll::Ready(Ok(()))
+                Poll::Ready(Ok(()))
             }
         }
     };
