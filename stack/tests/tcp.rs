@@ -193,6 +193,7 @@ fn exactly_as_much_is_read_or_it_is_told_why_not() {
             // More than the buffers hold, so that it takes several turns.
             calling.write_all(&pattern(50_000)).await.unwrap();
             calling.shutdown();
+            calling.acknowledged().await.unwrap();
         };
         let hear = async {
             let mut heard = vec![0; 49_990];
@@ -202,9 +203,9 @@ fn exactly_as_much_is_read_or_it_is_told_why_not() {
             assert_eq!(served.read_exact(&mut [0; 11]).await, Err(ReadExactError::UnexpectedEof));
         };
         join(say, hear).await;
-        served.abort();
-        assert_eq!(served.read_exact(&mut [0; 1]).await, Err(ReadExactError::Other(Error::Aborted)));
-        assert_eq!(served.write_all(b"more").await, Err(Error::Aborted));
+        calling.abort();
+        assert_eq!(calling.read_exact(&mut [0; 1]).await, Err(ReadExactError::Other(Error::Aborted)));
+        assert_eq!(calling.write_all(b"more").await, Err(Error::Aborted));
     });
 }
 
@@ -516,7 +517,7 @@ mod pooled {
     use std::net::SocketAddr;
     use std::rc::Rc;
 
-    use embedded_io_async::{Read, ReadExactError, Write};
+    use embedded_io_async::{Read, Write};
     use wavetank_stack::tcp::{Error, Listener, Options, Stream};
     use wavetank_stack::{Pool, Pools, Reason, udp};
 
