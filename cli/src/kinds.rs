@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anstyle::Style;
 use serde_json::{Value, json};
 use wavetank_scenarios::diagnose::{did_you_mean, list};
+use wavetank_scenarios::registry::STACK_METRICS;
 use wavetank_scenarios::{Kind, Registry};
 
 use crate::arguments::Kinds;
@@ -46,7 +47,10 @@ fn find<'r>(name: &str, registry: &'r Registry) -> Result<&'r Arc<dyn Kind>, Str
 fn text(kind: &dyn Kind) -> String {
     let mut text = format!("{NAME}{}{NAME:#}  {}\n", kind.name(), kind.summary());
     let config = options(kind);
-    let metrics: Vec<(&str, &str)> = kind.metrics().iter().map(|metric| (metric.name, metric.doc)).collect();
+    let mut metrics: Vec<(&str, &str)> = kind.metrics().iter().map(|metric| (metric.name, metric.doc)).collect();
+    if kind.counts_its_stack() {
+        metrics.push(("stack.*", "what its network stack drops, sends again and resets: in --json by name"));
+    }
     let flows: Vec<(&str, &str)> = kind.flows().iter().map(|flow| (flow.name, flow.doc)).collect();
     let histories: Vec<(&str, &str)> = kind.histories().iter().map(|history| (history.name, history.doc)).collect();
     let config: Vec<(&str, &str)> = config.iter().map(|(name, doc)| (name.as_str(), doc.as_str())).collect();
@@ -106,8 +110,9 @@ fn collect(prefix: &str, schema: &Value, rows: &mut Vec<(String, String)>) {
 }
 
 fn object(kind: &dyn Kind) -> Value {
+    let of_stack = if kind.counts_its_stack() { &STACK_METRICS[..] } else { &[] };
     let metrics: Value =
-        kind.metrics().iter().map(|metric| json!({ "name": metric.name, "doc": metric.doc })).collect();
+        kind.metrics().iter().chain(of_stack).map(|metric| json!({ "name": metric.name, "doc": metric.doc })).collect();
     let flows: Value = kind.flows().iter().map(|flow| json!({ "name": flow.name, "doc": flow.doc })).collect();
     let histories: Value =
         kind.histories().iter().map(|history| json!({ "name": history.name, "doc": history.doc })).collect();

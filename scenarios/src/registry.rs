@@ -15,6 +15,7 @@ use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wavetank_sim::node::{Exit, Node};
+use wavetank_stack::COUNTERS;
 
 use crate::diagnose::{did_you_mean, list};
 use crate::plan::Interface;
@@ -33,6 +34,19 @@ pub struct Metric {
     /// What it counts or measures, with its unit.
     pub doc: &'static str,
 }
+
+/// What nodes count of their network stack, if they have [`Stack::telling`](wavetank_stack::Stack::telling) tell it. A counter
+/// that nothing was counted by is not there.
+pub static STACK_METRICS: [Metric; COUNTERS.len()] = {
+    let mut metrics = [Metric { name: "", doc: "" }; COUNTERS.len()];
+    let mut at = 0;
+    while at < metrics.len() {
+        let (name, doc) = COUNTERS[at];
+        metrics[at] = Metric { name, doc };
+        at += 1;
+    }
+    metrics
+};
 
 /// A flow that nodes of a kind report: events that carry an id (source, sequence).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +144,11 @@ pub trait Kind: Send + Sync + 'static {
         None
     }
 
+    /// Whether its nodes count what their network stack comes across ([`STACK_METRICS`]) beside their own metrics.
+    fn counts_its_stack(&self) -> bool {
+        false
+    }
+
     /// Whether its nodes choose between several networks, so that each can have a gateway of its own: their programs take
     /// what [`Network::each`](crate::runtime::Network::each) gives for their interfaces.
     fn is_multihomed(&self) -> bool {
@@ -219,6 +238,7 @@ pub struct TypedKind<C> {
     has_radio: bool,
     access_point: Option<fn(&C) -> ToldAccessPoint>,
     is_pooled: bool,
+    counts_its_stack: bool,
     is_multihomed: bool,
     hears: &'static [&'static str],
     install: Install<C>,
@@ -241,6 +261,7 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
             has_radio: false,
             access_point: None,
             is_pooled: false,
+            counts_its_stack: false,
             is_multihomed: false,
             hears: &[],
             install: Arc::new(|_, _| Box::new(|_| Box::pin(std::future::pending()))),
@@ -251,6 +272,13 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
     #[must_use]
     pub fn metrics(mut self, metrics: &'static [Metric]) -> Self {
         self.metrics.extend_from_slice(metrics);
+        self
+    }
+
+    /// Its nodes count what their network stack comes across, too.
+    #[must_use]
+    pub fn counting_its_stack(mut self) -> Self {
+        self.counts_its_stack = true;
         self
     }
 
@@ -373,6 +401,10 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
 
     fn metrics(&self) -> &[Metric] {
         &self.metrics
+    }
+
+    fn counts_its_stack(&self) -> bool {
+        self.counts_its_stack
     }
 
     fn flows(&self) -> &[Flow] {

@@ -7,6 +7,7 @@ use std::fs;
 use serde_json::Value;
 use wavetank::Registry;
 use wavetank::scenarios::Kind;
+use wavetank::scenarios::registry::STACK_METRICS;
 use wavetank::scenarios::schema::{Listed, Parameter, Sort, listing};
 
 use crate::pages::{blesses, book, write};
@@ -153,8 +154,14 @@ fn kinds() -> String {
         keys("", kind.schema().as_value(), &mut config);
         let config: Vec<(&str, String)> =
             config.iter().map(|(key, doc)| (key.as_str(), doc.clone())).collect();
-        let metrics: Vec<_> =
+        let mut metrics: Vec<_> =
             kind.metrics().iter().map(|metric| (metric.name, metric.doc.to_owned())).collect();
+        if kind.counts_its_stack() {
+            metrics.push((
+                "stack.*",
+                "what its [network stack](#what-network-stacks-count) comes across".to_owned(),
+            ));
+        }
         let flows: Vec<_> =
             kind.flows().iter().map(|flow| (flow.name, flow.doc.to_owned())).collect();
         let histories: Vec<_> =
@@ -169,6 +176,11 @@ fn kinds() -> String {
             page += &rows_of(title, &rows);
         }
     }
+    page += "\n## What network stacks count\n\nBeside the metrics of their kinds, those that have a `stack.*`. One that nothing \
+             was counted by is not there.\n";
+    let counters: Vec<_> =
+        STACK_METRICS.iter().map(|metric| (metric.name, metric.doc.to_owned())).collect();
+    page += &rows_of("metric", &counters);
     page
 }
 

@@ -214,7 +214,7 @@ where
         let mut jitter = SharedRng::new(&rng);
         let work = pin!(join(expose(&mut sensor, &shared, &config), tell(&stack, &shared, &config, &mut jitter)));
         let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
-        match runner.run_with(pin!(select(work, keeping))).await {
+        match runner.run_with(stack.telling(probe, pin!(select(work, keeping)))).await {
             Either::First((never, _)) => match never {},
             Either::Second(exit) => Ok(exit),
         }

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// An event on the flash: an instant, a voltage, and what the door did.
 pub(super) const EVENT_LEN: usize = 8 + 2 + 1;
 /// Bytes that suffice for the JSON of an event, and for that of the sensor's health.
-pub(super) const JSON_MAX: usize = 112;
+pub(super) const JSON_MAX: usize = 168;
 
 /// The voltage that means that nobody told one.
 const UNKNOWN: u16 = u16::MAX;
@@ -61,6 +61,10 @@ pub(super) struct Health {
     pub(super) up_ms: u64,
     /// What the battery has.
     pub(super) battery_mv: Option<u16>,
+    /// Packets that its network stack dropped before this call.
+    pub(super) dropped: u64,
+    /// Segments (TCP) that it sent again.
+    pub(super) resent: u64,
 }
 
 impl Health {
@@ -93,7 +97,15 @@ mod tests {
     fn the_longest_fit() {
         let most = Event { open: false, at_ms: u64::MAX, millivolts: Some(u16::MAX - 1) };
         most.json(u64::MAX, &mut [0; JSON_MAX]);
-        let health = Health { open: false, backlog: u64::MAX, up_ms: u64::MAX, battery_mv: Some(u16::MAX) };
+        let mut health = Health {
+            open: false,
+            backlog: u64::MAX,
+            up_ms: u64::MAX,
+            battery_mv: Some(u16::MAX),
+            dropped: 0,
+            resent: 0,
+        };
+        (health.dropped, health.resent) = (u64::MAX, u64::MAX);
         health.json(&mut [0; JSON_MAX]);
         let event = Event { open: true, at_ms: 12, millivolts: None };
         assert_eq!(event.json(3, &mut [0; JSON_MAX]), br#"{"id":3,"open":true,"at_ms":12,"battery_mv":null}"#);

@@ -199,14 +199,15 @@ where
         let spool = Spool::new(flash, config.spool.clone())?;
         let beat = clock.now();
         let health = Health::needing(SERVER_WELL);
-        let mut door = Door { contact, battery, spool, clock, probe, config: &config, beat, health: &health };
+        let counted = (0, 0);
+        let mut door = Door { contact, battery, spool, clock, probe, config: &config, beat, health: &health, counted };
         // Sensors that got their power back together need not call all at once.
         let mut failures = 0;
         door.watching(sleep(clock, config.backoff.delay(failures, &mut rng))).await;
         loop {
             door.watch_until_due().await;
             probe.count(metrics::NETWORK_STARTS, 1);
-            let (told, exit) = {
+            let (told, exit, stats) = {
                 let mut memory = Memory::<CONNECTIONS>::new();
                 let network = wavetank_stack::Config::new(slice::from_ref(&config.address), config.route.as_slice());
                 let (stack, mut runner) = Stack::new(&mut memory, &mut net, clock, &network, rng.next_u64());
@@ -225,8 +226,11 @@ where
                         Either::Second(never) => match never {},
                     }
                 });
-                runner.run_with(telling).await
+                let (told, exit) = runner.run_with(stack.telling(probe, telling)).await;
+                (told, exit, stack.stats())
             };
+            door.counted.0 += stats.dropped_in_all();
+            door.counted.1 += stats.retransmissions;
             if let Some(exit) = exit {
                 return Ok(exit);
             }
@@ -249,6 +253,8 @@ struct Door<'a, D, B, F, C, P> {
     /// When the next report of its health is due.
     beat: Instant,
     health: &'a Health,
+    /// What its network stacks dropped and sent again, in all.
+    counted: (u64, u64),
 }
 
 impl<D, B, F, C, P> Door<'_, D, B, F, C, P>
@@ -408,7 +414,8 @@ where
         let open = self.last().await.unwrap_or_default().open;
         let backlog = self.spool.waiting().await.unwrap_or_default();
         let up_ms = self.clock.now().as_millis();
-        let health = Report { open, backlog, up_ms, battery_mv: self.millivolts().await };
+        let (battery_mv, (dropped, resent)) = (self.millivolts().await, self.counted);
+        let health = Report { open, backlog, up_ms, battery_mv, dropped, resent };
         let (path, server) = (self.path("health"), self.config.server);
         let (mut json, mut answer) = ([0; JSON_MAX], [0; ANSWER_MAX]);
         let request = Request::post(&path, JSON, health.json(&mut json));

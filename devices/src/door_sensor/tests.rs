@@ -174,6 +174,7 @@ fn every_move_is_heard_once_and_in_between_there_is_no_network() {
     let healthy = r#"{"open":false,"backlog":0,"up_ms":"#;
     let health = desk.health.borrow();
     assert!(health.len() == 1 && health[0].starts_with(healthy) && health[0].contains("2900"), "{health:?}");
+    assert!(health[0].ends_with(r#""dropped":0,"resent":0}"#), "{health:?}");
 }
 
 #[test]

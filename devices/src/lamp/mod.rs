@@ -210,7 +210,7 @@ where
             }),
         ));
         let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
-        match runner.run_with(pin!(select(work, keeping))).await {
+        match runner.run_with(stack.telling(probe, pin!(select(work, keeping)))).await {
             Either::First((never, ..)) => match never {},
             Either::Second(exit) => Ok(exit),
         }

@@ -207,7 +207,7 @@ where
         let host = Host { id: &config.id, stack: &stack, clock, probe, health: &health };
         let work = pin!(meter.run(&stack, &mut client, &mut jitter));
         let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
-        match runner.run_with(pin!(select(work, keeping))).await {
+        match runner.run_with(stack.telling(probe, pin!(select(work, keeping)))).await {
             Either::First(never) => match never {},
             Either::Second(exit) => Ok(exit),
         }

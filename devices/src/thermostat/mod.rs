@@ -168,7 +168,7 @@ where
             sampler::sample(&mut sensor, clock, config.period, probe, &shared, || ()),
             uplink.run(&mut dial, &mut rng, &mut head),
         ));
-        let (never, _) = runner.run_with(device).await;
+        let (never, _) = runner.run_with(stack.telling(probe, device)).await;
         match never {}
     }
 }
@@ -213,7 +213,7 @@ where
             uplink.run(&mut dial, &mut jitter, &mut head),
         ));
         let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
-        match runner.run_with(pin!(select(work, keeping))).await {
+        match runner.run_with(stack.telling(probe, pin!(select(work, keeping)))).await {
             Either::First((never, _)) => match never {},
             Either::Second(exit) => exit,
         }

@@ -219,7 +219,7 @@ where
             tell(&line, &config, &readings, &mut jitter),
         ));
         let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
-        match runner.run_with(pin!(select(work, keeping))).await {
+        match runner.run_with(stack.telling(probe, pin!(select(work, keeping)))).await {
             Either::First((never, _)) => match never {},
             Either::Second(exit) => Ok(exit),
         }

@@ -11,7 +11,7 @@ use wavetank_sim::node::{Exit, Node};
 use wavetank_stack::{Stack, tcp};
 
 use crate::registry::{Metric, TypedKind};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::{Size, Time};
@@ -71,6 +71,7 @@ pub static RECEIVER_METRICS: &[Metric] = &[
 pub fn sender() -> TypedKind<Sender> {
     TypedKind::new("bulk-sender", "Sends over TCP as much as the network lets it, to a \"bulk-receiver\".")
         .pooled()
+        .counting_its_stack()
         .by_radio()
         .metrics(SENDER_METRICS)
         .check(|config: &Sender| check_window(config.window))
@@ -85,6 +86,7 @@ pub fn sender() -> TypedKind<Sender> {
 pub fn receiver() -> TypedKind<Receiver> {
     TypedKind::new("bulk-receiver", "Takes in what \"bulk-sender\"s send, and throws it away.")
         .pooled()
+        .counting_its_stack()
         .by_radio()
         .metrics(RECEIVER_METRICS)
         .check(|config: &Receiver| check_window(config.window))
@@ -127,7 +129,7 @@ async fn send(node: Node, config: Arc<Sender>, network: Network) -> Exit {
         std::future::pending::<()>().await;
     });
     let sending: Pin<&mut dyn Future<Output = ()>> = sending;
-    runner.run_with(sending).await;
+    runner.run_with(stack.telling(TankProbe(node.clone()), sending)).await;
     Exit::Halt
 }
 
@@ -160,7 +162,7 @@ async fn receive(node: Node, config: Arc<Receiver>, network: Network) -> Exit {
         }
     });
     let taking: Pin<&mut dyn Future<Output = ()>> = taking;
-    runner.run_with(taking).await;
+    runner.run_with(stack.telling(TankProbe(node.clone()), taking)).await;
     Exit::Halt
 }
 

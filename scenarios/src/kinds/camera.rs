@@ -101,6 +101,7 @@ pub fn kind() -> TypedKind<Config> {
     let summary =
         "Takes pictures, and brings them to an \"image-store\"; drops the oldest when the link cannot bear them.";
     TypedKind::new("camera", summary)
+        .counting_its_stack()
         .by_radio()
         .metrics(METRICS)
         .metrics(firmware::METRICS)

@@ -15,7 +15,7 @@ use wavetank_stack::coap::{Answer, Asked, Code, Message, OptionNumber, Resource,
 
 use super::ledger::{self, Numbers};
 use crate::registry::{Flow, Metric, TypedKind};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 use crate::site::Site;
 use crate::units::Time;
 
@@ -56,6 +56,7 @@ pub fn kind() -> TypedKind<Config> {
         "Hears of devices' events over CoAP, POST events/NAME, and takes each once, in the order of their ids.";
     TypedKind::new("coap-collector", summary)
         .pooled()
+        .counting_its_stack()
         .metrics(METRICS)
         .flows(FLOWS)
         .parts(ledger::PARTS)
@@ -84,7 +85,7 @@ async fn run(node: Node, network: Network, disk: Disk) -> Exit {
         let mut server = Server::<_, EVENT_MAX>::new(desk, node.stream("coap").next_u32() as u16);
         let serving = pin!(serve(&stack, &clock, &mut server, std::future::pending::<()>));
         let serving = pin!(select(serving, failed));
-        if let Either::Left((Err(error), _)) = runner.run_with(serving).await {
+        if let Either::Left((Err(error), _)) = runner.run_with(stack.telling(TankProbe(node.clone()), serving)).await {
             panic!("{} cannot serve: {error}", node.name());
         }
     }

@@ -12,7 +12,7 @@ use wavetank_stack::coap::{Answer, Asked, Code, Resource, Server, serve};
 
 use super::check::Findings;
 use crate::registry::{Flow, Metric, TypedKind};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 use crate::site::Site;
 use crate::units::Time;
 
@@ -47,6 +47,7 @@ pub static FLOWS: &[Flow] = &[Flow { name: "value.changed", doc: "its value is a
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("coap-sensor", "Has a value that changes, for whoever asks over CoAP or wants to be told.")
         .pooled()
+        .counting_its_stack()
         .by_radio()
         .metrics(METRICS)
         .flows(FLOWS)
@@ -122,7 +123,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
         node.clock().timer(wavetank_sim::time::Instant::from_nanos(next_ns))
     };
     let serving = pin!(serve(&stack, &clock, &mut server, changes));
-    match runner.run_with(serving).await {
+    match runner.run_with(stack.telling(TankProbe(node.clone()), serving)).await {
         Ok(never) => match never {},
         Err(error) => panic!("{} cannot serve: {error}", node.name()),
     }

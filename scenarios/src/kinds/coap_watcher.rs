@@ -15,7 +15,7 @@ use super::coap_address::CoapAddress;
 use super::coap_sensor::PATH;
 use super::defaults;
 use crate::registry::{Flow, Metric, TypedKind};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 use crate::site::Site;
 use crate::units::Time;
 
@@ -48,6 +48,7 @@ pub static FLOWS: &[Flow] = &[Flow { name: "value.heard", doc: "a value that is 
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("coap-watcher", "Watches a \"coap-sensor\", and asks anew when it has heard nothing for too long.")
         .pooled()
+        .counting_its_stack()
         .by_radio()
         .metrics(METRICS)
         .flows(FLOWS)
@@ -79,7 +80,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
             watch(&mut client, &clock, &config, &mut heard).await;
         }
     });
-    runner.run_with(watching).await
+    runner.run_with(stack.telling(TankProbe(node.clone()), watching)).await
 }
 
 struct Heard<'n> {

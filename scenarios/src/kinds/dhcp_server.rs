@@ -12,7 +12,7 @@ use wavetank_stack::Stack;
 use wavetank_stack::dhcp::{Kind, Message, Pool, Server, ServerConfig, serve};
 
 use crate::registry::{Metric, TypedKind};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
@@ -81,6 +81,7 @@ pub static METRICS: &[Metric] = &[
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("dhcp-server", "Gives addresses to those who ask, or does not.")
         .pooled()
+        .counting_its_stack()
         .metrics(METRICS)
         .check(check)
         .program(install)
@@ -149,7 +150,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
         node.gauge("leases", server.in_use(now) as i64);
         answer
     }));
-    match runner.run_with(serving).await {
+    match runner.run_with(stack.telling(TankProbe(node.clone()), serving)).await {
         Ok(never) => match never {},
         Err(error) => panic!("{} cannot serve: {error}", node.name()),
     }

@@ -13,7 +13,7 @@ use wavetank_stack::dns::{Name, PORT, Rcode, Record, Reply, parse_question, resp
 use wavetank_stack::{Stack, udp};
 
 use crate::registry::{Metric, TypedKind};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
@@ -82,6 +82,7 @@ pub static METRICS: &[Metric] = &[
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("dns-server", "Tells the addresses of names, or does not.")
         .pooled()
+        .counting_its_stack()
         .metrics(METRICS)
         .check(check)
         .program(install)
@@ -178,7 +179,7 @@ async fn run(node: Node, config: Arc<Config>, known: Arc<Known>, network: Networ
             }
         }
     });
-    runner.run_with(serving).await
+    runner.run_with(stack.telling(TankProbe(node.clone()), serving)).await
 }
 
 fn answer(node: &Node, config: &Config, known: &Known, bytes: &[u8], buffer: &mut [u8]) -> Option<usize> {

@@ -102,6 +102,7 @@ pub fn kind() -> TypedKind<Config> {
     let summary =
         "Tells a \"coap-collector\" of every opening and closing of a door, through power cuts; sleeps in between.";
     TypedKind::new("door-sensor", summary)
+        .counting_its_stack()
         .metrics(METRICS)
         .metrics(firmware::METRICS)
         .flows(FLOWS)

@@ -37,7 +37,7 @@ use wavetank_stack::coap::{Answer, Asked, Code, Resource, Server, serve};
 use wavetank_stack::storage::{Error, Spool};
 
 use crate::registry::{Flow, Metric, Part, PartSort, Place, TypedKind};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
@@ -118,6 +118,7 @@ pub static PARTS: &[Part] = &[
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("field-logger", "Logs a tank's level, a probe's words and a door's openings on flash behind SPI.")
         .pooled()
+        .counting_its_stack()
         .metrics(METRICS)
         .flows(FLOWS)
         .parts(PARTS)
@@ -244,7 +245,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network, board: Board) ->
     let seed = node.stream("coap").next_u32() as u16;
     let mut server = Server::<_, 64>::new(Level { node: node.clone(), measured }, seed);
     let serving = pin!(serve(&stack, &clock, &mut server, || node.clock().sleep(Duration::from_secs(1))));
-    match runner.run_with(serving).await {
+    match runner.run_with(stack.telling(TankProbe(node.clone()), serving)).await {
         Ok(never) => match never {},
         Err(error) => panic!("{} cannot serve: {error}", node.name()),
     }

@@ -19,7 +19,7 @@ use super::check::Findings;
 use super::defaults;
 use super::ledger::{self, Numbers};
 use crate::registry::{Flow, Metric, TypedKind};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
@@ -61,6 +61,7 @@ pub static FLOWS: &[Flow] = &[
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("head-end", "Collects the readings of \"smart-meter\"s from a broker, and bills every pulse once.")
         .pooled()
+        .counting_its_stack()
         .metrics(METRICS)
         .flows(FLOWS)
         .parts(ledger::PARTS)
@@ -113,7 +114,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network, disk: Disk) -> E
             failures += 1;
         }
     });
-    runner.run_with(collecting).await;
+    runner.run_with(stack.telling(TankProbe(node.clone()), collecting)).await;
     again()
 }
 

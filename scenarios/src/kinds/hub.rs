@@ -21,7 +21,7 @@ use super::check::Findings;
 use super::firmware::{self, Firmware, Rollout};
 use super::ledger;
 use crate::registry::{Flow, Metric, TypedKind};
-use crate::runtime::{Network, TankClock, TankListener, TankRuntime};
+use crate::runtime::{Network, TankClock, TankListener, TankProbe, TankRuntime};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
@@ -87,6 +87,7 @@ pub fn kind_over<S: Store>(
 ) -> TypedKind<Config> {
     TypedKind::new("telemetry-hub", "Keeps the readings of all devices; a web application over a database.")
         .pooled()
+        .counting_its_stack()
         .metrics(METRICS)
         .flows(FLOWS)
         .parts(ledger::PARTS)
@@ -156,11 +157,11 @@ async fn run(
     let failed = failed.map(|_| ());
     let serving = pin!(hub.serve(TankListener(listener), runtime, failed));
     if config.rollouts.is_empty() {
-        runner.run_with(serving).await;
+        runner.run_with(stack.telling(TankProbe(node.clone()), serving)).await;
         return again();
     }
     let rolling = pin!(roll_out(&node, &hub, &config.rollouts));
-    runner.run_with(select(serving, rolling)).await;
+    runner.run_with(stack.telling(TankProbe(node.clone()), select(serving, rolling))).await;
     again()
 }
 

@@ -19,7 +19,7 @@ use super::check::Findings;
 use super::defaults;
 use super::ledger::{self, Numbers};
 use crate::registry::{Flow, Metric, TypedKind};
-use crate::runtime::{Network, TankClock, TankListener, TankRuntime};
+use crate::runtime::{Network, TankClock, TankListener, TankProbe, TankRuntime};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
@@ -65,6 +65,7 @@ pub fn kind() -> TypedKind<Config> {
         "Takes cameras' images, POST /images/NAME/NUMBER, checks each against its digest, and remembers their numbers.";
     TypedKind::new("image-store", summary)
         .pooled()
+        .counting_its_stack()
         .metrics(METRICS)
         .flows(FLOWS)
         .parts(ledger::PARTS)
@@ -113,7 +114,7 @@ async fn run(node: Node, port: u16, network: Network, disk: Disk) -> Exit {
             let _ = failed.await;
         };
         let serving = pin!(serve_with(serving, TankListener(listener), service, TankRuntime::new(clock), failed));
-        runner.run_with(serving).await;
+        runner.run_with(stack.telling(TankProbe(node.clone()), serving)).await;
     }
     node.count("store.failures", 1);
     ledger::start_again(&node)

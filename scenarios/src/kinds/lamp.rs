@@ -75,6 +75,7 @@ pub fn kind() -> TypedKind<Config> {
     let summary =
         "A light that is commanded by MQTT and by CoAP, tells both what it is, and remembers it without power.";
     TypedKind::new("lamp", summary)
+        .counting_its_stack()
         .metrics(METRICS)
         .metrics(firmware::METRICS)
         .flows(FLOWS)

@@ -26,7 +26,7 @@ use super::coap_address::CoapAddress;
 use super::defaults;
 use super::ledger::{self, Numbers};
 use crate::registry::{Flow, Metric, TypedKind};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
@@ -83,6 +83,7 @@ pub fn kind() -> TypedKind<Config> {
     let summary = "Commands a \"lamp\" whenever somebody presses it, by MQTT or by CoAP, and sees what became of it.";
     TypedKind::new("lamp-switch", summary)
         .pooled()
+        .counting_its_stack()
         .metrics(METRICS)
         .flows(FLOWS)
         .parts(ledger::PARTS)
@@ -141,7 +142,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network, disk: Disk) -> E
             }
         });
         let both = pin!(join(pressing, talking));
-        runner.run_with(pin!(select(both, pin!(failing)))).await;
+        runner.run_with(stack.telling(TankProbe(node.clone()), pin!(select(both, pin!(failing))))).await;
     }
     node.count("store.failures", 1);
     ledger::start_again(&node)

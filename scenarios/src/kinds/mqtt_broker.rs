@@ -20,7 +20,7 @@ use wavetank_stack::{Clock, Instant, Stack, tcp};
 use super::check::Findings;
 use super::ledger;
 use crate::registry::{Metric, TypedKind};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::{Size, Time};
@@ -71,6 +71,7 @@ pub static METRICS: &[Metric] = &[
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("mqtt-broker", "An MQTT broker, 3.1.1 and 5.0, that keeps on its disk what it has acknowledged.")
         .pooled()
+        .counting_its_stack()
         .metrics(METRICS)
         .parts(ledger::PARTS)
         .check(check)
@@ -116,7 +117,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network, disk: Disk) -> E
                 }
             }
         });
-        runner.run_with(serving).await;
+        runner.run_with(stack.telling(TankProbe(node.clone()), serving)).await;
     }
     node.count("store.failures", 1);
     ledger::start_again(&node)

@@ -11,7 +11,7 @@ use wavetank_stack::sntp::{Kiss, PORT, Reply, respond};
 use wavetank_stack::{Stack, udp};
 
 use crate::registry::{Metric, TypedKind};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::{SignedTime, Time};
@@ -69,6 +69,7 @@ pub static METRICS: &[Metric] = &[Metric { name: "questions", doc: "questions th
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("ntp-server", "Tells the time (NTP), right or wrong, or does not.")
         .pooled()
+        .counting_its_stack()
         .by_radio()
         .metrics(METRICS)
         .check(|config: &Config| {
@@ -102,7 +103,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
             }
         }
     });
-    runner.run_with(serving).await
+    runner.run_with(stack.telling(TankProbe(node.clone()), serving)).await
 }
 
 fn answer(node: &Node, config: &Config, question: &[u8]) -> Option<[u8; wavetank_stack::sntp::PACKET_LEN]> {

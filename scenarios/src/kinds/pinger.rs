@@ -20,7 +20,7 @@ use super::check::Findings;
 use super::defaults;
 use crate::diagnose::list;
 use crate::registry::{Metric, Place, TypedKind};
-use crate::runtime::{Network, RadioMemory, TankClock};
+use crate::runtime::{Network, RadioMemory, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
@@ -77,6 +77,7 @@ pub static METRICS: &[Metric] = &[
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("pinger", "Asks a station whether it is there (ICMP echo), and measures how long the answer takes.")
         .pooled()
+        .counting_its_stack()
         .by_radio()
         .multihomed()
         .metrics(METRICS)
@@ -141,7 +142,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
         let mut pinger = Pinger::new(&stack).expect("nobody else has sockets");
         ask(&node, &config, std::slice::from_mut(&mut pinger), || Some(0)).await
     });
-    runner.run_with(asking).await
+    runner.run_with(stack.telling(TankProbe(node.clone()), asking)).await
 }
 
 /// A stack for each network, and for each question the way that is the best then.

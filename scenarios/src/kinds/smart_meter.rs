@@ -97,6 +97,7 @@ pub static PARTS: &[Part] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("smart-meter", "Counts pulses, and reports every one of them over MQTT, through power cuts.")
+        .counting_its_stack()
         .metrics(METRICS)
         .metrics(firmware::METRICS)
         .flows(FLOWS)

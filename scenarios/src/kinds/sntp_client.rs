@@ -15,7 +15,7 @@ use wavetank_stack::time::{SetClock, WallClock};
 use super::check::Findings;
 use super::defaults;
 use crate::registry::{Metric, TypedKind};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 use crate::site::Site;
 use crate::units::Time;
 
@@ -48,6 +48,7 @@ pub static METRICS: &[Metric] = &[
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("sntp-client", "Keeps a clock right by what time servers say (SNTP).")
         .pooled()
+        .counting_its_stack()
         .by_radio()
         .metrics(METRICS)
         .check(|config: &Config| {
@@ -92,5 +93,5 @@ async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
             node.gauge("clock.error.us", own_micros as i64 - (true_ns / 1_000) as i64);
         }
     }));
-    match runner.run_with(asking).await {}
+    match runner.run_with(stack.telling(TankProbe(node.clone()), asking)).await {}
 }

@@ -171,6 +171,7 @@ pub static PARTS: &[Part] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("thermostat", "Measures the temperature over I2C and reports it over HTTP.")
+        .counting_its_stack()
         .by_radio()
         .metrics(METRICS)
         .metrics(firmware::METRICS)

@@ -22,7 +22,7 @@ use wavetank_stack::{Stack, udp};
 use super::check::Findings;
 use super::defaults;
 use crate::registry::{Flow, Metric, TypedKind};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 use crate::site::Site;
 use crate::units::Time;
 
@@ -99,6 +99,7 @@ pub static DEVICE_FLOWS: &[Flow] = &[Flow { name: "report.made", doc: "there is 
 pub fn server() -> TypedKind<ServerConfig> {
     TypedKind::new("token-server", "Gives out tokens that expire, and takes reports with them.")
         .pooled()
+        .counting_its_stack()
         .metrics(SERVER_METRICS)
         .flows(SERVER_FLOWS)
         .check(|config: &ServerConfig| {
@@ -114,6 +115,7 @@ pub fn server() -> TypedKind<ServerConfig> {
 pub fn device() -> TypedKind<DeviceConfig> {
     TypedKind::new("token-device", "Reports with tokens that expire, by a clock that may be wrong.")
         .pooled()
+        .counting_its_stack()
         .metrics(DEVICE_METRICS)
         .flows(DEVICE_FLOWS)
         .check(|config: &DeviceConfig| {
@@ -155,7 +157,7 @@ async fn run_server(node: Node, config: Arc<ServerConfig>, network: Network, sec
             }
         }
     });
-    runner.run_with(serving).await
+    runner.run_with(stack.telling(TankProbe(node.clone()), serving)).await
 }
 
 /// `login NAME` is answered by `token EXPIRES SEAL LIFETIME`, `report NUMBER NAME EXPIRES SEAL` by a word and the number.
@@ -239,7 +241,7 @@ async fn run_device(node: Node, config: Arc<DeviceConfig>, network: Network) -> 
             node.count("reports.brought", 1);
         }
     });
-    runner.run_with(reporting).await
+    runner.run_with(stack.telling(TankProbe(node.clone()), reporting)).await
 }
 
 /// Tries once to bring a report, with another token first if need be.

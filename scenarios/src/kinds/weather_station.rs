@@ -132,6 +132,7 @@ pub fn kind() -> TypedKind<Config> {
     let summary =
         "Looks at three instruments on one I2C bus, and reports all of it by HTTP, CoAP or MQTT, through power cuts.";
     TypedKind::new("weather-station", summary)
+        .counting_its_stack()
         .by_radio()
         .metrics(METRICS)
         .metrics(firmware::METRICS)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnose::{Code, Problem, Span, did_you_mean, list};
 use crate::expr::Scope;
-use crate::registry::{Kind, Registry};
+use crate::registry::{Kind, Registry, STACK_METRICS};
 use crate::schema::{self, Scenario, Text};
 use wavetank_sim::hw::battery::METRICS;
 use wavetank_sim::net::air::wifi;
@@ -196,7 +196,12 @@ impl Scope for Roster<'_, '_> {
     fn declares(&self, node: usize, metric: &str) -> Option<bool> {
         let kind = self.members[node].kind.as_ref()?;
         let mut of_others = self.of_battery(node).iter().chain(self.of_radio(node));
-        Some(of_others.any(|(name, _)| *name == metric) || kind.metrics().iter().any(|known| known.name == metric))
+        let of_stack = kind.counts_its_stack() && STACK_METRICS.iter().any(|known| known.name == metric);
+        Some(
+            of_stack
+                || of_others.any(|(name, _)| *name == metric)
+                || kind.metrics().iter().any(|known| known.name == metric),
+        )
     }
 
     fn metrics(&self, node: usize) -> Vec<&str> {

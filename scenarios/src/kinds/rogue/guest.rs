@@ -10,7 +10,7 @@ use wavetank_stack::dhcp::{CLIENT_PORT, Kind, MESSAGE_MAX, Message, SERVER_PORT}
 use wavetank_stack::{Duration, Stack, tcp, udp};
 
 use super::{Config, Does};
-use crate::runtime::{Network, TankClock};
+use crate::runtime::{Network, TankClock, TankProbe};
 
 /// The longest topic that a packet of the broker's longest length has room for.
 const TOPIC_MAX: usize = 65_000;
@@ -25,7 +25,7 @@ pub(super) async fn run(node: &Node, config: &Config, network: &Network) {
     let rogue = Rogue { node, config, stack: &stack, own, to };
     let misbehaving = pin!(rogue.misbehave());
     let enough = pin!(node.clock().sleep(config.until.as_duration() - config.from.as_duration()));
-    match runner.run_with(select(misbehaving, enough)).await {
+    match runner.run_with(stack.telling(TankProbe(node.clone()), select(misbehaving, enough))).await {
         Either::Left(((), _)) | Either::Right(((), _)) => {}
     }
 }

@@ -95,6 +95,7 @@ pub static METRICS: &[Metric] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("rogue", "A peer that keeps to no manners: slow, greedy, forging, or sending nonsense.")
+        .counting_its_stack()
         .metrics(METRICS)
         .check(check)
         .program(install)
