@@ -72,7 +72,7 @@ const INCIDENTS: usize = OWN + TOLD.len();
 /// What was dropped for a reason that somebody may want to hear of: for any but the last. That a packet was for somebody else is none.
 const TOLD: &[Reason] = Reason::ALL.split_at(Reason::ALL.len() - 1).0;
 
-pub(crate) type Incidents = [u64; INCIDENTS];
+pub(crate) type Incidents = [u32; INCIDENTS];
 
 /// The names of all counters but those of frames and of what was for somebody else, and what each counts: as [`Stack::telling`](crate::Stack::telling) tells them.
 pub const COUNTERS: [(&str, &str); INCIDENTS] = [
@@ -96,7 +96,7 @@ pub const COUNTERS: [(&str, &str); INCIDENTS] = [
     (Reason::NeighbourQueueFull.name(), "packets dropped: too much waited for the neighbour already"),
 ];
 
-/// The counters of one stack, since it was made.
+/// The counters of one stack, since it was made. All but those of frames go around after four thousand million.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Frames that the driver handed over.
@@ -104,22 +104,21 @@ pub struct Stats {
     /// Frames that were handed to the driver.
     pub frames_sent: u64,
     /// Neighbours that were asked for and did not answer.
-    pub neighbours_failed: u64,
+    pub neighbours_failed: u32,
     /// Error messages of the network about packets of ours (ICMP).
-    pub icmp_errors_received: u64,
+    pub icmp_errors_received: u32,
     /// Connections taken over from TIME-WAIT before its end, for want of a free one.
-    pub time_wait_reclaimed: u64,
+    pub time_wait_reclaimed: u32,
     /// Segments (TCP) that were sent again; questions whether the other side is there, or takes something again, included.
-    pub retransmissions: u64,
+    pub retransmissions: u32,
     /// Connections that the other side reset or refused.
-    pub resets_received: u64,
+    pub resets_received: u32,
     /// Connections that were reset here.
-    pub resets_sent: u64,
+    pub resets_sent: u32,
     /// Connections that ended because the other side owed an answer for too long.
-    pub timeouts: u64,
+    pub timeouts: u32,
     /// Connections, listeners and sockets that were not to be had, because every slot was taken.
-    pub slots_wanting: u64,
-    /// By reason; where one has come to its end, it stays there.
+    pub slots_wanting: u32,
     dropped: [u32; Reason::ALL.len()],
 }
 
@@ -149,7 +148,7 @@ impl Stats {
             self.icmp_errors_received,
         ]);
         for (count, reason) in dropped.iter_mut().zip(TOLD) {
-            *count = self.dropped(*reason);
+            *count = self.dropped[*reason as usize];
         }
         all
     }
@@ -167,6 +166,6 @@ impl Stats {
 
     pub(crate) fn drop(&mut self, reason: Reason) {
         let count = &mut self.dropped[reason as usize];
-        *count = count.saturating_add(1);
+        *count = count.wrapping_add(1);
     }
 }

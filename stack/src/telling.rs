@@ -25,7 +25,7 @@ impl<'r> Stack<'r> {
     /// # }
     /// ```
     pub fn telling<'s, P: Probe, A: Future>(&'s self, probe: P, app: A) -> Telling<'s, 'r, P, A> {
-        Telling { stack: self, probe, told: self.stats().incidents(), app }
+        Telling { stack: self, probe, told: lowest(&self.stats().incidents()), app }
     }
 }
 
@@ -35,7 +35,8 @@ pin_project! {
     pub struct Telling<'s, 'r, P, A> {
         stack: &'s Stack<'r>,
         probe: P,
-        told: Incidents,
+        // The lowest bits of what was counted when it was told last: between two turns there is less.
+        told: [u16; COUNTERS.len()],
         #[pin]
         app: A,
     }
@@ -47,7 +48,7 @@ impl<P: Probe, A: Future> Future for Telling<'_, '_, P, A> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<A::Output> {
         let this = self.project();
         let polled = this.app.poll(cx);
-        let counted = this.stack.stats().incidents();
+        let counted = lowest(&this.stack.stats().incidents());
         if counted != *this.told {
             tell(this.probe, this.told, &counted);
             *this.told = counted;
@@ -56,11 +57,16 @@ impl<P: Probe, A: Future> Future for Telling<'_, '_, P, A> {
     }
 }
 
+fn lowest(counted: &Incidents) -> [u16; COUNTERS.len()] {
+    counted.map(|count| count as u16)
+}
+
 #[cold]
-fn tell(probe: &impl Probe, told: &Incidents, counted: &Incidents) {
+fn tell(probe: &impl Probe, told: &[u16], counted: &[u16]) {
     for ((name, _), (before, now)) in COUNTERS.iter().zip(told.iter().zip(counted)) {
-        if now > before {
-            probe.count(name, now - before);
+        match now.wrapping_sub(*before) {
+            0 => {}
+            more => probe.count(name, more.into()),
         }
     }
 }

@@ -449,7 +449,7 @@ fn a_keeper_is_told_what_was_dropped_sent_again_reset_and_timed_out() {
         ("stack.resets.sent", stats.resets_sent),
         ("stack.timeouts", 1),
     ] {
-        assert!(expected > 0 && told.get(name) == Some(&expected), "{name}: {expected} in {told:?}");
+        assert!(expected > 0 && told.get(name) == Some(&u64::from(expected)), "{name}: {expected} in {told:?}");
     }
     assert!(stats.retransmissions > 5, "{stats:?}");
     assert!(told.keys().all(|name| COUNTERS.iter().any(|(known, _)| known == name)), "{told:?}");

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// An event on the flash: an instant, a voltage, and what the door did.
 pub(super) const EVENT_LEN: usize = 8 + 2 + 1;
 /// Bytes that suffice for the JSON of an event, and for that of the sensor's health.
-pub(super) const JSON_MAX: usize = 168;
+pub(super) const JSON_MAX: usize = 136;
 
 /// The voltage that means that nobody told one.
 const UNKNOWN: u16 = u16::MAX;
@@ -62,9 +62,9 @@ pub(super) struct Health {
     /// What the battery has.
     pub(super) battery_mv: Option<u16>,
     /// Packets that its network stack dropped before this call.
-    pub(super) dropped: u64,
+    pub(super) dropped: u32,
     /// Segments (TCP) that it sent again.
-    pub(super) resent: u64,
+    pub(super) resent: u32,
 }
 
 impl Health {
@@ -105,7 +105,7 @@ mod tests {
             dropped: 0,
             resent: 0,
         };
-        (health.dropped, health.resent) = (u64::MAX, u64::MAX);
+        (health.dropped, health.resent) = (u32::MAX, u32::MAX);
         health.json(&mut [0; JSON_MAX]);
         let event = Event { open: true, at_ms: 12, millivolts: None };
         assert_eq!(event.json(3, &mut [0; JSON_MAX]), br#"{"id":3,"open":true,"at_ms":12,"battery_mv":null}"#);

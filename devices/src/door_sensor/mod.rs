@@ -229,8 +229,8 @@ where
                 let (told, exit) = runner.run_with(stack.telling(probe, telling)).await;
                 (told, exit, stack.stats())
             };
-            door.counted.0 += stats.dropped_in_all();
-            door.counted.1 += stats.retransmissions;
+            door.counted.0 = door.counted.0.wrapping_add(stats.dropped_in_all() as u32);
+            door.counted.1 = door.counted.1.wrapping_add(stats.retransmissions);
             if let Some(exit) = exit {
                 return Ok(exit);
             }
@@ -254,7 +254,7 @@ struct Door<'a, D, B, F, C, P> {
     beat: Instant,
     health: &'a Health,
     /// What its network stacks dropped and sent again, in all.
-    counted: (u64, u64),
+    counted: (u32, u32),
 }
 
 impl<D, B, F, C, P> Door<'_, D, B, F, C, P>
