@@ -120,6 +120,8 @@ pub struct Stats {
     /// Connections, listeners and sockets that were not to be had, because every slot was taken.
     pub slots_wanting: u32,
     dropped: [u32; Reason::ALL.len()],
+    /// How often one of what [`COUNTERS`] names was counted.
+    incidents: u32,
 }
 
 impl Stats {
@@ -131,6 +133,11 @@ impl Stats {
     /// How many packets were dropped.
     pub fn dropped_in_all(&self) -> u64 {
         self.dropped.iter().map(|count| u64::from(*count)).sum()
+    }
+
+    /// Another one whenever one of what [`COUNTERS`] names was counted.
+    pub(crate) const fn edition(&self) -> u32 {
+        self.incidents
     }
 
     /// What [`COUNTERS`] names.
@@ -159,13 +166,24 @@ impl Stats {
         self.frames_sent += u64::from(sent);
         match incident {
             None => {}
-            Some(Incident::Again) => self.retransmissions += 1,
-            Some(Incident::Reset) => self.resets_sent += 1,
+            Some(Incident::Again) => self.note(|stats| &mut stats.retransmissions),
+            Some(Incident::Reset) => self.note(|stats| &mut stats.resets_sent),
         }
     }
 
     pub(crate) fn drop(&mut self, reason: Reason) {
-        let count = &mut self.dropped[reason as usize];
+        if reason == Reason::NotForUs {
+            let count = &mut self.dropped[reason as usize];
+            *count = count.wrapping_add(1);
+        } else {
+            self.note(|stats| &mut stats.dropped[reason as usize]);
+        }
+    }
+
+    /// Counts one of what [`COUNTERS`] names.
+    pub(crate) fn note(&mut self, counter: impl FnOnce(&mut Self) -> &mut u32) {
+        let count = counter(self);
         *count = count.wrapping_add(1);
+        self.incidents = self.incidents.wrapping_add(1);
     }
 }

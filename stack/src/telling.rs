@@ -6,11 +6,7 @@ use core::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::{
-    probe::Probe,
-    stack::Stack,
-    stats::{COUNTERS, Incidents},
-};
+use crate::{probe::Probe, stack::Stack, stats::COUNTERS};
 
 impl<'r> Stack<'r> {
     /// An application that has `probe` told, whenever it had its turn, what its stack has counted meanwhile: what was dropped
@@ -25,7 +21,16 @@ impl<'r> Stack<'r> {
     /// # }
     /// ```
     pub fn telling<'s, P: Probe, A: Future>(&'s self, probe: P, app: A) -> Telling<'s, 'r, P, A> {
-        Telling { stack: self, probe, told: lowest(&self.stats().incidents()), app }
+        Telling { stack: self, probe, edition: self.edition(), told: self.lowest(), app }
+    }
+
+    fn edition(&self) -> u32 {
+        self.core().borrow().stats.edition()
+    }
+
+    /// The lowest bits of what was counted.
+    fn lowest(&self) -> [u16; COUNTERS.len()] {
+        self.core().borrow().stats.incidents().map(|count| count as u16)
     }
 }
 
@@ -35,6 +40,8 @@ pin_project! {
     pub struct Telling<'s, 'r, P, A> {
         stack: &'s Stack<'r>,
         probe: P,
+        // Of what was counted when it was told last.
+        edition: u32,
         // The lowest bits of what was counted when it was told last: between two turns there is less.
         told: [u16; COUNTERS.len()],
         #[pin]
@@ -48,17 +55,15 @@ impl<P: Probe, A: Future> Future for Telling<'_, '_, P, A> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<A::Output> {
         let this = self.project();
         let polled = this.app.poll(cx);
-        let counted = lowest(&this.stack.stats().incidents());
-        if counted != *this.told {
+        let edition = this.stack.edition();
+        if edition != *this.edition {
+            *this.edition = edition;
+            let counted = this.stack.lowest();
             tell(this.probe, this.told, &counted);
             *this.told = counted;
         }
         polled
     }
-}
-
-fn lowest(counted: &Incidents) -> [u16; COUNTERS.len()] {
-    counted.map(|count| count as u16)
 }
 
 #[cold]

@@ -17,8 +17,6 @@ pub(crate) struct Connections<'r> {
     dirty: List,
     free: List,
     seed: u64,
-    /// Whether buffers are allocated for each connection, rather than belonging to the slot.
-    owns_buffers: bool,
 }
 
 impl<'r> Connections<'r> {
@@ -32,15 +30,7 @@ impl<'r> Connections<'r> {
         for slot in 0..slots.len() {
             free.push_back(&mut slots, |slot| &mut slot.queue, slot as u32);
         }
-        Self {
-            owns_buffers: !matches!(slots, Storage::Fixed(_)),
-            slots,
-            index,
-            deadlines,
-            dirty: List::EMPTY,
-            free,
-            seed,
-        }
+        Self { slots, index, deadlines, dirty: List::EMPTY, free, seed }
     }
 
     #[inline]
@@ -87,7 +77,7 @@ impl<'r> Connections<'r> {
         let spent = |slot: &Connection<'_>| slot.role == Role::Orphan && slot.socket().state() == State::TimeWait;
         let candidates = self.slots.iter().enumerate().filter(|(_, slot)| spent(slot));
         let Some((at, _)) = candidates.min_by_key(|(_, slot)| slot.heard) else { return false };
-        stats.time_wait_reclaimed += 1;
+        stats.note(|stats| &mut stats.time_wait_reclaimed);
         self.release(at as u32);
         true
     }
@@ -99,10 +89,12 @@ impl<'r> Connections<'r> {
         if self.slots[at as usize].dirty.is_linked() {
             self.dirty.remove(&mut self.slots, |slot| &mut slot.dirty, at);
         }
+        // Buffers are allocated for each connection, or belong to the slot.
+        let owns_buffers = !matches!(self.slots, Storage::Fixed(_));
         let slot = &mut self.slots[at as usize];
         debug_assert!(!slot.waiting.is_linked() && !slot.queue.is_linked());
         slot.wipe();
-        slot.release(self.owns_buffers);
+        slot.release(owns_buffers);
         self.free.push_back(&mut self.slots, |slot| &mut slot.queue, at);
     }
 

@@ -109,7 +109,7 @@ impl Core<'_> {
 
     /// Takes an error message, and tells the socket that it is about.
     pub(super) fn icmp_error(&mut self, packet: &Packet<'_>) {
-        self.stats.icmp_errors_received += 1;
+        self.stats.note(|stats| &mut stats.icmp_errors_received);
         let [kind, code, ..] = *packet.payload else {
             return;
         };

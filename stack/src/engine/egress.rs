@@ -191,7 +191,7 @@ impl Core<'_> {
                 slot.owed_since = None;
             } else if let Some(until) = slot.owed_until() {
                 if until <= now {
-                    self.stats.timeouts += 1;
+                    self.stats.note(|stats| &mut stats.timeouts);
                     slot.error = Some(Error::TimedOut);
                     slot.socket_mut().abort();
                 } else {
@@ -291,7 +291,7 @@ impl Core<'_> {
     /// A neighbour did not answer.
     #[cold]
     fn give_up(&mut self, at: u32) {
-        self.stats.neighbours_failed += 1;
+        self.stats.note(|stats| &mut stats.neighbours_failed);
         let entry = &mut self.tables.neighbours.entries[at as usize];
         while self.tables.waiting.pop_with(entry, |_| ()).is_some() {
             self.stats.drop(Reason::NeighbourSilent);

@@ -39,7 +39,7 @@ impl Core<'_> {
             .ephemeral_port(|core, port| core.tables.connections.find(&flow(port)).is_none())
             .ok_or(Error::InUse)?;
         let at = self.claim_connection(options).ok_or_else(|| {
-            self.stats.slots_wanting += 1;
+            self.stats.note(|stats| &mut stats.slots_wanting);
             Error::Full
         })?;
         let connections = &mut self.tables.connections;
@@ -290,7 +290,7 @@ impl Core<'_> {
         let port = port.ok_or(Error::InUse)?;
         let listener = Listener { port, address, backlog, options, ..Listener::free() };
         self.tables.listeners.claim(listener).ok_or_else(|| {
-            self.stats.slots_wanting += 1;
+            self.stats.note(|stats| &mut stats.slots_wanting);
             Error::ListenersFull
         })
     }

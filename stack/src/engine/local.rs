@@ -21,8 +21,6 @@ pub(crate) struct Local {
     pub(crate) routes: Vec<Route, ROUTES_MAX, u8>,
     /// The first of our IPv4 addresses, which most packets are to.
     first_v4: Option<Ipv4Addr>,
-    /// The addresses that mean every host of one of our networks.
-    broadcasts: Vec<Ipv4Addr, ADDRESSES_MAX, u8>,
     /// The groups that were joined, beside those that every station is in.
     pub(crate) groups: Vec<IpAddr, GROUPS_MAX, u8>,
 }
@@ -41,14 +39,7 @@ pub(crate) enum NextHop {
 impl Local {
     /// Nobody yet.
     pub(crate) fn new(mac: Option<Mac>) -> Self {
-        Self {
-            mac,
-            addresses: Vec::new(),
-            routes: Vec::new(),
-            first_v4: None,
-            broadcasts: Vec::new(),
-            groups: Vec::new(),
-        }
+        Self { mac, addresses: Vec::new(), routes: Vec::new(), first_v4: None, groups: Vec::new() }
     }
 
     /// Takes over addresses and routes.
@@ -73,7 +64,6 @@ impl Local {
             IpAddr::V4(own) => Some(own),
             IpAddr::V6(_) => None,
         });
-        self.broadcasts = self.addresses.iter().filter_map(Cidr::broadcast).collect();
     }
 
     /// Every IPv6 station on Ethernet has a link-local address: ours is made of the Ethernet address
@@ -109,7 +99,7 @@ impl Local {
         let IpAddr::V4(address) = address else {
             return false;
         };
-        address.is_broadcast() || self.broadcasts.contains(&address)
+        address.is_broadcast() || self.addresses.iter().any(|own| own.broadcast() == Some(address))
     }
 
     /// Whether packets to this group are for us.

@@ -111,7 +111,7 @@ impl Core<'_> {
         self.iface.poll_ingress_single(smol_time(now), &mut device, &mut slot.set);
         self.stats.sent_one(device.sent, device.incident);
         if resets && slot.error.is_none() && slot.socket().state() == State::Closed {
-            self.stats.resets_received += 1;
+            self.stats.note(|stats| &mut stats.resets_received);
             slot.error = Some(if was_opening { Error::Refused } else { Error::Reset });
         }
         self.tables.connections.mark(at);

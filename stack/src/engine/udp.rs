@@ -306,7 +306,7 @@ impl Core<'_> {
         let at = match free {
             Some(at) => at as u32,
             None => udp.slots.grow(|| Socket::new(ring(0, 0), ring(0, 0))).ok_or_else(|| {
-                self.stats.slots_wanting += 1;
+                self.stats.note(|stats| &mut stats.slots_wanting);
                 Error::Full
             })?,
         };

@@ -38,7 +38,9 @@ pub(crate) fn is_waited(place: &Option<Waiter>) -> bool {
 
 #[derive(Default)]
 pub(crate) struct Wakes {
-    list: Awoken,
+    /// Who is to be woken outside: so many of them, from the first on.
+    wakers: [Option<Waker>; MOST],
+    called: u8,
     /// Who runs this stack.
     runner: Option<Waker>,
     /// The runner is about to look at what is to be sent without being woken.
@@ -125,7 +127,7 @@ impl Wakes {
             waiter.waiting = false;
             self.app_again = true;
         } else if let Some(waiter) = place.take() {
-            self.list.push(waiter.waker);
+            self.call(waiter.waker);
         }
     }
 
@@ -136,48 +138,34 @@ impl Wakes {
             && let Some(runner) = &self.runner
         {
             self.awake = true;
-            self.list.push(runner.clone());
+            self.call(runner.clone());
         }
     }
 
     /// Whether nobody is to be woken outside.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.list.len == 0
+        self.called == 0
     }
 
     /// One who is to be woken outside, and no longer this list's. One at a time: to move the whole list just after it was
     /// written would wait until all that was stored before it, cold memory included, is where it belongs.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Waker> {
-        self.list.pop()
+        self.called = self.called.checked_sub(1)?;
+        self.wakers[usize::from(self.called)].take()
     }
-}
 
-/// Wakers to be woken.
-#[derive(Default)]
-pub(crate) struct Awoken {
-    wakers: [Option<Waker>; MOST],
-    len: usize,
-}
-
-impl Awoken {
     #[inline]
-    fn push(&mut self, waker: Waker) {
-        debug_assert!(self.len < MOST, "whoever steps the core takes the wakers after each step");
-        match self.wakers.get_mut(self.len) {
+    fn call(&mut self, waker: Waker) {
+        debug_assert!(usize::from(self.called) < MOST, "whoever steps the core takes the wakers after each step");
+        match self.wakers.get_mut(usize::from(self.called)) {
             Some(place) => {
                 *place = Some(waker);
-                self.len += 1;
+                self.called += 1;
             }
             // Early is better than never.
             None => waker.wake(),
         }
-    }
-
-    #[inline]
-    fn pop(&mut self) -> Option<Waker> {
-        self.len = self.len.checked_sub(1)?;
-        self.wakers[self.len].take()
     }
 }
