@@ -12,7 +12,15 @@ use super::{
     port::OneShot,
     smol_time,
 };
-use crate::{stats::Reason, tcp::Error, time::Instant};
+use crate::{
+    stats::Reason,
+    tcp::Error,
+    time::{Duration, Instant},
+};
+
+/// How long a caller may take to confirm its call before it makes way, where there is no room for another one: as long as
+/// answers are waited for before anything is known of them (RFC 6298, section 2).
+const CONFIRMATION: Duration = Duration::from_secs(1);
 
 /// So many connections stay in a near cache.
 #[cfg(feature = "alloc")]
@@ -47,7 +55,7 @@ impl Core<'_> {
         }
         match self.tables.listeners.find(local.0, local.1) {
             Some(listener) if opens => {
-                let at = self.open_pending(listener, flow, local).ok_or(Reason::BacklogFull)?;
+                let at = self.open_pending(listener, flow, local, now).ok_or(Reason::BacklogFull)?;
                 self.feed(at, packet, from, false, room, now);
                 Ok(())
             }
@@ -71,14 +79,17 @@ impl Core<'_> {
         gives
     }
 
-    /// A connection for a SYN, if the backlog and the table have room.
-    fn open_pending(&mut self, listener: u32, flow: Flow, local: (IpAddr, u16)) -> Option<u32> {
+    /// A connection for a SYN, if the backlog and the table have room, or somebody makes way.
+    fn open_pending(&mut self, listener: u32, flow: Flow, local: (IpAddr, u16), now: Instant) -> Option<u32> {
         let of = &self.tables.listeners.slots[listener as usize];
-        if of.children >= of.backlog {
+        let options = of.options;
+        if of.children >= of.backlog && !self.forget_caller(listener, now) {
             return None;
         }
-        let options = of.options;
-        let at = self.claim_connection(&options)?;
+        let at = match self.claim_connection(&options) {
+            None if self.forget_caller(listener, now) => self.claim_connection(&options)?,
+            at => at?,
+        };
         let connections = &mut self.tables.connections;
         let of = &mut self.tables.listeners.slots[listener as usize];
         let slot = &mut connections.slots[at as usize];
@@ -89,6 +100,21 @@ impl Core<'_> {
         of.pending.push_back(&mut connections.slots, |slot| &mut slot.queue, at);
         connections.index(at, flow);
         Some(at)
+    }
+
+    /// Frees the place of the one who called longest ago and has not confirmed it, if that is too long ago: those that call in
+    /// the names of others never do (RFC 4987, section 3.5).
+    #[cold]
+    fn forget_caller(&mut self, listener: u32, now: Instant) -> bool {
+        let oldest = self.tables.listeners.slots[listener as usize].pending.front();
+        match oldest {
+            Some(at) if self.tables.connections.slots[at as usize].heard + CONFIRMATION <= now => {
+                self.release(at);
+                self.stats.drop(Reason::BacklogFull);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Hands a segment to its connection.

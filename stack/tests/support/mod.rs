@@ -195,6 +195,11 @@ impl Sea {
         self.0.queue.lock().unwrap().clear();
     }
 
+    /// The Ethernet address of a card.
+    pub fn mac(&self, card: usize) -> [u8; 6] {
+        self.0.cards.borrow()[card].borrow().mac
+    }
+
     /// Takes the network card off the switch, or puts it back.
     pub fn plug(&self, card: usize, plugged: bool) {
         let card = self.0.cards.borrow()[card].clone();

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod flood;
+mod options;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::{future::poll_fn, net::SocketAddr, rc::Rc};

@@ -1,0 +1,118 @@
+//! Calls from stations that are not there: what is opened for them is never answered.
+
+use std::net::Ipv4Addr;
+
+use futures_util::future::join;
+use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
+use wavetank_stack::{
+    Duration, Reason,
+    tcp::{Listener, Options, Stream},
+    time::timeout,
+};
+
+use crate::{
+    at, pair,
+    support::{Card, Sea},
+};
+
+/// A card that calls a server in the names of others.
+struct Forger {
+    card: Card,
+    /// Where the server is.
+    server: [u8; 6],
+    called: u32,
+}
+
+impl Forger {
+    fn new(sea: &Sea, server: usize) -> Self {
+        Self { card: sea.card(), server: sea.mac(server), called: 0 }
+    }
+
+    /// Calls port 80 in the name of another one each time.
+    fn call(&mut self) {
+        self.called += 1;
+        let checks = smoltcp::phy::ChecksumCapabilities::default();
+        let source = Ipv4Addr::new(192, 0, 2, 50 + (self.called % 200) as u8);
+        let (from, to) = (IpAddress::from(source), IpAddress::v4(192, 0, 2, 1));
+        let segment = TcpRepr {
+            src_port: 1_024 + (self.called % 50_000) as u16,
+            dst_port: 80,
+            control: TcpControl::Syn,
+            seq_number: TcpSeqNumber(self.called.wrapping_mul(0x9e37_79b9).cast_signed()),
+            ack_number: None,
+            window_len: 1_024,
+            window_scale: None,
+            max_seg_size: Some(1_460),
+            sack_permitted: false,
+            sack_ranges: [None; 3],
+            timestamp: None,
+            payload: &[],
+        };
+        let header = Ipv4Repr {
+            src_addr: source,
+            dst_addr: Ipv4Addr::new(192, 0, 2, 1),
+            next_header: IpProtocol::Tcp,
+            payload_len: segment.buffer_len(),
+            hop_limit: 64,
+        };
+        let mut frame = [&self.server[..], &self.card.mac(), &[8, 0]].concat();
+        frame.resize(14 + header.buffer_len() + segment.buffer_len(), 0);
+        header.emit(&mut Ipv4Packet::new_unchecked(&mut frame[14..]), &checks);
+        segment.emit(&mut TcpPacket::new_unchecked(&mut frame[34..]), &from, &to, &checks);
+        self.card.send(frame);
+    }
+}
+
+/// Whether somebody who calls a listener with a backlog of 16 beside so many forged calls a second, comes in within half a minute;
+/// and how many calls the backlog had no room for.
+fn comes_in_beside(calls_a_second: u32) -> (bool, u64) {
+    let (sea, server, client) = pair();
+    let (mut forger, story, stack) = (Forger::new(&sea, server.card), sea.clone(), server.stack.clone());
+    let is_in = sea.run(async move {
+        let listener = Listener::bind(&server.stack, 80, 16, Options::default()).unwrap();
+        let flood = async {
+            for _ in 0..35 * calls_a_second {
+                forger.call();
+                story.sleep(Duration::from_secs(1) / calls_a_second).await;
+                while forger.card.next_frame().is_some() {}
+            }
+        };
+        let honest = async {
+            story.sleep(Duration::from_secs(5)).await;
+            let call = Stream::connect(&client.stack, at(80), Options::default());
+            timeout(&story.clock(), Duration::from_secs(30), join(call, listener.accept())).await
+        };
+        let ((), met) = join(flood, honest).await;
+        assert!(server.stack.connections() <= 17, "{}", server.stack.connections());
+        met.is_ok_and(|(call, accepted)| call.is_ok_and(|call| call.local_addr() == accepted.remote_addr()))
+    });
+    (is_in, stack.stats().dropped(Reason::BacklogFull))
+}
+
+#[test]
+fn who_calls_beside_a_flood_comes_in() {
+    // 16 half-open connections a second give way.
+    let (is_in, forgotten) = comes_in_beside(12);
+    assert!(is_in && forgotten > 300, "{forgotten} forged calls made way");
+}
+
+#[test]
+fn a_flood_that_is_no_more_leaves_nothing_behind() {
+    let (sea, server, client) = pair();
+    let mut forger = Forger::new(&sea, server.card);
+    let story = sea.clone();
+    sea.run(async move {
+        let listener = Listener::bind(&server.stack, 80, 16, Options::default()).unwrap();
+        for _ in 0..5_000 {
+            forger.call();
+            story.sleep(Duration::from_millis(1)).await;
+            while forger.card.next_frame().is_some() {}
+        }
+        story.sleep(Duration::from_secs(1)).await;
+        let call = Stream::connect(&client.stack, at(80), Options::default());
+        let met = timeout(&story.clock(), Duration::from_secs(1), join(call, listener.accept())).await;
+        assert!(met.is_ok_and(|(call, _)| call.is_ok()), "the first who calls then comes in");
+        story.sleep(Duration::from_secs(120)).await;
+        assert_eq!(server.stack.connections(), 0, "of the forged ones none is left");
+    });
+}
