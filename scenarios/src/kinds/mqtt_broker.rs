@@ -38,6 +38,8 @@ pub struct Config {
     pub commit_cost: Time,
     /// The most messages that wait for one client.
     pub queue_max: u32,
+    /// How much may wait for one client: the messages' payloads, their topics twice, and 64 bytes each. What has no room is refused.
+    pub queued_max: Size,
     /// How much is kept for those who come later: the messages' payloads, their topics twice, and 64 bytes each. What has no room is
     /// refused.
     pub kept_max: Size,
@@ -45,8 +47,15 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let (commit_cost, kept_max) = (Time::from_millis(2), Size::from_bytes(16 << 20));
-        Self { port: PORT, durable: true, commit_cost, queue_max: 10_000, kept_max }
+        let much = Size::from_bytes(16 << 20);
+        Self {
+            port: PORT,
+            durable: true,
+            commit_cost: Time::from_millis(2),
+            queue_max: 10_000,
+            queued_max: much,
+            kept_max: much,
+        }
     }
 }
 
@@ -84,6 +93,10 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
     if config.queue_max == 0 {
         let help = "nothing could ever be delivered with quality 1 or 2: write 1000, for example";
         findings.refuse("queue_max", "`queue_max` cannot be 0", help);
+    }
+    if config.queued_max.as_bytes() == 0 {
+        let help = "nothing could ever be delivered with quality 1 or 2: write \"1 MiB\", for example";
+        findings.refuse("queued_max", "`queued_max` cannot be 0", help);
     }
     findings.all()
 }
@@ -147,7 +160,8 @@ impl House {
         let clock = TankClock(node.clock());
         let mut limits = Limits::default();
         limits.queue_max = config.queue_max as usize;
-        limits.kept_bytes_max = usize::try_from(config.kept_max.as_bytes()).unwrap_or(usize::MAX);
+        let bytes = |size: Size| usize::try_from(size.as_bytes()).unwrap_or(usize::MAX);
+        (limits.queue_bytes_max, limits.kept_bytes_max) = (bytes(config.queued_max), bytes(config.kept_max));
         let database = config.durable.then(|| ledger::database(disk, "mqtt.redb")).transpose()?;
         let broker = match &database {
             Some(database) => {

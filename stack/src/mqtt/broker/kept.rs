@@ -7,9 +7,6 @@ use alloc::string::String;
 use super::session::Stored;
 use crate::mqtt::topic;
 
-/// What a message takes besides its topic, which lies there twice, and its payload.
-const OVERHEAD: usize = 64;
-
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     by_topic: BTreeMap<String, Rc<Stored>>,
@@ -41,5 +38,5 @@ impl Kept {
 }
 
 fn footprint(stored: &Stored) -> usize {
-    if stored.payload.is_empty() { 0 } else { 2 * stored.topic.len() + stored.payload.len() + OVERHEAD }
+    if stored.payload.is_empty() { 0 } else { stored.footprint() }
 }

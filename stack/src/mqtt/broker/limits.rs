@@ -9,6 +9,8 @@ pub struct Limits {
     pub packet_max: usize,
     /// The most messages of quality 1 and 2 that wait for one client. Default: 10,000.
     pub queue_max: usize,
+    /// How many bytes they may be together: the payloads, twice the topics, and 64 bytes a message. Default: 16 MiB.
+    pub queue_bytes_max: usize,
     /// The most of them that are under way to one client. Default: 16.
     pub in_flight_max: usize,
     /// How many bytes are kept for those who come later: the payloads, twice the topics, and 64 bytes a message. Default: 16 MiB.
@@ -27,6 +29,7 @@ impl Default for Limits {
         Limits {
             packet_max: 64 * 1024,
             queue_max: 10_000,
+            queue_bytes_max: 16 * 1024 * 1024,
             in_flight_max: 16,
             kept_bytes_max: 16 * 1024 * 1024,
             sessions_max: 100_000,

@@ -161,8 +161,7 @@ impl Broker {
                     session.subscriptions.insert(filter, wish);
                 }
                 Record::Queued { queued, .. } => {
-                    session.next_sequence = session.next_sequence.max(queued.sequence.saturating_add(1));
-                    session.queue.push_back(queued);
+                    session.push_again(queued);
                 }
                 Record::Received { id, .. } => drop(session.received.insert(id)),
                 Record::Session { .. } | Record::Retained(_) => {}
@@ -481,7 +480,7 @@ impl Broker {
             best.qos = best.qos.max(wish.qos);
             best.retain_as_published |= wish.retain_as_published;
         });
-        let full = |who: &Rc<str>| self.sessions.get(who).is_some_and(|s| s.queue.len() >= self.limits.queue_max);
+        let full = |who: &Rc<str>| self.sessions.get(who).is_some_and(|s| !s.has_room(stored, &self.limits));
         let fits = !stored.retain || self.kept.has_room(stored, self.limits.kept_bytes_max);
         if !fits || (stored.qos > QoS::AtMostOnce && wishes.keys().any(full)) {
             self.told.push(Told::Refused);
@@ -516,7 +515,7 @@ impl Broker {
             }
             return;
         }
-        if session.queue.len() >= self.limits.queue_max {
+        if !session.has_room(stored, &self.limits) {
             self.told.push(Told::LeftOut);
             return;
         }
@@ -581,7 +580,7 @@ impl Broker {
     /// A client has that message, and needs it no more.
     fn done(&mut self, client: &Rc<str>, id: PacketId) {
         let session = self.session(client);
-        if let Some(queued) = session.position(id).and_then(|at| session.queue.remove(at))
+        if let Some(queued) = session.remove(id)
             && session.expiry_s > 0
         {
             self.changes.push((record::queued(client, queued.sequence), None));

@@ -5,6 +5,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::Limits;
 use crate::mqtt::packet::{PacketId, QoS, Subscription};
 
 /// A message as it is kept.
@@ -15,6 +16,13 @@ pub(super) struct Stored {
     pub(super) qos: QoS,
     /// As its sender set it.
     pub(super) retain: bool,
+}
+
+impl Stored {
+    /// How many bytes it takes: its payload, its topic, which lies there and among those of its kind, and what is around them.
+    pub(super) fn footprint(&self) -> usize {
+        2 * self.topic.len() + self.payload.len() + 64
+    }
 }
 
 /// What somebody asked for.
@@ -61,6 +69,8 @@ pub(super) struct Session {
     pub(super) expiry_s: u32,
     pub(super) subscriptions: BTreeMap<String, Wish>,
     pub(super) queue: VecDeque<Queued>,
+    /// How many bytes they take.
+    queue_bytes: usize,
     /// Messages of quality 2 that the client may send again.
     pub(super) received: BTreeSet<PacketId>,
     pub(super) next_sequence: u64,
@@ -76,9 +86,28 @@ impl Session {
 
     pub(super) fn push(&mut self, message: Rc<Stored>, qos: QoS, retain: bool) -> &Queued {
         let sequence = self.next_sequence;
-        self.next_sequence += 1;
-        self.queue.push_back(Queued { sequence, message, qos, retain, phase: Phase::Waiting, seen: false });
+        self.push_again(Queued { sequence, message, qos, retain, phase: Phase::Waiting, seen: false });
         self.queue.back().expect("it was just put there")
+    }
+
+    /// Puts one there that was there in an earlier life.
+    pub(super) fn push_again(&mut self, queued: Queued) {
+        self.next_sequence = self.next_sequence.max(queued.sequence.saturating_add(1));
+        self.queue_bytes += queued.message.footprint();
+        self.queue.push_back(queued);
+    }
+
+    /// Takes the message under way with that identifier out.
+    pub(super) fn remove(&mut self, id: PacketId) -> Option<Queued> {
+        let queued = self.queue.remove(self.position(id)?)?;
+        self.queue_bytes -= queued.message.footprint();
+        Some(queued)
+    }
+
+    /// Whether that message may wait, too.
+    pub(super) fn has_room(&self, stored: &Stored, limits: &Limits) -> bool {
+        let bytes = self.queue_bytes.saturating_add(stored.footprint());
+        self.queue.len() < limits.queue_max && bytes <= limits.queue_bytes_max
     }
 
     /// An identifier that no message under way has.

@@ -293,6 +293,47 @@ fn no_more_is_kept_than_there_is_room_for() {
 }
 
 #[test]
+fn no_more_bytes_wait_for_who_is_away_than_may() {
+    let limits = Limits { queue_bytes_max: 3 * (64 + 2 + 500), ..Limits::default() };
+    let mut inn = inn_of(limits);
+    let (mut sender, mut away) = (Guest::new("sender", Version::V311), Guest::new("away", Version::V311));
+    sender.come(&mut inn, &sender.options());
+    away.come(&mut inn, &away.options());
+    carry_all(&mut inn, &mut [&mut sender, &mut away]);
+    away.subscribe("#", QoS::AtLeastOnce);
+    carry_all(&mut inn, &mut [&mut sender, &mut away]);
+    away.go(&mut inn);
+    for token in 1..=3 {
+        assert!(sender.say(token, "a", &[token as u8; 500], QoS::AtLeastOnce, false));
+        carry_all(&mut inn, &mut [&mut sender]);
+        assert_eq!(refusals(&mut inn), [0; 3]);
+    }
+    // Short as it is, it is one too many, after the power came back, too. A client of 3.1.1 learns it by the end of its
+    // connection.
+    assert!(sender.say(4, "a", &[], QoS::AtLeastOnce, false));
+    carry_all(&mut inn, &mut [&mut sender]);
+    assert_eq!((refusals(&mut inn), sender.connection), ([1, 0, 0], None));
+    inn.keep();
+    let records = inn.records.iter().map(|(key, value)| (&key[..], &value[..]));
+    inn.broker = Broker::restored(limits, records, NOW);
+    let mut other = Guest::new("other", Version::V311);
+    other.come(&mut inn, &other.options());
+    carry_all(&mut inn, &mut [&mut other]);
+    assert!(other.say(5, "a", &[], QoS::AtLeastOnce, false));
+    carry_all(&mut inn, &mut [&mut other]);
+    assert_eq!((refusals(&mut inn), other.connection), ([1, 0, 0], None));
+    // Where they are taken, there is room again.
+    away.come(&mut inn, &away.options());
+    carry_all(&mut inn, &mut [&mut away]);
+    assert_eq!(away.others.len() + away.heard.len(), 3);
+    other.come(&mut inn, &other.options());
+    carry_all(&mut inn, &mut [&mut other, &mut away]);
+    assert!(other.say(6, "a", &[6; 500], QoS::AtLeastOnce, false));
+    carry_all(&mut inn, &mut [&mut other, &mut away]);
+    assert_eq!(refusals(&mut inn), [0; 3]);
+}
+
+#[test]
 fn who_takes_nothing_is_not_waited_for_with_ever_more() {
     let mut inn = inn_of(Limits { unsent_bytes_max: 4_096, in_flight_max: 1, packet_max: 1_024, ..Limits::default() });
     let (mut sender, mut deaf) = (Guest::new("sender", Version::V5), Guest::new("deaf", Version::V311));
