@@ -43,6 +43,7 @@ pub(crate) fn impairments(plan: &Impair) -> Impairments {
         }),
         mtu: plan.mtu,
         overhead_bytes: plan.overhead_bytes,
+        cells: plan.cells.map(|cells| sim::Cells { bytes: cells.bytes, overhead_bytes: cells.overhead_bytes }),
         line: plan.queue.map(line),
     }
 }

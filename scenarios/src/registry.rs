@@ -18,7 +18,7 @@ use wavetank_sim::node::{Exit, Node};
 use wavetank_stack::COUNTERS;
 
 use crate::diagnose::{did_you_mean, list};
-use crate::plan::Interface;
+use crate::plan::{Interface, Vlan};
 pub use crate::schema::PartSort;
 use crate::schema::{ConfigProblem, ConfigText};
 use crate::site::Site;
@@ -171,6 +171,8 @@ pub trait Kind: Send + Sync + 'static {
 pub struct Place<'p> {
     /// Its interfaces, in the order of the networks.
     pub interfaces: &'p [Interface],
+    /// How the port that each leads to takes part in the switch's virtual networks; `None` where there is no switch.
+    pub ports: &'p [Option<Vlan>],
     /// Its gateways: one of each address family, or of a kind that is [multihomed](Kind::is_multihomed) one in each network.
     pub gateways: &'p [IpAddr],
     /// The names of the scenario's signals.

@@ -160,6 +160,8 @@ fn the_list_is_whole() {
         "reorder",
         "slots",
         "rate",
+        "overhead",
+        "cells",
         "queue",
         "mtu",
         "storm",

@@ -277,7 +277,7 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
 
 /// Networks and next routers that it names are there.
 fn fit(config: &Config, place: &Place<'_>) -> Vec<ConfigProblem> {
-    let mut problems = trunk::misfits(place.interfaces, &config.subinterfaces);
+    let mut problems = trunk::misfits(place, &config.subinterfaces);
     let names: Vec<&str> = place.interfaces.iter().map(|interface| &*interface.network_name).collect();
     let mut outside = |key, name: &str, needs_v4: bool| {
         let Some(interface) = place.interfaces.iter().find(|interface| *interface.network_name == *name) else {

@@ -1,7 +1,8 @@
 //! A router's sub-interfaces: one cable to a switch's trunk, and a virtual network behind each tag on it (IEEE 802.1Q).
 
 use super::router::SubinterfaceConfig;
-use crate::plan::Interface;
+use crate::plan::{Interface, Vlan};
+use crate::registry::Place;
 use crate::schema::{Cidr, ConfigProblem};
 
 /// The tag's EtherType, and where the tag stands: behind the two addresses (IEEE 802.1Q, clause 9.6).
@@ -75,12 +76,13 @@ pub(super) fn is_tagged(interface: &Interface, own: Cidr, subs: &[SubinterfaceCo
 }
 
 /// What is wrong with sub-interfaces where the router stands.
-pub(super) fn misfits(interfaces: &[Interface], subs: &[SubinterfaceConfig]) -> Vec<ConfigProblem> {
+pub(super) fn misfits(place: &Place<'_>, subs: &[SubinterfaceConfig]) -> Vec<ConfigProblem> {
+    let interfaces = place.interfaces;
     let mut problems = Vec::new();
     let mut refuse = |what: String, help: String| {
         problems.push(ConfigProblem::at("subinterfaces", what).help(help));
     };
-    for (place, sub) in subs.iter().enumerate() {
+    for (turn, sub) in subs.iter().enumerate() {
         let Some(port) = port_of(interfaces, sub) else {
             let names = crate::diagnose::list(interfaces.iter().map(|interface| &*interface.network_name));
             refuse(
@@ -90,7 +92,7 @@ pub(super) fn misfits(interfaces: &[Interface], subs: &[SubinterfaceConfig]) -> 
             continue;
         };
         let twin = |other: &&SubinterfaceConfig| other.network == sub.network && other.vlan == sub.vlan;
-        if subs[..place].iter().any(|other| twin(&other)) {
+        if subs[..turn].iter().any(|other| twin(&other)) {
             let help = "give each virtual network one; a subnet more is another address in `address`";
             refuse(format!("there are two for vlan {} on \"{}\"", sub.vlan, sub.network), help.to_owned());
         }
@@ -102,9 +104,36 @@ pub(super) fn misfits(interfaces: &[Interface], subs: &[SubinterfaceConfig]) -> 
         } else if addresses_of(interfaces, sub).is_empty() {
             let what = format!("the router has no address in {} on \"{}\"", sub.subnet.0, sub.network);
             refuse(what, format!("add one to its `address`: {{ {} = [\"…\"] }}", sub.network));
+        } else if let Some((what, help)) = place.ports[port].as_ref().and_then(|vlan| untagged(vlan, sub)) {
+            refuse(what, help);
         }
     }
     problems
+}
+
+/// Why frames of a virtual network do not come by a switch's port with their tag, if they do not.
+fn untagged(port: &Vlan, sub: &SubinterfaceConfig) -> Option<(String, String)> {
+    let (vlan, network) = (sub.vlan, &sub.network);
+    match port {
+        Vlan::Access(_) => Some((
+            format!("the router's port of \"{network}\" is no trunk: no frame there bears a tag"),
+            format!(
+                "let it carry the network: [network.{network}.link.NAME] with trunk = [{vlan}] and the router's name"
+            ),
+        )),
+        Vlan::Trunk { native: Some(native), .. } if *native == vlan => Some((
+            format!("vlan {vlan} is the one whose frames bear no tag at the router's port of \"{network}\""),
+            "take it out of `vlan` there, or leave it out here: what bears no tag goes to the interface itself"
+                .to_owned(),
+        )),
+        Vlan::Trunk { carries: Some(carries), .. } if !carries.contains(&vlan) => {
+            Some((format!("the router's port of \"{network}\" does not carry vlan {vlan}"), {
+                let carries: Vec<String> = carries.iter().map(u16::to_string).collect();
+                format!("its trunk carries {}; add {vlan}", crate::diagnose::list(carries.iter().map(String::as_str)))
+            }))
+        }
+        Vlan::Trunk { .. } => None,
+    }
 }
 
 #[cfg(test)]

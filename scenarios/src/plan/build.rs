@@ -13,7 +13,7 @@ use super::signals::signals;
 use super::storm::storms;
 use super::timeline::timeline;
 use super::wiring::{Wiring, wire};
-use super::{AccessPoint, Clock, End, Interface, Node, Plan, wifi};
+use super::{AccessPoint, Clock, End, Interface, NetworkKind, Node, Plan, Vlan, wifi};
 use crate::diagnose::{Code, Problem};
 use crate::registry::{Config, Kind, Place, Registry};
 use crate::schema::{self, ConfigProblem, Scenario};
@@ -127,13 +127,21 @@ fn fit(
             continue;
         }
         let gateways: Vec<IpAddr> = entry.gateways.iter().map(|gateway| *gateway.get_ref()).collect();
-        let place = Place { interfaces, gateways: &gateways, signals: &signals, kinds: &kinds };
+        let ports: Vec<Option<Vlan>> = interfaces.iter().map(|interface| port(wiring, interface)).collect();
+        let place = Place { interfaces, ports: &ports, gateways: &gateways, signals: &signals, kinds: &kinds };
         let refused = kind.fit(config, &place);
         if !refused.is_empty() {
             told.push(entry);
             problems.extend(refused.into_iter().map(|refused| misfit(kind, entry, refused)));
         }
     }
+}
+
+/// How the switch's port that an interface leads to takes part in virtual networks.
+fn port(wiring: &Wiring, interface: &Interface) -> Option<Vlan> {
+    let is_switch = matches!(wiring.networks[interface.network].kind, NetworkKind::Switch | NetworkKind::Regions);
+    let told = wiring.links[interface.link].vlan.clone();
+    is_switch.then(|| told.unwrap_or(Vlan::Access(1)))
 }
 
 fn misfit(kind: &Arc<dyn Kind>, entry: &schema::Node<'_>, refused: ConfigProblem) -> Problem {

@@ -350,6 +350,11 @@ pub(super) fn refuse_contradictions(link: &LinkProfile, problems: &mut Vec<Probl
         let problem = Problem::new(Code::KeyConflict, span, what, "no rate with this");
         problems.push(problem.help("add, for example: rate = \"10 Mbit/s\""));
     }
+    if let (Some(costs), None) = (&link.costs_key, &link.rate) {
+        let what = "what a frame costs makes a difference only where there is a `rate`";
+        let problem = Problem::new(Code::KeyConflict, costs.clone(), what, "no rate with this");
+        problems.push(problem.help("add, for example: rate = \"10 Mbit/s\""));
+    }
 }
 
 pub(super) fn named_profile<'s>(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::reader::Reader;
 use crate::diagnose::{Code, Problem};
-use crate::units::{Probability, Time};
+use crate::units::{Probability, SignedSize, Time};
 
 /// What a link does to frames besides passing them, as far as it is said. All quantities are integers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -24,7 +24,9 @@ pub struct Impair {
     /// The longest packet, in bytes.
     pub mtu: Option<u32>,
     /// What each frame costs on top of its own bytes where there is a rate.
-    pub overhead_bytes: Option<u32>,
+    pub overhead_bytes: Option<i32>,
+    /// What carries frames in pieces of one length.
+    pub cells: Option<Cells>,
     /// The queue, if it is not just so many bytes.
     pub queue: Option<Queue>,
 }
@@ -128,6 +130,15 @@ pub struct Reorder {
     pub gap: u32,
 }
 
+/// Cells that carry frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cells {
+    /// How many bytes of frames each carries.
+    pub bytes: u32,
+    /// How many it costs on top of that.
+    pub overhead_bytes: i32,
+}
+
 /// Instants at which frames come out; times in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slots {
@@ -191,7 +202,8 @@ impl Impair {
             reorder: reorder(reader),
             slots: reader.table("slots").and_then(|table| slots(&table)),
             mtu: reader.size("mtu").and_then(|size| short(reader, "mtu", &size, 65_535)),
-            overhead_bytes: reader.size("overhead").and_then(|size| short(reader, "overhead", &size, 65_535)),
+            overhead_bytes: reader.signed_size("overhead").and_then(|size| overhead(reader, &size)),
+            cells: reader.table("cells").and_then(|table| cells(&table)),
             queue: reader.inner_table("queue").and_then(|table| queue(&table)),
         }
     }
@@ -211,6 +223,7 @@ impl Impair {
         put(&mut self.slots, change.slots.as_ref());
         put(&mut self.mtu, change.mtu.as_ref());
         put(&mut self.overhead_bytes, change.overhead_bytes.as_ref());
+        put(&mut self.cells, change.cells.as_ref());
         put(&mut self.queue, change.queue.as_ref());
     }
 }
@@ -222,6 +235,35 @@ fn short(reader: &Reader<'_, '_>, key: &str, size: &super::Spanned<crate::units:
         reader.sink().push(problem.help("write, for example, \"1280 B\""));
     }
     bytes
+}
+
+/// More than a frame can be long is a slip.
+const OVERHEAD_BYTES_MAX: i64 = 65_535;
+
+fn overhead(reader: &Reader<'_, '_>, size: &super::Spanned<SignedSize>) -> Option<i32> {
+    let bytes = size.get_ref().as_bytes();
+    let fits = i32::try_from(bytes).ok().filter(|_| bytes.abs() <= OVERHEAD_BYTES_MAX);
+    if fits.is_none() {
+        let what = format!("`overhead` is {OVERHEAD_BYTES_MAX} B at most, more or fewer");
+        let problem = Problem::new(Code::OutOfRange, size.span(), what, "too much");
+        reader.sink().push(problem.help("write, for example, \"24 B\""));
+    }
+    fits
+}
+
+fn cells(table: &Reader<'_, '_>) -> Option<Cells> {
+    let size = table.size("bytes")?;
+    let bytes = short(table, "bytes", &size, 65_535)?;
+    table.nonzero("bytes", bytes == 0, size.span())?;
+    let more = table.signed_size("overhead");
+    let overhead_bytes = more.as_ref().map_or(Some(0), |more| overhead(table, more))?;
+    if i64::from(overhead_bytes) + i64::from(bytes) <= 0 {
+        let span = more.map_or(table.span(), |more| more.span());
+        let what = format!("a cell of {bytes} B that costs {} B less costs nothing", overhead_bytes.unsigned_abs());
+        table.sink().push(Problem::new(Code::OutOfRange, span, what, "too little").help("write, for example, \"5 B\""));
+        return None;
+    }
+    Some(Cells { bytes, overhead_bytes })
 }
 
 fn ppb(reader: &Reader<'_, '_>, key: &str) -> Option<u32> {

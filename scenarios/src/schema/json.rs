@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::language::{FAULTS, Field, Lasting, SCENARIO, Shape, Table};
 use crate::registry::Registry;
-use crate::units::{Charge, Current, Probability, Rate, Resistance, SignedTime, Size, Time, Voltage};
+use crate::units::{Charge, Current, Probability, Rate, Resistance, SignedSize, SignedTime, Size, Time, Voltage};
 
 /// The JSON Schema (2020-12) of scenario files, with the registry's kinds.
 ///
@@ -95,6 +95,7 @@ fn or_left_open(settled: Value, shape: Shape) -> Value {
         Shape::Integer { .. } => json!({ "type": "string", "pattern": "^ *-?[0-9]+ *\\.\\. *-?[0-9]+ *$" }),
         Shape::Time
         | Shape::SignedTime
+        | Shape::SignedSize
         | Shape::Rate
         | Shape::Size
         | Shape::Probability
@@ -134,6 +135,7 @@ fn value(shape: Shape, registry: &Registry) -> Value {
         ] }),
         Shape::Time => unit::<Time>(),
         Shape::SignedTime => unit::<SignedTime>(),
+        Shape::SignedSize => unit::<SignedSize>(),
         Shape::Rate => unit::<Rate>(),
         Shape::Size => unit::<Size>(),
         Shape::Probability => json!({ "anyOf": [

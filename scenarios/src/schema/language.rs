@@ -4,7 +4,7 @@ use super::ailments::{
     BITS, COUNT, ERASES, EXTRA, FACTOR, FREE, LEAST, LEVEL, MOST, NTH, OFF, OPERATION, PART, PROBABILITY, STEPS, VALUE,
 };
 use super::battery::{BATTERY, CURRENT};
-use super::sea::{CORRUPT, DELAY, DUPLICATE, LOSSES, MTU, OVERHEAD, QUEUES, REORDER, SLOTS};
+use super::sea::{CELLS, CORRUPT, DELAY, DUPLICATE, LOSSES, MTU, OVERHEAD, QUEUES, REORDER, SLOTS};
 use super::signal::SIGNAL;
 
 /// The version of the language that this crate reads.
@@ -21,6 +21,8 @@ pub(crate) enum Shape {
     Seed,
     Time,
     SignedTime,
+    /// A size with its unit, perhaps negative.
+    SignedSize,
     Rate,
     Size,
     Probability,
@@ -291,12 +293,14 @@ const DOWN: Field = optional(
 
 pub(crate) static WAY: Table = Table {
     doc: "What a link does to each frame one way.",
-    fields: &[LATENCY, JITTER, DELAY, LOSS, DUPLICATE, CORRUPT, REORDER, SLOTS, RATE, OVERHEAD, QUEUE, MTU],
+    fields: &[LATENCY, JITTER, DELAY, LOSS, DUPLICATE, CORRUPT, REORDER, SLOTS, RATE, OVERHEAD, CELLS, QUEUE, MTU],
 };
 
 pub(crate) static PROFILE: Table = Table {
     doc: "What a link does to each frame, either way.",
-    fields: &[LATENCY, JITTER, DELAY, LOSS, DUPLICATE, CORRUPT, REORDER, SLOTS, RATE, OVERHEAD, QUEUE, MTU, UP, DOWN],
+    fields: &[
+        LATENCY, JITTER, DELAY, LOSS, DUPLICATE, CORRUPT, REORDER, SLOTS, RATE, OVERHEAD, CELLS, QUEUE, MTU, UP, DOWN,
+    ],
 };
 
 const VLAN: Field = optional(
@@ -331,6 +335,7 @@ pub(crate) static LINK: Table = Table {
         SLOTS,
         RATE,
         OVERHEAD,
+        CELLS,
         QUEUE,
         MTU,
         VLAN,
@@ -524,6 +529,7 @@ pub(crate) static PATH: Table = Table {
         SLOTS,
         RATE,
         OVERHEAD,
+        CELLS,
         QUEUE,
         MTU,
         VLAN,

@@ -141,7 +141,9 @@ fn value(shape: Shape) -> String {
     match shape {
         Shape::Time | Shape::SignedTime => format!("time ({})", units(&["ns", "us", "ms", "s", "min", "h", "d"])),
         Shape::Rate => format!("rate ({})", units(&["bit/s", "kbit/s", "Mbit/s", "Gbit/s"])),
-        Shape::Size | Shape::SizeOr(_) => format!("size ({})", units(&["B", "kB", "KiB", "MB", "MiB"])),
+        Shape::Size | Shape::SignedSize | Shape::SizeOr(_) => {
+            format!("size ({})", units(&["B", "kB", "KiB", "MB", "MiB"]))
+        }
         Shape::Probability | Shape::ProbabilityOr(_) => "probability (0 to 1, %, ppm, ppb)".to_owned(),
         Shape::Current => format!("current ({})", units(&["nA", "uA", "mA", "A"])),
         Shape::Drift => "number (ppm)".to_owned(),

@@ -113,6 +113,7 @@ fn one_way(reader: &Reader<'_, '_>) -> LinkProfile {
         rate: reader.rate("rate"),
         queue: is_plain("queue").then(|| reader.size("queue")).flatten(),
         queue_key: reader.key_span("queue"),
+        costs_key: reader.key_span("overhead").or_else(|| reader.key_span("cells")),
         impair: Impair::read(reader),
         up: None,
         down: None,

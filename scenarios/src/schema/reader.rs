@@ -12,7 +12,8 @@ use super::scenario::Moment;
 use super::text::Text;
 use crate::diagnose::{Code, Problem, Sink, Span, did_you_mean, list};
 use crate::units::{
-    Charge, Current, Drift, Malformed, Probability, Rate, Resistance, SignedTime, Size, Time, Voltage, micro,
+    Charge, Current, Drift, Malformed, Probability, Rate, Resistance, SignedSize, SignedTime, Size, Time, Voltage,
+    micro,
 };
 
 /// What all readers of one file share.
@@ -185,6 +186,10 @@ impl<'r, 'i> Reader<'r, 'i> {
 
     pub(super) fn size(&self, key: &str) -> Option<Spanned<Size>> {
         self.quantity(key, "a size with its unit", Size::parse)
+    }
+
+    pub(super) fn signed_size(&self, key: &str) -> Option<Spanned<SignedSize>> {
+        self.quantity(key, "a size with its unit", SignedSize::parse)
     }
 
     pub(super) fn charge(&self, key: &str) -> Option<Spanned<Charge>> {

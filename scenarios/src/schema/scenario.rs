@@ -188,6 +188,8 @@ pub struct LinkProfile {
     pub queue: Option<Spanned<Size>>,
     /// Where a queue is spoken of.
     pub queue_key: Option<Span>,
+    /// Where it is said what a frame costs at the rate.
+    pub costs_key: Option<Span>,
     /// What else it does.
     pub impair: Impair,
     /// What is different from the first end to the second.
@@ -219,6 +221,7 @@ impl LinkProfile {
         put(&mut self.rate, change.rate.as_ref());
         put(&mut self.queue, change.queue.as_ref());
         put(&mut self.queue_key, change.queue_key.as_ref());
+        put(&mut self.costs_key, change.costs_key.as_ref());
         self.impair.overlay(&change.impair);
         for (way, change) in [(&mut self.up, &change.up), (&mut self.down, &change.down)] {
             if let Some(change) = change {

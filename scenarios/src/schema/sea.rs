@@ -40,9 +40,16 @@ pub(super) const MTU: Field = optional(
 );
 pub(super) const OVERHEAD: Field = optional(
     "overhead",
-    Shape::Size,
-    "What each frame costs on top of its own bytes where there is a rate; Ethernet's 24 B if left out.",
+    Shape::SignedSize,
+    "What each frame costs on top of its own bytes where there is a rate; Ethernet's 24 B if left out, less than nothing where a \
+        link goes without Ethernet's 14 B.",
     "overhead = \"24 B\"",
+);
+pub(super) const CELLS: Field = optional(
+    "cells",
+    Shape::Table(&CELL),
+    "What carries frames in pieces of one length where there is a rate, as ATM does; a last one that is not full costs as much.",
+    "cells = { bytes = \"48 B\", overhead = \"5 B\" }",
 );
 
 const PROBABILITY: Field = required("probability", Shape::Probability, "How likely.", "probability = \"1 %\"");
@@ -175,6 +182,19 @@ pub(super) static SLOT: Table = Table {
             "frames = 8",
         ),
         optional("bytes", Shape::Size, "How many bytes; all if left out.", "bytes = \"4 KiB\""),
+    ],
+};
+
+pub(super) static CELL: Table = Table {
+    doc: "What carries frames, with their `overhead`, in pieces of one length.",
+    fields: &[
+        required("bytes", Shape::Size, "How much of frames each carries.", "bytes = \"48 B\""),
+        optional(
+            "overhead",
+            Shape::SignedSize,
+            "How much it costs on top of that; nothing if left out.",
+            "overhead = \"5 B\"",
+        ),
     ],
 };
 

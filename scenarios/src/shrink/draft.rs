@@ -219,8 +219,20 @@ impl Draft {
 const MOVES_MS: [i64; 14] = [1, -1, 2, -2, 4, -4, 8, -8, 16, -16, 32, -32, 64, -64];
 
 /// What a network does to frames, and can do without.
-const PARAMETERS: [&str; 11] =
-    ["jitter", "delay", "loss", "duplicate", "corrupt", "reorder", "slots", "rate", "overhead", "queue", "mtu"];
+const PARAMETERS: [&str; 12] = [
+    "jitter",
+    "delay",
+    "loss",
+    "duplicate",
+    "corrupt",
+    "reorder",
+    "slots",
+    "rate",
+    "overhead",
+    "cells",
+    "queue",
+    "mtu",
+];
 
 fn collect(table: &Table, path: &mut Vec<String>, places: &mut Vec<Vec<String>>) {
     for (key, value) in table {

@@ -9,5 +9,5 @@ mod quantity;
 mod types;
 
 pub use quantity::{Dimension, Malformed};
-pub use types::{Charge, Current, Drift, Probability, Rate, Resistance, SignedTime, Size, Time, Voltage};
+pub use types::{Charge, Current, Drift, Probability, Rate, Resistance, SignedSize, SignedTime, Size, Time, Voltage};
 pub(crate) use types::{micro, nanos};

@@ -146,6 +146,10 @@ pub struct Rate(u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(u64);
 
+/// Bytes, more or fewer: `"-14 B"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SignedSize(i64);
+
 /// An electric charge in nanocoulombs: `"220 mAh"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Charge(u64);
@@ -245,6 +249,22 @@ impl Rate {
     /// If it is not a number with a unit of rate, or negative.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         RATE.unsigned(text).map(Self)
+    }
+}
+
+impl SignedSize {
+    /// In bytes.
+    #[must_use]
+    pub const fn as_bytes(self) -> i64 {
+        self.0
+    }
+
+    /// Reads `"-14 B"`.
+    ///
+    /// # Errors
+    /// As for [`Size::parse`], but a sign is allowed.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        SIZE.signed(text).map(Self)
     }
 }
 
@@ -524,6 +544,7 @@ in_text!(Time, TIME, r"\s*\+?[0-9]+(\.[0-9]+)?\s*(ns|us|µs|ms|s|min|h|d)\s*");
 in_text!(SignedTime, TIME, r"\s*[+-]?[0-9]+(\.[0-9]+)?\s*(ns|us|µs|ms|s|min|h|d)\s*");
 in_text!(Rate, RATE, r"\s*\+?[0-9]+(\.[0-9]+)?\s*[kMG]?bit/s\s*");
 in_text!(Size, SIZE, r"\s*\+?[0-9]+(\.[0-9]+)?\s*(k|M|G|Ki|Mi|Gi)?B\s*");
+in_text!(SignedSize, SIZE, r"\s*[+-]?[0-9]+(\.[0-9]+)?\s*(k|M|G|Ki|Mi|Gi)?B\s*");
 in_text!(Charge, CHARGE, r"\s*\+?[0-9]+(\.[0-9]+)?\s*((n|u|µ|m)?C|(u|µ|m)?Ah)\s*");
 in_text!(Current, CURRENT, r"\s*\+?[0-9]+(\.[0-9]+)?\s*(n|u|µ|m)?A\s*");
 in_text!(Voltage, VOLTAGE, r"\s*\+?[0-9]+(\.[0-9]+)?\s*(u|µ|m)?V\s*");
@@ -540,6 +561,7 @@ mod tests {
         assert_eq!(Time::parse(" 1.5 s "), Ok(Time(1_500_000_000)));
         assert_eq!(Time::parse("0.000000001s"), Ok(Time(1)));
         assert_eq!(SignedTime::parse("-2min"), Ok(SignedTime(-120_000_000_000)));
+        assert_eq!(SignedSize::parse("-14 B"), Ok(SignedSize(-14)));
         assert_eq!(Rate::parse("10 Mbit/s"), Ok(Rate(10_000_000)));
         assert_eq!(Size::parse("1.5 KiB"), Ok(Size(1536)));
         assert_eq!(Charge::parse("1.5 mAh"), Ok(Charge(5_400_000_000)));

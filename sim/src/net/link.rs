@@ -149,13 +149,11 @@ pub(crate) enum Destination {
 
 /// Preamble (8 bytes), frame check sequence (4) and inter-packet gap (12) that each frame costs on Ethernet
 /// (IEEE 802.3, clauses 3 and 4).
-const OVERHEAD_BYTES: u64 = 24;
+const OVERHEAD_BYTES: i32 = 24;
 
 pub(crate) struct Link {
     pub(super) latency_ns: u64,
-    /// Picoseconds a byte; 0 is without limit.
-    byte_ps: u64,
-    overhead_bytes: u64,
+    wire: Wire,
     queue_ns_max: u64,
     /// When the last bit of the last accepted frame leaves.
     pub(super) busy_until: u64,
@@ -176,8 +174,7 @@ impl Link {
     pub(crate) fn new(label: &str, config: &LinkConfig, to: Destination) -> Self {
         let mut link = Self {
             latency_ns: 0,
-            byte_ps: 0,
-            overhead_bytes: 0,
+            wire: Wire::default(),
             queue_ns_max: 0,
             busy_until: 0,
             last_arrival: 0,
@@ -195,16 +192,14 @@ impl Link {
 
     /// Does from now on what `config` says. Returns the frames that waited in a queue that is no more.
     pub(crate) fn tune(&mut self, config: &LinkConfig) -> Vec<(Box<Frame>, Fate)> {
-        let overhead = config.impairments.as_ref().and_then(|impairments| impairments.overhead_bytes);
         self.latency_ns = nanos(config.latency);
-        self.byte_ps = config.rate_bps.map_or(0, |bps| (8_000_000_000_000 / bps.max(1)).max(1));
-        self.overhead_bytes = overhead.map_or(OVERHEAD_BYTES, u64::from);
-        self.queue_ns_max = config.queue_bytes_max.map_or(u64::MAX, |bytes| bytes.saturating_mul(self.byte_ps) / 1_000);
+        self.wire = wire(config);
+        let byte_ps = self.wire.byte_ps;
+        self.queue_ns_max = config.queue_bytes_max.map_or(u64::MAX, |bytes| bytes.saturating_mul(byte_ps) / 1_000);
         if self.special.is_none() && !Special::is_needed(config) {
             return Vec::new();
         }
-        let wire = Wire { byte_ps: self.byte_ps, overhead_bytes: self.overhead_bytes };
-        self.special.get_or_insert_default().tune(&self.label, config, wire)
+        self.special.get_or_insert_default().tune(&self.label, config, self.wire)
     }
 
     /// Its name, with the direction.
@@ -241,7 +236,7 @@ impl Link {
     /// When the last bit of a frame leaves that comes to the queue now.
     #[inline]
     pub(super) fn departure(&mut self, now: u64, bytes: usize) -> Result<u64, DropReason> {
-        if self.byte_ps == 0 {
+        if self.wire.byte_ps == 0 {
             return Ok(now);
         }
         let start = self.busy_until.max(now);
@@ -254,14 +249,64 @@ impl Link {
     /// When the last bit of a frame leaves whose first leaves at `start`.
     #[inline]
     pub(super) fn depart_at(&mut self, start: u64, bytes: usize) -> u64 {
-        self.busy_until = start.saturating_add((bytes as u64 + self.overhead_bytes) * self.byte_ps / 1_000);
+        self.busy_until = start.saturating_add(self.wire.takes_ns(bytes as u64));
         self.busy_until
+    }
+}
+
+fn wire(config: &LinkConfig) -> Wire {
+    let more = config.impairments.as_deref();
+    let cells = more.and_then(|more| more.cells);
+    Wire {
+        byte_ps: config.rate_bps.map_or(0, |bps| (8_000_000_000_000 / bps.max(1)).max(1)),
+        overhead_bytes: more.and_then(|more| more.overhead_bytes).unwrap_or(OVERHEAD_BYTES).into(),
+        cell_bytes: cells.map_or(0, |cells| cells.bytes.into()),
+        cell_costs_bytes: cells
+            .map_or(0, |cells| u64::from(cells.bytes).saturating_add_signed(cells.overhead_bytes.into())),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::impair::Cells;
+
+    /// What netem takes for a frame (sch_netem.c, packet_time_ns), with a division as whole numbers do it.
+    fn netem_ns(len: u64, rate_bytes: u64, [packet_overhead, cell_size, cell_overhead]: [i64; 3]) -> u64 {
+        let mut len = len as i64 + packet_overhead;
+        if cell_size != 0 {
+            let mut cells = len / cell_size;
+            if len > cells * cell_size {
+                cells += 1;
+            }
+            len = cells * (cell_size + cell_overhead);
+        }
+        len as u64 * 1_000_000_000 / rate_bytes
+    }
+
+    /// To the nanosecond, for rates whose picoseconds a byte are whole numbers.
+    #[test]
+    fn a_frame_takes_as_long_as_netem_says() {
+        for rate_bytes in [12_500, 125_000, 1_000_000, 125_000_000] {
+            for [overhead, cell, more] in
+                [[0, 0, 0], [24, 0, 0], [-14, 0, 0], [8, 48, 5], [-14, 53, -5], [3, 1, 0], [0, 2_000, 9]]
+            {
+                let cells = (cell > 0).then_some(Cells { bytes: cell as u32, overhead_bytes: more as i32 });
+                let impairments =
+                    Impairments { overhead_bytes: Some(overhead as i32), cells, ..Impairments::default() };
+                let config = LinkConfig {
+                    rate_bps: Some(rate_bytes * 8),
+                    impairments: Some(Box::new(impairments)),
+                    ..LinkConfig::default()
+                };
+                for len in (14..1_514).step_by(7).chain([48, 53, 96, 106, 1_514]) {
+                    let (takes, netem) =
+                        (link(&config).depart_at(0, len), netem_ns(len as u64, rate_bytes, [overhead, cell, more]));
+                    assert_eq!(takes, netem, "{len} B at {rate_bytes} B/s, {overhead} {cell} {more}");
+                }
+            }
+        }
+    }
 
     fn link(config: &LinkConfig) -> Link {
         Link::new("test/tx", config, Destination::Port { switch: SwitchId(0), port: 0 })

@@ -52,8 +52,10 @@ pub struct Impairments {
     pub reorder: Option<Reorder>,
     /// The longest packet that the link carries, in bytes without the Ethernet header. Longer ones vanish without a word.
     pub mtu: Option<u32>,
-    /// How many bytes each frame costs on top of its own where there is a rate; Ethernet's 24 if left out.
-    pub overhead_bytes: Option<u32>,
+    /// How many bytes each frame costs on top of its own where there is a rate, or fewer; Ethernet's 24 if left out.
+    pub overhead_bytes: Option<i32>,
+    /// What carries frames, and their overhead, in pieces of one length, where there is a rate.
+    pub cells: Option<Cells>,
     /// When frames come out of it, if not as soon as they are through.
     pub slots: Option<Slots>,
     /// The queue in front of the link, in place of [`LinkConfig::queue_bytes_max`](super::LinkConfig::queue_bytes_max).
@@ -75,6 +77,16 @@ pub struct Duplicate {
     pub odds: Odds,
     /// How much later than the first the second comes.
     pub later: Duration,
+}
+
+/// Cells of one length, such as ATM's, which carry frames: a frame that does not fill its last cell costs all of it. These
+/// are CELLSIZE and CELLOVERHEAD of netem's `rate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cells {
+    /// How many bytes of frames each carries. Not 0.
+    pub bytes: u32,
+    /// How many bytes it costs on top of that, or fewer.
+    pub overhead_bytes: i32,
 }
 
 /// Frames that come out at certain instants only, as those of a medium whose stations take turns: netem's `slot`.

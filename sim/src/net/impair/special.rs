@@ -238,7 +238,7 @@ mod tests {
     fn special(impairments: Impairments) -> Special {
         let mut special = Special::default();
         let config = LinkConfig { impairments: Some(Box::new(impairments)), ..LinkConfig::default() };
-        special.tune("test/tx", &config, Wire { byte_ps: 0, overhead_bytes: 0 });
+        special.tune("test/tx", &config, Wire::default());
         special
     }
 

@@ -88,13 +88,29 @@ enum Discipline {
     FqCoDel(Box<FqCoDel>),
 }
 
-/// How long the link behind a queue takes for a frame.
-#[derive(Clone, Copy, Debug)]
+/// How long a link takes for a frame.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Wire {
     /// Picoseconds a byte; 0 is without limit.
     pub(crate) byte_ps: u64,
     /// What each frame costs on top of its own bytes.
-    pub(crate) overhead_bytes: u64,
+    pub(crate) overhead_bytes: i64,
+    /// How many bytes a cell carries; 0 is without cells.
+    pub(crate) cell_bytes: u64,
+    /// What it costs altogether.
+    pub(crate) cell_costs_bytes: u64,
+}
+
+impl Wire {
+    /// How long it takes for a frame of so many bytes, in nanoseconds.
+    #[inline]
+    pub(crate) fn takes_ns(&self, bytes: u64) -> u64 {
+        let mut costs = bytes.saturating_add_signed(self.overhead_bytes);
+        if self.cell_bytes > 0 {
+            costs = costs.div_ceil(self.cell_bytes) * self.cell_costs_bytes;
+        }
+        costs.saturating_mul(self.byte_ps) / 1_000
+    }
 }
 
 /// A queue at work.

@@ -59,7 +59,7 @@ impl Red {
         let waiting = self.queue.dequeue()?;
         if self.queue.is_empty() {
             // The line is idle once it has sent the last frame.
-            let takes_ns = self.wire.byte_ps.saturating_mul(waiting.len() + self.wire.overhead_bytes) / 1_000;
+            let takes_ns = self.wire.takes_ns(waiting.len());
             self.idle_since = Some(now.saturating_add(takes_ns));
         }
         Some(waiting)
@@ -156,7 +156,7 @@ mod tests {
         limit_bytes: 100_000,
     };
 
-    const WIRE: Wire = Wire { byte_ps: 80_000, overhead_bytes: 24 };
+    const WIRE: Wire = Wire { byte_ps: 80_000, overhead_bytes: 24, cell_bytes: 0, cell_costs_bytes: 0 };
 
     #[test]
     fn an_idle_lines_average_falls_as_frames_would_make_it() {
