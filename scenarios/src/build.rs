@@ -8,7 +8,8 @@ use wavetank_sim::fault::{Fault, FaultKind};
 use wavetank_sim::hw::signal::{Signal, Surroundings};
 use wavetank_sim::net::air::wifi::WifiConfig;
 use wavetank_sim::net::air::{
-    self, Access, AirConfig, AirId, DutyCycle, Fading, Phy, Point, StationConfig, StationId, Track, Waypoint,
+    self, Access, AirConfig, AirId, DutyCycle, Fading, Multipath, Phy, Point, Shadowing, StationConfig, StationId,
+    Track, Waver, Waypoint,
 };
 use wavetank_sim::net::impair;
 use wavetank_sim::net::{CableId, LinkConfig, Mac, NicId, Plug, PortVlan, SwitchConfig, SwitchId};
@@ -239,6 +240,7 @@ fn add_air(network: &plan::Network, world: &mut World) -> Option<AirId> {
             name: network.name.to_string(),
             phy,
             fading: Fading { metre_cdb, exponent_centi: radio.exponent_centi },
+            waver: waver(radio.waver),
             sensitivity_cdbm: radio.sensitivity_cdbm,
             capture_cdb: radio.capture_cdb,
             access: Access {
@@ -255,6 +257,16 @@ fn add_air(network: &plan::Network, world: &mut World) -> Option<AirId> {
     )
 }
 
+fn waver(plan: plan::Waver) -> Waver {
+    let time = |ns: Option<u64>| ns.map(Duration::from_nanos);
+    Waver {
+        shadowing: plan
+            .shadowing
+            .map(|(deviation_cdb, coherence)| Shadowing { deviation_cdb, coherence: time(coherence) }),
+        multipath: plan.multipath.map(|(m, coherence)| Multipath { m, coherence: time(coherence) }),
+    }
+}
+
 fn wifi_config(wifi: &plan::Wifi) -> WifiConfig {
     // Free space over the first metre, at 2,437 and 5,200 MHz.
     let (band, metre_cdb) = match wifi.band {
@@ -264,6 +276,7 @@ fn wifi_config(wifi: &plan::Wifi) -> WifiConfig {
     WifiConfig {
         band,
         fading: Fading { metre_cdb, exponent_centi: wifi.exponent_centi },
+        waver: waver(wifi.waver),
         power_cdbm: wifi.power_cdbm,
         capture_cdb: wifi.capture_cdb,
         beacon: Duration::from_nanos(wifi.beacon_ns),

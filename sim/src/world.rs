@@ -247,7 +247,7 @@ impl World {
 
     /// Adds a medium that stations share.
     pub fn add_air(&mut self, config: &AirConfig) -> AirId {
-        self.kernel.net.borrow_mut().airs.add(config)
+        self.kernel.net.borrow_mut().airs.add(config, self.kernel.seed)
     }
 
     /// Adds a station to a shared medium, for a cable to be plugged into.
@@ -259,7 +259,7 @@ impl World {
 
     /// Adds a medium of IEEE 802.11.
     pub fn add_wifi(&mut self, config: &WifiConfig) -> AirId {
-        self.kernel.net.borrow_mut().airs.add_wifi(config)
+        self.kernel.net.borrow_mut().airs.add_wifi(config, self.kernel.seed)
     }
 
     /// Makes a node an access point of such a medium, for a cable to a switch to be plugged into. It takes in so many

@@ -5,7 +5,10 @@ use std::task::Poll;
 
 use embassy_net_driver::{Driver, RxToken, TxToken};
 use wavetank_sim::fault::{Fault, FaultKind};
-use wavetank_sim::net::air::{Access, AirConfig, AirId, DutyCycle, Fading, Phy, Point, StationConfig, Track, Waypoint};
+use wavetank_sim::net::air::{
+    Access, AirConfig, AirId, DutyCycle, Fading, Multipath, Phy, Point, Shadowing, StationConfig, Track, Waver,
+    Waypoint,
+};
 use wavetank_sim::net::{CableId, DropReason, LinkConfig, Nic, Plug};
 use wavetank_sim::node::{Exit, Node, NodeId, NodeSpec};
 use wavetank_sim::time::{Duration, Instant};
@@ -21,6 +24,7 @@ fn config() -> AirConfig {
         name: "field".to_owned(),
         phy: Phy::OQPSK_2450,
         fading: Fading { metre_cdb: 4_020, exponent_centi: 300 },
+        waver: Waver::default(),
         sensitivity_cdbm: -8_500,
         capture_cdb: 300,
         access: Access::default(),
@@ -198,6 +202,41 @@ fn whoever_is_too_far_away_hears_nothing() {
     field.station(metres(32), None);
     let snapshot = field.run(1_000);
     assert_eq!((dropped(&snapshot, DropReason::NoAck), on_air(&snapshot)), (10, (40, 30)));
+}
+
+/// By 60 m a signal is 8.5 dB too weak, a little more than what shadowing gives to one in seven.
+#[test]
+fn shadows_let_some_hear_from_afar_and_keep_some_from_what_is_near() {
+    let shadowing = Some(Shadowing { deviation_cdb: 800, coherence: None });
+    let config = AirConfig { waver: Waver { shadowing, multipath: None }, ..config() };
+    let heard_at = |distance| {
+        let mut field = Field::new(&config);
+        field.station(metres(0), Some(Talk { to: EVERYONE, count: 5, every: 50 * MS, octets: 50 }));
+        let listeners: Vec<NodeId> = (0..200).map(|_| field.station(metres(distance), None)).collect();
+        let snapshot = field.run(1_000);
+        let heard: Vec<i64> = listeners.iter().map(|node| metric(&snapshot, *node, "received")).collect();
+        assert!(heard.iter().all(|count| [0, 5].contains(count)), "it stays as it is: {heard:?}");
+        heard.iter().filter(|count| **count == 5).count()
+    };
+    // 200 of one in two, and of 0.144, within four deviations.
+    let (near, far) = (heard_at(31), heard_at(60));
+    assert!((72..=128).contains(&near) && (9..=49).contains(&far), "{near} {far}");
+    // A hundred times as far not even four deviations are enough.
+    assert_eq!(heard_at(3_100), 0);
+}
+
+/// At 20 m a signal is 5.8 dB stronger than it must be; Rayleigh fading leaves so much of it in 76.7 % of all cases.
+#[test]
+fn a_signal_that_comes_many_ways_is_lost_now_and_then() {
+    let multipath = Some(Multipath { m: 1, coherence: Some(10 * MS) });
+    let config = AirConfig { waver: Waver { shadowing: None, multipath }, ..config() };
+    let mut field = Field::new(&config);
+    field.station(metres(0), Some(Talk { to: EVERYONE, count: 2_000, every: 20 * MS, octets: 50 }));
+    let listener = field.station(metres(20), None);
+    let snapshot = field.run(60_000);
+    let heard = metric(&snapshot, listener, "received") as f64;
+    // Four deviations of 2,000 draws.
+    assert!((heard / 2_000.0 - 0.767).abs() < 0.038, "{heard}");
 }
 
 /// Two that do not hear each other, and one between them that hears both.

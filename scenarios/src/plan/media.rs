@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use crate::schema::{Band, WifiBand};
+use crate::schema::{Band, Waver, WifiBand};
 
 /// An interface that is a radio.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Radio {
     pub band: Band,
     /// The exponent of the path loss, in hundredths.
     pub exponent_centi: u32,
+    /// How signals vary besides.
+    pub waver: Waver,
     /// How strongly they send, in hundredths of a dBm.
     pub power_cdbm: i32,
     /// What they understand, in hundredths of a dBm.
@@ -56,6 +58,8 @@ pub struct Wifi {
     pub band: WifiBand,
     /// The exponent of the path loss, in hundredths.
     pub exponent_centi: u32,
+    /// How signals vary besides.
+    pub waver: Waver,
     /// How strongly they send, in hundredths of a dBm.
     pub power_cdbm: i32,
     /// How much stronger one signal must be than another, in hundredths of a decibel.

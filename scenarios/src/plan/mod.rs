@@ -30,7 +30,7 @@ use crate::diagnose::Problems;
 use crate::expr::Program;
 use crate::registry::{Config, Kind, Registry};
 pub use crate::schema::impair::{self, Impair};
-pub use crate::schema::{Band, Chance, Cidr, Damage, Direction, NetworkKind, Verdict, What, WifiBand};
+pub use crate::schema::{Band, Chance, Cidr, Damage, Direction, NetworkKind, Verdict, Waver, What, WifiBand};
 use crate::swarm::{self, Choice, Setting};
 pub use media::{AccessPoint, Radio, Track, Transceiver, Wifi};
 pub use paths::Paths;

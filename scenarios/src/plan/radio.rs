@@ -23,6 +23,7 @@ pub(super) fn air(said: Option<&schema::Air>) -> Radio {
     Radio {
         band: said.band,
         exponent_centi: said.exponent_centi.unwrap_or(300),
+        waver: said.waver,
         power_cdbm: said.power_cdbm.unwrap_or(0),
         // IEEE 802.15.4-2006, clauses 6.5.3.3 and 6.6.3.4.
         sensitivity_cdbm: said.sensitivity_cdbm.unwrap_or(match said.band {

@@ -18,6 +18,7 @@ pub(super) fn wifi(said: Option<&schema::Wifi>) -> Wifi {
     Wifi {
         band: said.band,
         exponent_centi: said.exponent_centi.unwrap_or(300),
+        waver: said.waver,
         power_cdbm: said.power_cdbm.unwrap_or(1_500),
         capture_cdb: said.capture_cdb.unwrap_or(1_000),
         beacon_ns: ns(&said.beacon, 102_400_000),

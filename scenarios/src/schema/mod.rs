@@ -29,6 +29,7 @@ mod signal;
 mod storm;
 mod tamper;
 mod text;
+mod waver;
 mod wifi;
 
 pub use address::Cidr;
@@ -52,4 +53,5 @@ pub use tamper::TamperKind;
 pub(crate) use tamper::tampering_told;
 pub use text::Text;
 pub use toml::Spanned;
+pub use waver::Waver;
 pub use wifi::{Wifi, WifiBand};

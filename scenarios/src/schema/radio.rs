@@ -4,6 +4,7 @@ use toml::Spanned;
 
 use super::language::{Shape, Table, optional};
 use super::reader::Reader;
+use super::waver::{MULTIPATH, SHADOWING, Waver};
 use crate::diagnose::{Code, Problem, Span};
 use crate::units::{Probability, Time};
 
@@ -47,6 +48,8 @@ pub struct Air {
     pub band: Band,
     /// The exponent of the path loss, in hundredths.
     pub exponent_centi: Option<u32>,
+    /// How signals vary besides.
+    pub waver: Waver,
     /// How strongly radios send, in hundredths of a dBm.
     pub power_cdbm: Option<i32>,
     /// What they understand, in hundredths of a dBm.
@@ -102,6 +105,8 @@ pub(super) static RADIO: Table = Table {
             "How fast signals fade: ten times this many decibels with each tenfold distance; 3 if left out, 2 in free space.",
             "exponent = 3.5",
         ),
+        SHADOWING,
+        MULTIPATH,
         optional("power_dbm", Shape::Number, "How strongly radios send, in dBm; 0 if left out.", "power_dbm = 10"),
         optional(
             "sensitivity_dbm",
@@ -228,6 +233,7 @@ pub(super) fn radio(network: &Reader<'_, '_>) -> Option<Air> {
             _ => Band::Mhz2450,
         },
         exponent_centi: centi("exponent", 100..=1_000, "between 1 and 10").map(|exponent| exponent as u32),
+        waver: Waver::read(&reader),
         power_cdbm: dbm("power_dbm"),
         sensitivity_cdbm: dbm("sensitivity_dbm"),
         capture_cdb: centi("capture_db", 0..=10_000, "between 0 and 100 dB").map(|capture| capture as u32),

@@ -6,6 +6,7 @@ use super::language::{Shape, Table, optional};
 use super::radio::within;
 use super::reader::Reader;
 use super::text::Text;
+use super::waver::{MULTIPATH, SHADOWING, Waver};
 use crate::units::Time;
 
 /// `wifi` of a network.
@@ -15,6 +16,8 @@ pub struct Wifi {
     pub band: WifiBand,
     /// The exponent of the path loss, in hundredths.
     pub exponent_centi: Option<u32>,
+    /// How signals vary besides.
+    pub waver: Waver,
     /// How strongly all send, in hundredths of a dBm.
     pub power_cdbm: Option<i32>,
     /// How much stronger one signal must be than another, in hundredths of a decibel.
@@ -97,6 +100,8 @@ pub(super) static WIFI: Table = Table {
             "How fast signals fade: ten times this many decibels with each tenfold distance; 3 if left out, 2 in free space.",
             "exponent = 3.5",
         ),
+        SHADOWING,
+        MULTIPATH,
         optional("power_dbm", Shape::Number, "How strongly all send, in dBm; 15 if left out.", "power_dbm = 20"),
         optional(
             "capture_db",
@@ -169,6 +174,7 @@ pub(super) fn wifi(network: &Reader<'_, '_>) -> Option<Wifi> {
     Some(Wifi {
         band: if reader.word("band") == Some(1) { WifiBand::Ghz5 } else { WifiBand::Ghz2 },
         exponent_centi: centi("exponent", 100..=1_000, "between 1 and 10").map(|exponent| exponent as u32),
+        waver: Waver::read(&reader),
         power_cdbm: dbm("power_dbm"),
         capture_cdb: db("capture_db"),
         beacon: time("beacon"),

@@ -190,7 +190,7 @@ impl Net {
     }
 
     pub(super) fn transmit_on_air(&mut self, port: &mut Port<'_>, station: u32, what: What, airtime_ns: u64) -> u32 {
-        let reached = self.airs.reached(station);
+        let reached = self.airs.reached(station, port.now);
         let transmission = Transmission { station, what, since: port.now, reached };
         let index = self.airs.enlist(transmission);
         self.go_on_air(port, index, airtime_ns);
@@ -307,7 +307,7 @@ impl Net {
 
     pub(super) fn owe_ack(&mut self, port: &mut Port<'_>, from: u32, to: u32, after_ns: u64, airtime_ns: u64) {
         self.airs.stations[from as usize].owes += 1;
-        let reached = self.airs.reached(from);
+        let reached = self.airs.reached(from, port.now);
         let ack = Transmission { station: from, what: What::Ack { to, airtime_ns }, since: port.now, reached };
         let index = self.airs.enlist(ack);
         let event = Action::Air { what: AirEvent::Acknowledges, index };

@@ -2,6 +2,7 @@
 
 use super::duty::DutyCycle;
 use super::place::{Fading, Track};
+use super::waver::Waver;
 use crate::time::Duration;
 
 /// A medium that stations share.
@@ -13,6 +14,8 @@ pub struct AirConfig {
     pub phy: Phy,
     /// How signals fade.
     pub fading: Fading,
+    /// How they vary besides.
+    pub waver: Waver,
     /// A weaker signal is not understood, in hundredths of a dBm.
     pub sensitivity_cdbm: i32,
     /// How much stronger than any other at the same time a signal must be to be understood, in hundredths of a decibel.

@@ -7,7 +7,7 @@
 //!
 //! What is modelled is IEEE 802.15.4's unslotted CSMA/CA (clause 7.5.1.4): backoffs are drawn, the air is sensed at the
 //! end of its eight symbols, unicasts are acknowledged and sent again, a radio that sends hears nothing. Signals fade with
-//! the distance alone ([`Fading`]), take no time to arrive, and are understood whole or not at all: those that are at
+//! the distance ([`Fading`]), vary besides if that is said ([`Waver`]), take no time to arrive, and are understood whole or not at all: those that are at
 //! least as strong as the receiver is sensitive, and stronger by the capture ratio than each other one that overlaps them.
 //!
 //! Not here: beacons, guaranteed slots, joining a network, security, channels of IEEE 802.15.4. Two airs never disturb each
@@ -22,11 +22,13 @@ mod config;
 mod duty;
 mod frame;
 mod place;
+mod waver;
 pub mod wifi;
 
 pub use config::{Access, AirConfig, Phy, StationConfig};
 pub use duty::DutyCycle;
 pub use place::{Fading, Point, Track, Waypoint};
+pub use waver::{Multipath, Shadowing, Waver};
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -38,6 +40,7 @@ use crate::random::Stream;
 use crate::time::nanos;
 use duty::Airtime;
 use place::Grid;
+use waver::Variation;
 use wifi::{Radio, WifiConfig};
 
 /// A shared medium of a world.
@@ -106,6 +109,7 @@ enum Method {
 struct Air {
     method: Method,
     fading: Fading,
+    variation: Variation,
     sensitivity_cdbm: i32,
     capture_cdb: u32,
     queue_frames_max: usize,
@@ -129,6 +133,7 @@ struct Neighbour {
 
 struct Station {
     air: u32,
+    address: u64,
     track: Track,
     point: Point,
     power_cdbm: i32,
@@ -146,6 +151,8 @@ struct Station {
     /// How many acknowledgements it is about to send.
     owes: u32,
     neighbours: Option<Rc<[Neighbour]>>,
+    /// Until when they are those.
+    neighbours_until: u64,
     dice: Option<Box<Stream>>,
     airtime: Airtime,
     /// Which channel it is tuned to; where there are none it is 0.
@@ -217,23 +224,24 @@ struct Heard {
 }
 
 impl Airs {
-    pub(crate) fn add(&mut self, config: &AirConfig) -> AirId {
-        let (fading, sensitivity_cdbm, capture_cdb) = (config.fading, config.sensitivity_cdbm, config.capture_cdb);
-        let queue_frames_max = config.queue_frames_max;
-        self.enter(Method::Pan(config.clone()), fading, sensitivity_cdbm, capture_cdb, queue_frames_max)
+    pub(crate) fn add(&mut self, config: &AirConfig, seed: u64) -> AirId {
+        let signals = (config.fading, Variation { waver: config.waver, seed });
+        let (sensitivity_cdbm, capture_cdb) = (config.sensitivity_cdbm, config.capture_cdb);
+        self.enter(Method::Pan(config.clone()), signals, sensitivity_cdbm, capture_cdb, config.queue_frames_max)
     }
 
     /// Adds a medium of IEEE 802.11.
-    pub(crate) fn add_wifi(&mut self, config: &WifiConfig) -> AirId {
+    pub(crate) fn add_wifi(&mut self, config: &WifiConfig, seed: u64) -> AirId {
+        let signals = (config.fading, Variation { waver: config.waver, seed });
         let (capture_cdb, queue_frames_max) = (config.capture_cdb, config.queue_frames_max);
         let sensitivity_cdbm = wifi::sensitivity_cdbm();
-        self.enter(Method::Wifi(config.clone()), config.fading, sensitivity_cdbm, capture_cdb, queue_frames_max)
+        self.enter(Method::Wifi(config.clone()), signals, sensitivity_cdbm, capture_cdb, queue_frames_max)
     }
 
     fn enter(
         &mut self,
         method: Method,
-        fading: Fading,
+        (fading, variation): (Fading, Variation),
         sensitivity_cdbm: i32,
         capture_cdb: u32,
         queue_frames_max: usize,
@@ -242,6 +250,7 @@ impl Airs {
         self.airs.push(Air {
             method,
             fading,
+            variation,
             sensitivity_cdbm,
             capture_cdb,
             queue_frames_max,
@@ -280,6 +289,7 @@ impl Airs {
         }
         self.stations.push(Station {
             air: air.0,
+            address,
             track: track.clone(),
             point: track.place(crate::time::Instant::from_nanos(now)),
             power_cdbm,
@@ -292,6 +302,7 @@ impl Airs {
             sending: 0,
             owes: 0,
             neighbours: None,
+            neighbours_until: 0,
             dice: None,
             airtime: Airtime::default(),
             channel: 0,
@@ -318,23 +329,26 @@ impl Airs {
     }
 
     /// Whom a station reaches: those who understand it, and those whom it can disturb.
-    fn reached(&mut self, station: u32) -> Rc<[Neighbour]> {
+    fn reached(&mut self, station: u32, now: u64) -> Rc<[Neighbour]> {
         let own = &self.stations[station as usize];
-        if let Some(known) = &own.neighbours {
+        if let Some(known) = own.neighbours.as_ref().filter(|_| now < own.neighbours_until) {
             return Rc::clone(known);
         }
-        let (point, power_cdbm, index) = (own.point, own.power_cdbm, own.air as usize);
+        let (point, power_cdbm, index, address) = (own.point, own.power_cdbm, own.air as usize, own.address);
         self.survey(index);
         let air = &self.airs[index];
         let floor_cdbm = air.floor_cdbm();
         let around = air.grid.as_ref().map_or_else(Vec::new, |grid| grid.around(point));
         let found = around.into_iter().filter(|other| *other != station).filter_map(|other| {
-            let distance_mm = point.distance_mm(self.stations[other as usize].point);
-            let power_cdbm = power_cdbm - air.fading.loss_cdb(distance_mm);
+            let far = &self.stations[other as usize];
+            let gain_cdb = air.variation.gain_cdb(address, far.address, now);
+            let power_cdbm = power_cdbm - air.fading.loss_cdb(point.distance_mm(far.point)) + gain_cdb;
             (power_cdbm >= floor_cdbm).then_some(Neighbour { station: other, power_cdbm })
         });
         let found: Rc<[Neighbour]> = found.collect();
-        self.stations[station as usize].neighbours = Some(Rc::clone(&found));
+        let until = air.variation.waver.holds_until(now);
+        let own = &mut self.stations[station as usize];
+        (own.neighbours, own.neighbours_until) = (Some(Rc::clone(&found)), until);
         found
     }
 
@@ -347,7 +361,8 @@ impl Airs {
         let Air { fading, members, .. } = medium;
         let strongest_cdbm = members.iter().map(|member| self.stations[*member as usize].power_cdbm).max();
         let budget_cdb = strongest_cdbm.unwrap_or(0).saturating_sub(medium.floor_cdbm());
-        let mut grid = Grid::new(fading.reach_mm(budget_cdb));
+        let most_cdb = medium.variation.waver.most_cdb();
+        let mut grid = Grid::new(fading.reach_mm(budget_cdb.saturating_add(most_cdb)));
         members.iter().for_each(|member| grid.put(*member, self.stations[*member as usize].point));
         self.airs[air].grid = Some(grid);
     }

@@ -113,7 +113,7 @@ impl Shape {
 const CUT: f64 = 32_767.0 / 8_192.0;
 
 /// In 0..1, both excluded.
-fn unit(word: u64) -> f64 {
+pub(in crate::net) fn unit(word: u64) -> f64 {
     ((word >> 12) as f64 + 0.5) / 4_503_599_627_370_496.0
 }
 
@@ -128,7 +128,7 @@ fn pareto(u: f64) -> f64 {
 }
 
 /// The quantile of the normal distribution, by P. J. Acklam's rational approximation (relative error below 1.2e-9).
-fn normal(u: f64) -> f64 {
+pub(in crate::net) fn normal(u: f64) -> f64 {
     const LOW: f64 = 0.02425;
     const A: [f64; 6] = [
         -3.969_683_028_665_376e1,

@@ -29,6 +29,7 @@ pub use loss::Loss;
 pub(crate) use chance::{Chances, Fate};
 pub(crate) use checksum::is_sound;
 pub(in crate::net) use checksum::{complement, sum};
+pub(in crate::net) use delay::{normal, unit};
 pub(crate) use line::Wire;
 pub(in crate::net) use special::Luck;
 pub(crate) use special::Special;

@@ -167,7 +167,7 @@ impl Net {
             Target::All { octets } => (None, octets),
             Target::One { station, octets } => (Some(station), octets),
         };
-        let rate = to.map_or(0, |to| self.rate(station, to));
+        let rate = to.map_or(0, |to| self.rate(station, to, port.now));
         let band = self.airs.wifi(station).band;
         let Some(radio) = self.airs.radio_mut(station) else { return };
         radio.contention = Contention::Sending;
@@ -187,7 +187,7 @@ impl Net {
     }
 
     /// The rate at which a station sends to another: what manages the network goes at the lowest.
-    fn rate(&mut self, station: u32, to: u32) -> usize {
+    fn rate(&mut self, station: u32, to: u32, now: u64) -> usize {
         let (attempt, is_data) = match self.airs.radio(station) {
             Some(radio) => {
                 let first = radio.outbox.front().map(|item| &item.what);
@@ -198,7 +198,7 @@ impl Net {
         if !is_data {
             return 0;
         }
-        let reached = self.airs.reached(station);
+        let reached = self.airs.reached(station, now);
         let power_cdbm = reached.iter().find(|other| other.station == to).map_or(i32::MIN, |other| other.power_cdbm);
         let needed_cdb = MARGIN_CDB + self.airs.air(station).noise_cdb;
         let fits = |rate: &super::rates::Rate| power_cdbm >= rate.sensitivity_cdbm.saturating_add_unsigned(needed_cdb);

@@ -161,7 +161,7 @@ impl Net {
             (air.audible_cdbm(), air.is_drowned())
         };
         self.drop_turn(port, station);
-        let reached = self.airs.reached(station);
+        let reached = self.airs.reached(station, port.now);
         let (Some(client), hears) = (self.airs.client(station), self.hears(station)) else { return };
         let is_there =
             |other: u32| self.airs.radio(other).is_some_and(|radio| radio.is_access_point() && radio.is_on());
@@ -275,7 +275,7 @@ impl Net {
             own.clients.insert(mac, Member { station, is_in: true });
         }
         self.tell_stations(port, access_point);
-        let reached = self.airs.reached(station);
+        let reached = self.airs.reached(station, port.now);
         let power_cdbm = reached.iter().find(|other| other.station == access_point).map_or(0, |it| it.power_cdbm);
         let dbm = power_cdbm.div_euclid(100);
         if let (Some(link), Some(node)) = (self.up_link(station), self.airs.radio(access_point).map(|it| it.node.id)) {

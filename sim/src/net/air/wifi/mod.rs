@@ -31,7 +31,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::{AirId, Airs, Fading, Method, StationId, Track};
+use super::{AirId, Airs, Fading, Method, StationId, Track, Waver};
 use crate::hash::Map;
 use crate::metric::MetricId;
 use crate::net::{Frame, Mac};
@@ -47,6 +47,8 @@ pub struct WifiConfig {
     pub band: Band,
     /// How signals fade.
     pub fading: Fading,
+    /// How they vary besides.
+    pub waver: Waver,
     /// How strongly all its stations send, in hundredths of a dBm.
     pub power_cdbm: i32,
     /// How much stronger than any other at the same time a signal must be to be understood, in hundredths of a decibel.
@@ -77,6 +79,7 @@ impl Default for WifiConfig {
         Self {
             band: Band::Ghz2,
             fading: Fading { metre_cdb: 4_018, exponent_centi: 300 },
+            waver: Waver::default(),
             power_cdbm: 1_500,
             capture_cdb: 1_000,
             beacon: Duration::from_micros(102_400),
