@@ -51,9 +51,9 @@ impl Kernel {
         let Some(&mut armed) = self.queue.borrow_mut().payload_mut(key) else {
             return;
         };
-        let (armed, polled) = (Action::of(armed), self.polled_wakee(waker));
-        if polled.is_none_or(|polled| armed != Action::Wake(polled)) {
-            self.redirect_timer(key, armed, waker);
+        let polled = self.polled_wakee(waker);
+        if polled.is_none_or(|polled| armed != Action::Wake(polled).payload()) {
+            self.redirect_timer(key, Action::of(armed), waker);
         }
     }
 

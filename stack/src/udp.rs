@@ -103,8 +103,8 @@ impl<'r> Socket<'r> {
     ///
     /// # Errors
     /// [`Error::NoRoute`], [`Error::BadAddress`], [`Error::TooLong`].
-    pub async fn send_to(&self, datagram: &[u8], remote: SocketAddr) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_send_to(cx, datagram, remote)).await
+    pub fn send_to(&self, datagram: &[u8], remote: SocketAddr) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(move |cx| self.poll_send_to(cx, datagram, remote))
     }
 
     /// Sends a datagram, or has the task woken when there is room.
@@ -123,8 +123,13 @@ impl<'r> Socket<'r> {
     ///
     /// # Errors
     /// As [`Socket::send_to`].
-    pub async fn send_from(&self, datagram: &[u8], from: IpAddr, remote: SocketAddr) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_send_from(cx, datagram, from, remote)).await
+    pub fn send_from(
+        &self,
+        datagram: &[u8],
+        from: IpAddr,
+        remote: SocketAddr,
+    ) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(move |cx| self.poll_send_from(cx, datagram, from, remote))
     }
 
     /// [`Socket::send_from`], or has the task woken when there is room.
@@ -148,8 +153,8 @@ impl<'r> Socket<'r> {
     ///
     /// # Errors
     /// [`Error::Truncated`] if it is longer than `buffer`; [`Error::Undelivered`] if that is asked for.
-    pub async fn recv_from(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), Error> {
-        poll_fn(|cx| self.poll_recv_from(cx, buffer)).await
+    pub fn recv_from(&self, buffer: &mut [u8]) -> impl Future<Output = Result<(usize, SocketAddr), Error>> {
+        poll_fn(move |cx| self.poll_recv_from(cx, buffer))
     }
 
     /// Takes a datagram, or has the task woken when there is one.
