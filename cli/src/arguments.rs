@@ -147,6 +147,8 @@ pub(crate) struct Kinds {
 /// `wavetank faults`.
 #[derive(Debug, Args)]
 pub(crate) struct Faults {
+    /// Shows these alone, such as `clog` [default: all].
+    pub(crate) names: Vec<String>,
     /// Prints them as a JSON array, each with its parameters and an example.
     #[arg(long)]
     pub(crate) json: bool,
