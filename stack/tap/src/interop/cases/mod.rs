@@ -40,6 +40,7 @@ cases! {
     "tcp: bulk from the kernel", "Linux TCP" => tcp::bulk_in;
     "tcp: bulk over IPv6", "Linux TCP" => tcp::bulk_v6;
     "tcp: bulk both ways, 1 in 50 lost", "Linux TCP" => tcp::bulk_lossy;
+    "tcp: 1 MiB windows, scaled or not", "Linux TCP" => tcp::windows;
     "tcp: half-close, both ways", "Linux TCP" => tcp::half_close;
     "tcp: zero window, ours", "Linux TCP" => tcp::zero_window_ours;
     "tcp: zero window, the kernel's", "Linux TCP" => tcp::zero_window_theirs;
@@ -48,6 +49,7 @@ cases! {
     "icmp: the kernel's ping, answered", "ping" => icmp::answered;
     "icmp: our ping", "Linux ICMP" => icmp::ours;
     "icmp: port unreachable", "Linux ICMP" => icmp::unreachable;
+    "ip: fragments, put together", "Linux IP" => icmp::fragments;
     "dhcp: a lease, used", "dnsmasq" => dhcp::lease;
     "dhcp: renewed, then refused", "dnsmasq" => dhcp::renewed_and_refused;
     "dhcp: somebody has the address", "dnsmasq" => dhcp::conflict;

@@ -149,6 +149,36 @@ pub(crate) async fn bulk_lossy() -> Outcome {
     Ok(format!("each way {}", rate(SOME, start)))
 }
 
+/// The kernel understands that our window is of 1 MiB; or of 64 KiB, if it does not scale (RFC 7323, section 2.2).
+pub(crate) async fn windows() -> Outcome {
+    let shore = Shore::new().await?;
+    let mut seen = Vec::new();
+    for (scales, least, most) in [("1", 1_000_000, 1 << 20), ("0", 65_000, 65_535)] {
+        // Of the namespace that this process is in.
+        std::fs::write("/proc/sys/net/ipv4/tcp_window_scaling", scales)?;
+        let mut large = options();
+        (large.receive_bytes, large.send_bytes) = (1 << 20, 1 << 20);
+        let listener = TcpListener::bind(at(KERNEL, PORT)).await?;
+        let connecting = async { Ok::<_, Failure>(tcp::Stream::connect(&shore.stack, at(KERNEL, PORT), large).await?) };
+        let (mut ours, (mut theirs, _)) = try_join(connecting, async { Ok(listener.accept().await?) }).await?;
+        // In a handshake nothing is scaled.
+        theirs.write_all(&[byte(0)]).await?;
+        ours.read_exact(&mut [0]).await?;
+        sleep(Duration::from_millis(100)).await;
+        let told = crate::shore::read("ss", &["-tinO", "sport", "=", &format!(":{PORT}")]).await?;
+        let number = |name: &str| told.split_whitespace().find_map(|word| word.strip_prefix(name));
+        let window: usize = number("snd_wnd:").unwrap_or_default().parse()?;
+        demand!((least..=most).contains(&window), "the kernel sees a window of {window}: {told}");
+        demand!(number("wscale:").is_some() == (scales == "1"), "not as the kernel was told: {told}");
+        let ((), received) = try_join(write_ours(&mut ours, MANY / 2), read_theirs(&mut theirs)).await?;
+        demand!(received == MANY / 2, "{received} bytes arrived of those that we sent");
+        let ((), received) = try_join(write_theirs(&mut theirs, MANY / 2), read_ours(&mut ours)).await?;
+        demand!(received == MANY / 2, "{received} bytes arrived of those that the kernel sent");
+        seen.push(window.to_string());
+    }
+    Ok(format!("the kernel sees {} bytes, and {} where it does not scale", seen[0], seen[1]))
+}
+
 pub(crate) async fn half_close() -> Outcome {
     const SOME: usize = 300_000;
     let shore = Shore::new().await?;
