@@ -315,26 +315,32 @@ impl<'r, C: Clock, R: Rng> Client<'r, C, R> {
     ) -> Result<Head, Error> {
         self.next_id = self.next_id.wrapping_add(1);
         let id = self.next_id;
-        let mut datagram = [0; DATAGRAM_MAX];
-        let mut writer = Writer::new(&mut datagram, Kind::Confirmable, request.method.code(), id, token);
-        if let Some(observe) = observe {
-            writer = writer.number(OptionNumber::Observe, observe);
-        }
-        writer = writer.path(request.path);
-        if let Some(format) = request.format {
-            writer = writer.number(OptionNumber::ContentFormat, format.into());
-        }
-        for (number, block) in [(OptionNumber::Block2, block2), (OptionNumber::Block1, block1)] {
-            if let Some(block) = block {
-                writer = writer.number(number, block.value());
+        let write = |datagram: &mut [u8]| {
+            let mut writer = Writer::new(datagram, Kind::Confirmable, request.method.code(), id, token);
+            if let Some(observe) = observe {
+                writer = writer.number(OptionNumber::Observe, observe);
             }
-        }
-        let len = writer.payload(payload).ok_or(Error::TooLong)?;
-        let datagram = &datagram[..len];
+            writer = writer.path(request.path);
+            if let Some(format) = request.format {
+                writer = writer.number(OptionNumber::ContentFormat, format.into());
+            }
+            for (number, block) in [(OptionNumber::Block2, block2), (OptionNumber::Block1, block1)] {
+                if let Some(block) = block {
+                    writer = writer.number(number, block.value());
+                }
+            }
+            writer.payload(payload).ok_or(Error::TooLong)
+        };
         // What a router said about an earlier request is no answer to this one.
         let mut wait = between(&mut self.rng, self.options.ack_timeout, self.options.ack_timeout * 3 / 2);
         for _ in 0..=self.options.max_retransmit {
-            self.socket.send_to(datagram, server).await?;
+            // Written anew each time: while the answer is waited for, nobody has to keep it.
+            poll_fn(|cx| {
+                let mut datagram = [0; DATAGRAM_MAX];
+                let len = write(&mut datagram)?;
+                self.socket.poll_send_to(cx, &datagram[..len], server).map_err(Error::from)
+            })
+            .await?;
             match timeout(&self.clock, wait, self.hear(server, token, Some(id), buffer)).await {
                 Ok(Ok(Heard::Response { head, acknowledge })) => {
                     if let Some(id) = acknowledge {

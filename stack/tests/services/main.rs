@@ -16,6 +16,7 @@ mod icmp;
 mod interface;
 mod mdns;
 mod mqtt;
+mod mqtt_flash;
 mod multihome;
 mod phy;
 mod raw;
