@@ -10,7 +10,7 @@ use wavetank::scenarios::Kind;
 use wavetank::scenarios::registry::STACK_METRICS;
 use wavetank::scenarios::schema::{Listed, Parameter, Sort, listing};
 
-use crate::pages::{blesses, book, write};
+use crate::pages::{blesses, book, nothing_found, write};
 
 const FAULTS: &str = "\
 # Faults, impairments, storms, media
@@ -241,4 +241,21 @@ fn the_page_of_faults_is_what_the_command_lists() {
 #[test]
 fn the_page_of_kinds_is_what_the_command_lists() {
     compare("kinds.md", &kinds());
+}
+
+/// What the page of other tools' words says in code about the tank is a word of the language.
+#[test]
+fn what_others_call_it_is_here() {
+    let language = wavetank::scenarios::schema::json_schema(&Registry::builtin()).to_string();
+    let page = fs::read_to_string(book().join("src/reference/coming-from.md")).expect("a page");
+    let mut findings = Vec::new();
+    for (number, line) in page.lines().enumerate().filter(|(_, line)| line.starts_with("| ")) {
+        let ours = line.split(" | ").nth(1).expect("two columns");
+        for word in ours.split('`').skip(1).step_by(2) {
+            if !language.contains(&format!("\"{word}\"")) {
+                findings.push(format!("coming-from.md:{}: there is no {word}", number + 1));
+            }
+        }
+    }
+    nothing_found(&findings);
 }

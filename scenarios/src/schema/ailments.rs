@@ -172,6 +172,13 @@ impl Told {
             let problem = Problem::new(Code::MissingKey, reader.span(), what, "here");
             reader.sink().push(problem.help(format!("for example: {}", reader.example(example))));
         }
+        if let (Some(FaultKind::Part(kind)), Some(2), Some(span)) =
+            (kind, reader.word("operation"), reader.key_span("operation"))
+            && ["disk-garble", "disk-misdirect"].contains(&kind.name())
+        {
+            let problem = Problem::new(Code::KeyConflict, span, "a sync carries no data that could be wrong", "here");
+            reader.sink().push(problem.help("write \"read\" or \"write\""));
+        }
         Self {
             part: reader.filled("part"),
             operation: reader.word("operation").map(|word| [Operation::Read, Operation::Write, Operation::Sync][word]),
@@ -249,6 +256,21 @@ static ROWS: &[Row] = &[
         sorts: &[PartSort::Disk],
         one_of: &[],
         make: |told| Ailment::DiskError { operation: told.operation, odds: told.odds() },
+    },
+    Row {
+        name: "disk-garble",
+        sorts: &[PartSort::Disk],
+        one_of: &[],
+        make: |told| Ailment::DiskGarble { operation: told.operation.unwrap_or(Operation::Write), odds: told.odds() },
+    },
+    Row {
+        name: "disk-misdirect",
+        sorts: &[PartSort::Disk],
+        one_of: &[],
+        make: |told| Ailment::DiskMisdirect {
+            operation: told.operation.unwrap_or(Operation::Write),
+            odds: told.odds(),
+        },
     },
     Row {
         name: "disk-full",
@@ -471,6 +493,10 @@ pub(crate) fn told(ailment: &Ailment) -> String {
             if let Some(operation) = operation {
                 key("operation", &word(operation));
             }
+        }
+        Ailment::DiskGarble { operation, odds: told } | Ailment::DiskMisdirect { operation, odds: told } => {
+            odds = Some(told);
+            key("operation", &word(operation));
         }
         Ailment::DiskFull { free_bytes } => key("free", &format_args!("\"{free_bytes} B\"")),
         Ailment::DiskCut { operation, nth, off_ns } => {

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::ills::Lie;
 use super::page::Stamp;
 use super::{Disk, Operation, State};
 
@@ -42,7 +43,15 @@ impl File {
             if end.is_none_or(|end| end > image.len) {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            image.read(offset, bytes);
+            let (len, file_len) = (bytes.len(), image.len);
+            match state.lie(Operation::Read, offset, len, file_len) {
+                None => state.files[self.index].current.read(offset, bytes),
+                Some(Lie::Elsewhere(other)) => state.files[self.index].current.read(other, bytes),
+                Some(Lie::Garble(from, garbage)) => {
+                    state.files[self.index].current.read(offset, bytes);
+                    bytes[from..from + garbage.len()].copy_from_slice(&garbage);
+                }
+            }
             Ok(())
         })
     }
@@ -58,8 +67,19 @@ impl File {
             check_end(offset.checked_add(bytes.len() as u64))?;
             let holes = state.files[self.index].holes(offset, bytes.len());
             state.take_pages(holes)?;
+            let file_len = state.files[self.index].current.len;
+            let lie = state.lie(Operation::Write, offset, bytes.len(), file_len);
             let stamp = state.stamp();
-            state.files[self.index].write(stamp, offset, bytes);
+            let file = &mut state.files[self.index];
+            match lie {
+                None => file.write(stamp, offset, bytes),
+                Some(Lie::Elsewhere(other)) => file.write_astray(stamp, offset, other, bytes),
+                Some(Lie::Garble(from, garbage)) => {
+                    let mut garbled = bytes.to_vec();
+                    garbled[from..from + garbage.len()].copy_from_slice(&garbage);
+                    file.write(stamp, offset, &garbled);
+                }
+            }
             Ok(())
         })
     }

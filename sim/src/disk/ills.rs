@@ -3,16 +3,23 @@
 use std::io;
 use std::time::Duration;
 
-use super::page::{Contents, PAGE_SIZE};
+use rand_core::Rng;
+
+use super::page::{Contents, PAGE_SIZE, SECTOR_SIZE};
 use super::{Disk, Operation, State};
 use crate::hw::{Ailment, Case, Faulty, Onset};
+use crate::random::Stream;
 use crate::time::nanos;
 
 impl Faulty for Disk {
     fn begin(&self, ailment: Ailment, onset: Onset) {
         let state = &mut *self.lock();
         let note = match ailment {
-            Ailment::DiskSlow { .. } | Ailment::DiskError { .. } | Ailment::DiskCut { .. } => 0,
+            Ailment::DiskSlow { .. }
+            | Ailment::DiskError { .. }
+            | Ailment::DiskGarble { .. }
+            | Ailment::DiskMisdirect { .. }
+            | Ailment::DiskCut { .. } => 0,
             Ailment::DiskFull { free_bytes } => {
                 let pages = state.used_pages + free_bytes / PAGE_SIZE as u64;
                 i64::try_from(pages).unwrap_or(i64::MAX)
@@ -79,6 +86,37 @@ impl State {
         Ok(())
     }
 
+    /// What becomes of data that is read or written at a place of a file of that length, of which nobody is told. Of several
+    /// ailments the first that strikes counts.
+    #[inline]
+    pub(super) fn lie(&mut self, operation: Operation, offset: u64, len: usize, file_len: u64) -> Option<Lie> {
+        if self.ills.is_empty() || len == 0 { None } else { self.lie_of_ills(operation, offset, len as u64, file_len) }
+    }
+
+    #[cold]
+    fn lie_of_ills(&mut self, operation: Operation, offset: u64, len: u64, file_len: u64) -> Option<Lie> {
+        let mut lie = None;
+        for ill in self.ills.iter_mut() {
+            let ailment = ill.ailment;
+            let drawn = match ailment {
+                Ailment::DiskGarble { operation: one, odds } if one == operation && ill.strikes(odds) => {
+                    Some(Lie::garbled(&mut ill.stream, offset, len))
+                }
+                Ailment::DiskMisdirect { operation: one, odds } if one == operation && ill.strikes(odds) => {
+                    Lie::astray(&mut ill.stream, offset, len, file_len)
+                }
+                _ => None,
+            };
+            if lie.is_none()
+                && let Some(drawn) = drawn
+            {
+                ill.case.felt(drawn.place());
+                lie = Some(drawn);
+            }
+        }
+        lie
+    }
+
     /// Whether an ailment leaves no room for so many pages in all.
     pub(super) fn is_full(&self, used_pages: u64) -> bool {
         let mut full = false;
@@ -118,6 +156,49 @@ impl State {
     }
 }
 
+/// What an ailing disk does with data in silence.
+pub(super) enum Lie {
+    /// From this byte of it on these are there instead.
+    Garble(usize, Vec<u8>),
+    /// It is of this place.
+    Elsewhere(u64),
+}
+
+impl Lie {
+    /// A sector of it, or as much of that as it has.
+    fn garbled(stream: &mut Stream, offset: u64, len: u64) -> Self {
+        let size = SECTOR_SIZE as u64;
+        let (first, last) = (offset / size, (offset + len - 1) / size);
+        let sector = first + stream.below(last - first + 1);
+        let (from, to) = ((sector * size).max(offset), ((sector + 1) * size).min(offset + len));
+        let mut garbage = vec![0; (to - from) as usize];
+        stream.fill_bytes(&mut garbage);
+        Self::Garble((from - offset) as usize, garbage)
+    }
+
+    /// The same place of another page, if there is one with room for it.
+    fn astray(stream: &mut Stream, offset: u64, len: u64, file_len: u64) -> Option<Self> {
+        let size = PAGE_SIZE as u64;
+        let (own, inside) = (offset / size, offset % size);
+        let pages = file_len.checked_sub(inside + len)? / size + 1;
+        let others = pages - u64::from(own < pages);
+        if others == 0 {
+            return None;
+        }
+        let drawn = stream.below(others);
+        let page = drawn + u64::from(own < pages && drawn >= own);
+        Some(Self::Elsewhere(page * size + inside))
+    }
+
+    /// Where it is, in a number for the trace.
+    const fn place(&self) -> u64 {
+        match self {
+            Self::Garble(from, _) => *from as u64,
+            Self::Elsewhere(offset) => *offset,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -125,7 +206,6 @@ mod tests {
     use super::*;
     use crate::disk::{Meter, Spec};
     use crate::hw::{Cost, Odds};
-    use crate::random::Stream;
 
     const FLUSH_NS: u64 = 1_000_000;
 
@@ -198,6 +278,64 @@ mod tests {
         let (in_one, in_other) = (ones(&one), ones(&other));
         assert_eq!(in_one + in_other, 40, "{in_one} and {in_other}");
         assert!(in_other > 2 && in_one > in_other);
+    }
+
+    /// Pages that bear their numbers, so that it can be told what was read or where it was written.
+    fn numbered(disk: &Disk) -> crate::disk::File {
+        let file = disk.open("file");
+        (0..8).for_each(|page| file.write_at(page * PAGE_SIZE as u64, &[page as u8; PAGE_SIZE]).unwrap());
+        file
+    }
+
+    fn page(file: &crate::disk::File, number: u64) -> Vec<u8> {
+        let mut bytes = vec![0; PAGE_SIZE];
+        file.read_at(number * PAGE_SIZE as u64, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_sector_is_garbage_and_nobody_says_so() {
+        let (disk, _) = disk();
+        let file = numbered(&disk);
+        disk.begin(Ailment::DiskGarble { operation: Operation::Read, odds: Odds::Next(1) }, onset(1));
+        let wrong: Vec<usize> = (0..PAGE_SIZE).filter(|at| page(&file, 3)[*at] != 3).collect();
+        assert!(wrong.is_empty(), "only the first was to be");
+        disk.end(Case::detached(1));
+        disk.begin(Ailment::DiskGarble { operation: Operation::Read, odds: Odds::Always }, onset(2));
+        let garbled = page(&file, 3);
+        let wrong: Vec<usize> = (0..PAGE_SIZE).filter(|at| garbled[*at] != 3).collect();
+        assert!(wrong.len() > 490, "a byte in 256 is right by chance: {}", wrong.len());
+        assert_eq!(wrong[0] / SECTOR_SIZE, wrong[wrong.len() - 1] / SECTOR_SIZE, "all in one sector");
+        disk.end(Case::detached(2));
+        assert_eq!(page(&file, 3), [3; PAGE_SIZE], "what is stored is as it was");
+        disk.begin(Ailment::DiskGarble { operation: Operation::Write, odds: Odds::Always }, onset(3));
+        file.write_at(3 * PAGE_SIZE as u64 + 100, &[9; 50]).unwrap();
+        disk.end(Case::detached(3));
+        let stored = page(&file, 3);
+        assert!(stored[100..150].iter().filter(|byte| **byte == 9).count() < 10, "no more than it was to write");
+        assert!(stored[..100].iter().chain(&stored[150..]).all(|byte| *byte == 3));
+    }
+
+    #[test]
+    fn what_goes_astray_is_of_another_page_and_its_own_is_as_it_was() {
+        let (disk, _) = disk();
+        let file = numbered(&disk);
+        disk.begin(Ailment::DiskMisdirect { operation: Operation::Read, odds: Odds::Always }, onset(1));
+        let mut seen: Vec<u8> = (0..200).map(|_| page(&file, 3)[7]).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, [0, 1, 2, 4, 5, 6, 7], "each of the others");
+        disk.end(Case::detached(1));
+        disk.begin(Ailment::DiskMisdirect { operation: Operation::Write, odds: Odds::Next(1) }, onset(2));
+        file.write_at(3 * PAGE_SIZE as u64, &[9; PAGE_SIZE]).unwrap();
+        let pages: Vec<u8> = (0..8).map(|number| page(&file, number)[0]).collect();
+        assert_eq!((pages[3], pages.iter().filter(|byte| **byte == 9).count()), (3, 1));
+        // One that makes the file longer does so, and is not there.
+        disk.begin(Ailment::DiskMisdirect { operation: Operation::Write, odds: Odds::Always }, onset(3));
+        file.write_at(8 * PAGE_SIZE as u64, &[8; PAGE_SIZE]).unwrap();
+        assert_eq!((file.len().unwrap(), page(&file, 8)[0]), (9 * PAGE_SIZE as u64, 0));
+        disk.end(Case::detached(2));
+        disk.end(Case::detached(3));
     }
 
     #[test]

@@ -191,6 +191,16 @@ impl Contents {
         }
     }
 
+    /// Writes elsewhere than is said: the file becomes as long as if it were there.
+    pub(super) fn write_astray(&mut self, stamp: Stamp, said: u64, offset: u64, bytes: &[u8]) {
+        self.write(stamp, offset, bytes);
+        let end = said + bytes.len() as u64;
+        if end > self.current.len {
+            self.current.len = end;
+            self.note_len(stamp);
+        }
+    }
+
     fn write_page(&mut self, stamp: Stamp, number: usize, start: usize, bytes: &[u8]) {
         if let Some(states) = self.unsynced.pages.get_mut(&number) {
             forget_one(states, stamp);

@@ -33,6 +33,20 @@ pub enum Ailment {
         /// How many of them.
         odds: Odds,
     },
+    /// A sector of what a disk reads or writes is garbage, and the disk says that all is well.
+    DiskGarble {
+        /// Whether of what is read or of what is written.
+        operation: Operation,
+        /// How many of those operations.
+        odds: Odds,
+    },
+    /// A disk reads or writes another place of the file, and says that all is well.
+    DiskMisdirect {
+        /// Whether what is read or what is written.
+        operation: Operation,
+        /// How many of those operations.
+        odds: Odds,
+    },
     /// A disk has no room beyond what its files take already, but for this.
     DiskFull {
         /// How many bytes may still be taken, in whole pages.
@@ -173,6 +187,8 @@ impl Ailment {
         match self {
             Self::DiskSlow { .. } => "disk-slow",
             Self::DiskError { .. } => "disk-error",
+            Self::DiskGarble { .. } => "disk-garble",
+            Self::DiskMisdirect { .. } => "disk-misdirect",
             Self::DiskFull { .. } => "disk-full",
             Self::DiskCut { .. } => "disk-cut",
             Self::I2cStuck => "i2c-stuck",
