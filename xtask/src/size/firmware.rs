@@ -2,6 +2,7 @@
 
 use object::{Object, ObjectSection, SectionFlags, SectionKind, elf};
 
+use super::areas::{self, Areas};
 use crate::shell;
 use crate::{Outcome, metadata};
 
@@ -25,13 +26,22 @@ pub(super) struct Size {
 impl Firmware<'_> {
     /// Builds it for a target, and measures it.
     pub(super) fn size(&self, target: &str) -> Outcome<Size> {
+        measure(&self.linked(target)?)
+    }
+
+    /// Builds it for a target, and says where what is in its flash is from.
+    pub(super) fn areas(&self, target: &str) -> Outcome<Areas> {
+        areas::areas(&self.linked(target)?)
+    }
+
+    fn linked(&self, target: &str) -> Outcome<Vec<u8>> {
         let home = shell::root().join("bench/peers/size").join(self.package);
         let artifacts = metadata::workspace()?.target_directory.join("size");
         let mut build = shell::cargo();
         build.current_dir(&home).args(["build", "--release", "--locked", "--quiet", "--target", target]);
         build.args(["--bin", self.program, "--features", self.features]).env("CARGO_TARGET_DIR", &artifacts);
         shell::run(&mut build)?;
-        measure(&std::fs::read(artifacts.join(target).join("release").join(self.program))?)
+        Ok(std::fs::read(artifacts.join(target).join("release").join(self.program))?)
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! The firmware is in `bench/peers/size`. It is linked for real, and never run: its board is nowhere.
 
+mod areas;
 mod firmware;
 mod table;
 
@@ -80,8 +81,10 @@ pub(crate) fn run() -> Outcome {
         let features = part.features();
         parts.push((part.name, sizes(&Firmware { package: "wavetank", program: "parts", features: &features })?));
     }
+    let [ours, theirs] = [&SENSORS[0].1, &SENSORS[1].1].map(|firmware| firmware.areas(TARGETS[0]));
+    let (ours, theirs) = (ours?, theirs?);
     let above = PARTS.each_ref().map(|part| part.above);
-    let text = table::render(&TARGETS, &sensors, &parts, &above);
+    let text = table::render(&TARGETS, &sensors, &parts, &above) + &table::areas(&ours, &theirs);
     print!("{text}");
     table::write(&shell::root().join("stack/README.md"), &text)
 }

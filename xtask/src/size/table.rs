@@ -1,8 +1,10 @@
 //! The tables, as Markdown, and their place in a page.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
+use super::areas::Areas;
 use super::firmware::Size;
 use crate::Outcome;
 
@@ -28,6 +30,36 @@ pub(super) fn render(
     for (place, (name, sizes)) in parts.iter().enumerate() {
         let below = if place == 0 { [Size::default(); 2] } else { parts[above[place]].1 };
         _ = writeln!(text, "| {name} |{}", cells(sizes, &below));
+    }
+    text
+}
+
+/// Areas that come to less than this on both sides are told together.
+const AREA_LEAST: u64 = 400;
+
+/// Where the flash of the first two sensors goes on the first target, what is most beyond the other one first.
+pub(super) fn areas(ours: &Areas, theirs: &Areas) -> String {
+    let mut rows: Vec<(&str, u64, u64)> = Vec::new();
+    let mut rest = (0, 0);
+    let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    for name in names {
+        let of = |areas: &Areas| areas.get(name).copied().unwrap_or(0);
+        match (of(ours), of(theirs)) {
+            (ours, theirs) if ours.max(theirs) < AREA_LEAST => rest = (rest.0 + ours, rest.1 + theirs),
+            (ours, theirs) => rows.push((name, ours, theirs)),
+        }
+    }
+    rows.sort_by_key(|(name, ours, theirs)| (theirs.cast_signed() - ours.cast_signed(), *name));
+    rows.push(("what is less than 400 bytes in both", rest.0, rest.1));
+    let sum = rows.iter().fold((0, 0), |sum, (_, ours, theirs)| (sum.0 + ours, sum.1 + theirs));
+    rows.push(("all", sum.0, sum.1));
+    let mut text = String::from(
+        "\n| flash by where it is from, thumbv7m | wavetank | embassy-net with IPv6 | more |\n|---|---|---|---|\n",
+    );
+    for (name, ours, theirs) in rows {
+        let (sign, more) = if ours < theirs { ("−", theirs - ours) } else { ("", ours - theirs) };
+        let (ours, theirs, more) = (thousands(ours), thousands(theirs), thousands(more));
+        _ = writeln!(text, "| {name} | {ours} | {theirs} | {sign}{more} |");
     }
     text
 }
