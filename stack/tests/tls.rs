@@ -4,6 +4,8 @@
 
 #[path = "support/websocket.rs"]
 mod peer;
+#[path = "fuzzed/targets/script.rs"]
+mod script;
 mod support;
 
 use std::io::{Read as _, Write as _};
@@ -19,6 +21,7 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
+use script::{Script, Still, run};
 use support::{Dice, Sea, patiently};
 use wavetank_stack::Duration;
 use wavetank_stack::tcp::{self, Listener, Options, Stream};
@@ -391,4 +394,61 @@ fn messages_over_tls_are_heard_once_whatever_is_dropped() {
         };
         talk(&authority, client, server);
     }
+}
+
+/// What rustls answers to the first thing that our client says, which is always the same here; and who vouches for it.
+fn first_flight() -> (Vec<u8>, CertificateDer<'static>) {
+    let authority = Authority::new(&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P256_SHA256);
+    let mut script = Script::new(&[], 0);
+    assert!(hear_out(&mut script, &authority.root).is_err());
+    let mut server = ServerConnection::new(authority.config()).unwrap();
+    server.read_tls(&mut &script.sent[..]).unwrap();
+    server.process_new_packets().unwrap();
+    let mut flight = Vec::new();
+    while server.wants_write() {
+        server.write_tls(&mut flight).unwrap();
+    }
+    (flight, authority.root)
+}
+
+/// Shakes hands with a server that has said everything already, and reads what comes after it, which is not asked about.
+fn hear_out(script: &mut Script<'_>, root: &[u8]) -> Result<(), Error> {
+    let wall = SetClock::new(Still);
+    wall.set_unix_micros(NOW * 1_000_000);
+    let certificates = [root];
+    let trust = Trust::Roots { certificates: &certificates, name: "hub.example", clock: &wall };
+    let mut memory: Box<Memory> = Box::new(Memory::new());
+    run(async {
+        let mut tls = connect(script, &mut memory, &trust, ChaCha8Rng::seed_from_u64(3)).await?;
+        while tls.read(&mut [0; 64]).await.is_ok_and(|len| len > 0) {}
+        Ok(())
+    })
+}
+
+#[test]
+fn whatever_a_server_says_first_is_borne() {
+    let (flight, root) = first_flight();
+    hear_out(&mut Script::new(&flight, 0), &root).expect("as it is, it is what the client waits for");
+    let dice = Dice::new(11);
+    let mut failed = 0;
+    for turn in 0..600 {
+        let mut said = flight.clone();
+        for _ in 0..=dice.below(3) {
+            // What is not encrypted comes first: half of the changes are there.
+            let end = if turn % 2 == 0 { 160.min(said.len()) } else { said.len() };
+            if end == 0 {
+                break;
+            }
+            let at = dice.below(end as u64) as usize;
+            match dice.below(4) {
+                0 => said[at] = dice.roll() as u8,
+                1 => said[at] ^= 1 << dice.below(8),
+                2 => drop(said.drain(at..(at + 1 + dice.below(16) as usize).min(end))),
+                _ => said.truncate(at + 1),
+            }
+        }
+        let portion = dice.below(40) as u8;
+        failed += u32::from(said != flight && hear_out(&mut Script::new(&said, portion), &root).is_err());
+    }
+    assert!(failed > 550, "{failed}");
 }
