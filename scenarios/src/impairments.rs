@@ -35,9 +35,11 @@ pub(crate) fn impairments(plan: &Impair) -> Impairments {
             },
         }),
         reorder: plan.reorder.map(|reorder| sim::Reorder { odds: odds(reorder.odds), gap: reorder.gap }),
-        slots: plan.slots.map(|slots| sim::Slots {
+        marks_losses: plan.marks_losses.unwrap_or(false),
+        slots: plan.slots.as_ref().map(|slots| sim::Slots {
             shortest: Duration::from_nanos(slots.shortest_ns),
             longest: Duration::from_nanos(slots.longest_ns),
+            shape: slots.shape.as_ref().map(shape),
             frames_max: slots.frames,
             bytes_max: slots.bytes,
         }),

@@ -204,6 +204,21 @@ fn ends_that_understand_it_are_told_instead() {
     assert_eq!(dropped(&marked, DropReason::BadChecksum), 0);
 }
 
+/// As netem's `loss … ecn`: the same packets are marked that would be lost, and those of others are lost.
+#[test]
+fn losses_can_be_marks() {
+    let lossy = |ecn, marks_losses| {
+        let loss = Some(Loss::Random(Odds::independent(Probability::from_parts_per_billion(100_000_000))));
+        let config = impaired(Impairments { loss, marks_losses, ..Impairments::default() });
+        let snapshot = sea(&config, Talk { count: 5_000, every: MS, bytes: 200, ecn }).run(6_000);
+        assert_eq!(dropped(&snapshot, DropReason::BadChecksum), 0);
+        (dropped(&snapshot, DropReason::Loss), metric(&snapshot, "marked") as u64)
+    };
+    let (lost, _) = lossy(2, false);
+    assert!((400..600).contains(&lost), "{lost}");
+    assert_eq!([lossy(2, true), lossy(0, true)], [(0, lost), (lost, 0)]);
+}
+
 #[test]
 fn queues_are_bounded_by_frames_and_by_bytes() {
     let frames = TailConfig { frames_max: Some(10), bytes_max: None };

@@ -13,6 +13,8 @@ pub struct Impair {
     pub delay: Option<Delay>,
     /// Which frames are lost, if not each with the same probability.
     pub loss: Option<Loss>,
+    /// Whether packets that would be lost are marked if their ends understand it.
+    pub marks_losses: Option<bool>,
     /// Which frames come twice.
     pub duplicate: Option<Duplicate>,
     /// Which frames are damaged.
@@ -140,12 +142,14 @@ pub struct Cells {
 }
 
 /// Instants at which frames come out; times in nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Slots {
-    /// The shortest time to the next one.
+    /// The shortest time to the next one, or the one about which it varies.
     pub shortest_ns: u64,
     /// The longest one.
     pub longest_ns: u64,
+    /// How it varies, if not evenly.
+    pub shape: Option<DelayShape>,
     /// How many frames each lets pass.
     pub frames: Option<u32>,
     /// How many bytes.
@@ -197,6 +201,7 @@ impl Impair {
         Self {
             delay: reader.table("delay").and_then(|table| delay(&table)),
             loss: reader.inner_table("loss").and_then(|table| loss(&table)),
+            marks_losses: reader.inner_table("loss").and_then(|table| table.word("ecn")).map(|word| word == 0),
             duplicate: duplicate(reader),
             corrupt: corrupt(reader),
             reorder: reorder(reader),
@@ -216,7 +221,11 @@ impl Impair {
             }
         }
         put(&mut self.delay, change.delay.as_ref());
+        if change.loss.is_some() {
+            self.marks_losses = None;
+        }
         put(&mut self.loss, change.loss.as_ref());
+        put(&mut self.marks_losses, change.marks_losses.as_ref());
         put(&mut self.duplicate, change.duplicate.as_ref());
         put(&mut self.corrupt, change.corrupt.as_ref());
         put(&mut self.reorder, change.reorder.as_ref());
@@ -297,24 +306,29 @@ fn unfit(reader: &Reader<'_, '_>, word: &str, fits: &[&str]) {
 
 fn delay(table: &Reader<'_, '_>) -> Option<Delay> {
     let word = table.word("shape")?;
-    let name = ["uniform", "normal", "pareto", "pareto-normal", "exponential", "table"][word];
+    let name = SHAPES[word];
     let key = if name == "table" { "times" } else { "spread" };
     unfit(table, name, &["shape", key, "correlation", "order"]);
+    Some(Delay {
+        shape: shape(table, word, name)?,
+        correlation_ppb: ppb(table, "correlation").unwrap_or(0),
+        unordered: table.word("order") == Some(1),
+    })
+}
+
+fn shape(table: &Reader<'_, '_>, word: usize, name: &str) -> Option<DelayShape> {
     let spread = || needed(table, "spread", &format!("\"{name}\""), ns(table, "spread"));
-    let shape = match word {
+    Some(match word {
         0 => DelayShape::Uniform(spread()?),
         1 => DelayShape::Normal(spread()?),
         2 => DelayShape::Pareto(spread()?),
         3 => DelayShape::ParetoNormal(spread()?),
         4 => DelayShape::Exponential(spread()?),
         _ => DelayShape::Table(needed(table, "times", "\"table\"", times(table))?),
-    };
-    Some(Delay {
-        shape,
-        correlation_ppb: ppb(table, "correlation").unwrap_or(0),
-        unordered: table.word("order") == Some(1),
     })
 }
+
+const SHAPES: [&str; 6] = ["uniform", "normal", "pareto", "pareto-normal", "exponential", "table"];
 
 fn times(table: &Reader<'_, '_>) -> Option<Arc<[u64]>> {
     let texts = table.names("times")?;
@@ -333,11 +347,11 @@ fn times(table: &Reader<'_, '_>) -> Option<Arc<[u64]>> {
 fn loss(table: &Reader<'_, '_>) -> Option<Loss> {
     let word = table.word("model")?;
     let (name, keys): (_, &[&str]) = [
-        ("random", &["model", "probability", "correlation"][..]),
-        ("gilbert-elliott", &["model", "to_bad", "to_good", "bad", "good"]),
-        ("four-states", &["model", "p13", "p31", "p32", "p23", "p14"]),
-        ("frames", &["model", "frames"]),
-        ("every", &["model", "every"]),
+        ("random", &["model", "probability", "correlation", "ecn"][..]),
+        ("gilbert-elliott", &["model", "to_bad", "to_good", "bad", "good", "ecn"]),
+        ("four-states", &["model", "p13", "p31", "p32", "p23", "p14", "ecn"]),
+        ("frames", &["model", "frames", "ecn"]),
+        ("every", &["model", "every", "ecn"]),
     ][word];
     unfit(table, name, keys);
     let must = |key| needed(table, key, &format!("\"{name}\""), ppb(table, key));
@@ -422,7 +436,23 @@ fn reorder(reader: &Reader<'_, '_>) -> Option<Reorder> {
 }
 
 fn slots(table: &Reader<'_, '_>) -> Option<Slots> {
-    let shortest_ns = ns(table, "shortest")?;
+    let frames = table.integer("frames").and_then(|read| u32::try_from(read.into_inner()).ok());
+    let bytes = table.size("bytes").map(|read| read.get_ref().as_bytes());
+    if let Some(word) = table.word("shape") {
+        let name = SHAPES[word];
+        let key = if name == "table" { "times" } else { "spread" };
+        unfit(table, name, &["around", "shape", key, "frames", "bytes"]);
+        let around_ns = needed(table, "around", &format!("\"{name}\""), ns(table, "around"));
+        let shape = Some(shape(table, word, name)?);
+        return around_ns.map(|ns| Slots { shortest_ns: ns, longest_ns: ns, shape, frames, bytes });
+    }
+    for key in ["around", "spread", "times"] {
+        if let Some(span) = table.key_span(key) {
+            let problem = Problem::new(Code::KeyConflict, span, format!("`{key}` needs a `shape`"), "how?");
+            table.sink().push(problem.help("add, for example: shape = \"normal\""));
+        }
+    }
+    let shortest_ns = needed(table, "shortest", "what has no `shape`", ns(table, "shortest"))?;
     let longest_ns = ns(table, "longest").unwrap_or(shortest_ns);
     let wrong = if longest_ns < shortest_ns {
         Some(("longest", "`longest` is shorter than `shortest`", "make it as long at least"))
@@ -435,8 +465,7 @@ fn slots(table: &Reader<'_, '_>) -> Option<Slots> {
         let span = table.key_span(key).unwrap_or(table.span());
         table.sink().push(Problem::new(Code::OutOfRange, span, what, "here").help(help));
     }
-    let frames = table.integer("frames").and_then(|read| u32::try_from(read.into_inner()).ok());
-    Some(Slots { shortest_ns, longest_ns, frames, bytes: table.size("bytes").map(|read| read.get_ref().as_bytes()) })
+    Some(Slots { shortest_ns, longest_ns, shape: None, frames, bytes })
 }
 
 fn queue(table: &Reader<'_, '_>) -> Option<Queue> {

@@ -211,6 +211,7 @@ impl LinkProfile {
         }
         if change.loss.is_some() {
             self.impair.loss = None;
+            self.impair.marks_losses = None;
         }
         if change.queue.is_some() {
             self.impair.queue = None;

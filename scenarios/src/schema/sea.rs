@@ -60,22 +60,19 @@ const CORRELATION: Field = optional(
     "correlation = \"25 %\"",
 );
 
+const SHAPES: &[(&str, &str)] = &[
+    ("uniform", "Evenly, up to `spread` more."),
+    ("normal", "Around it, with `spread` as the standard deviation."),
+    ("pareto", "Around it with a long tail, as netem's table of that name, in units of `spread`."),
+    ("pareto-normal", "A quarter normal, three quarters Pareto, as netem's paretonormal."),
+    ("exponential", "`spread` more on average."),
+    ("table", "One of `times` more, all alike likely."),
+];
+
 pub(super) static DELAYS: Table = Table {
     doc: "How the latency varies.",
     fields: &[
-        required(
-            "shape",
-            Shape::Word(&[
-                ("uniform", "Evenly, up to `spread` more."),
-                ("normal", "Around the latency, with `spread` as the standard deviation."),
-                ("pareto", "Around the latency with a long tail, as netem's table of that name, in units of `spread`."),
-                ("pareto-normal", "A quarter normal, three quarters Pareto, as netem's paretonormal."),
-                ("exponential", "`spread` more on average."),
-                ("table", "One of `times` more, all alike likely."),
-            ]),
-            "How it is distributed.",
-            "shape = \"normal\"",
-        ),
+        required("shape", Shape::Word(SHAPES), "How it is distributed.", "shape = \"normal\""),
         optional("spread", Shape::Time, "How much it varies.", "spread = \"5ms\""),
         optional(
             "times",
@@ -129,6 +126,12 @@ pub(super) static LOSSES: Table = Table {
             "frames = [3, 17]",
         ),
         optional("every", Shape::Integer { min: 1, max: i64::MAX }, "How many to the next loss.", "every = 10"),
+        optional(
+            "ecn",
+            Shape::Word(&[("on", "Packets whose ends understand it are marked instead."), ("off", "All are lost.")]),
+            "Whether to mark instead of losing; `off` if left out.",
+            "ecn = \"on\"",
+        ),
     ],
 };
 
@@ -173,8 +176,27 @@ pub(super) static SLOT: Table = Table {
     doc: "The instants at which frames come out, as of a medium whose stations take turns (netem's `slot`). The next slot opens so long \
         after a full one, or after a frame that comes when the last one has gone by.",
     fields: &[
-        required("shortest", Shape::Time, "The shortest time to the next slot.", "shortest = \"1ms\""),
+        optional(
+            "shortest",
+            Shape::Time,
+            "The shortest time to the next slot, where it is even.",
+            "shortest = \"1ms\"",
+        ),
         optional("longest", Shape::Time, "The longest one; `shortest` if left out.", "longest = \"4ms\""),
+        optional(
+            "around",
+            Shape::Time,
+            "The time to the next slot about which it varies by `shape`.",
+            "around = \"2ms\"",
+        ),
+        optional("shape", Shape::Word(SHAPES), "How it is distributed, if not evenly.", "shape = \"normal\""),
+        optional("spread", Shape::Time, "How much it varies.", "spread = \"500us\""),
+        optional(
+            "times",
+            Shape::Names,
+            "What may be added, each alike likely.",
+            "times = [\"0ms\", \"1ms\", \"20ms\"]",
+        ),
         optional(
             "frames",
             Shape::Integer { min: 1, max: 1_000_000 },

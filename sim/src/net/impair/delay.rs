@@ -92,7 +92,7 @@ fn even(most: Duration) -> u64 {
 }
 
 impl Shape {
-    fn extra_ns(&self, word: u64) -> i64 {
+    pub(super) fn extra_ns(&self, word: u64) -> i64 {
         match self {
             Self::Uniform(most) => below(word, even(*most)) as i64,
             Self::Normal(deviation) => scaled(normal(unit(word)), *deviation),

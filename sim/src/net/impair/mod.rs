@@ -45,6 +45,8 @@ pub struct Impairments {
     pub unordered: bool,
     /// Which frames are lost, in place of [`LinkConfig::loss`](super::LinkConfig::loss).
     pub loss: Option<Loss>,
+    /// Whether a packet that would be lost is marked instead as having met congestion, if its ends understand that (RFC 3168).
+    pub marks_losses: bool,
     /// Which frames come twice.
     pub duplicate: Option<Duplicate>,
     /// Which frames are damaged.
@@ -93,13 +95,15 @@ pub struct Cells {
 /// Frames that come out at certain instants only, as those of a medium whose stations take turns: netem's `slot`.
 ///
 /// A frame that is through waits for the slot that is open next. Once that has let pass what it can, the next one opens
-/// after a time drawn evenly; so it does where a slot went by that nobody waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// after a time that is drawn; so it does where a slot went by that nobody waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slots {
-    /// The shortest time to the next slot.
+    /// The time to the next slot: the shortest one, or where there is a shape that about which it varies.
     pub shortest: Duration,
-    /// The longest one.
+    /// The longest one, if there is no shape.
     pub longest: Duration,
+    /// How it is distributed, if not evenly from the shortest to the longest. No slot opens earlier than a nanosecond after the last.
+    pub shape: Option<Shape>,
     /// How many frames a slot lets pass.
     pub frames_max: Option<u32>,
     /// How many bytes; a frame that begins within them passes.

@@ -57,6 +57,7 @@ struct Seldom {
     reorder: Option<Overtaking>,
     early: Option<Dice>,
     slots: Option<SlotModel>,
+    marks_losses: bool,
 }
 
 struct Overtaking {
@@ -103,6 +104,11 @@ impl Special {
         let mut fate = self.impair.draw(seed, ordinal, bytes);
         self.chances.settle(ordinal, &mut fate);
         fate
+    }
+
+    /// Whether frames that would be lost are marked.
+    pub(super) fn marks_losses(&self) -> bool {
+        self.impair.seldom.as_ref().is_some_and(|seldom| seldom.marks_losses)
     }
 
     /// Whether a frame's packet is longer than the link carries; a tag does not count.
@@ -180,7 +186,8 @@ impl Seldom {
     fn new(more: &Impairments, stream: impl Fn(&str) -> String) -> Option<Self> {
         let draws_early = more.line.as_ref().is_some_and(super::LineConfig::draws);
         let changes_frames = more.duplicate.is_some() || more.corrupt.is_some();
-        let is_needed = changes_frames || more.reorder.is_some() || draws_early || more.slots.is_some();
+        let keeps_time = more.reorder.is_some() || more.slots.is_some();
+        let is_needed = changes_frames || keeps_time || draws_early || more.marks_losses;
         is_needed.then(|| Self {
             duplicate: more
                 .duplicate
@@ -195,6 +202,7 @@ impl Seldom {
             }),
             early: draws_early.then(|| Dice::new(&stream("early-drop"), 1)),
             slots: more.slots.as_ref().map(|slots| SlotModel::new(slots, &stream("slot"))),
+            marks_losses: more.marks_losses,
         })
     }
 

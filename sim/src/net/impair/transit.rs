@@ -12,10 +12,10 @@ use crate::trace::Event;
 impl Net {
     /// Takes a frame that has been offered to a special link.
     pub(in crate::net) fn offer_special(&mut self, port: &mut Port<'_>, id: LinkId, frame: Box<Frame>) {
-        let Some(frame) = self.tampered(port, id, frame) else { return };
+        let Some(mut frame) = self.tampered(port, id, frame) else { return };
         let link = &mut self.links[id.index()];
         let Some(special) = &mut link.special else { return port.pool.put(frame) };
-        let fate = special.decide(self.seed, frame.ordinal, frame.len());
+        let mut fate = special.decide(self.seed, frame.ordinal, frame.len());
         let dropped = if link.cuts > 0 {
             Some(DropReason::LinkDown)
         } else if special.is_too_big(&frame) {
@@ -23,9 +23,15 @@ impl Net {
         } else {
             None
         };
+        let is_marked = fate.lose && dropped.is_none() && special.marks_losses() && frame.mark_congestion();
         let (clogs, tap) = (special.clogs, link.tap);
         if let Some(record) = &mut self.record {
             record.extend(fate.decided().map(|what| Packet { link: id, ordinal: frame.ordinal, what }));
+        }
+        if is_marked {
+            fate.lose = false;
+            let event = Event::FrameMarked { link: id, ordinal: frame.ordinal, digest: frame.digest() };
+            port.trace.record(Instant::from_nanos(port.now), event);
         }
         if let Some(tap) = tap {
             let known = dropped.or(fate.lose.then_some(DropReason::Loss));

@@ -7,7 +7,7 @@ const CE: u8 = 3;
 
 impl Frame {
     /// Marks the packet in it as having met congestion, if its ends understand that. Returns whether they do.
-    pub(super) fn mark_congestion(&mut self) -> bool {
+    pub(in crate::net::impair) fn mark_congestion(&mut self) -> bool {
         let frame = self.bytes_mut();
         let marked = match frame.get(12..14) {
             Some([0x08, 0x00]) => frame.get_mut(14..34).is_some_and(mark_ipv4),
