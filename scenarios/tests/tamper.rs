@@ -152,9 +152,13 @@ async fn tell(stream: &tcp::Stream<'_>) -> Result<(), tcp::Error> {
 }
 
 fn ran(fault: &str) -> Snapshot {
+    ran_on("teller", fault)
+}
+
+fn ran_on(target: &str, fault: &str) -> Snapshot {
     let mut registry = Registry::builtin();
     registry.add(caller()).add(teller());
-    let text = format!("{TWO}\n[[fault]]\nat = \"0s\"\ntarget = \"teller\"\nport = 80\n{fault}\n");
+    let text = format!("{TWO}\n[[fault]]\nat = \"0s\"\ntarget = \"{target}\"\nport = 80\n{fault}\n");
     let plan = Arc::new(Plan::read("test.toml", &text, &registry).unwrap_or_else(|problems| {
         panic!("{}", common::rendered(&problems));
     }));
@@ -251,4 +255,16 @@ fn a_stall_that_ends_is_healed() {
     let [ended, reset, refused] = calls(&snapshot, "caller");
     assert!(ended >= 14 && reset + refused == 0, "{ended} {reset} {refused}");
     assert_eq!(metric(&snapshot, "caller", "bytes"), ended * WHOLE);
+}
+
+/// What one lets go when it is taken away is looked at by those who stand on other links.
+#[test]
+fn what_was_kept_gets_past_nobody_else() {
+    let snapshot = ran_on(
+        "caller",
+        "kind = \"tcp-stall\"\n\n[[fault]]\nat = \"0s\"\nfor = \"3s\"\n\
+                        target = \"teller\"\nkind = \"tcp-slice\"\nbytes = \"100 B\"\nextra = \"1s\"\n",
+    );
+    assert!(snapshot.faults[1].hits > 0);
+    assert_eq!(metric(&snapshot, "caller", "bytes"), 0);
 }

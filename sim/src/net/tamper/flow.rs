@@ -1,10 +1,9 @@
 //! What a middlebox knows of one connection.
 
 use super::Course;
-use super::segment::{Head, Segment};
+use super::segment::{FIN, Head, Segment};
 
 /// A connection.
-#[derive(Clone)]
 pub(super) struct Flow {
     /// Which of those that were seen.
     pub(super) number: u64,
@@ -14,11 +13,13 @@ pub(super) struct Flow {
     pub(super) is_over: bool,
     /// Whether it will be.
     pub(super) is_doomed: bool,
+    /// When it is forgotten if nothing more comes of it.
+    pub(super) known_until: u64,
     pub(super) ends: [End; 2],
 }
 
 /// One of its ends, as what it sends along its course tells.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct End {
     /// The headers of its latest segment.
     head: Option<Head>,
@@ -29,8 +30,10 @@ pub(super) struct End {
     passed: Option<u32>,
     /// What it expects next, as it said last.
     expects: Option<u32>,
-    /// The first of its data.
-    pub(super) start: Option<u32>,
+    /// The first of its data that has not passed where that is counted, and how many bytes came before it.
+    pub(super) counted: Option<(u32, i64)>,
+    /// Whether it has said that it sends no more.
+    has_closed: bool,
     /// Until when the end of its data is kept back.
     pub(super) closes_at: Option<u64>,
     /// When the last of what is kept back goes on.
@@ -44,7 +47,12 @@ fn later(one: Option<u32>, other: u32) -> u32 {
 
 impl Flow {
     pub(super) fn new(number: u64, is_chosen: bool) -> Self {
-        Self { number, is_chosen, is_over: false, is_doomed: false, ends: Default::default() }
+        Self { number, is_chosen, is_over: false, is_doomed: false, known_until: 0, ends: Default::default() }
+    }
+
+    /// Whether both ends have spoken, and neither has closed it.
+    pub(super) fn is_open(&self) -> bool {
+        !self.is_over && self.ends.iter().all(|end| end.head.is_some() && !end.has_closed)
     }
 
     /// Whether a segment that asks for a connection asks for this one, and not for another between the same ends.
@@ -56,6 +64,7 @@ impl Flow {
     pub(super) fn heard(&mut self, course: Course, segment: &Segment<'_>) {
         let end = &mut self.ends[course];
         end.head = Some(segment.head());
+        end.has_closed |= segment.has(FIN);
         if segment.opens() {
             end.opened = Some(segment.sequence());
         } else {
@@ -70,6 +79,12 @@ impl Flow {
     pub(super) fn passed(&mut self, course: Course, next: u32) {
         let end = &mut self.ends[course];
         end.passed = Some(later(end.passed, next));
+    }
+
+    /// Whether all that a segment bears, if that is anything, was let pass.
+    pub(super) fn has_passed(&self, course: Course, segment: &Segment<'_>) -> bool {
+        let next = segment.next();
+        next != segment.sequence() && self.ends[course].passed.is_some_and(|passed| later(Some(passed), next) == passed)
     }
 
     /// A reset for one of the ends, which takes one only with the sequence number that it expects (RFC 5961, section 3.2), or,

@@ -83,6 +83,11 @@ impl Tampering {
     }
 }
 
+/// How long a connection is known of which nothing comes: what a NAT keeps to, for one that is open, and for one that is not yet,
+/// or no longer (RFC 5382, REQ-5).
+const OPEN_NS: u64 = 124 * 60 * 1_000_000_000;
+const TRANSITORY_NS: u64 = 4 * 60 * 1_000_000_000;
+
 /// A connection by its ends: the cable's first, and the other.
 type Key = [Endpoint; 2];
 
@@ -110,6 +115,8 @@ pub(crate) struct Tamperer {
     what: Tampering,
     stream: Stream,
     flows: BTreeMap<Key, Flow>,
+    /// The same by when they are forgotten, and by their turns.
+    quiet: BTreeMap<(u64, u64), Key>,
     seen: u64,
     /// What it does later, by when and in which turn.
     due: BTreeMap<(u64, u64), Due>,
@@ -130,6 +137,7 @@ impl Tamperer {
             what,
             stream,
             flows: BTreeMap::new(),
+            quiet: BTreeMap::new(),
             seen: 0,
             due: BTreeMap::new(),
             turns: 0,
@@ -154,14 +162,40 @@ impl Tamperer {
             // The connection is over.
             return true;
         }
-        self.flows.insert(key, flow);
+        self.know(now, key, flow);
         passes
+    }
+
+    fn know(&mut self, now: u64, key: Key, mut flow: Flow) {
+        let quiet_ns = if flow.is_open() { OPEN_NS } else { TRANSITORY_NS };
+        // What is to come it is known for, too.
+        let more_ns = match self.what.how {
+            Tamper::Reset { after_ns } | Tamper::Stall { after_ns: Some(after_ns) } => after_ns,
+            _ => 0,
+        };
+        flow.known_until = now.saturating_add(quiet_ns).saturating_add(more_ns);
+        self.quiet.insert((flow.known_until, flow.number), key);
+        self.flows.insert(key, flow);
+    }
+
+    fn take(&mut self, key: Key) -> Option<Flow> {
+        let flow = self.flows.remove(&key)?;
+        self.quiet.remove(&(flow.known_until, flow.number));
+        Some(flow)
+    }
+
+    /// Forgets connections of which nothing has come for long.
+    fn forget(&mut self, now: u64) {
+        while let Some(entry) = self.quiet.first_entry().filter(|entry| entry.key().0 <= now) {
+            self.flows.remove(&entry.remove());
+        }
     }
 
     /// What is known of a segment's connection; it is taken out.
     fn flow(&mut self, now: u64, key: Key, course: Course, segment: &Segment<'_>) -> Flow {
-        let known = self.flows.remove(&key).filter(|flow| !segment.opens() || flow.knows(course, segment));
+        let known = self.take(key).filter(|flow| !segment.opens() || flow.knows(course, segment));
         known.unwrap_or_else(|| {
+            self.forget(now);
             self.seen += 1;
             let is_chosen = decides(self.what.odds, self.seen, &mut self.stream);
             if let (Tamper::Reset { after_ns: after_ns @ 1.. }, true) = (self.what.how, is_chosen) {
@@ -250,11 +284,12 @@ impl Tamperer {
             match entry.remove() {
                 Due::Send(made) => self.made.push(made),
                 Due::Reset(key, number) => {
-                    if let Some(mut flow) = self.flows.get(&key).filter(|flow| flow.number == number).cloned()
-                        && !flow.is_over
+                    let is_due = |flow: &Flow| flow.number == number && !flow.is_over;
+                    if self.flows.get(&key).is_some_and(is_due)
+                        && let Some(mut flow) = self.take(key)
                     {
                         self.reset(&mut flow);
-                        self.flows.insert(key, flow);
+                        self.know(now, key, flow);
                     }
                 }
             }

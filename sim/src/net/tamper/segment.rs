@@ -178,7 +178,6 @@ impl Layout {
 }
 
 /// The headers of a segment that somebody sent.
-#[derive(Clone)]
 pub(super) struct Head {
     layout: Layout,
     bytes: Vec<u8>,

@@ -183,6 +183,78 @@ fn data_does_not_get_through_and_the_rest_does() {
     assert_eq!(made(&mut stalls), [(1, b, 0, RST, vec![]), (0, a, 0, RST, vec![])], "nothing has passed");
 }
 
+/// What is sent again while it is kept back is kept once, however long that takes.
+#[test]
+fn what_lies_there_already_is_not_kept_again() {
+    let mut slices = tamperer(Tamper::Slice { bytes: 10, variation: 0, gap_ns: 1_000 });
+    let [a, b] = opened(&mut slices);
+    for now in 0..50 {
+        assert!(!slices.lets_pass(now, 0, &frame(0, a, b, ACK, &[7; 100]), 0));
+    }
+    assert_eq!((made(&mut slices).len(), slices.due.len(), slices.hits), (1, 9, 1));
+    assert!(!slices.lets_pass(50, 0, &frame(0, a + 100, b, ACK | FIN, &[]), 0));
+    assert!(!slices.lets_pass(51, 0, &frame(0, a + 100, b, ACK | FIN, &[]), 0));
+    assert!(!slices.lets_pass(52, 0, &frame(0, a + 101, b + 5, ACK, &[]), 0), "this says something new");
+    assert_eq!(slices.due.len(), 11);
+    slices.call(9_000);
+    assert_eq!(made(&mut slices).len(), 11);
+    // Some of it may have been lost behind here.
+    assert!(!slices.lets_pass(9_001, 0, &frame(0, a, b, ACK, &[7; 100]), 0));
+    assert_eq!((made(&mut slices).len(), slices.hits), (1, 2));
+}
+
+/// Sequence numbers have gone around before it comes to that.
+#[test]
+fn a_limit_may_be_more_than_there_are_sequence_numbers() {
+    const GIB: u64 = 1 << 30;
+    let mut limits = tamperer(Tamper::Limit { bytes: 9 * GIB });
+    let [a, b] = opened(&mut limits);
+    for turn in 0..9 {
+        let sequence = a.wrapping_add((turn * GIB) as u32);
+        assert!(limits.lets_pass(turn, 0, &frame(0, sequence, b, ACK, b"more"), 0), "{turn} GiB");
+    }
+    assert!(!limits.lets_pass(9, 0, &frame(0, a.wrapping_add((9 * GIB) as u32), b, ACK, b"more"), 0));
+    assert_eq!(limits.hits, 1);
+}
+
+/// A frame of [`frame`] from or to another port of the first end.
+fn of_port(mut frame: Vec<u8>, course: Course, port: u16) -> Vec<u8> {
+    let at = if course == 0 { 34 } else { 36 };
+    frame[at..at + 2].copy_from_slice(&port.to_be_bytes());
+    frame
+}
+
+/// Connections come and go, one a second, some of them without a word: those that are over are soon forgotten, one that is
+/// open is not.
+#[test]
+fn no_more_is_known_than_there_may_be() {
+    const SECOND: u64 = 1_000_000_000;
+    let mut resets = tamperer(Tamper::Reset { after_ns: 2 * 3_600 * SECOND });
+    let mut others = tamperer(Tamper::Slice { bytes: 10, variation: 0, gap_ns: 0 });
+    for all in [&mut resets, &mut others] {
+        let [a, b] = opened(all);
+        for second in 1..7_000 {
+            let (now, port) = (second * SECOND, 1_024 + second as u16);
+            assert!(all.lets_pass(now, 0, &of_port(frame(0, 7, 0, SYN, &[]), 0, port), 0));
+            if second % 3 == 0 {
+                assert!(all.lets_pass(now, 1, &of_port(frame(1, 8, 8, SYN | ACK, &[]), 1, port), 1));
+                assert!(all.lets_pass(now, 0, &of_port(frame(0, 8, 9, ACK | FIN, &[]), 0, port), 0));
+            }
+        }
+        assert_eq!((all.seen, all.flows.len()), (7_000, all.quiet.len()));
+        assert!(all.lets_pass(7_000 * SECOND, 0, &frame(0, a, b, ACK, &[]), 0));
+        assert_eq!(all.seen, 7_000, "the first one is still known");
+    }
+    assert_eq!(others.flows.len(), 241);
+    // What is to be reset two hours after it began is known until then.
+    assert_eq!(resets.flows.len(), 7_000);
+    resets.call(7_200 * SECOND);
+    assert_eq!(resets.hits, 1);
+    let later = of_port(frame(0, 7, 0, SYN, &[]), 0, 999);
+    assert!(others.lets_pass(20_000 * SECOND, 0, &later, 0));
+    assert_eq!((others.flows.len(), others.quiet.len()), (1, 1), "an open one is not known for ever either");
+}
+
 #[test]
 fn only_some_connections_and_only_those_of_the_port() {
     let what = Tampering { port: Some(80), odds: Odds::Next(1), only: None, how: Tamper::Reset { after_ns: 0 } };

@@ -72,12 +72,19 @@ impl Net {
 
     fn send_made(&mut self, port: &mut Port<'_>, cable: CableId, made: Vec<Made>, beyond: u32) {
         for Made { course, origin, bytes } in made {
+            let link = cable.links()[course];
             let Some(mut frame) = port.pool.take(bytes.len()) else { continue };
             frame.bytes_mut().copy_from_slice(&bytes);
             frame.origin = origin.unwrap_or(u32::MAX);
-            frame.beyond = if origin.is_some() { beyond } else { ALL };
+            // Who has gone leaves nothing to be told on a link that nobody is left to look at.
+            let nobody = self.links[link.index()].special().tampers.is_empty();
+            frame.beyond = match origin {
+                _ if nobody => 0,
+                Some(_) => beyond,
+                None => ALL,
+            };
             frame.seal();
-            self.offer(port, cable.links()[course], frame);
+            self.offer(port, link, frame);
         }
     }
 }

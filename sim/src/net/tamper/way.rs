@@ -13,22 +13,25 @@ impl Tamperer {
         bytes: u64,
         origin: u32,
     ) -> bool {
-        let len = segment.data_len();
-        let start = *flow.ends[course].start.get_or_insert(first_data(segment));
+        let (len, first) = (segment.data_len(), first_data(segment));
+        let (at, passed) = *flow.ends[course].counted.get_or_insert((first, 0));
         if len == 0 {
             return true;
         }
         // How much has passed before it. What was sent before the first that was seen counts as nothing.
-        let before = i64::from(segment.sequence().wrapping_sub(start).cast_signed());
+        let before = passed + i64::from(first.wrapping_sub(at).cast_signed());
         let room = i64::try_from(bytes).unwrap_or(i64::MAX).saturating_sub(before);
         if room >= len as i64 {
+            if before + len as i64 > passed {
+                flow.ends[course].counted = Some((first.wrapping_add(len as u32), before + len as i64));
+            }
             return true;
         }
         let room = usize::try_from(room).unwrap_or(0);
         if room > 0 {
             let piece = segment.piece(0, room, Segment::LAST);
             self.made.push(Made { course, origin: Some(origin), bytes: piece });
-            flow.passed(course, segment.sequence().wrapping_add(room as u32));
+            flow.passed(course, first.wrapping_add(room as u32));
         }
         self.reset(flow);
         false
@@ -75,6 +78,10 @@ impl Tamperer {
         let is_short = len <= bytes as usize || segment.has(SYN);
         if is_short && free_at <= now {
             return true;
+        }
+        if free_at > now && flow.has_passed(course, segment) {
+            // It is sent again, and lies here still: twice it need not.
+            return false;
         }
         let (mut from, mut at) = (0, now.max(free_at));
         if !is_short {
