@@ -105,7 +105,7 @@ pub(crate) struct Connection<'r> {
 
     // Its socket, and its times.
     pub(crate) set: SocketSet<'r>,
-    /// When a segment last came.
+    /// When a segment last came; until a call is confirmed, when it was first made.
     pub(crate) heard: Instant,
     /// When something was first sent, since the other side was last heard, that it has to answer.
     pub(crate) owed_since: Option<Instant>,

@@ -96,6 +96,7 @@ impl Core<'_> {
         let listened = slot.socket_mut().listen((smol(local.0), local.1));
         debug_assert!(listened.is_ok(), "a free slot's socket is closed, and the port is not zero");
         slot.role = Role::Pending(listener);
+        slot.heard = now;
         of.children += 1;
         of.pending.push_back(&mut connections.slots, |slot| &mut slot.queue, at);
         connections.index(at, flow);
@@ -129,13 +130,16 @@ impl Core<'_> {
         let header = self.header_back(packet, from);
         let slot = &mut self.tables.connections.slots[at as usize];
         let was_opening = slot.is_opening();
-        slot.heard = now;
         slot.owed_since = None;
         // Resets that answer a handshake bear the number that they answer.
         let frontier = (!was_opening).then_some(&mut slot.frontier);
         let mut device = OneShot::receiving(packet.bytes, header, room, (&self.caps, self.compute)).of(frontier);
         self.iface.poll_ingress_single(smol_time(now), &mut device, &mut slot.set);
         self.stats.sent_one(device.sent, device.incident);
+        // To call again is not to confirm a call.
+        if slot.socket().state() != State::SynReceived {
+            slot.heard = now;
+        }
         if resets && slot.error.is_none() && slot.socket().state() == State::Closed {
             self.stats.note(|stats| &mut stats.resets_received);
             slot.error = Some(if was_opening { Error::Refused } else { Error::Reset });

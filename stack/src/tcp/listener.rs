@@ -13,9 +13,9 @@ use crate::stack::Stack;
 /// Listens at a port, and hands out the connections that come.
 ///
 /// Up to the backlog's number of connections are opened before they are accepted; to a caller beyond that
-/// nothing is said, so that it tries again. One who has called and is not heard from for a second makes way where there is
-/// no room: a listener lets callers in beside as many false ones a second (a SYN flood) as its backlog is long. Dropping it
-/// breaks those off that were not accepted.
+/// nothing is said, so that it tries again. One who has called and has not confirmed that for a second, however often it
+/// calls meanwhile, makes way where there is no room: a listener lets callers in beside as many false ones a second (a SYN
+/// flood) as its backlog is long. Dropping it breaks those off that were not accepted.
 pub struct Listener<'r> {
     stack: Stack<'r>,
     at: u32,
