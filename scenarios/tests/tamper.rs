@@ -152,7 +152,9 @@ async fn tell(stream: &tcp::Stream<'_>) -> Result<(), tcp::Error> {
 }
 
 fn ran(fault: &str) -> Snapshot {
-    ran_on("teller", fault)
+    let snapshot = ran_on("teller", fault);
+    assert_eq!(metric(&snapshot, "caller", "other") + metric(&snapshot, "teller", "other"), 0);
+    snapshot
 }
 
 fn ran_on(target: &str, fault: &str) -> Snapshot {
@@ -167,7 +169,6 @@ fn ran_on(target: &str, fault: &str) -> Snapshot {
     let snapshot = session.finish().expect("ends");
     assert!(snapshot.failures.is_empty(), "{:?}", snapshot.failures);
     assert!(snapshot.faults[0].hits > 0, "{:?}", snapshot.faults);
-    assert_eq!(metric(&snapshot, "caller", "other") + metric(&snapshot, "teller", "other"), 0);
     snapshot
 }
 
@@ -262,9 +263,10 @@ fn a_stall_that_ends_is_healed() {
 fn what_was_kept_gets_past_nobody_else() {
     let snapshot = ran_on(
         "caller",
-        "kind = \"tcp-stall\"\n\n[[fault]]\nat = \"0s\"\nfor = \"3s\"\n\
-                        target = \"teller\"\nkind = \"tcp-slice\"\nbytes = \"100 B\"\nextra = \"1s\"\n",
+        "kind = \"tcp-limit\"\nbytes = \"350 B\"\n\n[[fault]]\nat = \"0s\"\nfor = \"3s\"\n\
+         target = \"teller\"\nkind = \"tcp-slice\"\nbytes = \"100 B\"\nextra = \"1s\"\n",
     );
-    assert!(snapshot.faults[1].hits > 0);
-    assert_eq!(metric(&snapshot, "caller", "bytes"), 0);
+    let (read, [ended, reset, refused]) = (metric(&snapshot, "caller", "bytes"), calls(&snapshot, "caller"));
+    assert!(snapshot.faults[1].hits > 0 && reset > 10);
+    assert_eq!((read, ended, refused), (reset * 350, 0, 0));
 }
