@@ -23,7 +23,7 @@ use crate::units::Time;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What it does: "slow-loris", "zero-window", "tiny-mss", "reset-flood", "nak-storm", "option-bomb" or
+    /// What it does: "slow-loris", "zero-window", "tiny-mss", "reset-flood", "syn-flood", "nak-storm", "option-bomb" or
     /// "oversized-topics".
     pub does: Does,
     /// To whom. Not for "nak-storm", which is for everybody on its link.
@@ -65,6 +65,8 @@ pub enum Does {
     TinyMss,
     /// Sends resets (TCP) with ports and numbers that it guesses, in somebody else's name.
     ResetFlood,
+    /// Calls (TCP) from ports that it guesses, and answers nothing that it is answered.
+    SynFlood,
     /// Refuses every address that somebody asks for (DHCP), many times over, before the server can answer.
     NakStorm,
     /// Sends messages (CoAP) of hundreds of options, options that nobody knows, and options that end nowhere.
@@ -76,7 +78,7 @@ pub enum Does {
 impl Does {
     const fn port(self) -> u16 {
         match self {
-            Does::SlowLoris | Does::ZeroWindow | Does::TinyMss | Does::ResetFlood => 8080,
+            Does::SlowLoris | Does::ZeroWindow | Does::TinyMss | Does::ResetFlood | Does::SynFlood => 8080,
             Does::NakStorm => 68,
             Does::OptionBomb => 5683,
             Does::OversizedTopics => 1883,
@@ -140,7 +142,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> RogueF
 async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
     node.clock().sleep(config.from.as_duration()).await;
     match config.does {
-        Does::TinyMss | Does::ResetFlood => raw::run(&node, &config, &network).await,
+        Does::TinyMss | Does::ResetFlood | Does::SynFlood => raw::run(&node, &config, &network).await,
         _ => guest::run(&node, &config, &network).await,
     }
     std::future::pending().await

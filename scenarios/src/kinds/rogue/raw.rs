@@ -73,6 +73,7 @@ impl Hand<'_> {
         };
         match self.config.does {
             Does::TinyMss => self.ask(peer),
+            Does::SynFlood => self.knock(peer),
             _ => self.forge(peer),
         }
     }
@@ -96,6 +97,15 @@ impl Hand<'_> {
             self.calls.push(Call { port, next: number.wrapping_add(1), due: None, lives: false });
             // A maximum segment size of 1 (RFC 9293, section 3.2).
             self.segment(peer, own, port, SYN, number, 0, &[2, 4, 0, 1], &[]);
+        }
+    }
+
+    /// Calls, and has forgotten that it did.
+    fn knock(&mut self, peer: Mac) {
+        for _ in 0..self.config.times {
+            self.node.count("rogue.tries", 1);
+            let (port, number) = self.guess();
+            self.segment(peer, self.own, port, SYN, number, 0, &[], &[]);
         }
     }
 
