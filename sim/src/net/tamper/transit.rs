@@ -38,8 +38,9 @@ impl Net {
         beyond: u32,
     ) -> Option<Box<Frame>> {
         let course = (id.bits() % 2) as usize;
-        let faults = self.links[id.index()].special().tampers.clone();
-        for fault in faults.into_iter().filter(|fault| *fault >= beyond) {
+        let mut from = beyond;
+        while let Some(fault) = self.links[id.index()].special().tampers.iter().copied().find(|fault| *fault >= from) {
+            from = fault + 1;
             let Some(tamperer) = self.tamperers.get_mut(&fault) else { continue };
             if tamperer.lets_pass(port.now, course, frame.bytes(), frame.origin) {
                 self.carry_out(port, fault);
