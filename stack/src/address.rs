@@ -2,14 +2,16 @@
 
 use core::{
     fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr},
     str::FromStr,
 };
+
+use crate::ip::{self, spoken, told};
 
 /// An address together with the length of its network's prefix: `192.0.2.7/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr {
-    address: IpAddr,
+    address: ip::IpAddr,
     prefix: u8,
 }
 
@@ -17,9 +19,12 @@ impl Cidr {
     /// That address, in the network named by its first `prefix` bits.
     ///
     /// # Panics
-    /// If the prefix is longer than the address: 32 bits, or 128.
+    /// If the prefix is longer than the address: 32 bits, or 128; without the feature `ipv6`, if it is an IPv6 address.
     pub const fn new(address: IpAddr, prefix: u8) -> Self {
         assert!(prefix <= bits(&address), "the prefix is longer than the address");
+        let Some(address) = spoken(address) else {
+            panic!("an IPv6 address, and the stack is built without its feature `ipv6`")
+        };
         Self { address, prefix }
     }
 
@@ -35,12 +40,19 @@ impl Cidr {
     ///
     /// # Panics
     /// If the prefix is longer than 128 bits.
-    pub const fn v6(address: Ipv6Addr, prefix: u8) -> Self {
+    #[cfg(feature = "ipv6")]
+    pub const fn v6(address: core::net::Ipv6Addr, prefix: u8) -> Self {
         Self::new(IpAddr::V6(address), prefix)
     }
 
     /// The address.
     pub const fn address(&self) -> IpAddr {
+        told(self.address)
+    }
+
+    /// The address as the engine has it.
+    #[inline]
+    pub(crate) const fn spoken(&self) -> ip::IpAddr {
         self.address
     }
 
@@ -51,15 +63,23 @@ impl Cidr {
 
     /// Whether `address` is in this network.
     pub fn contains(&self, address: IpAddr) -> bool {
+        spoken(address).is_some_and(|address| self.covers(address))
+    }
+
+    /// Whether `address` is in this network.
+    #[inline]
+    pub(crate) fn covers(&self, address: ip::IpAddr) -> bool {
         match (self.address, address) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
+            (ip::IpAddr::V4(own), ip::IpAddr::V4(other)) => {
                 let differs = own.to_bits() ^ other.to_bits();
                 differs.checked_shr(32 - u32::from(self.prefix)).unwrap_or(0) == 0
             }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
+            #[cfg(feature = "ipv6")]
+            (ip::IpAddr::V6(own), ip::IpAddr::V6(other)) => {
                 let differs = own.to_bits() ^ other.to_bits();
                 differs.checked_shr(128 - u32::from(self.prefix)).unwrap_or(0) == 0
             }
+            #[cfg(feature = "ipv6")]
             _ => false,
         }
     }
@@ -67,7 +87,7 @@ impl Cidr {
     /// The address that means every host of this network: the last of an IPv4 network of at least four.
     pub fn broadcast(&self) -> Option<Ipv4Addr> {
         match self.address {
-            IpAddr::V4(own) if self.prefix < 31 => {
+            ip::IpAddr::V4(own) if self.prefix < 31 => {
                 let host = u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
                 Some(Ipv4Addr::from_bits(own.to_bits() | host))
             }
@@ -85,13 +105,14 @@ const fn bits(address: &IpAddr) -> u8 {
 
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
+        write!(f, "{}/{}", self.address(), self.prefix)
     }
 }
 
 /// Text that is not an address with a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected an address and a prefix length, such as 192.0.2.7/24")]
+#[cfg_attr(feature = "ipv6", error("expected an address and a prefix length, such as 192.0.2.7/24"))]
+#[cfg_attr(not(feature = "ipv6"), error("expected an IPv4 address and a prefix length, such as 192.0.2.7/24"))]
 pub struct ParseCidrError;
 
 impl FromStr for Cidr {
@@ -104,7 +125,7 @@ impl FromStr for Cidr {
         if prefix > bits(&address) {
             return Err(ParseCidrError);
         }
-        Ok(Self { address, prefix })
+        Ok(Self { address: spoken(address).ok_or(ParseCidrError)?, prefix })
     }
 }
 
@@ -119,10 +140,13 @@ pub struct Route {
 
 impl Route {
     /// The route to everywhere of `via`'s address family.
+    ///
+    /// # Panics
+    /// Without the feature `ipv6`, if it is an IPv6 address.
     pub const fn default_via(via: IpAddr) -> Self {
         let to = match via {
             IpAddr::V4(_) => Cidr::v4(Ipv4Addr::UNSPECIFIED, 0),
-            IpAddr::V6(_) => Cidr::v6(Ipv6Addr::UNSPECIFIED, 0),
+            IpAddr::V6(_) => Cidr::new(IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED), 0),
         };
         Self { to, via }
     }

@@ -11,6 +11,7 @@ use core::{
 use rand_core::Rng;
 
 use crate::{
+    ip::spoken,
     stack::Stack,
     time::{Clock, Duration, sleep, timeout},
 };
@@ -56,7 +57,9 @@ pub struct Claim<'r> {
 impl<'r> Claim<'r> {
     /// Begins to listen; `None` if another claim is under way.
     pub fn begin(stack: &Stack<'r>, address: IpAddr) -> Option<Self> {
-        stack.with(|core| core.claim(address)).then(|| Self { stack: stack.clone(), address })
+        spoken(address)
+            .is_some_and(|address| stack.with(|core| core.claim(address)))
+            .then(|| Self { stack: stack.clone(), address })
     }
 
     /// The address.

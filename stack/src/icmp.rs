@@ -3,14 +3,11 @@
 //!
 //! Echo requests to us are answered by the stack itself. For more there is [`raw`](crate::raw), with the feature of that name.
 
-use core::{
-    fmt,
-    future::poll_fn,
-    net::{IpAddr, SocketAddr},
-};
+use core::{fmt, future::poll_fn, net::IpAddr};
 
 use crate::{
     engine::ECHO_HEADER,
+    ip::{SocketAddr, spoken, told},
     stack::Stack,
     time::{Clock, Duration, Instant, timeout},
     udp::{self, Options},
@@ -66,6 +63,7 @@ impl Unreachable {
     }
 
     /// Reads the type and code of an ICMP message about an IPv6 packet (RFC 4443, section 3).
+    #[cfg(feature = "ipv6")]
     pub(crate) const fn v6(kind: u8, code: u8) -> Option<Self> {
         Some(match (kind, code) {
             (1, 0 | 6) => Self::Network,
@@ -152,6 +150,7 @@ impl<'r> Pinger<'r> {
         len: usize,
         patience: Duration,
     ) -> Result<Reply, Error> {
+        let to = spoken(to).ok_or(udp::Error::NoRoute)?;
         self.sequence = self.sequence.wrapping_add(1);
         let (sequence, at) = (self.sequence, self.at);
         let mut message = [0; ECHO_HEADER + PAYLOAD_MAX];
@@ -188,10 +187,10 @@ impl<'r> Pinger<'r> {
             match heard {
                 Ok(Some(from)) => {
                     let round_trip = clock.now() - asked;
-                    return Ok(Reply { from, round_trip, sequence: self.sequence });
+                    return Ok(Reply { from: told(from), round_trip, sequence: self.sequence });
                 }
                 Ok(None) => {}
-                Err((by, why)) => return Err(Error::Unreachable { by, why }),
+                Err((by, why)) => return Err(Error::Unreachable { by: told(by), why }),
             }
         }
     }

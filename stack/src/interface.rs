@@ -7,6 +7,7 @@ use heapless::Vec;
 use crate::{
     address::{Cidr, Route},
     config::{ADDRESSES_MAX, GROUPS_MAX, ROUTES_MAX},
+    ip::{self, spoken, told},
     stack::Stack,
 };
 
@@ -27,13 +28,15 @@ impl Stack<'_> {
     /// # Errors
     /// [`TooManyGroups`].
     pub fn join_group(&self, group: IpAddr) -> Result<(), TooManyGroups> {
-        let joined = group.is_multicast() && self.with(|core| core.join(group));
+        let joined = spoken(group).is_some_and(|group| group.is_multicast() && self.with(|core| core.join(group)));
         if joined { Ok(()) } else { Err(TooManyGroups) }
     }
 
     /// Ends a membership, if it is one.
     pub fn leave_group(&self, group: IpAddr) {
-        self.with(|core| core.leave(group));
+        if let Some(group) = spoken(group) {
+            self.with(|core| core.leave(group));
+        }
     }
 
     /// Adds an address, or changes the prefix of one that we have.
@@ -91,7 +94,7 @@ impl Stack<'_> {
     /// The name servers that were set, or learnt, best first.
     pub fn dns_servers(&self) -> impl Iterator<Item = IpAddr> + use<> {
         let servers = self.core().borrow().surroundings.dns.clone();
-        servers.into_iter()
+        servers.into_iter().map(told)
     }
 
     /// Sets the name servers; beyond [`DNS_SERVERS_MAX`](crate::DNS_SERVERS_MAX) they are not kept.
@@ -110,7 +113,7 @@ impl Stack<'_> {
     /// link-local (RFC 3927; RFC 4291, section 2.5.6).
     pub async fn until_configured(&self) {
         let mut edition = 0;
-        while !self.addresses().any(|own| !is_link_local(own.address())) {
+        while !self.addresses().any(|own| !is_link_local(own.spoken())) {
             edition = self.network_changed(edition).await;
         }
     }
@@ -151,9 +154,10 @@ impl Stack<'_> {
 }
 
 /// Whether no router forwards what comes from there.
-fn is_link_local(address: IpAddr) -> bool {
+fn is_link_local(address: ip::IpAddr) -> bool {
     match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
+        ip::IpAddr::V4(address) => address.is_link_local(),
+        #[cfg(feature = "ipv6")]
+        ip::IpAddr::V6(address) => address.is_unicast_link_local(),
     }
 }

@@ -20,6 +20,7 @@ mod engine;
 pub mod http;
 pub mod icmp;
 mod interface;
+mod ip;
 #[cfg(feature = "lowpan")]
 pub mod lowpan;
 #[cfg(feature = "mdns")]

@@ -152,7 +152,10 @@ impl<D: Device, C: Clock<Timer: Unpin>> Driver for Phy<'_, D, C> {
         checksum.udp = left_to_us(&device.checksum.udp);
         checksum.tcp = left_to_us(&device.checksum.tcp);
         checksum.icmpv4 = left_to_us(&device.checksum.icmpv4);
-        checksum.icmpv6 = left_to_us(&device.checksum.icmpv6);
+        #[cfg(feature = "ipv6")]
+        {
+            checksum.icmpv6 = left_to_us(&device.checksum.icmpv6);
+        }
         capabilities
     }
 

@@ -10,12 +10,13 @@
 use core::{
     fmt,
     future::poll_fn,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     task::{Context, Poll},
 };
 
 use crate::{
     engine::Datagram,
+    ip::{SocketAddr, spoken, told},
     stack::Stack,
     udp::{self, Options},
 };
@@ -102,9 +103,13 @@ impl<'r> Socket<'r> {
         to: IpAddr,
         from: Option<IpAddr>,
     ) -> Poll<Result<(), Error>> {
-        if !self.version.is_of(to) {
+        let (Some(to), true) = (spoken(to), self.version.is_of(to)) else {
             return Poll::Ready(Err(udp::Error::BadAddress.into()));
-        }
+        };
+        let from = match from.map(spoken) {
+            Some(None) => return Poll::Ready(Err(udp::Error::BadAddress.into())),
+            from => from.flatten(),
+        };
         let remote = SocketAddr::new(to, 0);
         let sent = self
             .stack
@@ -135,7 +140,7 @@ impl<'r> Socket<'r> {
                 let remote = about.remote.ip();
                 // A raw packet has no port: its place has the hop limit.
                 let hop_limit = about.remote.port() as u8;
-                take(payload, Arrival { remote, local: about.local.unwrap_or(remote), hop_limit })
+                take(payload, Arrival { remote: told(remote), local: told(about.local.unwrap_or(remote)), hop_limit })
             };
             core.poll_datagram(self.at, take, cx.waker(), replaced)
         })

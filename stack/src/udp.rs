@@ -7,7 +7,12 @@ use core::{
     task::{Context, Poll},
 };
 
-use crate::{engine::Datagram, icmp::Unreachable, stack::Stack};
+use crate::{
+    engine::Datagram,
+    icmp::Unreachable,
+    ip::{self, spoken, spoken_at, told, told_at},
+    stack::Stack,
+};
 
 /// How a socket behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +99,7 @@ impl<'r> Socket<'r> {
     /// # Errors
     /// As [`Socket::bind`]: a port has one socket, whatever its address.
     pub fn bind_to(stack: &Stack<'r>, address: Option<IpAddr>, port: u16, options: Options) -> Result<Self, Error> {
+        let address = address.map(|address| spoken(address).ok_or(Error::BadAddress)).transpose()?;
         let at = stack.with(|core| core.bind(address, port, &options))?;
         Ok(Self { stack: stack.clone(), at })
     }
@@ -112,10 +118,7 @@ impl<'r> Socket<'r> {
     /// # Errors
     /// As [`Socket::send_to`].
     pub fn poll_send_to(&self, cx: &mut Context<'_>, datagram: &[u8], remote: SocketAddr) -> Poll<Result<(), Error>> {
-        let sent = self
-            .stack
-            .poll_in_place(|core, replaced| core.poll_send(self.at, datagram, remote, None, cx.waker(), replaced));
-        sent.map(|sent| sent.map_err(Error::from))
+        self.poll_send(cx, datagram, None, remote)
     }
 
     /// [`Socket::send_to`] from that address of ours, as a server answers from the one it was asked at; or from
@@ -143,9 +146,26 @@ impl<'r> Socket<'r> {
         from: IpAddr,
         remote: SocketAddr,
     ) -> Poll<Result<(), Error>> {
-        let sent = self.stack.poll_in_place(|core, replaced| {
-            core.poll_send(self.at, datagram, remote, Some(from), cx.waker(), replaced)
-        });
+        match spoken(from) {
+            Some(from) => self.poll_send(cx, datagram, Some(from), remote),
+            None => Poll::Ready(Err(Error::NoRoute)),
+        }
+    }
+
+    #[inline]
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        datagram: &[u8],
+        from: Option<ip::IpAddr>,
+        remote: SocketAddr,
+    ) -> Poll<Result<(), Error>> {
+        let Some(remote) = spoken_at(remote) else {
+            return Poll::Ready(Err(Error::NoRoute));
+        };
+        let sent = self
+            .stack
+            .poll_in_place(|core, replaced| core.poll_send(self.at, datagram, remote, from, cx.waker(), replaced));
         sent.map(|sent| sent.map_err(Error::from))
     }
 
@@ -181,7 +201,7 @@ impl<'r> Socket<'r> {
     ) -> Poll<Result<R, Error>> {
         self.stack.poll_in_place(|core, replaced| {
             if let Some(trouble) = core.take_trouble(self.at) {
-                return Poll::Ready(Err(Error::Undelivered { remote: trouble.remote, why: trouble.why }));
+                return Poll::Ready(Err(Error::Undelivered { remote: told_at(trouble.remote), why: trouble.why }));
             }
             core.poll_datagram(self.at, arriving(take), cx.waker(), replaced).map(Ok)
         })
@@ -195,12 +215,13 @@ impl<'r> Socket<'r> {
 
     /// The address, if it is bound to one, and port.
     pub fn local_addr(&self) -> (Option<IpAddr>, u16) {
-        self.stack.with(|core| core.bound(self.at))
+        let (address, port) = self.stack.with(|core| core.bound(self.at));
+        (address.map(told), port)
     }
 }
 
 fn arriving<R>(take: impl FnOnce(&[u8], Arrival) -> R) -> impl FnOnce(&[u8], &Datagram) -> R {
-    |datagram, about| take(datagram, Arrival { remote: about.remote, local: about.local })
+    |datagram, about| take(datagram, Arrival { remote: told_at(about.remote), local: about.local.map(told) })
 }
 
 impl Drop for Socket<'_> {

@@ -36,6 +36,20 @@ pub(crate) fn run() -> Outcome {
         }
         println!("{target}: {} link without std and without an allocator", policy.packages.join(", "));
     }
+    lean(&policy)
+}
+
+/// Checks the stack with little of what it can be.
+fn lean(policy: &policy::NoStd) -> Outcome {
+    let Some(target) = policy.targets.first() else { return Ok(()) };
+    for features in &policy.lean {
+        let features = features.join(",");
+        let mut cargo = shell::cargo();
+        cargo.args(["clippy", "--lib", "--package", "wavetank-stack", "--target", target]);
+        cargo.args(["--no-default-features", "--features", &features]);
+        shell::run(cargo.args(["--", "-D", "warnings"]))?;
+        println!("{target}: wavetank-stack with {features} and nothing else");
+    }
     Ok(())
 }
 

@@ -37,6 +37,7 @@ pub(crate) struct Licences {
 pub(crate) struct NoStd {
     pub(crate) packages: Vec<String>,
     pub(crate) features: Vec<String>,
+    pub(crate) lean: Vec<Vec<String>>,
     pub(crate) targets: Vec<String>,
 }
 

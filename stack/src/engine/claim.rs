@@ -4,7 +4,7 @@
 //! When to do what is decided elsewhere.
 
 use core::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::Ipv4Addr,
     task::{Poll, Waker},
 };
 
@@ -15,9 +15,10 @@ use super::{
     egress::Egress,
     packet::Mac,
     port::Port,
-    resolution::{Frame, Heard, Says, solicited_node},
+    resolution::{Frame, Heard, Says},
     wakes::Waiter,
 };
+use crate::ip::IpAddr;
 
 /// The address that is being claimed, one at a time.
 #[derive(Default)]
@@ -99,7 +100,8 @@ impl Core<'_> {
     #[cold]
     pub(super) fn is_about_claim(&self, group: IpAddr) -> bool {
         match (group, self.surroundings.claim.claim.as_ref().map(|claim| claim.address)) {
-            (IpAddr::V6(group), Some(IpAddr::V6(address))) => group == solicited_node(address),
+            #[cfg(feature = "ipv6")]
+            (IpAddr::V6(group), Some(IpAddr::V6(address))) => group == super::resolution::solicited_node(address),
             _ => false,
         }
     }
@@ -120,7 +122,8 @@ impl Core<'_> {
             let source = match (claim.announces, claim.address) {
                 (true, address) => address,
                 (false, IpAddr::V4(_)) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                (false, IpAddr::V6(_)) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+                #[cfg(feature = "ipv6")]
+                (false, IpAddr::V6(_)) => IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED),
             };
             if let Some(frame) = Frame::solicit(own, source, claim.address, None) {
                 let bytes = frame.bytes();

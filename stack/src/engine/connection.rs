@@ -1,7 +1,5 @@
 //! One TCP connection: its socket, alone in a set, and what the stack keeps beside it.
 
-use core::net::{IpAddr, SocketAddr};
-
 use smoltcp::{
     iface::{SocketHandle, SocketSet},
     socket::tcp::{CongestionControl, Socket, State},
@@ -10,11 +8,12 @@ use smoltcp::{
 use super::{
     frontier::Frontier,
     neighbours::Lease,
-    packet::{address, halves, joined, key},
+    packet::{Key, NO_KEY, address, halves, key},
     port::Header,
     wakes::{Waiter, Wakes, is_waited},
 };
 use crate::{
+    ip::{IpAddr, SocketAddr},
     table::{Link, NONE, mix},
     tcp::{Error, Options},
     time::{Duration, Instant},
@@ -23,38 +22,33 @@ use crate::{
 /// What tells connections apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flow {
-    /// In halves, for want of a `u128` that is as easily placed.
-    local: [u64; 2],
-    remote: [u64; 2],
+    local: Key,
+    remote: Key,
     /// Local, then remote.
     ports: u32,
 }
 
 impl Flow {
-    pub(crate) const NONE: Flow = Flow { local: [0; 2], remote: [0; 2], ports: 0 };
+    pub(crate) const NONE: Flow = Flow { local: NO_KEY, remote: NO_KEY, ports: 0 };
 
     #[inline]
     pub(crate) fn new(local: (IpAddr, u16), remote: (IpAddr, u16)) -> Self {
-        Self {
-            local: halves(key(local.0)),
-            remote: halves(key(remote.0)),
-            ports: u32::from(local.1) << 16 | u32::from(remote.1),
-        }
+        Self { local: key(local.0), remote: key(remote.0), ports: u32::from(local.1) << 16 | u32::from(remote.1) }
     }
 
     /// Our end.
     pub(crate) fn local(&self) -> SocketAddr {
-        SocketAddr::new(address(joined(self.local)), (self.ports >> 16) as u16)
+        SocketAddr::new(address(self.local), (self.ports >> 16) as u16)
     }
 
     /// The other end.
     pub(crate) fn remote(&self) -> SocketAddr {
-        SocketAddr::new(address(joined(self.remote)), self.ports as u16)
+        SocketAddr::new(address(self.remote), self.ports as u16)
     }
 
     #[inline]
     pub(crate) fn hash(&self, seed: u64) -> u64 {
-        let ([local_low, local_high], [remote_low, remote_high]) = (self.local, self.remote);
+        let ([local_low, local_high], [remote_low, remote_high]) = (halves(self.local), halves(self.remote));
         let ports = u64::from(self.ports).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         mix(seed, [remote_low, local_low, remote_high ^ ports, local_high])
     }

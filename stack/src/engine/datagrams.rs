@@ -1,9 +1,12 @@
 //! Datagrams in the order in which they came, the bytes of each in one piece.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::Ipv4Addr;
 
 use super::neighbours::Hint;
-use crate::table::Storage;
+use crate::{
+    ip::{IpAddr, SocketAddr},
+    table::Storage,
+};
 
 /// What is known of a datagram beside its payload.
 #[derive(Clone, Copy, Debug)]

@@ -3,10 +3,7 @@
 //!
 //! An echo socket is a slot of the table of UDP sockets whose port is the identifier.
 
-use core::{
-    net::{IpAddr, SocketAddr},
-    task::{Poll, Waker},
-};
+use core::task::{Poll, Waker};
 
 use super::{
     Core,
@@ -16,7 +13,12 @@ use super::{
     udp::{Kind, headers_of},
     wakes::Waiter,
 };
-use crate::{icmp::Unreachable, stats::Reason, tcp, udp};
+use crate::{
+    icmp::Unreachable,
+    ip::{IpAddr, SocketAddr},
+    stats::Reason,
+    tcp, udp,
+};
 
 /// An ICMP message's header, the identifier and sequence of an echo included.
 pub(crate) const ECHO_HEADER: usize = 8;
@@ -46,6 +48,7 @@ impl Core<'_> {
     }
 
     /// A router says something about itself, and none but a router on the link can have sent it (RFC 4861, section 6.1.2).
+    #[cfg(feature = "slaac")]
     pub(super) fn router_news(&mut self, packet: &Packet<'_>) {
         if let Some(at) = self.tables.udp.find(Kind::RouterNews, 0)
             && packet.hop_limit == 255
@@ -115,6 +118,7 @@ impl Core<'_> {
         };
         let why = match packet.source {
             IpAddr::V4(_) => Unreachable::v4(kind, code),
+            #[cfg(feature = "ipv6")]
             IpAddr::V6(_) => Unreachable::v6(kind, code),
         };
         let quoted = packet.payload.get(ECHO_HEADER..).and_then(Quoted::read);
@@ -187,6 +191,7 @@ impl Quoted {
                 let octets = |from| Some(IpAddr::from(*bytes.get(from..)?.first_chunk::<4>()?));
                 ((octets(12)?, octets(16)?), *bytes.get(9)?, bytes.get(header_len..)?)
             }
+            #[cfg(feature = "ipv6")]
             6 => {
                 let octets = |from| Some(IpAddr::from(*bytes.get(from..)?.first_chunk::<16>()?));
                 ((octets(8)?, octets(24)?), *bytes.get(6)?, bytes.get(40..)?)
@@ -214,9 +219,11 @@ pub(super) fn echo_len(to: IpAddr, message: &[u8]) -> usize {
 /// Writes a packet around an ICMP message whose checksum is zero.
 pub(super) fn write_echo(source: IpAddr, destination: IpAddr, hop_limit: u8, packet: &mut [u8], message: &[u8]) {
     let protocol = if destination.is_ipv4() { ICMP } else { ICMPV6 };
+    #[cfg_attr(not(feature = "ipv6"), expect(unused_variables, reason = "ICMP for IPv4 sums no addresses"))]
     let (header, rest) = write_ip((source, destination), protocol, hop_limit, packet, message);
     let sum = match destination {
         IpAddr::V4(_) => Sum::default(),
+        #[cfg(feature = "ipv6")]
         IpAddr::V6(_) => Sum::pseudo_header(&header[8..40], ICMPV6, rest.len()),
     };
     let checksum = sum.add(rest).bytes();
@@ -246,12 +253,14 @@ pub(super) fn write_ip<'p>(
             let checksum = Sum::default().add(header).bytes();
             header[10..12].copy_from_slice(&checksum);
         }
+        #[cfg(feature = "ipv6")]
         (IpAddr::V6(source), IpAddr::V6(destination)) => {
             let [l0, l1] = len.to_be_bytes();
             header[..8].copy_from_slice(&[0x60, 0, 0, 0, l0, l1, protocol, hop_limit]);
             header[8..24].copy_from_slice(&source.octets());
             header[24..40].copy_from_slice(&destination.octets());
         }
+        #[cfg(feature = "ipv6")]
         _ => unreachable!("a datagram's addresses are of one family"),
     }
     (header, rest)

@@ -1,7 +1,5 @@
 //! What is to be sent, one piece of work at a time.
 
-use core::net::IpAddr;
-
 use embassy_net_driver::TxToken;
 use smoltcp::{iface::PollResult, socket::tcp::State};
 
@@ -16,6 +14,7 @@ use super::{
     smol_time,
 };
 use crate::{
+    ip::IpAddr,
     stats::Reason,
     tcp::Error,
     time::{Duration, Instant},

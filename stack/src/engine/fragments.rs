@@ -9,7 +9,7 @@
 use embassy_net_driver::TxToken;
 use heapless::Vec;
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::Ipv4Addr;
 
 use super::{
     Core,
@@ -18,6 +18,7 @@ use super::{
     packet::{FRAGMENT_HEADER, ICMPV6, Mac, Packet},
 };
 use crate::{
+    ip::IpAddr,
     stats::Reason,
     table::Storage,
     time::{Duration, Instant},

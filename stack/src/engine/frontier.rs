@@ -8,6 +8,8 @@
 //!
 //! It also knows when there is nothing left to send but what timers will ask for.
 
+use super::packet::is_v4;
+
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
@@ -51,7 +53,7 @@ impl Frontier {
     /// worth counting of it.
     #[inline]
     pub(crate) fn keep(&mut self, packet: &mut [u8]) -> Option<Incident> {
-        let ip_len = if packet[0] >> 4 == 4 { 20 } else { 40 };
+        let ip_len = if is_v4(packet) { 20 } else { 40 };
         let (header, rest) = packet[ip_len..].split_first_chunk_mut::<20>()?;
         let options_len = usize::from(header[12] >> 4) * 4 - 20;
         let data_len =

@@ -4,29 +4,38 @@
 //! A report goes out when a group is joined, and at once when a router asks: not after a time that is drawn, so that
 //! on a network with many members of one group a question brings as many reports.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::Ipv4Addr;
+#[cfg(feature = "ipv6")]
+use core::net::Ipv6Addr;
 
+#[cfg(feature = "ipv6")]
+use super::packet::ICMPV6;
 use super::{
     Core,
     checksum::Sum,
     egress::Egress,
-    packet::{ICMPV6, Packet, ethertype, multicast_mac},
+    packet::{Packet, ethertype, multicast_mac},
     port::{Header, Port},
 };
-use crate::config::GROUPS_MAX;
+use crate::{config::GROUPS_MAX, ip::IpAddr};
 
 pub(super) const IGMP: u8 = 2;
 /// The protocol number of options that every router reads (RFC 8200, section 4.3).
+#[cfg(feature = "ipv6")]
 pub(super) const HOP_BY_HOP: u8 = 0;
 
 const IGMP_QUERY: u8 = 0x11;
 const IGMP_REPORT: u8 = 0x16;
 const IGMP_LEAVE: u8 = 0x17;
+#[cfg(feature = "ipv6")]
 const MLD_QUERY: u8 = 130;
+#[cfg(feature = "ipv6")]
 const MLD_REPORT: u8 = 131;
+#[cfg(feature = "ipv6")]
 const MLD_DONE: u8 = 132;
 
 const ALL_ROUTERS_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 2);
+#[cfg(feature = "ipv6")]
 const ALL_ROUTERS_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 
 /// What is to be said about groups.
@@ -47,7 +56,7 @@ impl Membership {
 }
 
 /// The longest message: an IPv6 header, the router alert, the report.
-const MESSAGE_MAX: usize = 40 + 8 + 24;
+const MESSAGE_MAX: usize = if cfg!(feature = "ipv6") { 40 + 8 + 24 } else { 24 + 8 };
 
 impl Core<'_> {
     /// Becomes a member of a group; answers whether there is room for one more. Twice is once.
@@ -84,7 +93,7 @@ impl Core<'_> {
 
     /// A router asks who is a member, of one group or of any. Answers whether this was a question.
     pub(super) fn igmp(&mut self, packet: &Packet<'_>) -> bool {
-        let (Some(message), IpAddr::V4(_)) = (packet.payload.first_chunk::<8>(), packet.destination) else {
+        let Some(message) = packet.payload.first_chunk::<8>().filter(|_| packet.destination.is_ipv4()) else {
             return false;
         };
         if message[0] != IGMP_QUERY || !Sum::default().add(packet.payload).is_whole() {
@@ -96,6 +105,7 @@ impl Core<'_> {
     }
 
     /// The same, among the options that every router reads.
+    #[cfg(feature = "ipv6")]
     pub(super) fn mld(&mut self, packet: &Packet<'_>) -> bool {
         // Options of eight bytes, which is what the router alert takes, and ICMP behind them.
         let Some((&[ICMPV6, 0, ..], message)) = packet.payload.split_first_chunk::<8>() else {
@@ -144,6 +154,7 @@ impl Core<'_> {
         let to = match group {
             _ if joins => group,
             IpAddr::V4(_) => IpAddr::V4(ALL_ROUTERS_V4),
+            #[cfg(feature = "ipv6")]
             IpAddr::V6(_) => IpAddr::V6(ALL_ROUTERS_V6),
         };
         let mut message = [0; MESSAGE_MAX];
@@ -155,6 +166,7 @@ impl Core<'_> {
                 };
                 write_igmp(&mut message, if joins { IGMP_REPORT } else { IGMP_LEAVE }, group, source, to)
             }
+            #[cfg(feature = "ipv6")]
             (IpAddr::V6(group), IpAddr::V6(to), source) => {
                 let source = match source {
                     Some(IpAddr::V6(source)) => source,
@@ -162,6 +174,7 @@ impl Core<'_> {
                 };
                 write_mld(&mut message, if joins { MLD_REPORT } else { MLD_DONE }, group, source, to)
             }
+            #[cfg(feature = "ipv6")]
             _ => 0,
         };
         let header = Header::new(self.local.mac, multicast_mac(to), ethertype(to));
@@ -194,6 +207,7 @@ fn write_igmp(packet: &mut [u8; MESSAGE_MAX], kind: u8, group: Ipv4Addr, source:
     HEADER + 8
 }
 
+#[cfg(feature = "ipv6")]
 fn write_mld(packet: &mut [u8; MESSAGE_MAX], kind: u8, group: Ipv6Addr, source: Ipv6Addr, to: Ipv6Addr) -> usize {
     const ICMP: usize = 24;
     packet[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, 8 + ICMP as u8, HOP_BY_HOP, 1]);

@@ -3,10 +3,7 @@
 //! Where a waker is registered, the one that it replaces is handed out, to be dropped when nobody borrows
 //! the core any more: dropping it may run foreign code.
 
-use core::{
-    net::{IpAddr, SocketAddr},
-    task::{Poll, Waker},
-};
+use core::task::{Poll, Waker};
 
 use smoltcp::socket::tcp::{RecvError, Socket, State};
 
@@ -18,7 +15,10 @@ use super::{
     packet::smol,
     wakes::Waiter,
 };
-use crate::tcp::{Error, Options};
+use crate::{
+    ip::{IpAddr, SocketAddr},
+    tcp::{Error, Options},
+};
 
 /// What a handle gets, and a waker to drop.
 pub(crate) type Polled<T> = (Poll<Result<T, Error>>, Option<Waiter>);

@@ -1,11 +1,10 @@
 //! Writing a datagram's packet: IPv4 (RFC 791) or IPv6 (RFC 8200), UDP (RFC 768), payload.
 
-use core::net::IpAddr;
-
 use super::{
     checksum::Sum,
     packet::{Computed, UDP},
 };
+use crate::ip::IpAddr;
 
 const UDP_HEADER: usize = 8;
 const V4_HEADERS: usize = 20 + UDP_HEADER;
@@ -38,9 +37,11 @@ impl Headers {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 self.write_v4(source.octets(), destination.octets(), packet, payload, compute);
             }
+            #[cfg(feature = "ipv6")]
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 self.write_v6(&source.octets(), &destination.octets(), packet, payload, compute.udp);
             }
+            #[cfg(feature = "ipv6")]
             _ => unreachable!("a datagram's addresses are of one family"),
         }
     }
@@ -100,6 +101,7 @@ impl Headers {
         ];
     }
 
+    #[cfg(feature = "ipv6")]
     #[inline(never)]
     fn write_v6(&self, source: &[u8; 16], destination: &[u8; 16], packet: &mut [u8], payload: &[u8], compute: bool) {
         let (headers, rest) =

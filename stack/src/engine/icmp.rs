@@ -1,23 +1,22 @@
 //! Telling a sender that nobody listens at a port (RFC 1122, section 4.1.3.1; RFC 4443, section 3.1).
 
-use core::net::IpAddr;
-
 use embassy_net_driver::TxToken;
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{Icmpv6DstUnreachable, Icmpv6Packet, Icmpv6Repr, Ipv6Packet, Ipv6Repr};
 use smoltcp::{
     phy::{Checksum, ChecksumCapabilities},
-    wire::{
-        Icmpv4DstUnreachable, Icmpv4Packet, Icmpv4Repr, Icmpv6DstUnreachable, Icmpv6Packet, Icmpv6Repr, IpProtocol,
-        Ipv4Packet, Ipv4Repr, Ipv6Packet, Ipv6Repr,
-    },
+    wire::{Icmpv4DstUnreachable, Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr},
 };
 
 use super::{
     Core,
     packet::{Mac, Packet, complete},
 };
+use crate::ip::IpAddr;
 
 /// The longest error messages: as long as every link can carry.
 const V4_MAX: usize = 576;
+#[cfg(feature = "ipv6")]
 const V6_MAX: usize = 1_280;
 
 impl Core<'_> {
@@ -53,6 +52,7 @@ impl Core<'_> {
                     complete(buffer, compute);
                 });
             }
+            #[cfg(feature = "ipv6")]
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 let Ok(original) = Ipv6Repr::parse(&Ipv6Packet::new_unchecked(packet.bytes)) else {
                     return;
@@ -75,6 +75,7 @@ impl Core<'_> {
                     message.emit(&destination, &source, &mut icmp, checksums);
                 });
             }
+            #[cfg(feature = "ipv6")]
             _ => return,
         }
         self.stats.frames_sent += 1;

@@ -1,15 +1,15 @@
 //! What becomes of a frame that was received.
 
-use core::net::IpAddr;
-
 use embassy_net_driver::TxToken;
-use smoltcp::wire::{Icmpv4Packet, Icmpv6Packet};
+use smoltcp::wire::Icmpv4Packet;
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::Icmpv6Packet;
 
 use super::{
     Core,
-    groups::{HOP_BY_HOP, IGMP},
+    groups::IGMP,
     packet::{
-        BROADCAST, ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ICMP, ICMPV6, Mac, Packet, TCP, UDP,
+        BROADCAST, ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ICMP, Mac, Packet, TCP, UDP,
         ethertype, version,
     },
     port::{Header, OneShot},
@@ -18,16 +18,32 @@ use super::{
 };
 #[cfg(feature = "reassembly")]
 use super::{fragments::Piece, packet::FRAGMENT_HEADER};
-use crate::{stats::Reason, time::Instant};
+#[cfg(feature = "ipv6")]
+use super::{groups::HOP_BY_HOP, packet::ICMPV6};
+use crate::{ip::IpAddr, stats::Reason, time::Instant};
 
 /// Neighbour discovery's messages (RFC 4861, section 4): solicitations, advertisements, redirects.
+#[cfg(feature = "ipv6")]
 pub(super) const NDISC: core::ops::RangeInclusive<u8> = 133..=137;
+#[cfg(feature = "slaac")]
 const ROUTER_ADVERTISEMENT: u8 = 134;
 const ICMP_ECHO_REPLY: u8 = 0;
+#[cfg(feature = "ipv6")]
 const ICMPV6_ECHO_REPLY: u8 = 129;
 const ICMP_UNREACHABLE: u8 = 3;
 const ICMP_TIME_EXCEEDED: u8 = 11;
 const ICMP_PARAMETER_PROBLEM: u8 = 12;
+
+/// What the stack speaks beside raw sockets.
+#[cfg(feature = "raw")]
+const OURS: &[u8] = &[
+    ICMP,
+    IGMP,
+    #[cfg(feature = "ipv6")]
+    ICMPV6,
+    #[cfg(feature = "ipv6")]
+    HOP_BY_HOP,
+];
 
 impl Core<'_> {
     /// Takes a frame. An answer that needs no socket leaves at once, by `room`.
@@ -71,12 +87,16 @@ impl Core<'_> {
                 Err(Reason::Fragment) => self.fragment(&Piece::of_v4(bytes), from, room, now),
                 Err(reason) => Err(*reason),
             },
+            #[cfg(feature = "ipv6")]
             Some(6) => self.read_packet_v6(bytes, from, room, now),
+            #[cfg(not(feature = "ipv6"))]
+            Some(6) => Err(Reason::Unsupported),
             _ => Err(Reason::Malformed),
         }
     }
 
     /// Apart from IPv4's way through the same code, so that each knows the kind of its addresses.
+    #[cfg(feature = "ipv6")]
     #[inline(never)]
     fn read_packet_v6(&mut self, bytes: &[u8], from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
         let packet = Packet::parse_v6(bytes)?;
@@ -136,7 +156,7 @@ impl Core<'_> {
     ) -> Result<(), Reason> {
         match self.heard_raw(packet) {
             // Nobody but the socket speaks it, and no error goes back.
-            Some(heard) if !matches!(packet.protocol, ICMP | ICMPV6 | IGMP | HOP_BY_HOP) => heard,
+            Some(heard) if !OURS.contains(&packet.protocol) => heard,
             _ => self.by_protocol(packet, from, room, now),
         }
     }
@@ -145,8 +165,10 @@ impl Core<'_> {
     fn by_protocol(&mut self, packet: &Packet<'_>, from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
         match (packet.protocol, packet.destination) {
             (ICMP, IpAddr::V4(_)) => self.icmp_v4(packet, from, room, now),
+            #[cfg(feature = "ipv6")]
             (ICMPV6, IpAddr::V6(_)) => self.icmp_v6(packet, from, room, now),
             (IGMP, _) if self.igmp(packet) => Ok(()),
+            #[cfg(feature = "ipv6")]
             (HOP_BY_HOP, IpAddr::V6(_)) if self.mld(packet) => Ok(()),
             _ => {
                 self.let_nobody_answer(packet, from, room, now);
@@ -188,6 +210,7 @@ impl Core<'_> {
         Ok(())
     }
 
+    #[cfg(feature = "ipv6")]
     fn icmp_v6(&mut self, packet: &Packet<'_>, from: Mac, room: impl TxToken, now: Instant) -> Result<(), Reason> {
         let (IpAddr::V6(source), IpAddr::V6(destination)) = (packet.source, packet.destination) else {
             return Err(Reason::Malformed);
@@ -198,6 +221,7 @@ impl Core<'_> {
         }
         match packet.payload[0] {
             kind if NDISC.contains(&kind) => {
+                #[cfg(feature = "slaac")]
                 if kind == ROUTER_ADVERTISEMENT {
                     self.router_news(packet);
                 }
@@ -223,7 +247,7 @@ impl Core<'_> {
         };
         if let Some(address) = heard.address
             && !self.local.is_own(&address)
-            && self.local.addresses.iter().any(|own| own.contains(address))
+            && self.local.addresses.iter().any(|own| own.covers(address))
         {
             let (confirms, overrides) = match heard.says {
                 Says::Asks(_) => (asking_proves, true),

@@ -1,9 +1,8 @@
 //! Who listens at which port, and the connections that came and are not accepted yet.
 
-use core::net::IpAddr;
-
 use super::wakes::Waiter;
 use crate::{
+    ip::IpAddr,
     table::{Index, List, Storage, mix_two},
     tcp::Options,
 };

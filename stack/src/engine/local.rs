@@ -1,16 +1,18 @@
 //! Who we are on the network, and which way leads out of it.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::Ipv4Addr;
+#[cfg(feature = "ipv6")]
+use core::net::Ipv6Addr;
 
 use heapless::Vec;
 
-use super::{
-    packet::{BROADCAST, Mac, multicast_mac},
-    resolution::solicited_node,
-};
+use super::packet::{BROADCAST, Mac, multicast_mac};
+#[cfg(feature = "ipv6")]
+use super::resolution::solicited_node;
 use crate::{
     address::{Cidr, Route},
     config::{ADDRESSES_MAX, GROUPS_MAX, ROUTES_MAX},
+    ip::{IpAddr, spoken},
 };
 
 /// Our addresses and routes.
@@ -54,23 +56,22 @@ impl Local {
             "at most {ADDRESSES_MAX} addresses and {ROUTES_MAX} routes"
         );
         for own in &self.addresses {
-            let address = own.address();
+            let address = own.spoken();
             let usable =
                 !address.is_unspecified() && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST);
             assert!(usable, "{address} cannot be a station's address");
         }
+        #[cfg(feature = "ipv6")]
         self.add_link_local();
-        self.first_v4 = self.addresses.iter().find_map(|own| match own.address() {
-            IpAddr::V4(own) => Some(own),
-            IpAddr::V6(_) => None,
-        });
+        self.first_v4 = self.addresses.iter().filter_map(|own| v4(own.spoken())).next();
     }
 
     /// Every IPv6 station on Ethernet has a link-local address: ours is made of the Ethernet address
     /// (RFC 4291, section 2.5.1 and appendix A).
+    #[cfg(feature = "ipv6")]
     fn add_link_local(&mut self) {
-        let is_v6 = |own: &Cidr| own.address().is_ipv6();
-        let is_link_local = |own: &Cidr| matches!(own.address(), IpAddr::V6(own) if own.is_unicast_link_local());
+        let is_v6 = |own: &Cidr| own.spoken().is_ipv6();
+        let is_link_local = |own: &Cidr| matches!(own.spoken(), IpAddr::V6(own) if own.is_unicast_link_local());
         let Some([a, b, c, d, e, f]) = self.mac else {
             return;
         };
@@ -91,12 +92,12 @@ impl Local {
 
     #[inline(never)]
     fn is_another(&self, address: &IpAddr) -> bool {
-        self.addresses.iter().any(|own| own.address() == *address)
+        self.addresses.iter().any(|own| own.spoken() == *address)
     }
 
     #[inline]
     pub(crate) fn is_broadcast(&self, address: IpAddr) -> bool {
-        let IpAddr::V4(address) = address else {
+        let Some(address) = v4(address) else {
             return false;
         };
         address.is_broadcast() || self.addresses.iter().any(|own| own.broadcast() == Some(address))
@@ -109,12 +110,13 @@ impl Local {
         }
         match group {
             IpAddr::V4(group) => group == Ipv4Addr::new(224, 0, 0, 1),
+            #[cfg(feature = "ipv6")]
             IpAddr::V6(group) => {
                 group == Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1)
                     || self
                         .addresses
                         .iter()
-                        .any(|own| matches!(own.address(), IpAddr::V6(own) if solicited_node(own) == group))
+                        .any(|own| matches!(own.spoken(), IpAddr::V6(own) if solicited_node(own) == group))
             }
         }
     }
@@ -129,11 +131,11 @@ impl Local {
         }
         let mut on_link = false;
         for own in &self.addresses {
-            if own.address() == to {
+            if own.spoken() == to {
                 // There is no way from a station to itself through its network.
                 return NextHop::NoRoute;
             }
-            on_link |= own.contains(to);
+            on_link |= own.covers(to);
         }
         if to.is_ipv4() && self.is_broadcast(to) {
             return NextHop::Direct(BROADCAST);
@@ -141,8 +143,8 @@ impl Local {
         if on_link {
             return NextHop::Neighbour(to);
         }
-        let best = self.routes.iter().filter(|route| route.to.contains(to)).max_by_key(|route| route.to.prefix());
-        best.map_or(NextHop::NoRoute, |route| NextHop::Neighbour(route.via))
+        let best = self.routes.iter().filter(|route| route.to.covers(to)).max_by_key(|route| route.to.prefix());
+        best.and_then(|route| spoken(route.via)).map_or(NextHop::NoRoute, NextHop::Neighbour)
     }
 
     /// How many bits of `to` the best way there names, if there is one: those of the network of ours that it is in, or of
@@ -153,26 +155,37 @@ impl Local {
         if is_link_local(source) && !is_link_local(to) {
             return None;
         }
-        let own = self.addresses.iter().filter(|own| own.contains(to)).map(Cidr::prefix).max();
+        let own = self.addresses.iter().filter(|own| own.covers(to)).map(Cidr::prefix).max();
         let routed =
-            || self.routes.iter().map(|route| route.to).filter(|to_| to_.contains(to)).map(|to| to.prefix()).max();
+            || self.routes.iter().map(|route| route.to).filter(|to_| to_.covers(to)).map(|to| to.prefix()).max();
         let anywhere = self.mac.is_none() || to.is_multicast() || self.is_broadcast(to);
         own.or_else(routed).or(anywhere.then_some(0))
     }
 
     /// Which of our addresses packets to `to` come from.
     pub(crate) fn source_for(&self, to: IpAddr) -> Option<IpAddr> {
-        let matching = |own: &&Cidr| own.address().is_ipv4() == to.is_ipv4();
+        let matching = |own: &&Cidr| own.spoken().is_ipv4() == to.is_ipv4();
         let candidates = || self.addresses.iter().filter(matching);
-        let on_link = candidates().find(|own| own.contains(to));
-        let chosen = on_link.or_else(|| candidates().find(|own| is_link_local(own.address()) == is_link_local(to)));
-        chosen.or_else(|| candidates().next()).map(Cidr::address)
+        let on_link = candidates().find(|own| own.covers(to));
+        let chosen = on_link.or_else(|| candidates().find(|own| is_link_local(own.spoken()) == is_link_local(to)));
+        chosen.or_else(|| candidates().next()).map(Cidr::spoken)
+    }
+}
+
+#[cfg_attr(not(feature = "ipv6"), expect(clippy::unnecessary_wraps, reason = "with IPv6 there are others"))]
+#[inline]
+fn v4(address: IpAddr) -> Option<Ipv4Addr> {
+    match address {
+        IpAddr::V4(address) => Some(address),
+        #[cfg(feature = "ipv6")]
+        IpAddr::V6(_) => None,
     }
 }
 
 fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(_) => false,
+        #[cfg(feature = "ipv6")]
         IpAddr::V6(address) => {
             let [first, second, ..] = address.octets();
             address.is_unicast_link_local() || (first == 0xff && second & 0xf <= 2)

@@ -133,7 +133,10 @@ impl<'r> Core<'r> {
         caps.checksum.udp = phy::Checksum::None;
         caps.checksum.tcp = phy::Checksum::None;
         caps.checksum.icmpv4 = on_sending(driver.checksum.icmpv4);
-        caps.checksum.icmpv6 = on_sending(driver.checksum.icmpv6);
+        #[cfg(feature = "ipv6")]
+        {
+            caps.checksum.icmpv6 = on_sending(driver.checksum.icmpv6);
+        }
         let compute = Computed {
             ipv4: on_sending(driver.checksum.ipv4).tx(),
             tcp: on_sending(driver.checksum.tcp).tx(),
@@ -149,6 +152,7 @@ impl<'r> Core<'r> {
             tcp: on_receiving(driver.checksum.tcp),
             udp: on_receiving(driver.checksum.udp),
             icmpv4: on_receiving(driver.checksum.icmpv4),
+            #[cfg(feature = "ipv6")]
             icmpv6: on_receiving(driver.checksum.icmpv6),
         };
         let mut settings = smoltcp::iface::Config::new(smoltcp::wire::HardwareAddress::Ip);
@@ -186,7 +190,7 @@ impl<'r> Core<'r> {
         self.iface.update_ip_addrs(|addresses| {
             addresses.clear();
             for own in own {
-                let address = IpCidr::new(own.address().into(), own.prefix());
+                let address = IpCidr::new(packet::smol(own.spoken()), own.prefix());
                 let pushed = addresses.push(address);
                 debug_assert!(pushed.is_ok(), "smoltcp is built for as many addresses as we are");
             }
@@ -204,12 +208,12 @@ impl<'r> Core<'r> {
 
     /// How many bits of `to` the best way there names, if there is one.
     #[cfg(feature = "multihome")]
-    pub(crate) fn reach(&self, to: core::net::IpAddr) -> Option<u8> {
+    pub(crate) fn reach(&self, to: crate::ip::IpAddr) -> Option<u8> {
         self.local.reach(to)
     }
 
     #[cfg(feature = "multihome")]
-    pub(crate) fn is_own(&self, address: core::net::IpAddr) -> bool {
+    pub(crate) fn is_own(&self, address: crate::ip::IpAddr) -> bool {
         self.local.is_own(&address)
     }
 

@@ -6,10 +6,9 @@
 //! it has heard from the neighbour since. Nothing happens to an entry that nobody uses. When the table is
 //! full, one that was not used since the last round over the table makes room (second chance).
 
-use core::net::IpAddr;
-
 use super::packet::{Mac, halves, key};
 use crate::{
+    ip::IpAddr,
     table::{Deadlines, Index, Link, List, Storage, mix_two},
     time::{Duration, Instant},
 };

@@ -1,11 +1,13 @@
 //! Reading the outer layers of what was received, just far enough to know whose it is.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::Ipv4Addr;
+#[cfg(feature = "ipv6")]
+use core::net::Ipv6Addr;
 
 use smoltcp::wire::IpAddress;
 
 use super::checksum::Sum;
-use crate::stats::Reason;
+use crate::{ip::IpAddr, stats::Reason};
 
 pub(crate) type Mac = [u8; 6];
 
@@ -29,6 +31,12 @@ pub(crate) fn version(packet: &[u8]) -> Option<u8> {
     packet.first().map(|byte| byte >> 4)
 }
 
+/// Whether a packet that this build speaks is IPv4's.
+#[inline]
+pub(crate) fn is_v4(packet: &[u8]) -> bool {
+    cfg!(not(feature = "ipv6")) || packet[0] >> 4 == 4
+}
+
 /// One IP packet, unfragmented, its length right.
 #[derive(Clone, Copy)]
 pub(crate) struct Packet<'a> {
@@ -37,6 +45,7 @@ pub(crate) struct Packet<'a> {
     pub(crate) source: IpAddr,
     pub(crate) destination: IpAddr,
     pub(crate) protocol: u8,
+    #[cfg(any(feature = "ipv6", feature = "raw"))]
     pub(crate) hop_limit: u8,
     pub(crate) payload: &'a [u8],
 }
@@ -48,6 +57,7 @@ pub(crate) struct Verified {
     pub(crate) tcp: bool,
     pub(crate) udp: bool,
     pub(crate) icmpv4: bool,
+    #[cfg(feature = "ipv6")]
     pub(crate) icmpv6: bool,
 }
 
@@ -57,6 +67,7 @@ impl<'a> Packet<'a> {
     pub(crate) fn parse(bytes: &'a [u8], verify: Verified) -> Result<Self, Reason> {
         match version(bytes) {
             Some(4) => Self::parse_v4(bytes, verify),
+            #[cfg(feature = "ipv6")]
             Some(6) => Self::parse_v6(bytes),
             _ => Err(Reason::Malformed),
         }
@@ -86,12 +97,14 @@ impl<'a> Packet<'a> {
             source: IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
             destination: IpAddr::V4(Ipv4Addr::new(e, f, g, h)),
             protocol: header[9],
+            #[cfg(any(feature = "ipv6", feature = "raw"))]
             hop_limit: header[8],
             payload,
         })
     }
 
     /// Reads an IPv6 packet, not understanding extension headers.
+    #[cfg(feature = "ipv6")]
     #[inline]
     pub(crate) fn parse_v6(bytes: &'a [u8]) -> Result<Self, Reason> {
         let (header, rest) = bytes.split_first_chunk::<40>().ok_or(Reason::Malformed)?;
@@ -123,7 +136,7 @@ impl Packet<'_> {
 /// The sum over the payload of an IP packet, and what else its checksum covers.
 #[inline]
 fn sum(packet: &[u8], payload: &[u8], protocol: u8) -> Sum {
-    let addresses = if packet[0] >> 4 == 4 { &packet[12..20] } else { &packet[8..40] };
+    let addresses = if is_v4(packet) { &packet[12..20] } else { &packet[8..40] };
     Sum::pseudo_header(addresses, protocol, payload.len()).add(payload)
 }
 
@@ -138,7 +151,7 @@ pub(crate) struct Computed {
 /// Completes a packet whose IP header has no options, and whose checksums are zero.
 #[inline]
 pub(crate) fn complete(packet: &mut [u8], computed: Computed) {
-    let is_v4 = packet[0] >> 4 == 4;
+    let is_v4 = is_v4(packet);
     let (header_len, protocol) = if is_v4 { (20, packet[9]) } else { (40, packet[6]) };
     if is_v4 && computed.ipv4 {
         let checksum = Sum::default().add(&packet[..header_len]).bytes();
@@ -157,40 +170,65 @@ pub(crate) fn complete(packet: &mut [u8], computed: Computed) {
     packet[at..at + 2].copy_from_slice(&checksum);
 }
 
-/// An address as a number: IPv4 ones mapped into IPv6 (RFC 4291, section 2.5.5.2).
+/// An address as a number, the lower half first, for want of a `u128` that is as easily placed.
+#[cfg(feature = "ipv6")]
+pub(crate) type Key = [u64; 2];
+/// An address as a number.
+#[cfg(not(feature = "ipv6"))]
+pub(crate) type Key = u32;
+
+/// The number of no address.
+#[cfg(feature = "ipv6")]
+pub(crate) const NO_KEY: Key = [0; 2];
+/// The number of no address.
+#[cfg(not(feature = "ipv6"))]
+pub(crate) const NO_KEY: Key = 0;
+
+/// The address as a number: IPv4 ones mapped into IPv6 (RFC 4291, section 2.5.5.2).
 #[inline]
-pub(crate) fn key(address: IpAddr) -> u128 {
+pub(crate) fn key(address: IpAddr) -> Key {
     match address {
-        IpAddr::V4(address) => 0xffff_0000_0000 | u128::from(address.to_bits()),
-        IpAddr::V6(address) => address.to_bits(),
+        #[cfg(feature = "ipv6")]
+        IpAddr::V4(address) => [0xffff_0000_0000 | u64::from(address.to_bits()), 0],
+        #[cfg(not(feature = "ipv6"))]
+        IpAddr::V4(address) => address.to_bits(),
+        #[cfg(feature = "ipv6")]
+        IpAddr::V6(address) => [address.to_bits() as u64, (address.to_bits() >> 64) as u64],
     }
 }
 
-/// The halves of [`key`], for hashing.
+/// A [`key`], for hashing.
 #[inline]
-pub(crate) fn halves(key: u128) -> [u64; 2] {
-    [key as u64, (key >> 64) as u64]
-}
-
-/// What [`halves`] took apart.
-#[inline]
-pub(crate) fn joined([low, high]: [u64; 2]) -> u128 {
-    u128::from(high) << 64 | u128::from(low)
+pub(crate) fn halves(key: Key) -> [u64; 2] {
+    #[cfg(feature = "ipv6")]
+    let halves = key;
+    #[cfg(not(feature = "ipv6"))]
+    let halves = [key.into(), 0];
+    halves
 }
 
 /// The address of a [`key`]. IPv4 within IPv6 is no address of a packet (RFC 4291, section 2.5.5.2).
+#[cfg(feature = "ipv6")]
 #[inline]
-pub(crate) fn address(key: u128) -> IpAddr {
+pub(crate) fn address([low, high]: Key) -> IpAddr {
+    let key = u128::from(high) << 64 | u128::from(low);
     match key >> 32 {
         0xffff => IpAddr::V4((key as u32).into()),
         _ => IpAddr::V6(key.into()),
     }
 }
 
+/// The address of a [`key`].
+#[cfg(not(feature = "ipv6"))]
+pub(crate) fn address(key: Key) -> IpAddr {
+    IpAddr::V4(key.into())
+}
+
 #[inline]
 pub(crate) fn ethertype(address: IpAddr) -> [u8; 2] {
     match address {
         IpAddr::V4(_) => ETHERTYPE_IPV4,
+        #[cfg(feature = "ipv6")]
         IpAddr::V6(_) => ETHERTYPE_IPV6,
     }
 }
@@ -212,6 +250,7 @@ pub(crate) fn multicast_mac(group: IpAddr) -> Mac {
             let [_, b, c, d] = group.octets();
             [0x01, 0x00, 0x5e, b & 0x7f, c, d]
         }
+        #[cfg(feature = "ipv6")]
         IpAddr::V6(group) => {
             let [.., a, b, c, d] = group.octets();
             [0x33, 0x33, a, b, c, d]
@@ -221,7 +260,13 @@ pub(crate) fn multicast_mac(group: IpAddr) -> Mac {
 
 #[inline]
 pub(crate) fn smol(address: IpAddr) -> IpAddress {
-    IpAddress::from(address)
+    #[cfg(feature = "ipv6")]
+    let address = IpAddress::from(address);
+    #[cfg(not(feature = "ipv6"))]
+    let IpAddr::V4(address) = address;
+    #[cfg(not(feature = "ipv6"))]
+    let address = IpAddress::Ipv4(address);
+    address
 }
 
 #[cfg(test)]

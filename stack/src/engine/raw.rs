@@ -2,8 +2,6 @@
 //!
 //! A raw socket is a slot of the table of UDP sockets whose port is the protocol.
 
-use core::net::{IpAddr, SocketAddr};
-
 use super::{
     Core,
     checksum::Sum,
@@ -12,7 +10,11 @@ use super::{
     packet::{ICMPV6, Packet},
     udp::Kind,
 };
-use crate::{stats::Reason, udp};
+use crate::{
+    ip::{IpAddr, SocketAddr},
+    stats::Reason,
+    udp,
+};
 
 /// What stands for a protocol of an IP in the table of sockets.
 fn port(is_v4: bool, protocol: u8) -> u16 {

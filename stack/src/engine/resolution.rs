@@ -3,14 +3,17 @@
 //!
 //! What to do about them is decided elsewhere.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::Ipv4Addr;
+#[cfg(feature = "ipv6")]
+use core::net::Ipv6Addr;
 
+#[cfg(feature = "ipv6")]
 use smoltcp::wire::{IpProtocol, checksum};
 
-use super::packet::{
-    BROADCAST, ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV6, ICMPV6, Mac, Packet, ethernet_header, multicast_mac,
-};
-use crate::stats::Reason;
+use super::packet::{BROADCAST, ETHERNET_HEADER, ETHERTYPE_ARP, Mac, ethernet_header};
+#[cfg(feature = "ipv6")]
+use super::packet::{ETHERTYPE_IPV6, ICMPV6, Packet, multicast_mac};
+use crate::{ip::IpAddr, stats::Reason};
 
 /// What a neighbour said about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,15 +60,22 @@ pub(crate) fn read_arp(bytes: &[u8]) -> Result<Heard, Reason> {
     Ok(Heard { address, mac, says })
 }
 
+#[cfg(feature = "ipv6")]
 const SOLICITATION: u8 = 135;
+#[cfg(feature = "ipv6")]
 const ADVERTISEMENT: u8 = 136;
+#[cfg(feature = "ipv6")]
 const SOLICITED: u8 = 0x40;
+#[cfg(feature = "ipv6")]
 const OVERRIDE: u8 = 0x20;
+#[cfg(feature = "ipv6")]
 const OPTION_SOURCE: u8 = 1;
+#[cfg(feature = "ipv6")]
 const OPTION_TARGET: u8 = 2;
 
 /// Reads a neighbour solicitation or advertisement, whose checksum is right; `None` for one that says
 /// nothing about an Ethernet address, and for the other messages between neighbours and routers.
+#[cfg(feature = "ipv6")]
 pub(crate) fn read_ndisc(packet: &Packet<'_>) -> Result<Option<Heard>, Reason> {
     let Some((header, mut options)) = packet.payload.split_first_chunk::<24>() else {
         return Err(Reason::Malformed);
@@ -117,7 +127,7 @@ fn is_station(mac: Mac) -> bool {
 }
 
 /// The length of the longest frame written here.
-pub(crate) const FRAME_MAX: usize = ETHERNET_HEADER + 40 + 32;
+pub(crate) const FRAME_MAX: usize = ETHERNET_HEADER + if cfg!(feature = "ipv6") { 40 + 32 } else { ARP_LEN };
 
 /// A frame that asks or answers.
 pub(crate) struct Frame {
@@ -137,6 +147,7 @@ impl Frame {
                 let to = known.unwrap_or(BROADCAST);
                 Some(Self::arp(to, ARP_REQUEST, (own_mac, own), ([0; 6], target)))
             }
+            #[cfg(feature = "ipv6")]
             (IpAddr::V6(own), IpAddr::V6(target)) => {
                 let (to, destination) = match known {
                     Some(known) => (known, target),
@@ -148,6 +159,7 @@ impl Frame {
                 let option = (OPTION_SOURCE, own_mac);
                 Some(Self::ndisc((to, destination), (own_mac, own), [SOLICITATION, 0], target, option))
             }
+            #[cfg(feature = "ipv6")]
             _ => None,
         }
     }
@@ -162,6 +174,7 @@ impl Frame {
                 };
                 Self::arp(asker.mac, ARP_REPLY, (own_mac, own), (asker.mac, asker_address))
             }
+            #[cfg(feature = "ipv6")]
             IpAddr::V6(own) => {
                 let (to, destination, solicited) = match asker.address {
                     Some(IpAddr::V6(address)) => (asker.mac, address, SOLICITED),
@@ -184,6 +197,7 @@ impl Frame {
         frame
     }
 
+    #[cfg(feature = "ipv6")]
     fn ndisc(
         to: (Mac, Ipv6Addr),
         from: (Mac, Ipv6Addr),
@@ -225,9 +239,11 @@ impl Frame {
     }
 }
 
+#[cfg(feature = "ipv6")]
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// The group in which the owner of `address` listens for questions about it (RFC 4291, section 2.7.1).
+#[cfg(feature = "ipv6")]
 pub(crate) fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     let [.., a, b, c] = address.octets();
     Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(a), u16::from_be_bytes([b, c]))

@@ -1,7 +1,5 @@
 //! TCP: whose a segment is, and what becomes of its connection.
 
-use core::net::IpAddr;
-
 use embassy_net_driver::TxToken;
 use smoltcp::{socket::tcp::State, wire::TcpPacket};
 
@@ -13,6 +11,7 @@ use super::{
     smol_time,
 };
 use crate::{
+    ip::IpAddr,
     stats::Reason,
     tcp::Error,
     time::{Duration, Instant},

@@ -1,14 +1,15 @@
 //! What was learnt about our surroundings at run time: name servers, and who waits for such things to change.
 
-use core::{
-    net::IpAddr,
-    task::{Poll, Waker},
-};
+use core::task::{Poll, Waker};
 
 use heapless::Vec;
 
 use super::{Core, claim::ClaimState, connection::Role, groups::Membership, wakes::Waiter};
-use crate::{config::DNS_SERVERS_MAX, tcp::Error};
+use crate::{
+    config::DNS_SERVERS_MAX,
+    ip::{IpAddr, spoken},
+    tcp::Error,
+};
 
 /// How many can wait for a change at a time without being woken in vain: where nothing can be allocated, a claim and one
 /// more, or with several interfaces a few more.
@@ -52,8 +53,8 @@ impl Surroundings {
 }
 
 impl Core<'_> {
-    pub(crate) fn set_dns(&mut self, servers: &[IpAddr]) {
-        self.surroundings.dns = servers.iter().copied().take(DNS_SERVERS_MAX).collect();
+    pub(crate) fn set_dns(&mut self, servers: &[core::net::IpAddr]) {
+        self.surroundings.dns = servers.iter().copied().filter_map(spoken).take(DNS_SERVERS_MAX).collect();
         self.surroundings.changed();
     }
 

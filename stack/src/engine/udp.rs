@@ -4,7 +4,7 @@
 //! that it leaves in.
 
 use core::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::Ipv4Addr,
     task::{Poll, Waker},
 };
 
@@ -25,6 +25,7 @@ use super::{
     wakes::Waiter,
 };
 use crate::{
+    ip::{IpAddr, SocketAddr},
     stats::Reason,
     table::{Index, Link, List, Storage, mix_two},
     time::Instant,
@@ -39,6 +40,7 @@ pub(crate) enum Kind {
     /// ICMP echoes: the port is the identifier.
     Echo,
     /// What routers say about themselves; there is one such socket at most, and its port is 0.
+    #[cfg(feature = "slaac")]
     RouterNews,
     /// Packets of a protocol: the port is its number, and for IPv6 256 more.
     #[cfg(feature = "raw")]
@@ -227,10 +229,10 @@ impl Core<'_> {
         #[cfg(feature = "raw")]
         let protocol = slot.port as u8;
         let write = |packet: &mut [u8]| match kind {
-            Kind::Echo | Kind::RouterNews => write_echo(source, about.remote.ip(), hop_limit, packet, payload),
             Kind::Udp | Kind::Free => headers.write(packet, payload, *compute),
             #[cfg(feature = "raw")]
             Kind::Raw => write_raw((source, about.remote.ip()), protocol, hop_limit, packet, payload),
+            _ => write_echo(source, about.remote.ip(), hop_limit, packet, payload),
         };
         let len = match kind {
             Kind::Udp | Kind::Free => headers_len(source) + payload.len(),
@@ -444,7 +446,8 @@ pub(super) fn headers_of(to: IpAddr) -> usize {
 fn unspecified(like: IpAddr) -> Option<IpAddr> {
     Some(match like {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        #[cfg(feature = "ipv6")]
+        IpAddr::V6(_) => IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED),
     })
 }
 

@@ -51,6 +51,7 @@ use core::{
 use heapless::Vec;
 
 use crate::{
+    ip::spoken,
     stack::Stack,
     tcp::{Error, Options, Stream},
 };
@@ -74,7 +75,7 @@ impl Interface<'_> {
         if !self.stack.is_link_up() {
             return None;
         }
-        self.stack.core().borrow().reach(to)
+        self.stack.core().borrow().reach(spoken(to)?)
     }
 }
 
@@ -133,6 +134,7 @@ impl<'r> Multihomed<'r> {
 
     /// Which interface has that address of ours.
     pub fn owner(&self, address: IpAddr) -> Option<usize> {
+        let address = spoken(address)?;
         self.interfaces.iter().position(|interface| interface.stack.core().borrow().is_own(address))
     }
 

@@ -8,7 +8,7 @@ use core::{
 };
 
 use super::{Error, Options, Stream};
-use crate::stack::Stack;
+use crate::{ip::spoken, stack::Stack};
 
 /// Listens at a port, and hands out the connections that come.
 ///
@@ -34,7 +34,8 @@ impl<'r> Listener<'r> {
     /// [`Listener::bind`], at just one of our addresses if one is given.
     ///
     /// # Errors
-    /// As [`Listener::bind`]: a port has one listener, whatever its address.
+    /// As [`Listener::bind`]: a port has one listener, whatever its address. [`Error::BadAddress`] for an IPv6 address without
+    /// the feature `ipv6`.
     pub fn bind_to(
         stack: &Stack<'r>,
         address: Option<IpAddr>,
@@ -43,6 +44,7 @@ impl<'r> Listener<'r> {
         options: Options,
     ) -> Result<Self, Error> {
         let backlog = u32::try_from(backlog).unwrap_or(u32::MAX);
+        let address = address.map(|address| spoken(address).ok_or(Error::BadAddress)).transpose()?;
         let at = stack.with(|core| core.listen(address, port, backlog, options))?;
         Ok(Self { stack: stack.clone(), at })
     }

@@ -8,7 +8,10 @@ use core::{
 };
 
 use super::{Error, Options, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use crate::stack::Stack;
+use crate::{
+    ip::{spoken_at, told_at},
+    stack::Stack,
+};
 
 /// A TCP connection.
 ///
@@ -30,6 +33,7 @@ impl<'r> Stream<'r> {
     /// [`Error::Refused`], [`Error::TimedOut`], [`Error::Unreachable`], [`Error::NoRoute`] say what the network
     /// said; [`Error::Full`] that every slot for a connection is taken; [`Error::InUse`] that no port is free.
     pub async fn connect(stack: &Stack<'r>, remote: SocketAddr, options: Options) -> Result<Self, Error> {
+        let remote = spoken_at(remote).ok_or(Error::NoRoute)?;
         let at = stack.with(|core| core.connect(remote, &options))?;
         let stream = Self::new(stack.clone(), at);
         poll_fn(|cx| stream.stack.poll(|core| core.poll_opened(at, cx.waker()))).await?;
@@ -107,12 +111,12 @@ impl<'r> Stream<'r> {
 
     /// Our end.
     pub fn local_addr(&self) -> SocketAddr {
-        self.stack.with(|core| core.ends(self.at).0)
+        told_at(self.stack.with(|core| core.ends(self.at).0))
     }
 
     /// The other end.
     pub fn remote_addr(&self) -> SocketAddr {
-        self.stack.with(|core| core.ends(self.at).1)
+        told_at(self.stack.with(|core| core.ends(self.at).1))
     }
 
     /// The stack that this is a connection of.
