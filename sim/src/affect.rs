@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::fault::{Fault, FaultKind};
 use crate::hw::{Ailment, Case, Onset};
 use crate::kernel::{Action, Kernel};
-use crate::net::{CableId, Destination, DropReason, LinkConfig, LinkId, Partition};
+use crate::net::{CableId, Destination, DropReason, Link, LinkConfig, LinkId, Partition};
 use crate::node::NodeId;
 use crate::quirk::QuirkKind;
 use crate::random::Stream;
@@ -91,7 +91,7 @@ impl Kernel {
     /// What grows while a fault of the network or of a clock hits something.
     fn measure(&self, index: u32, kind: &FaultKind) -> u64 {
         let net = self.net.borrow();
-        let sent = |link: LinkId| net.links[link.index()].counters.sent;
+        let sent = |link: LinkId| net.links[link.index()].sent;
         match *kind {
             FaultKind::Stray { ref frames, .. } => frames.iter().map(|(link, _)| sent(*link)).sum(),
             FaultKind::CutCable(cable) | FaultKind::Join(cable) => cable.links().into_iter().map(sent).sum(),
@@ -263,10 +263,9 @@ impl Kernel {
     /// Changes how many faults hold a link cut, and tells the interfaces at its cable's ends.
     fn cut(&self, link: LinkId, begins: bool) {
         let wakees = {
-            let mut net = self.net.borrow_mut();
-            let cut = &mut net.links[link.index()];
-            cut.cuts = if begins { cut.cuts + 1 } else { cut.cuts - 1 };
-            cut.cut_at = self.now.get();
+            let (now, mut net) = (self.now.get(), self.net.borrow_mut());
+            let change = if begins { Link::cut } else { Link::mend };
+            change(&mut net.links[link.index()], now);
             [link, link.reverse()].map(|link| match &net.links[link.index()].to {
                 Destination::Nic(nic) => nic.wakee(),
                 Destination::Port { .. } | Destination::Station(_) => None,

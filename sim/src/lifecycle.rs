@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::fault::{Fault, FaultKind};
 use crate::hw::battery::Level;
-use crate::kernel::{Action, Effect, Kernel, LIFE_MASK};
+use crate::kernel::{Action, Kernel, LIFE_MASK};
 use crate::node::{Exit, Gate, Node, NodeCore, NodeId, ResetCause};
 use crate::random::Stream;
 use crate::time::{Duration, nanos};
@@ -32,14 +32,7 @@ impl Kernel {
         self.tell_supply(node);
         self.switch_radios(node, true);
         node.powered.borrow().iter().for_each(|part| part.boot(self.world_now()));
-        // The boot closure itself runs inside the first poll, as all node code does.
-        let (kernel, core) = (self.handle(), Rc::clone(node));
-        let main = async move {
-            let boot = Rc::clone(&core.boot);
-            let exit = boot(Node::new(Rc::clone(&core), Rc::clone(&kernel))).await;
-            kernel.effect(Effect::Exit(exit));
-        };
-        self.spawn(node, Box::pin(main));
+        self.spawn(node, (node.boot)(Node::new(Rc::clone(node), self.handle())));
     }
 
     pub(crate) fn node_exited(&self, node: &Rc<NodeCore>, exit: Exit) {

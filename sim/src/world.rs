@@ -11,7 +11,7 @@ use crate::check::{Expectation, VerdictReport};
 use crate::current::{self, Entered};
 use crate::fault::Fault;
 use crate::hw::Faulty;
-use crate::kernel::{Action, Kernel, Step};
+use crate::kernel::{Action, Effect, Kernel, Step};
 use crate::net::air::wifi::WifiConfig;
 use crate::net::air::{AirConfig, AirEvent, AirId, StationConfig, StationId, Track};
 use crate::net::impair::{Given, Kinds, Packet};
@@ -19,7 +19,7 @@ use crate::net::{
     CableId, Destination, DropReason, Link, LinkConfig, LinkCounters, LinkId, Mac, NicCore, NicId, Plug, Port,
     PortVlan, Switch, SwitchConfig, SwitchId, Tap,
 };
-use crate::node::{Exit, Node, NodeCore, NodeId, NodeSpec, PolledNode, Powered, ResetCause};
+use crate::node::{BootFn, Exit, Node, NodeCore, NodeId, NodeSpec, PolledNode, Powered, ResetCause};
 use crate::time::Instant;
 use crate::trace::{Event, Fingerprint, Names, Record, Sink};
 
@@ -219,7 +219,7 @@ impl World {
         let mut nodes = self.kernel.nodes.borrow_mut();
         let id = NodeId(u32::try_from(nodes.len()).expect("fewer than 2^32 nodes"));
         self.kernel.trace.borrow_mut().names.nodes.push(spec.name.clone());
-        let node = Rc::new(NodeCore::new(id, spec, Rc::new(move |node| Box::pin(boot(node)))));
+        let node = Rc::new(NodeCore::new(id, spec, program(boot)));
         self.kernel.schedule_boot(&node, ResetCause::PowerOn, self.kernel.now.get());
         nodes.push(node);
         id
@@ -348,8 +348,8 @@ impl World {
 
     /// Lets a cable lie ready that carries nothing until a [`FaultKind::Join`](crate::fault::FaultKind::Join) plugs it in.
     pub fn unplug(&mut self, cable: CableId) {
-        let mut net = self.kernel.net.borrow_mut();
-        cable.links().into_iter().for_each(|link| net.links[link.index()].cuts += 1);
+        let (now, mut net) = (self.kernel.now.get(), self.kernel.net.borrow_mut());
+        cable.links().into_iter().for_each(|link| net.links[link.index()].cut(now));
     }
 
     /// Lets `out` leave by a plug. Returns where the link into that plug leads.
@@ -387,9 +387,9 @@ impl World {
     /// Shows all frames that are offered to a cable to a tap.
     pub fn tap_cable(&mut self, cable: CableId, tap: Box<dyn Tap>) {
         let mut net = self.kernel.net.borrow_mut();
-        let index = Some(net.taps.len() as u32);
+        let index = net.taps.len() as u32;
         for link in cable.links() {
-            net.links[link.index()].tap = index;
+            net.links[link.index()].set_tap(index);
         }
         net.taps.push(tap);
     }
@@ -525,7 +525,7 @@ impl World {
     pub fn snapshot(&self) -> Snapshot {
         let kernel = &self.kernel;
         let (net, nodes) = (kernel.net.borrow(), kernel.nodes.borrow());
-        let links: Vec<_> = net.links.iter().map(|link| link.counters).collect();
+        let links: Vec<_> = net.links.iter().map(Link::counters).collect();
         let metrics = kernel.metrics.borrow();
         Snapshot {
             now: self.now(),
@@ -534,7 +534,7 @@ impl World {
             stirred_at: Instant::from_nanos(kernel.stirred_at.get()),
             fingerprint: self.fingerprint(),
             nodes: nodes.iter().map(|node| node_state(node)).collect(),
-            cables_cut: net.links.iter().step_by(2).map(|link| link.cuts > 0).collect(),
+            cables_cut: net.links.iter().step_by(2).map(Link::is_cut).collect(),
             metrics: metrics
                 .iter()
                 .map(|(node, name, value)| MetricValue { node, name: name.to_owned(), value })
@@ -558,6 +558,23 @@ impl World {
             names: kernel.trace.borrow().names.clone(),
         }
     }
+}
+
+/// The program of a node that `boot` boots. `boot` itself runs inside the first poll, as all node code does.
+fn program<F, B>(boot: B) -> BootFn
+where
+    F: Future<Output = Exit> + 'static,
+    B: Fn(Node) -> F + 'static,
+{
+    let boot = Rc::new(boot);
+    Box::new(move |node| {
+        let boot = Rc::clone(&boot);
+        Box::pin(async move {
+            let kernel = node.kernel().handle();
+            let exit = boot(node).await;
+            kernel.effect(Effect::Exit(exit));
+        })
+    })
 }
 
 fn node_state(node: &NodeCore) -> NodeState {

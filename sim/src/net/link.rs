@@ -151,43 +151,113 @@ pub(crate) enum Destination {
 /// (IEEE 802.3, clauses 3 and 4).
 const OVERHEAD_BYTES: i32 = 24;
 
+/// What every frame wants lies in the first line of the cache; the others are of links that are slow, tapped or cut.
+#[repr(C, align(64))]
 pub(crate) struct Link {
+    pub(crate) to: Destination,
     pub(super) latency_ns: u64,
+    pub(super) last_arrival: u64,
+    /// How many frames were offered.
+    pub(crate) sent: u64,
+    /// How many came out at the far end.
+    pub(crate) delivered: u64,
+    /// What it does besides; a plain link pays nothing for what others do.
+    pub(super) special: Option<Box<Special>>,
+    unusual: Unusual,
+
     wire: Wire,
     queue_ns_max: u64,
     /// When the last bit of the last accepted frame leaves.
     pub(super) busy_until: u64,
-    pub(super) last_arrival: u64,
     /// How many faults hold it cut.
-    pub(crate) cuts: u32,
-    /// When it was last cut; a frame sent before that never arrives.
-    pub(crate) cut_at: u64,
-    pub(crate) counters: LinkCounters,
-    pub(crate) tap: Option<u32>,
-    pub(crate) to: Destination,
-    /// What it does besides; a plain link pays nothing for what others do.
-    pub(super) special: Option<Box<Special>>,
+    cuts: u32,
+    /// When it was last cut or mended; a frame sent before that never arrives.
+    cut_at: u64,
+    pub(crate) dropped: u64,
+    pub(crate) duplicated: u64,
+    tap: Option<u32>,
     label: Box<str>,
+}
+
+const _: () = assert!(std::mem::offset_of!(Link, wire) == 64);
+
+/// For which of the seldom wanted a look at the rest of a link is due.
+#[derive(Clone, Copy, Default)]
+struct Unusual(u8);
+
+impl Unusual {
+    /// It is cut, or was.
+    const CUT: u8 = 1;
+    const TAPPED: u8 = 2;
+    /// Its rate is limited.
+    const SLOW: u8 = 4;
+
+    const fn has(self, what: u8) -> bool {
+        self.0 & what != 0
+    }
 }
 
 impl Link {
     pub(crate) fn new(label: &str, config: &LinkConfig, to: Destination) -> Self {
         let mut link = Self {
+            to,
             latency_ns: 0,
+            last_arrival: 0,
+            sent: 0,
+            delivered: 0,
+            special: None,
+            unusual: Unusual::default(),
             wire: Wire::default(),
             queue_ns_max: 0,
             busy_until: 0,
-            last_arrival: 0,
             cuts: 0,
             cut_at: 0,
-            counters: LinkCounters::default(),
+            dropped: 0,
+            duplicated: 0,
             tap: None,
-            to,
-            special: None,
             label: label.into(),
         };
         link.tune(config);
         link
+    }
+
+    /// How frames fared on it.
+    pub(crate) const fn counters(&self) -> LinkCounters {
+        let Self { sent, delivered, dropped, duplicated, .. } = *self;
+        LinkCounters { sent, delivered, dropped, duplicated }
+    }
+
+    /// One more fault holds it cut; what is on it is lost.
+    pub(crate) fn cut(&mut self, now: u64) {
+        (self.cuts, self.cut_at) = (self.cuts + 1, now);
+        self.unusual.0 |= Unusual::CUT;
+    }
+
+    /// A fault less holds it cut.
+    pub(crate) fn mend(&mut self, now: u64) {
+        (self.cuts, self.cut_at) = (self.cuts - 1, now);
+    }
+
+    #[inline]
+    pub(crate) const fn is_cut(&self) -> bool {
+        self.unusual.has(Unusual::CUT) && self.cuts > 0
+    }
+
+    /// Whether what was sent over it at that time is lost, for it is cut, or was meanwhile.
+    #[inline]
+    pub(super) const fn lost_since(&self, sent_at: u64) -> bool {
+        self.unusual.has(Unusual::CUT) && (self.cuts > 0 || self.cut_at > sent_at)
+    }
+
+    /// Shows what it is offered to that tap.
+    pub(crate) fn set_tap(&mut self, tap: u32) {
+        self.tap = Some(tap);
+        self.unusual.0 |= Unusual::TAPPED;
+    }
+
+    #[inline]
+    pub(super) fn tap(&self) -> Option<u32> {
+        self.tap.filter(|_| self.unusual.has(Unusual::TAPPED))
     }
 
     /// Does from now on what `config` says. Returns the frames that waited in a queue that is no more.
@@ -195,6 +265,8 @@ impl Link {
         self.latency_ns = nanos(config.latency);
         self.wire = wire(config);
         let byte_ps = self.wire.byte_ps;
+        self.unusual.0 &= !Unusual::SLOW;
+        self.unusual.0 |= if byte_ps > 0 { Unusual::SLOW } else { 0 };
         self.queue_ns_max = config.queue_bytes_max.map_or(u64::MAX, |bytes| bytes.saturating_mul(byte_ps) / 1_000);
         if self.special.is_none() && !Special::is_needed(config) {
             return Vec::new();
@@ -221,7 +293,7 @@ impl Link {
     /// The same on a link that does no more to frames than to lose or to delay them.
     #[inline]
     pub(super) fn offer_with(&mut self, now: u64, bytes: usize, luck: Luck) -> Result<u64, DropReason> {
-        if self.cuts > 0 {
+        if self.is_cut() {
             return Err(DropReason::LinkDown);
         }
         let departure = self.departure(now, bytes)?;
@@ -236,7 +308,7 @@ impl Link {
     /// When the last bit of a frame leaves that comes to the queue now.
     #[inline]
     pub(super) fn departure(&mut self, now: u64, bytes: usize) -> Result<u64, DropReason> {
-        if self.wire.byte_ps == 0 {
+        if !self.unusual.has(Unusual::SLOW) {
             return Ok(now);
         }
         let start = self.busy_until.max(now);

@@ -73,15 +73,15 @@ impl Net {
     /// Whether an interface's link is not cut and, if a radio is at its other end, that has joined something.
     pub(super) fn is_up(&self, link: LinkId) -> bool {
         let link = &self.links[link.index()];
-        link.cuts == 0 && !matches!(link.to, Destination::Station(station) if !self.airs.has_carrier(station))
+        !link.is_cut() && !matches!(link.to, Destination::Station(station) if !self.airs.has_carrier(station))
     }
 
     pub(super) fn offer(&mut self, port: &mut Port<'_>, id: LinkId, mut frame: Box<Frame>) {
         let link = &mut self.links[id.index()];
         frame.link = id.0;
-        frame.ordinal = link.counters.sent;
+        frame.ordinal = link.sent;
         frame.sent_at = port.now;
-        link.counters.sent += 1;
+        link.sent += 1;
         let at = Instant::from_nanos(port.now);
         let (ordinal, bytes) = (frame.ordinal, frame.len());
         port.trace.record(at, Event::FrameSent { link: id, ordinal, bytes: bytes as u32, digest: frame.digest() });
@@ -93,7 +93,7 @@ impl Net {
             }
             Some(_) => return self.offer_special(port, id, frame),
         };
-        if let Some(tap) = link.tap {
+        if let Some(tap) = link.tap() {
             self.show(tap, at, id, &frame, fate.err());
         }
         match fate {
@@ -112,9 +112,9 @@ impl Net {
     ) {
         let Some(reason) = lost else { return self.offer(port, id, frame) };
         let link = &mut self.links[id.index()];
-        (frame.link, frame.ordinal, frame.sent_at) = (id.0, link.counters.sent, port.now);
-        link.counters.sent += 1;
-        let (at, tap) = (Instant::from_nanos(port.now), link.tap);
+        (frame.link, frame.ordinal, frame.sent_at) = (id.0, link.sent, port.now);
+        link.sent += 1;
+        let (at, tap) = (Instant::from_nanos(port.now), link.tap());
         let (ordinal, bytes) = (frame.ordinal, frame.len() as u32);
         port.trace.record(at, Event::FrameSent { link: id, ordinal, bytes, digest: frame.digest() });
         if let Some(tap) = tap {
@@ -152,7 +152,7 @@ impl Net {
     pub(super) fn lose(&mut self, port: &mut Port<'_>, frame: Box<Frame>, reason: DropReason) {
         let (link, ordinal) = (LinkId(frame.link), frame.ordinal);
         self.dropped[reason as usize] += 1;
-        self.links[link.index()].counters.dropped += 1;
+        self.links[link.index()].dropped += 1;
         port.trace.record(Instant::from_nanos(port.now), Event::FrameDropped { link, ordinal, reason });
         port.pool.put(frame);
     }
@@ -163,7 +163,7 @@ impl Net {
         let frame = self.flights[flight as usize].take().expect("a flight lands once");
         self.free.push(flight);
         let link = &mut self.links[frame.link as usize];
-        if link.cuts > 0 || link.cut_at > frame.sent_at {
+        if link.lost_since(frame.sent_at) {
             self.lose(port, frame, DropReason::LinkDown);
             return None;
         }
@@ -187,7 +187,7 @@ impl Net {
             self.lose(port, frame, reason);
             return None;
         }
-        link.counters.delivered += 1;
+        link.delivered += 1;
         let at = Instant::from_nanos(port.now);
         port.trace.record(at, Event::FrameDelivered { link: LinkId(frame.link), ordinal: frame.ordinal });
         match &link.to {
@@ -231,7 +231,7 @@ impl Net {
         let switch = &mut self.switches[id.0 as usize];
         let Some(table) = &mut switch.bounded else { return port.pool.put(frame) };
         let Some(vlan) = table.vlan(ingress).network_of(&frame) else {
-            self.links[frame.link as usize].counters.delivered -= 1;
+            self.links[frame.link as usize].delivered -= 1;
             return self.lose(port, frame, DropReason::Vlan);
         };
         frame.untag();

@@ -1,8 +1,6 @@
 //! What the kernel keeps of a node.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -11,7 +9,7 @@ use super::pool::{PoolSpec, Pools};
 use super::wander::Wander;
 use super::watchdog::Watch;
 use super::{ClockSpec, NodeId};
-use crate::executor::TaskId;
+use crate::executor::{TaskFuture, TaskId};
 use crate::hw::Faulty;
 use crate::hw::battery::BatterySpec;
 use crate::kernel::Effect;
@@ -114,7 +112,8 @@ impl NodeSpec {
     }
 }
 
-pub(crate) type BootFn = Rc<dyn Fn(super::Node) -> Pin<Box<dyn Future<Output = Exit>>>>;
+/// Makes of a node its program, which does nothing before it is polled.
+pub(crate) type BootFn = Box<dyn Fn(super::Node) -> TaskFuture>;
 
 /// Reasons for which a node's tasks do not run now.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ pub use polled::PolledNode;
 pub use pool::PoolSpec;
 pub use watchdog::Watchdog;
 
-pub(crate) use core::{Gate, NodeCore};
+pub(crate) use core::{BootFn, Gate, NodeCore};
 
 use serde::Serialize;
 

@@ -52,7 +52,7 @@ impl Net {
         }
         let Some(down) = own.down else { return false };
         let link = &self.links[down.index()];
-        link.cuts == 0 && !matches!(&link.to, Destination::Nic(nic) if nic.node.is_off())
+        !link.is_cut() && !matches!(&link.to, Destination::Nic(nic) if nic.node.is_off())
     }
 
     fn set_turn(&mut self, port: &mut Port<'_>, station: u32, turn: Turn, after_ns: u64) {
@@ -85,7 +85,7 @@ impl Net {
             let link = &self.links[frame.link as usize];
             let dropped = if *of_life != life {
                 Some(DropReason::NodeDown)
-            } else if link.cuts > 0 || link.cut_at > frame.sent_at {
+            } else if link.lost_since(frame.sent_at) {
                 Some(DropReason::LinkDown)
             } else {
                 None
@@ -261,7 +261,7 @@ impl Net {
         // A frame that its node's power or its antenna left in the midst is none.
         let is_whole = self.life_at(station) == life && {
             let link = &self.links[up.index()];
-            link.cuts == 0 && link.cut_at <= transmission.since
+            !link.lost_since(transmission.since)
         };
         let meant = match to {
             To::One(eui) => self.airs.airs[own.air as usize].by_address.get(&eui).copied(),
@@ -354,7 +354,7 @@ impl Net {
         let timing = Timing::of(self.airs.pan(station).phy);
         let Some((frame, _)) = self.airs.stations[station as usize].queue.pop_front() else { return };
         let link = LinkId(frame.link);
-        self.links[link.index()].counters.delivered += 1;
+        self.links[link.index()].delivered += 1;
         port.trace.record(Instant::from_nanos(port.now), Event::FrameDelivered { link, ordinal });
         port.pool.put(frame);
         self.set_turn(port, station, Turn::Spacing, timing.space_ns(octets));

@@ -14,9 +14,10 @@ impl Net {
     pub(in crate::net) fn offer_special(&mut self, port: &mut Port<'_>, id: LinkId, frame: Box<Frame>) {
         let Some(mut frame) = self.tampered(port, id, frame) else { return };
         let link = &mut self.links[id.index()];
+        let (tap, is_cut) = (link.tap(), link.is_cut());
         let Some(special) = &mut link.special else { return port.pool.put(frame) };
         let mut fate = special.decide(self.seed, frame.ordinal, frame.len());
-        let dropped = if link.cuts > 0 {
+        let dropped = if is_cut {
             Some(DropReason::LinkDown)
         } else if special.is_too_big(&frame) {
             Some(DropReason::TooBig)
@@ -24,7 +25,7 @@ impl Net {
             None
         };
         let is_marked = fate.lose && dropped.is_none() && special.marks_losses() && frame.mark_congestion();
-        let (clogs, tap) = (special.clogs, link.tap);
+        let clogs = special.clogs;
         if let Some(record) = &mut self.record {
             record.extend(fate.decided().map(|what| Packet { link: id, ordinal: frame.ordinal, what }));
         }
@@ -130,7 +131,7 @@ impl Net {
         }
         let copy = fate.duplicate.map(|later_ns| {
             let link = &mut self.links[id.index()];
-            link.counters.duplicated += 1;
+            link.duplicated += 1;
             port.trace.record(at, Event::FrameDuplicated { link: id, ordinal });
             let later = arrival.saturating_add(later_ns);
             let later = link.special.as_mut().map_or(later, |special| special.slot(later, frame.len(), fate));

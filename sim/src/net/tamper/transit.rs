@@ -23,7 +23,7 @@ impl Net {
         let link = &self.links[id.index()];
         let nobody = link.special.as_ref().is_none_or(|special| special.tampers.is_empty());
         let beyond = std::mem::take(&mut frame.beyond);
-        if nobody || link.cuts > 0 || frame.is_damaged() {
+        if nobody || link.is_cut() || frame.is_damaged() {
             return Some(frame);
         }
         self.show_to_tamperers(port, id, frame, beyond)
@@ -46,7 +46,7 @@ impl Net {
                 self.carry_out(port, fault);
                 continue;
             }
-            if let Some(tap) = self.links[id.index()].tap {
+            if let Some(tap) = self.links[id.index()].tap() {
                 self.show(tap, Instant::from_nanos(port.now), id, &frame, Some(DropReason::Tampered));
             }
             self.lose(port, frame, DropReason::Tampered);

@@ -254,7 +254,7 @@ impl Net {
     /// A frame is where its link leads to.
     pub(super) fn take_in(&mut self, port: &mut Port<'_>, frame: Box<crate::net::Frame>) {
         let (link, ordinal) = (LinkId(frame.link), frame.ordinal);
-        self.links[link.index()].counters.delivered += 1;
+        self.links[link.index()].delivered += 1;
         port.trace.record(Instant::from_nanos(port.now), Event::FrameDelivered { link, ordinal });
         port.pool.put(frame);
     }

@@ -110,7 +110,7 @@ impl Net {
         if let Some(client) = radio.client() {
             let link = &self.links[frame.link as usize];
             return match client.with {
-                _ if link.cuts > 0 || link.cut_at > frame.sent_at => Target::Lost(DropReason::LinkDown),
+                _ if link.lost_since(frame.sent_at) => Target::Lost(DropReason::LinkDown),
                 None => Target::Lost(DropReason::NotAssociated),
                 Some(access_point) => Target::One { station: access_point, octets },
             };
