@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use crate::shell;
+use crate::side_by_side::side_by_side;
 use crate::{Outcome, metadata};
 
 /// What to do with what the runs come to.
@@ -44,22 +45,23 @@ pub(crate) fn run(mode: Mode) -> Outcome {
     }
     let mut findings = Vec::new();
     let mut runs = Runs::new();
-    for binary in [build(Build::Debug)?, build(Build::Release)?] {
-        for scenario in &scenarios {
-            for _ in 0..2 {
-                let run = run_once(&binary, scenario)?;
-                let first = runs.entry(scenario.clone()).or_insert_with(|| run.clone());
-                if *first != run {
-                    findings.push(format!(
-                        "{scenario}: {} {} by {}, but {} {} before",
-                        run.fingerprint,
-                        run.verdict,
-                        binary.display(),
-                        first.fingerprint,
-                        first.verdict
-                    ));
-                }
-            }
+    let builds = [build(Build::Debug)?, build(Build::Release)?];
+    let turns: Vec<_> =
+        scenarios.iter().flat_map(|scenario| builds.iter().flat_map(move |build| [(scenario, build); 2])).collect();
+    let came_to =
+        side_by_side(&turns, |(scenario, binary)| run_once(binary, scenario).map_err(|error| error.to_string()));
+    for ((scenario, binary), run) in turns.into_iter().zip(came_to) {
+        let run = run?;
+        let first = runs.entry(scenario.clone()).or_insert_with(|| run.clone());
+        if *first != run {
+            findings.push(format!(
+                "{scenario}: {} {} by {}, but {} {} before",
+                run.fingerprint,
+                run.verdict,
+                binary.display(),
+                first.fingerprint,
+                first.verdict
+            ));
         }
     }
     let file = shell::root().join(FILE);

@@ -7,9 +7,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
+use crate::side_by_side::side_by_side;
 use crate::{Outcome, metadata, shell};
 
 /// The packages of targets: each has `fuzz_targets/NAME.rs` and `corpus/NAME/` for every one.
@@ -85,24 +84,8 @@ fn build(home: &Path, artifacts: &Path, host: &str) -> Outcome {
 
 /// Runs them side by side, each on a processor; what one said is shown when it ended, if it found something.
 fn fuzz_all(targets: &[Target], how: &[String]) -> Outcome {
-    let next = AtomicUsize::new(0);
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(targets.len());
-    let found: Vec<String> = thread::scope(|scope| {
-        let work = || {
-            let mut found = Vec::new();
-            while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(error) = fuzz(target, how) {
-                    found.push(format!("{}: {error}", target.name));
-                }
-            }
-            found
-        };
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().unwrap_or_else(|_| vec!["a worker panicked".into()]))
-            .collect()
-    });
+    let fuzz = |target: &Target| fuzz(target, how).err().map(|error| format!("{}: {error}", target.name));
+    let found: Vec<String> = side_by_side(targets, fuzz).into_iter().flatten().collect();
     if found.is_empty() { Ok(()) } else { Err(found.join("; ").into()) }
 }
 

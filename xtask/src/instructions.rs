@@ -4,14 +4,14 @@
 //! free of all preparation. A count hangs on the compiler, and on the processor, for which the C library picks its
 //! routines: where one of them is another, there is nothing to compare with.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
 use crate::shell;
+use crate::side_by_side::side_by_side;
 use crate::{Outcome, metadata};
 
 /// Compare with what is written, or write it anew.
@@ -91,21 +91,8 @@ fn count_all(works: &[String]) -> Outcome<BTreeMap<String, u64>> {
     shell::run(build.args(["build", "--release", "--package", "wavetank-bench", "--example", "quick"]))?;
     let artifacts = metadata::workspace()?.target_directory;
     let program = artifacts.join("release/examples/quick");
-    let waiting: Mutex<VecDeque<&String>> = Mutex::new(works.iter().collect());
-    let counted = Mutex::new(BTreeMap::new());
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                while let Some(work) = { waiting.lock().expect("nobody panics").pop_front() } {
-                    let count = count(&program, work, &artifacts).map_err(|error| error.to_string());
-                    counted.lock().expect("nobody panics").insert(work.clone(), count);
-                }
-            });
-        }
-    });
-    let counted = counted.into_inner().expect("nobody panics");
-    counted.into_iter().map(|(work, count)| Ok((work, count?))).collect()
+    let counts = side_by_side(works, |work| count(&program, work, &artifacts).map_err(|error| error.to_string()));
+    works.iter().zip(counts).map(|(work, count)| Ok((work.clone(), count?))).collect()
 }
 
 /// Instructions an item.

@@ -26,6 +26,7 @@ mod policy;
 mod profile;
 mod seeds;
 mod shell;
+mod side_by_side;
 mod size;
 mod tests_run;
 mod tidy;
