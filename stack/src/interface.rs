@@ -119,14 +119,13 @@ impl Stack<'_> {
     }
 
     /// Whether the driver says that its link is up; yes, before it was asked. With the first call of this begins the
-    /// runner to ask it, each turn: from then on [`Stack::network_changed`] tells of the link, too.
-    #[cfg(feature = "multihome")]
+    /// runner to ask it, each turn: from then on [`Stack::network_changed`] tells of the link, too. The DHCP client and
+    /// SLAAC ask, and so does whoever chooses between interfaces.
     pub fn is_link_up(&self) -> bool {
         self.with(crate::engine::Core::watch_link)
     }
 
     /// The driver said whether its link is up.
-    #[cfg(feature = "multihome")]
     pub(crate) fn set_link(&self, is_up: bool) {
         if self.with(|core| core.set_link(is_up)) {
             while self.with(crate::engine::Core::wake_watcher) {}

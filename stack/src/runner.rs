@@ -9,9 +9,7 @@ use core::{
     task::{Context, Poll},
 };
 
-#[cfg(feature = "multihome")]
-use embassy_net_driver::LinkState;
-use embassy_net_driver::{Driver, RxToken};
+use embassy_net_driver::{Driver, LinkState, RxToken};
 use pin_project_lite::pin_project;
 
 use crate::{
@@ -68,14 +66,18 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
     ) -> Poll<A::Output> {
         let Self { stack, driver, clock } = self;
         let core = stack.core();
-        let (is_another, last) = core.borrow_mut().wakes.begin_turn(cx.waker());
+        let mut borrowed = core.borrow_mut();
+        let (is_another, last) = borrowed.wakes.begin_turn(cx.waker());
+        let is_link_watched = borrowed.is_link_watched();
+        drop(borrowed);
         drop(last);
         if is_another {
             // The timer calls who ran us before: it is set anew.
             alarm.at = Instant::ZERO;
         }
-        #[cfg(feature = "multihome")]
-        watch_link(stack, driver, cx);
+        if is_link_watched {
+            stack.set_link(matches!(driver.link_state(cx), LinkState::Up));
+        }
         let mut now = clock.now();
         take_frames(core, driver, now, cx);
         loop {
@@ -135,15 +137,6 @@ impl<D: Driver, C: Clock, A: Future> Future for RunWith<'_, '_, D, C, A> {
 impl<D, C: Clock, A> fmt::Debug for RunWith<'_, '_, D, C, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunWith").finish_non_exhaustive()
-    }
-}
-
-/// Asks the driver whether its link is up, if somebody wants to know.
-#[cfg(feature = "multihome")]
-#[inline]
-fn watch_link<D: Driver>(stack: &Stack<'_>, driver: &mut D, cx: &mut Context<'_>) {
-    if stack.core().borrow().is_link_watched() {
-        stack.set_link(matches!(driver.link_state(cx), LinkState::Up));
     }
 }
 

@@ -5,12 +5,17 @@
 //! that nobody else has it, asks for routers, and makes an address of each prefix that they offer for it. Lifetimes
 //! are kept: what is not said again runs out. Dropping the client takes back what it set.
 //!
+//! The client has the stack watch its link. When that comes back, it may lead to another network (RFC 4861, section 6.3.7; RFC
+//! 4862, section 5.4): routers are asked for, and whether somebody has our addresses. Where routers answer that say nothing of
+//! what we have, it is given up; where none answers it stays for as long as it was to last.
+//!
 //! Not here: DHCPv6, temporary addresses (RFC 8981), more than one router at a time, redirects.
 
 use core::{
     fmt,
     future::poll_fn,
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    task::{Poll, ready},
 };
 
 use heapless::Vec;
@@ -141,6 +146,31 @@ pub enum Error {
 struct Held {
     address: Ipv6Addr,
     until: Instant,
+    /// The link has come back since a router said it.
+    doubtful: bool,
+}
+
+/// How routers are asked for.
+struct Asking {
+    /// How often they are yet to be asked.
+    left: u8,
+    /// When that is due.
+    at: Instant,
+    /// Whether one answered.
+    answered: bool,
+}
+
+impl Asking {
+    fn from(at: Instant) -> Self {
+        Self { left: SOLICITATIONS, at, answered: false }
+    }
+}
+
+/// What the client waits for.
+enum News {
+    Said(Ipv6Addr, Advertisement),
+    /// The link came back, so often by now.
+    LinkBack(u8),
 }
 
 /// Configures one stack.
@@ -153,6 +183,8 @@ pub struct Client<'a, 'r, C: ?Sized, R> {
     held: Vec<Held, PREFIXES_MAX>,
     router: Option<Held>,
     at: Option<u32>,
+    /// How often the link had come back when we last asked because of that.
+    link: u8,
 }
 
 impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
@@ -161,7 +193,7 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         let interface = stack
             .hardware_address()
             .map_or(0, |[a, b, c, d, e, f]| u64::from_be_bytes([a ^ 2, b, c, 0xff, 0xfe, d, e, f]));
-        Self { stack, clock, rng, interface, link_local: None, held: Vec::new(), router: None, at: None }
+        Self { stack, clock, rng, interface, link_local: None, held: Vec::new(), router: None, at: None, link: 0 }
     }
 
     /// Gets addresses and keeps them for as long as routers say; `tell` hears what happens. Takes one of the stack's
@@ -173,6 +205,8 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         if self.interface == 0 {
             return Err(Error::NotEthernet);
         }
+        self.stack.is_link_up();
+        self.link = self.stack.with(|core| core.link_returns());
         let own = self.address_in(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0));
         if !self.is_free(own).await {
             tell(Event::Duplicate(own));
@@ -190,19 +224,80 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         };
         let wait = between(&mut self.rng, Duration::ZERO, SOLICITATION_DELAY_MAX);
         sleep(self.clock, wait).await;
-        let mut solicitations = 0;
+        let mut asking = Asking::from(self.clock.now());
         loop {
             let mut patience = self.next_expiry() - self.clock.now();
-            if self.router.is_none() && solicitations < SOLICITATIONS {
-                solicitations += 1;
-                self.solicit(at).await?;
-                patience = patience.min(SOLICITATION_INTERVAL);
+            if self.asks(&asking) {
+                if asking.at <= self.clock.now() {
+                    (asking.left, asking.at) = (asking.left - 1, self.clock.now() + SOLICITATION_INTERVAL);
+                    self.solicit(at).await?;
+                }
+                patience = patience.min(asking.at - self.clock.now());
+            } else if self.doubts() && asking.at <= self.clock.now() {
+                self.decide(asking.answered, &mut tell).await;
+                continue;
+            } else if self.doubts() {
+                patience = patience.min(asking.at - self.clock.now());
             }
-            if let Ok((router, said)) = timeout(self.clock, patience, self.hear(at)).await {
-                self.follow(router, &said, &mut tell).await;
+            match timeout(self.clock, patience, self.hear(at)).await {
+                Ok(News::Said(router, said)) => {
+                    asking.answered = true;
+                    self.follow(router, &said, &mut tell).await;
+                }
+                Ok(News::LinkBack(times)) => {
+                    self.link = times;
+                    if !self.is_free(own).await {
+                        tell(Event::Duplicate(own));
+                        self.give_up();
+                        return Err(Error::Duplicate);
+                    }
+                    self.held.iter_mut().chain(&mut self.router).for_each(|held| held.doubtful = true);
+                    asking = Asking::from(self.clock.now());
+                }
+                Err(_) => {}
             }
             self.expire(&mut tell);
         }
+    }
+
+    /// Whether routers are to be asked for: until there is one, or one has answered since the link came back.
+    fn asks(&self, asking: &Asking) -> bool {
+        asking.left > 0 && (self.router.is_none() || (self.doubts() && !asking.answered))
+    }
+
+    /// Whether it is not known yet what of what we have holds where the link leads now.
+    fn doubts(&self) -> bool {
+        self.held.iter().chain(&self.router).any(|held| held.doubtful)
+    }
+
+    /// Of what no router has spoken since the link came back: if others were `answered` we are elsewhere, and it is given up;
+    /// else it is kept, if nobody has it.
+    async fn decide(&mut self, answered: bool, tell: &mut impl FnMut(Event)) {
+        if answered {
+            let now = self.clock.now();
+            let doubtful = self.held.iter_mut().chain(&mut self.router).filter(|held| held.doubtful);
+            doubtful.for_each(|held| held.until = now);
+            self.expire(tell);
+            return;
+        }
+        if let Some(router) = &mut self.router {
+            router.doubtful = false;
+        }
+        while let Some(at) = self.held.iter().position(|held| held.doubtful) {
+            self.keep_if_free(at, tell).await;
+        }
+    }
+
+    /// Keeps the doubtful address if nobody has it.
+    async fn keep_if_free(&mut self, at: usize, tell: &mut impl FnMut(Event)) {
+        let address = self.held[at].address;
+        if self.is_free(address).await {
+            self.held[at].doubtful = false;
+            return;
+        }
+        self.held.swap_remove(at);
+        self.stack.remove_address(address.into());
+        tell(Event::Duplicate(address));
     }
 
     fn address_in(&self, prefix: Ipv6Addr) -> Ipv6Addr {
@@ -237,31 +332,42 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         Ok(())
     }
 
-    async fn hear(&self, at: u32) -> (Ipv6Addr, Advertisement) {
-        loop {
-            let heard = poll_fn(|cx| {
-                self.stack.poll_in_place(|core, replaced| {
+    async fn hear(&self, at: u32) -> News {
+        poll_fn(|cx| {
+            if let Poll::Ready(times) = self.stack.poll(|core| core.poll_link_returned(self.link, cx.waker())) {
+                return Poll::Ready(News::LinkBack(times));
+            }
+            loop {
+                let heard = self.stack.poll_in_place(|core, replaced| {
                     let take = |message: &[u8], about: &crate::engine::Datagram| {
                         (about.remote.ip(), Advertisement::read(message))
                     };
                     core.poll_datagram(at, take, cx.waker(), replaced)
-                })
-            });
-            // Only from the link itself can a router have said it (RFC 4861, section 6.1.2).
-            if let (IpAddr::V6(router), Some(said)) = heard.await
-                && router.is_unicast_link_local()
-            {
-                return (router, said);
+                });
+                // Only from the link itself can a router have said it (RFC 4861, section 6.1.2).
+                if let (IpAddr::V6(router), Some(said)) = ready!(heard)
+                    && router.is_unicast_link_local()
+                {
+                    return Poll::Ready(News::Said(router, said));
+                }
             }
-        }
+        })
+        .await
     }
 
     async fn follow(&mut self, router: Ipv6Addr, said: &Advertisement, tell: &mut impl FnMut(Event)) {
         let now = self.clock.now();
+        if self.router.is_some_and(|known| known.doubtful && known.address != router) && said.lifetime > Duration::ZERO
+        {
+            // Whoever answers is where the link leads now.
+            self.leave_router(tell);
+        }
         match &mut self.router {
-            Some(known) if known.address == router => known.until = now + said.lifetime,
+            Some(known) if known.address == router => {
+                (known.until, known.doubtful) = (now + said.lifetime, false);
+            }
             None if said.lifetime > Duration::ZERO => {
-                self.router = Some(Held { address: router, until: now + said.lifetime });
+                self.router = Some(Held { address: router, until: now + said.lifetime, doubtful: false });
                 let _ = self.stack.add_route(Route::default_via(router.into()));
                 tell(Event::Router(router));
             }
@@ -278,16 +384,20 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
                 0xffff_ffff => Instant::MAX,
                 _ => now + offer.valid,
             };
-            if let Some(known) = self.held.iter_mut().find(|known| known.address == address) {
+            if let Some(at) = self.held.iter().position(|known| known.address == address) {
+                let known = &mut self.held[at];
                 // Shortened at once it would be by anybody who can speak on the link.
                 known.until = until.max(known.until.min(now + LIFETIME_MIN));
+                if known.doubtful {
+                    self.keep_if_free(at, tell).await;
+                }
             } else if offer.valid > Duration::ZERO && !self.held.is_full() {
                 if !self.is_free(address).await {
                     tell(Event::Duplicate(address));
                     continue;
                 }
                 self.add(address);
-                let _ = self.held.push(Held { address, until });
+                let _ = self.held.push(Held { address, until, doubtful: false });
                 tell(Event::Configured(address));
             }
         }
@@ -308,9 +418,31 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             }
             valid
         });
-        if let Some(gone) = self.router.take_if(|router| router.until <= now) {
-            stack.remove_route(Route::default_via(gone.address.into()).to);
+        if self.router.is_some_and(|router| router.until <= now) {
+            self.leave_router(tell);
+        }
+    }
+
+    fn leave_router(&mut self, tell: &mut impl FnMut(Event)) {
+        if let Some(gone) = self.router.take() {
+            self.stack.remove_route(Route::default_via(gone.address.into()).to);
             tell(Event::Expired(gone.address));
+        }
+    }
+}
+
+impl<C: ?Sized, R> Client<'_, '_, C, R> {
+    /// Takes back all that was set.
+    fn give_up(&mut self) {
+        if let Some(router) = self.router.take() {
+            self.stack.remove_route(Route::default_via(router.address.into()).to);
+        }
+        for held in &self.held {
+            self.stack.remove_address(held.address.into());
+        }
+        self.held.clear();
+        if let Some(own) = self.link_local.take() {
+            self.stack.remove_address(own.into());
         }
     }
 }
@@ -321,15 +453,7 @@ impl<C: ?Sized, R> Drop for Client<'_, '_, C, R> {
             let unheard = self.stack.with(|core| core.unbind(at));
             drop(unheard);
         }
-        if let Some(router) = self.router {
-            self.stack.remove_route(Route::default_via(router.address.into()).to);
-        }
-        for held in &self.held {
-            self.stack.remove_address(held.address.into());
-        }
-        if let Some(own) = self.link_local {
-            self.stack.remove_address(own.into());
-        }
+        self.give_up();
     }
 }
 

@@ -7,7 +7,7 @@ use core::{
     future::{Future, poll_fn},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::{Pin, pin},
-    task::Poll,
+    task::{Context, Poll, ready},
 };
 
 use rand_core::Rng;
@@ -32,7 +32,7 @@ const WAIT_MAX: Duration = Duration::from_secs(64);
 const WAIT_JITTER: Duration = Duration::from_secs(1);
 /// How often a request for an offered address is sent before it is given up.
 const REQUESTS: u32 = 4;
-/// How often the address of an earlier life is asked for.
+/// How often an address that we had is asked for, in an earlier life or before the link went down.
 const REBOOT_REQUESTS: u32 = 2;
 /// How long to wait after a conflict (section 3.1, step 5).
 const AFTER_DECLINE: Duration = Duration::from_secs(10);
@@ -53,7 +53,8 @@ pub struct Options<'a> {
     /// After how long without a lease to take a link-local address meanwhile. Default: never.
     pub link_local_after: Option<Duration>,
     /// The longest wait before the first message, so that stations that got their power back together do not all ask
-    /// at once. The RFC has one to ten seconds (section 4.4.1). Default: a second.
+    /// at once; and after the link came back, as a switch's do together. The RFC has one to ten seconds (section 4.4.1).
+    /// Default: a second.
     pub start_wait_max: Duration,
 }
 
@@ -70,12 +71,28 @@ impl Default for Options<'_> {
 }
 
 /// A DHCP client for one stack on Ethernet.
+///
+/// It has the stack watch its link. When that comes back, it may lead to another network: whoever has a lease asks whether it
+/// holds there (section 3.7), and gives it up when a server says no; where nobody answers it holds for as long as it was lent.
+/// Until then its address is used, so that a link that was down for a moment costs no connection. Whoever has none asks at
+/// once, however long the wait had become.
 pub struct Client<'a, 'r, C: ?Sized, R> {
     stack: &'a Stack<'r>,
     clock: &'a C,
     rng: R,
     options: Options<'a>,
     mac: [u8; 6],
+    /// How often the link had come back when we last asked because of that.
+    link: u8,
+}
+
+/// What came of waiting for an answer.
+enum Answer {
+    Said(Message),
+    /// Nothing came in time.
+    Nothing,
+    /// The link came back, so often by now: whoever was to answer may not have been there.
+    LinkBack(u8),
 }
 
 /// How holding a lease ended.
@@ -91,7 +108,7 @@ type Tell<'t> = RefCell<&'t mut dyn FnMut(Event)>;
 impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
     /// A client that has not asked yet.
     pub fn new(stack: &'a Stack<'r>, clock: &'a C, rng: R, options: Options<'a>) -> Self {
-        Self { mac: stack.hardware_address().unwrap_or_default(), stack, clock, rng, options }
+        Self { mac: stack.hardware_address().unwrap_or_default(), stack, clock, rng, options, link: 0 }
     }
 
     /// Gets an address and keeps it, for ever; `tell` hears what happens. Takes one UDP socket.
@@ -107,8 +124,8 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         let tell: Tell<'_> = RefCell::new(&mut tell);
         let mut previous = self.options.previous;
         let mut refusals = 0;
-        let wait = between(&mut self.rng, Duration::ZERO, self.options.start_wait_max);
-        sleep(self.clock, wait).await;
+        self.stack.is_link_up();
+        self.settle(self.stack.with(|core| core.link_returns()), Instant::MAX).await;
         loop {
             let Some(lease) = self.acquire_or_improvise(&socket, previous.take(), &tell).await? else {
                 self.say(&tell, Event::Refused);
@@ -127,20 +144,26 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
                 continue;
             }
             let own = lease.own();
+            refusals = 0;
             match self.hold(&socket, lease, &claim, &tell).await? {
                 End::Expired => self.say(&tell, Event::Expired(own)),
                 End::Refused => {
                     self.say(&tell, Event::Refused);
                     self.pause(&mut refusals).await;
-                    continue;
                 }
                 End::Rival(rival) => {
                     self.say(&tell, Event::Conflict { address: own, rival });
                     sleep(self.clock, AFTER_DECLINE).await;
                 }
             }
-            refusals = 0;
         }
+    }
+
+    /// Waits a little, so that those whose power or link came back together do not all ask at once.
+    async fn settle(&mut self, link_returns: u8, until: Instant) {
+        self.link = link_returns;
+        let wait = between(&mut self.rng, Duration::ZERO, self.options.start_wait_max);
+        sleep_until(self.clock, (self.clock.now() + wait).min(until)).await;
     }
 
     fn say(&self, tell: &Tell<'_>, event: Event) {
@@ -184,7 +207,7 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         if let Some(previous) = previous {
             let mut request = self.message(Kind::Request);
             request.requested = Some(previous);
-            if let Some(outcome) = self.request(socket, &mut request, None, REBOOT_REQUESTS).await? {
+            if let Some(outcome) = self.request(socket, &request, None, REBOOT_REQUESTS, Instant::MAX).await? {
                 return Ok(outcome);
             }
         }
@@ -193,7 +216,7 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             let mut request = self.message(Kind::Request);
             request.xid = offer.xid;
             (request.requested, request.server) = (Some(offer.yours), offer.server);
-            if let Some(outcome) = self.request(socket, &mut request, offer.server, REQUESTS).await? {
+            if let Some(outcome) = self.request(socket, &request, offer.server, REQUESTS, Instant::MAX).await? {
                 return Ok(outcome);
             }
         }
@@ -208,37 +231,51 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             discover.secs = (self.clock.now() - began).as_secs().min(u16::MAX.into()) as u16;
             self.send(socket, &discover, Ipv4Addr::UNSPECIFIED, BROADCAST).await?;
             let patience = self.jittered(wait);
-            let offered = self.answer(socket, discover.xid, |message| {
+            let offered = self.answer(socket, discover.xid, patience, |message| {
                 message.kind == Kind::Offer && Lease::of(message, Instant::ZERO).is_some()
             });
-            match timeout(self.clock, patience, offered).await {
-                Ok(offer) => return Ok(offer),
-                Err(_) => wait = (wait * 2).min(WAIT_MAX),
+            match offered.await {
+                Answer::Said(offer) => return Ok(offer),
+                Answer::Nothing => wait = (wait * 2).min(WAIT_MAX),
+                Answer::LinkBack(times) => {
+                    self.settle(times, Instant::MAX).await;
+                    wait = WAIT_FIRST;
+                }
             }
         }
     }
 
-    /// Asks for one address; `None` if nobody answers, `Some(None)` if it is refused.
+    /// Asks for one address, until then at the latest; `None` if nobody answers, `Some(None)` if it is refused.
+    ///
+    /// When the link comes back meanwhile, an address that we had is asked for from the beginning, and one that was offered
+    /// not any more: it may have been offered elsewhere.
     async fn request(
         &mut self,
         socket: &udp::Socket<'_>,
-        request: &mut Message,
+        request: &Message,
         server: Option<Ipv4Addr>,
         attempts: u32,
+        until: Instant,
     ) -> Result<Option<Option<Lease>>, udp::Error> {
-        let mut wait = WAIT_FIRST;
-        for _ in 0..attempts {
+        let (mut wait, mut left) = (WAIT_FIRST, attempts);
+        while left > 0 && self.clock.now() < until {
+            left -= 1;
             let asked_at = self.clock.now();
             self.send(socket, request, Ipv4Addr::UNSPECIFIED, BROADCAST).await?;
-            let patience = self.jittered(wait);
-            let answered = self.answer(socket, request.xid, |message| {
+            let patience = self.jittered(wait).min(until - asked_at);
+            let answered = self.answer(socket, request.xid, patience, |message| {
                 (server.is_none() || message.server == server) && is_verdict(message)
             });
-            if let Ok(answer) = timeout(self.clock, patience, answered).await {
-                let lease = (answer.kind == Kind::Ack).then(|| Lease::of(&answer, asked_at)).flatten();
-                return Ok(Some(lease));
+            match answered.await {
+                Answer::Said(answer) => {
+                    return Ok(Some((answer.kind == Kind::Ack).then(|| Lease::of(&answer, asked_at)).flatten()));
+                }
+                Answer::Nothing => wait = (wait * 2).min(WAIT_MAX),
+                Answer::LinkBack(times) => {
+                    self.settle(times, until).await;
+                    (wait, left) = (WAIT_FIRST, if server.is_none() { attempts } else { 0 });
+                }
             }
-            wait = (wait * 2).min(WAIT_MAX);
         }
         Ok(None)
     }
@@ -266,8 +303,7 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         let defending = pin!(claim.defend(clock));
         let keeping = pin!(async {
             loop {
-                sleep_until(clock, lease.renew_at).await;
-                match self.renew(socket, &lease).await? {
+                match self.keep(socket, &lease, claim).await? {
                     Ok(renewed) => lease = renewed,
                     Err(end) => return Ok(end),
                 }
@@ -281,15 +317,39 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         either(keeping, pin!(lost)).await
     }
 
-    /// Asks for more time: the server that granted the lease, then any.
-    async fn renew(&mut self, socket: &udp::Socket<'_>, lease: &Lease) -> Result<Result<Lease, End>, udp::Error> {
+    /// Has the lease prolonged when it is time for that, or when the link has come back.
+    async fn keep(
+        &mut self,
+        socket: &udp::Socket<'_>,
+        lease: &Lease,
+        claim: &Claim<'_>,
+    ) -> Result<Result<Lease, End>, udp::Error> {
+        loop {
+            let patience = lease.renew_at - self.clock.now();
+            if let Ok(times) = timeout(self.clock, patience, poll_fn(|cx| self.poll_link(cx))).await {
+                self.settle(times, lease.expires_at).await;
+            } else if let Some(verdict) = self.renew(socket, lease).await? {
+                return Ok(verdict);
+            }
+            if let Some(verdict) = self.reconfirm(socket, lease, claim).await? {
+                return Ok(verdict);
+            }
+        }
+    }
+
+    /// Asks for more time: the server that granted the lease, then any; `None` if the link came back meanwhile.
+    async fn renew(
+        &mut self,
+        socket: &udp::Socket<'_>,
+        lease: &Lease,
+    ) -> Result<Option<Result<Lease, End>>, udp::Error> {
         let mut request = self.message(Kind::Request);
         request.broadcast = false;
         request.client = lease.own();
         loop {
             let now = self.clock.now();
             if now >= lease.expires_at {
-                return Ok(Err(End::Expired));
+                return Ok(Some(Err(End::Expired)));
             }
             let rebinding = now >= lease.rebind_at;
             let (to, until) = match rebinding {
@@ -304,14 +364,45 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             let left = until - now;
             let patience = (left / 2).max(RENEWAL_MIN).min(left);
             let own = lease.own();
-            let answered = self.answer(socket, request.xid, |message| {
+            let answered = self.answer(socket, request.xid, patience, |message| {
                 is_verdict(message) && (message.kind == Kind::Nak || message.yours == own)
             });
-            if let Ok(answer) = timeout(self.clock, patience, answered).await {
-                let lease = (answer.kind == Kind::Ack).then(|| Lease::of(&answer, now)).flatten();
-                return Ok(lease.ok_or(End::Refused));
+            match answered.await {
+                Answer::Said(answer) => {
+                    let lease = (answer.kind == Kind::Ack).then(|| Lease::of(&answer, now)).flatten();
+                    return Ok(Some(lease.ok_or(End::Refused)));
+                }
+                Answer::Nothing => {}
+                Answer::LinkBack(times) => {
+                    self.settle(times, lease.expires_at).await;
+                    return Ok(None);
+                }
             }
         }
+    }
+
+    /// Asks whether the lease holds on the network that the link leads to now (section 3.7), and whether somebody there has the
+    /// address (RFC 5227, section 2.1); `None` if no server answers: then it holds for as long as it was lent.
+    async fn reconfirm(
+        &mut self,
+        socket: &udp::Socket<'_>,
+        lease: &Lease,
+        claim: &Claim<'_>,
+    ) -> Result<Option<Result<Lease, End>>, udp::Error> {
+        let mut request = self.message(Kind::Request);
+        request.requested = Some(lease.own());
+        let Some(granted) = self.request(socket, &request, None, REBOOT_REQUESTS, lease.expires_at).await? else {
+            return Ok(None);
+        };
+        let Some(granted) = granted.filter(|granted| granted.own() == lease.own()) else {
+            return Ok(Some(Err(End::Refused)));
+        };
+        if let Err(rival) = claim.ask(self.clock, &mut self.rng, self.options.claiming).await {
+            self.decline(socket, &granted).await?;
+            return Ok(Some(Err(End::Rival(rival))));
+        }
+        claim.announce();
+        Ok(Some(Ok(granted)))
     }
 
     fn message(&mut self, kind: Kind) -> Message {
@@ -341,18 +432,35 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         .await
     }
 
-    /// Waits for a server's message about this exchange.
-    async fn answer(&self, socket: &udp::Socket<'_>, xid: u32, wanted: impl Fn(&Message) -> bool) -> Message {
-        loop {
-            let heard = poll_fn(|cx| socket.poll_recv_with(cx, |bytes, _| Message::parse(bytes))).await;
-            if let Ok(message) = heard
-                && message.kind.is_reply()
-                && (message.xid, message.mac) == (xid, self.mac)
-                && wanted(&message)
-            {
-                return message;
+    /// Waits for a server's message about this exchange, for so long at most.
+    async fn answer(
+        &self,
+        socket: &udp::Socket<'_>,
+        xid: u32,
+        patience: Duration,
+        wanted: impl Fn(&Message) -> bool,
+    ) -> Answer {
+        let listening = poll_fn(|cx| {
+            if let Poll::Ready(times) = self.poll_link(cx) {
+                return Poll::Ready(Answer::LinkBack(times));
             }
-        }
+            loop {
+                let heard = ready!(socket.poll_recv_with(cx, |bytes, _| Message::parse(bytes)));
+                if let Ok(message) = heard
+                    && message.kind.is_reply()
+                    && (message.xid, message.mac) == (xid, self.mac)
+                    && wanted(&message)
+                {
+                    return Poll::Ready(Answer::Said(message));
+                }
+            }
+        });
+        timeout(self.clock, patience, listening).await.unwrap_or(Answer::Nothing)
+    }
+
+    /// Waits until the link has come back once more; answers with how often it has.
+    fn poll_link(&self, cx: &Context<'_>) -> Poll<u8> {
+        self.stack.poll(|core| core.poll_link_returned(self.link, cx.waker()))
     }
 }
 

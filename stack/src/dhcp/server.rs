@@ -12,6 +12,7 @@ use heapless::Vec;
 
 use super::{CLIENT_PORT, SERVER_PORT, message::*};
 use crate::{
+    address::Cidr,
     config::DNS_SERVERS_MAX,
     stack::Stack,
     time::{Clock, Duration, Instant},
@@ -165,6 +166,12 @@ impl<const LEASES: usize> Server<LEASES> {
             binding.address == wanted && now < binding.until && (binding.mac != message.mac || binding.declined)
         });
         let in_pool = wanted.to_bits().wrapping_sub(self.config.pool.first.to_bits()) < self.config.pool.count;
+        let on_our_network = Cidr::v4(self.config.own, self.config.prefix).contains(wanted.into());
+        let asks_anew = message.client.is_unspecified() && message.server.is_none();
+        if asks_anew && known.is_none() && !in_pool && on_our_network {
+            // Another server of this network may know the client (section 4.3.2, INIT-REBOOT).
+            return None;
+        }
         let granted = match known {
             Some(binding) => binding.address == wanted,
             // Nothing is known of the client, as after a restart of ours: what is free it may keep.

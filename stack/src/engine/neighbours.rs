@@ -221,6 +221,17 @@ impl<'r> Neighbours<'r> {
         }
     }
 
+    /// Forgets where neighbours were, but for those that somebody is waiting for.
+    #[cold]
+    pub(crate) fn forget_known(&mut self) {
+        for at in 0..self.entries.len() {
+            let entry = &self.entries[at];
+            if !matches!(entry.state, State::Free | State::Incomplete) && !entry.has_waiters() {
+                self.forget(at as u32);
+            }
+        }
+    }
+
     /// Ends all leases.
     pub(crate) fn end_leases(&mut self) {
         self.edition = self.edition.wrapping_add(1);

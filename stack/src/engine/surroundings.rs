@@ -22,12 +22,13 @@ const WATCHERS: usize = if cfg!(feature = "alloc") {
 };
 
 /// What is known of the driver's link.
-#[cfg(feature = "multihome")]
 #[derive(Clone, Copy, Default)]
 struct Link {
     /// Whether somebody wants to know.
     watched: bool,
     down: bool,
+    /// How often it has come back.
+    returns: u8,
 }
 
 #[derive(Default)]
@@ -40,7 +41,6 @@ pub(crate) struct Surroundings {
     #[cfg(not(feature = "alloc"))]
     watchers: [Option<Waiter>; WATCHERS],
     next_watcher: u8,
-    #[cfg(feature = "multihome")]
     link: Link,
     /// Grows with each change.
     pub(crate) edition: u32,
@@ -59,7 +59,6 @@ impl Core<'_> {
     }
 
     /// Whether the driver's link is up, as far as is known. From now on the runner asks the driver.
-    #[cfg(feature = "multihome")]
     pub(crate) fn watch_link(&mut self) -> bool {
         if !core::mem::replace(&mut self.surroundings.link.watched, true) {
             self.wakes.rouse();
@@ -68,21 +67,42 @@ impl Core<'_> {
     }
 
     /// Whether somebody wants to know of the driver's link.
-    #[cfg(feature = "multihome")]
     #[inline]
     pub(crate) fn is_link_watched(&self) -> bool {
         self.surroundings.link.watched
     }
 
     /// The driver says whether its link is up; answers whether it said something else before.
-    #[cfg(feature = "multihome")]
+    ///
+    /// A link that comes back may lead elsewhere than before: whom it led to is asked for anew.
     pub(crate) fn set_link(&mut self, is_up: bool) -> bool {
-        let before = core::mem::replace(&mut self.surroundings.link.down, !is_up);
-        let changed = before == is_up;
-        if changed {
-            self.surroundings.changed();
+        let link = &mut self.surroundings.link;
+        if link.down != is_up {
+            return false;
         }
-        changed
+        link.down = !is_up;
+        if is_up {
+            link.returns = link.returns.wrapping_add(1);
+            self.tables.neighbours.forget_known();
+        }
+        self.surroundings.changed();
+        true
+    }
+
+    /// How often the link has come back, counted round.
+    #[cfg(any(feature = "dhcp", feature = "slaac"))]
+    pub(crate) fn link_returns(&self) -> u8 {
+        self.surroundings.link.returns
+    }
+
+    /// Waits until the link has come back more often than `known`.
+    #[cfg(any(feature = "dhcp", feature = "slaac"))]
+    pub(crate) fn poll_link_returned(&mut self, known: u8, waker: &Waker) -> (Poll<u8>, Option<Waiter>) {
+        let Link { down, returns, .. } = self.surroundings.link;
+        if returns != known && !down {
+            return (Poll::Ready(returns), None);
+        }
+        (Poll::Pending, self.watch(waker))
     }
 
     /// Something outside changed that those who wait for a change here want to know of.

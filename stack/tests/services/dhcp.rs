@@ -33,21 +33,26 @@ enum Mood {
 struct Harbour {
     sea: Sea,
     server: Host,
+    own: Ipv4Addr,
     mood: Rc<Cell<Mood>>,
 }
 
 impl Harbour {
     fn new(count: u32, lease_secs: u32) -> Self {
-        let sea = Sea::new();
-        let server = sea.host(&["192.0.2.1/24"]);
+        let pool = Pool { first: FIRST, count };
+        Self::with(Sea::new(), SERVER, pool, lease_secs)
+    }
+
+    fn with(sea: Sea, own: Ipv4Addr, pool: Pool, lease_secs: u32) -> Self {
+        let server = sea.host(&[&format!("{own}/24")]);
         let mood = Rc::new(Cell::new(Mood::Honest));
         let config = ServerConfig {
-            own: SERVER,
+            own,
             prefix: 24,
-            pool: Pool { first: FIRST, count },
+            pool,
             lease_secs,
-            router: Some(SERVER),
-            dns: [SERVER].into_iter().collect(),
+            router: Some(own),
+            dns: [own].into_iter().collect(),
             ntp: Default::default(),
         };
         let (stack, clock, temper) = (server.stack.clone(), sea.clock(), mood.clone());
@@ -65,7 +70,7 @@ impl Harbour {
             });
             served.await.unwrap();
         });
-        Self { sea, server, mood }
+        Self { sea, server, own, mood }
     }
 
     /// A station without an address, its client, and what that tells with the time.
@@ -88,6 +93,14 @@ struct Station {
 }
 
 impl Station {
+    /// Takes its cable out for ten seconds, then gives it a while.
+    fn replug(&self, sea: &Sea) {
+        sea.plug(self.host.card, false);
+        sea.pass(Duration::from_secs(10));
+        sea.plug(self.host.card, true);
+        sea.pass(Duration::from_secs(5));
+    }
+
     fn events(&self) -> Vec<Event> {
         self.events.borrow().iter().map(|(_, event)| event.clone()).collect()
     }
@@ -286,6 +299,126 @@ fn a_station_asks_for_the_address_of_its_earlier_life() {
     harbour.sea.pass(Duration::from_secs(10));
     assert_eq!(moved.events()[0], Event::Refused);
     assert_eq!(moved.leases()[0].address, "192.0.2.51/24".parse().unwrap());
+}
+
+/// The addresses that clients asked everybody for, unasked.
+fn asked_for(frames: &[Vec<u8>]) -> Vec<Ipv4Addr> {
+    let messages = frames.iter().filter(|frame| frame.len() > 282 && frame[23] == 17 && frame[36..38] == [0, 67]);
+    let messages = messages.filter_map(|frame| wavetank_stack::dhcp::Message::parse(&frame[42..]).ok());
+    messages
+        .filter(|message| message.kind == Kind::Request && message.server.is_none() && message.client.is_unspecified())
+        .map(|message| message.requested.expect("an address is asked for"))
+        .collect()
+}
+
+#[test]
+fn a_link_that_comes_back_to_the_same_network_costs_no_connection() {
+    let harbour = Harbour::new(4, 3_600);
+    let station = harbour.station(1, Options::default());
+    harbour.sea.pass(Duration::from_secs(5));
+    let listener = Listener::bind(&harbour.server.stack, 80, 1, tcp::Options::default()).unwrap();
+    let stack = station.host.stack.clone();
+    let (accepted, mut called) = harbour.sea.run(async move {
+        let call = Stream::connect(&stack, to("192.0.2.1:80"), tcp::Options::default());
+        let (accepted, called) = join(listener.accept(), call).await;
+        (accepted, called.unwrap())
+    });
+    harbour.sea.record();
+    station.replug(&harbour.sea);
+    assert_eq!(asked_for(&harbour.sea.recorded()), [FIRST]);
+    assert!(matches!(station.events()[..], [Event::Bound(_), Event::Renewed(_)]), "{:?}", station.events());
+    assert!(station.has(FIRST));
+    harbour.sea.run(async move {
+        let mut accepted = accepted;
+        embedded_io_async::Write::write_all(&mut accepted, b"ahoy").await.unwrap();
+        called.read_exact(&mut [0; 4]).await.unwrap();
+    });
+    // The lease was prolonged: it is asked for anew when half of that has gone.
+    harbour.sea.record();
+    harbour.sea.pass(Duration::from_secs(1_780));
+    assert!(harbour.sea.recorded().iter().all(|frame| frame.get(36..38) != Some(&[0, 67])));
+}
+
+#[test]
+fn a_link_that_comes_back_to_another_network_gives_another_address() {
+    let harbour = Harbour::new(4, 86_400);
+    let elsewhere = Pool { first: Ipv4Addr::new(198, 51, 100, 50), count: 4 };
+    let other = Harbour::with(harbour.sea.clone(), Ipv4Addr::new(198, 51, 100, 1), elsewhere, 86_400);
+    other.mood.set(Mood::Silent);
+    let station = harbour.station(1, Options::default());
+    harbour.sea.pass(Duration::from_secs(5));
+    assert!(station.has(FIRST));
+    harbour.mood.set(Mood::Silent);
+    other.mood.set(Mood::Honest);
+    harbour.sea.pass(Duration::from_secs(3_600));
+    assert!(station.has(FIRST), "nothing says that it has moved");
+    station.replug(&harbour.sea);
+    assert!(
+        matches!(station.events()[..], [Event::Bound(_), Event::Refused, Event::Bound(_)]),
+        "{:?}",
+        station.events()
+    );
+    assert!(!station.has(FIRST) && station.has(elsewhere.first));
+    assert!(station.host.stack.routes().eq([wavetank_stack::Route::default_via(other.own.into())]));
+}
+
+#[test]
+fn a_link_that_comes_back_where_nobody_answers_leaves_the_lease_its_time() {
+    let harbour = Harbour::new(4, 600);
+    let station = harbour.station(1, Options::default());
+    harbour.sea.pass(Duration::from_secs(5));
+    harbour.mood.set(Mood::Silent);
+    for _ in 0..20 {
+        station.replug(&harbour.sea);
+    }
+    assert!(station.has(FIRST) && station.events().len() == 1, "{:?}", station.events());
+    // Once more shortly before its end: the lease ends when it was to.
+    harbour.sea.pass(Duration::from_secs(580) - harbour.sea.now());
+    station.replug(&harbour.sea);
+    harbour.sea.pass(Duration::from_secs(30));
+    let (at, last) = station.events.borrow().last().cloned().unwrap();
+    assert_eq!(last, Event::Expired(FIRST));
+    assert!((600..=602).contains(&at.as_secs()), "{at:?}");
+}
+
+#[test]
+fn who_waits_for_a_server_asks_at_once_when_the_link_comes_back() {
+    let harbour = Harbour::new(4, 600);
+    harbour.mood.set(Mood::Silent);
+    let station = harbour.station(1, Options::default());
+    harbour.sea.pass(Duration::from_secs(200));
+    harbour.mood.set(Mood::Honest);
+    station.replug(&harbour.sea);
+    assert!(station.has(FIRST), "else it could have waited for another minute");
+}
+
+#[test]
+fn an_address_that_somebody_took_meanwhile_is_declined() {
+    let harbour = Harbour::new(4, 86_400);
+    let station = harbour.station(1, Options::default());
+    harbour.sea.pass(Duration::from_secs(5));
+    harbour.sea.plug(station.host.card, false);
+    let squatter = harbour.sea.host(&["192.0.2.50/24"]);
+    harbour.sea.pass(Duration::from_secs(60));
+    harbour.sea.plug(station.host.card, true);
+    harbour.sea.pass(Duration::from_secs(30));
+    let rival = squatter.stack.hardware_address().unwrap();
+    assert_eq!(station.events()[1], Event::Conflict { address: FIRST, rival });
+    assert!(!station.has(FIRST) && station.has(Ipv4Addr::new(192, 0, 2, 51)));
+}
+
+#[test]
+fn what_is_another_servers_on_the_same_network_is_not_refused() {
+    let harbour = Harbour::new(4, 86_400);
+    let theirs = Pool { first: Ipv4Addr::new(192, 0, 2, 150), count: 4 };
+    let other = Harbour::with(harbour.sea.clone(), Ipv4Addr::new(192, 0, 2, 2), theirs, 86_400);
+    other.mood.set(Mood::Silent);
+    let station = harbour.station(1, Options::default());
+    harbour.sea.pass(Duration::from_secs(5));
+    harbour.mood.set(Mood::Silent);
+    other.mood.set(Mood::Honest);
+    station.replug(&harbour.sea);
+    assert!(station.has(FIRST) && station.events().len() == 1, "{:?}", station.events());
 }
 
 #[test]

@@ -14,9 +14,20 @@ use super::interface::draws;
 use crate::support::{Card, Host, Sea};
 
 const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+const PREFIX: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 0);
 
 /// An advertisement of 2001:db8:7::/64 for so many seconds, by a router for so many.
 fn advertisement(from: [u8; 6], valid: u32, lifetime: u16, hop_limit: u8) -> Vec<u8> {
+    advertisement_of((ROUTER, PREFIX), from, valid, lifetime, hop_limit)
+}
+
+fn advertisement_of(
+    (router, prefix): (Ipv6Addr, Ipv6Addr),
+    from: [u8; 6],
+    valid: u32,
+    lifetime: u16,
+    hop_limit: u8,
+) -> Vec<u8> {
     let mut message = vec![134, 0, 0, 0, 64, 0];
     message.extend_from_slice(&lifetime.to_be_bytes());
     message.extend_from_slice(&[0; 8]);
@@ -24,12 +35,12 @@ fn advertisement(from: [u8; 6], valid: u32, lifetime: u16, hop_limit: u8) -> Vec
     message.extend_from_slice(&valid.to_be_bytes());
     message.extend_from_slice(&valid.to_be_bytes());
     message.extend_from_slice(&[0; 4]);
-    message.extend_from_slice(&"2001:db8:7::".parse::<Ipv6Addr>().unwrap().octets());
+    message.extend_from_slice(&prefix.octets());
     message.extend_from_slice(&[25, 3, 0, 0, 0, 0, 1, 0]);
-    message.extend_from_slice(&ROUTER.octets());
+    message.extend_from_slice(&router.octets());
     let everyone: Ipv6Addr = "ff02::1".parse().unwrap();
     let mut sum = 58 + message.len() as u32;
-    for pair in [&ROUTER.octets()[..], &everyone.octets(), &message].concat().chunks(2) {
+    for pair in [&router.octets()[..], &everyone.octets(), &message].concat().chunks(2) {
         sum += u32::from(pair[0]) << 8 | u32::from(pair[1]);
     }
     while sum > 0xffff {
@@ -39,7 +50,7 @@ fn advertisement(from: [u8; 6], valid: u32, lifetime: u16, hop_limit: u8) -> Vec
     let mut frame = vec![0x33, 0x33, 0, 0, 0, 1];
     frame.extend_from_slice(&from);
     frame.extend_from_slice(&[0x86, 0xdd, 0x60, 0, 0, 0, 0, message.len() as u8, 58, hop_limit]);
-    frame.extend_from_slice(&ROUTER.octets());
+    frame.extend_from_slice(&router.octets());
     frame.extend_from_slice(&everyone.octets());
     frame.extend_from_slice(&message);
     frame
@@ -47,6 +58,10 @@ fn advertisement(from: [u8; 6], valid: u32, lifetime: u16, hop_limit: u8) -> Vec
 
 /// Answers each solicitation with that advertisement.
 fn router(sea: &Sea, valid: u32, lifetime: u16) -> Rc<Card> {
+    router_of(sea, (ROUTER, PREFIX), valid, lifetime)
+}
+
+fn router_of(sea: &Sea, of: (Ipv6Addr, Ipv6Addr), valid: u32, lifetime: u16) -> Rc<Card> {
     let card = Rc::new(sea.card());
     let (clock, own) = (sea.clone(), card.clone());
     sea.spawn(async move {
@@ -54,7 +69,7 @@ fn router(sea: &Sea, valid: u32, lifetime: u16) -> Rc<Card> {
             clock.sleep(Duration::from_millis(200)).await;
             while let Some(frame) = own.next_frame() {
                 if frame[12..14] == [0x86, 0xdd] && frame[20] == 58 && frame[54] == 133 {
-                    own.send(advertisement(own.mac(), valid, lifetime, 255));
+                    own.send(advertisement_of(of, own.mac(), valid, lifetime, 255));
                 }
             }
         }
@@ -156,4 +171,88 @@ fn an_address_that_somebody_has_is_not_used() {
     sea.pass(Duration::from_secs(10));
     assert_eq!(events.borrow()[..], [Event::Duplicate(taken.parse().unwrap())]);
     assert_eq!(host.stack.addresses().count(), 0);
+}
+
+/// Takes the station's cable out for ten seconds, then gives it half a minute.
+fn replug(sea: &Sea, host: &Host) {
+    sea.plug(host.card, false);
+    sea.pass(Duration::from_secs(10));
+    sea.plug(host.card, true);
+    sea.pass(Duration::from_secs(30));
+}
+
+fn asks_for_routers(frame: &[u8]) -> bool {
+    frame[12..14] == [0x86, 0xdd] && frame[20] == 58 && frame[54] == 133
+}
+
+#[test]
+fn a_link_that_comes_back_to_the_same_router_changes_nothing() {
+    let sea = Sea::new();
+    let _router = router(&sea, 3_600, 1_800);
+    let (host, events, _) = station(&sea, 1);
+    sea.pass(Duration::from_secs(10));
+    let (before, told) = (global(&host), events.borrow().len());
+    sea.record();
+    replug(&sea, &host);
+    assert_eq!((global(&host), events.borrow().len()), (before, told), "{:?}", events.borrow());
+    let asked = sea.recorded();
+    assert_eq!(asked.iter().filter(|frame| asks_for_routers(frame)).count(), 1);
+    // A solicitation of a neighbour by nobody: whether somebody has the address.
+    let from_nobody = |frame: &&Vec<u8>| frame[12..14] == [0x86, 0xdd] && frame[22..38] == [0; 16] && frame[54] == 135;
+    assert_eq!(asked.iter().filter(from_nobody).count(), 2, "one for each address");
+}
+
+#[test]
+fn a_link_that_comes_back_to_another_router_gives_another_address() {
+    let sea = Sea::new();
+    let card = router(&sea, 86_400, 9_000);
+    let elsewhere = ("fe80::2".parse().unwrap(), "2001:db8:8::".parse().unwrap());
+    let other = router_of(&sea, elsewhere, 86_400, 9_000);
+    sea.plug(other.index, false);
+    let (host, events, _) = station(&sea, 1);
+    sea.pass(Duration::from_secs(10));
+    let before = global(&host).unwrap();
+    sea.plug(card.index, false);
+    sea.plug(other.index, true);
+    sea.pass(Duration::from_secs(3_600));
+    assert_eq!(global(&host), Some(before), "nothing says that it has moved");
+    replug(&sea, &host);
+    assert_eq!(global(&host), None, "{:?}", events.borrow());
+    let moved: wavetank_stack::Cidr = "2001:db8:8::/64".parse().unwrap();
+    assert!(host.stack.addresses().any(|own| moved.contains(own.address())));
+    assert!(host.stack.routes().eq([wavetank_stack::Route::default_via(elsewhere.0.into())]));
+    let expired = events.borrow().iter().filter(|event| matches!(event, Event::Expired(_))).count();
+    assert_eq!(expired, 2, "the router and the address: {:?}", events.borrow());
+}
+
+#[test]
+fn a_link_that_comes_back_where_no_router_is_leaves_addresses_their_time_unless_somebody_has_them() {
+    for is_taken in [false, true] {
+        let sea = Sea::new();
+        let card = router(&sea, 86_400, 9_000);
+        let (host, events, _) = station(&sea, 1);
+        sea.pass(Duration::from_secs(10));
+        let before = global(&host).unwrap();
+        sea.plug(card.index, false);
+        sea.plug(host.card, false);
+        let _squatter = is_taken.then(|| sea.host(&[&format!("{before}/64")]));
+        replug(&sea, &host);
+        assert_eq!(global(&host), (!is_taken).then_some(before), "{:?}", events.borrow());
+        let duplicates = events.borrow().iter().filter(|event| matches!(event, Event::Duplicate(_))).count();
+        assert_eq!(duplicates, usize::from(is_taken));
+    }
+}
+
+#[test]
+fn a_station_whose_twin_is_where_the_link_leads_gives_everything_up() {
+    let sea = Sea::new();
+    let _router = router(&sea, 86_400, 9_000);
+    let (host, events, _) = station(&sea, 1);
+    sea.pass(Duration::from_secs(10));
+    let Event::Configured(own) = events.borrow()[0] else { panic!("{:?}", events.borrow()) };
+    sea.plug(host.card, false);
+    let _twin = sea.host(&[&format!("{own}/64")]);
+    replug(&sea, &host);
+    assert_eq!(events.borrow().last(), Some(&Event::Duplicate(own)));
+    assert_eq!((host.stack.addresses().count(), host.stack.routes().count()), (0, 0));
 }
