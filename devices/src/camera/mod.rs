@@ -39,7 +39,7 @@ use wavetank_stack::{Cidr, Clock, Duration, FlowId, Probe, Resources, Route, Sta
 
 use self::frames::{Frame, Frames, PIECE};
 pub use self::frames::{RoomError, SLOTS_MAX};
-use crate::updates::{Health, Host, Keep, NoUpdates, Updates};
+use crate::updates::{Host, Keep, NoUpdates, Updates, Vitals};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// A TCP connection's buffers, one way.
@@ -190,7 +190,7 @@ where
         let Parts { mut sensor, flash, net, clock, mut rng, probe } = parts;
         let (clock, probe) = (&clock, &probe);
         probe.count(cause.metric(), 1);
-        let health = Health::needing(SENSOR_WELL | SERVER_WELL);
+        let vitals = K::vitals(SENSOR_WELL | SERVER_WELL, cause, clock.now(), &mut rng);
         let frames = Frames::new(flash, config.room.clone(), config.frame_bytes)?;
         let shared = Shared {
             frames: Mutex::new(frames),
@@ -199,7 +199,7 @@ where
             id: &config.id,
             clock,
             probe,
-            health: &health,
+            vitals: &vitals,
         };
         shared.look().await;
 
@@ -210,7 +210,7 @@ where
             Stack::new(&mut memory, net, clock, &network, rng.next_u64())
         };
         let rng = RefCell::new(rng);
-        let host = Host { id: &config.id, stack: &stack, clock, probe, health: &health };
+        let host = Host { id: &config.id, stack: &stack, clock, probe, vitals: &vitals };
         let mut jitter = SharedRng::new(&rng);
         let work = pin!(join(expose(&mut sensor, &shared, &config), tell(&stack, &shared, &config, &mut jitter)));
         let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
@@ -233,8 +233,11 @@ async fn expose<S: Read, F: NorFlash<Error: Debug>, C: Clock, P: Probe>(
         sleep_until(clock, due).await;
         due = (due + config.period).max(clock.now());
         match shared.take(sensor, config).await {
-            Ok(()) => shared.health.show(SENSOR_WELL),
-            Err(Trouble::Sensor) => shared.probe.count(metrics::SENSOR_ERRORS, 1),
+            Ok(()) => shared.vitals.show(SENSOR_WELL),
+            Err(Trouble::Sensor) => {
+                shared.probe.count(metrics::SENSOR_ERRORS, 1);
+                shared.vitals.sensor_failed();
+            }
             Err(Trouble::Flash) => shared.ail().await,
         }
     }
@@ -257,6 +260,7 @@ async fn tell<F: NorFlash<Error: Debug>, C: Clock, P: Probe>(
         } else {
             failures = failures.saturating_add(1);
             shared.probe.count(metrics::UPLOADS_FAILED, 1);
+            shared.vitals.reached(false);
         }
         shared.under_way.set(None);
     }
@@ -279,7 +283,7 @@ struct Shared<'a, F, C, P> {
     id: &'a DeviceId,
     clock: &'a C,
     probe: &'a P,
-    health: &'a Health,
+    vitals: &'a Vitals,
 }
 
 impl<F: NorFlash<Error: Debug>, C: Clock, P: Probe> Shared<'_, F, C, P> {
@@ -301,6 +305,7 @@ impl<F: NorFlash<Error: Debug>, C: Clock, P: Probe> Shared<'_, F, C, P> {
         let (slot, gone) = cleared.map_err(flash)?;
         if let Some(gone) = gone {
             self.probe.count(metrics::FRAMES_DROPPED, 1);
+            self.vitals.lost(1);
             self.flow(metrics::FLOW_DROPPED, gone.number);
         }
         let end = self.clock.now() + config.exposure;
@@ -342,11 +347,11 @@ impl<F: NorFlash<Error: Debug>, C: Clock, P: Probe> Shared<'_, F, C, P> {
 
     async fn read(&self, slot: usize, at: u32, out: &mut [u8]) -> Result<(), ()> {
         let read = self.frames.lock().await.read(slot, at, out).await;
-        read.map_err(|_| self.probe.count(metrics::FLASH_ERRORS, 1))
+        read.map_err(|_| self.flash_failed())
     }
 
     fn acknowledged(&self, number: u64) {
-        self.health.show(SERVER_WELL);
+        self.vitals.show(SERVER_WELL);
         self.probe.count(metrics::FRAMES_ACKNOWLEDGED, 1);
         self.probe.gauge(metrics::LATEST, i64::try_from(number).unwrap_or(i64::MAX));
         self.flow(metrics::FLOW_ACKNOWLEDGED, number);
@@ -362,12 +367,18 @@ impl<F: NorFlash<Error: Debug>, C: Clock, P: Probe> Shared<'_, F, C, P> {
     }
 
     async fn ail(&self) {
-        self.probe.count(metrics::FLASH_ERRORS, 1);
+        self.flash_failed();
         sleep(self.clock, RETRY).await;
+    }
+
+    fn flash_failed(&self) {
+        self.probe.count(metrics::FLASH_ERRORS, 1);
+        self.vitals.flash_failed();
     }
 
     async fn report_backlog(&self) {
         let waiting = self.frames.lock().await.waiting();
+        self.vitals.waiting(waiting as u64);
         self.probe.gauge(metrics::BACKLOG, i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 

@@ -64,10 +64,13 @@ where
             }
             Fate::Refused => {
                 shared.probe.count(metrics::FRAMES_REJECTED, 1);
+                shared.vitals.lost(1);
                 true
             }
             Fate::Rotten => {
                 shared.probe.count(metrics::FRAMES_ROTTEN, 1);
+                shared.vitals.lost(1);
+                shared.vitals.flash_failed();
                 true
             }
             Fate::Damaged => {
@@ -78,6 +81,7 @@ where
         };
         if done {
             arrived = true;
+            shared.vitals.reached(true);
             shared.let_go(slot, frame.number).await;
         }
         shared.under_way.set(None);

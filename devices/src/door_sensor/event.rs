@@ -4,8 +4,8 @@ use serde::Serialize;
 
 /// An event on the flash: an instant, a voltage, and what the door did.
 pub(super) const EVENT_LEN: usize = 8 + 2 + 1;
-/// Bytes that suffice for the JSON of an event, and for that of the sensor's health.
-pub(super) const JSON_MAX: usize = 136;
+/// Bytes that suffice for the JSON of an event.
+pub(super) const JSON_MAX: usize = 96;
 
 /// The voltage that means that nobody told one.
 const UNKNOWN: u16 = u16::MAX;
@@ -46,31 +46,9 @@ impl Event {
     /// Writes it, under its number, into `out`.
     pub(super) fn json<'o>(&self, id: u64, out: &'o mut [u8; JSON_MAX]) -> &'o [u8] {
         let Event { open, at_ms, millivolts: battery_mv } = *self;
-        written(&EventJson { id, open, at_ms, battery_mv }, out)
-    }
-}
-
-/// How the sensor is.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Health {
-    /// Whether the door is open.
-    pub(super) open: bool,
-    /// Events that wait for the server.
-    pub(super) backlog: u64,
-    /// Milliseconds since the sensor was started.
-    pub(super) up_ms: u64,
-    /// What the battery has.
-    pub(super) battery_mv: Option<u16>,
-    /// Packets that its network stack dropped before this call.
-    pub(super) dropped: u32,
-    /// Segments (TCP) that it sent again.
-    pub(super) resent: u32,
-}
-
-impl Health {
-    /// Writes it into `out`.
-    pub(super) fn json<'o>(&self, out: &'o mut [u8; JSON_MAX]) -> &'o [u8] {
-        written(self, out)
+        let event = EventJson { id, open, at_ms, battery_mv };
+        let len = serde_json_core::to_slice(&event, out).expect("there is room for the longest numbers");
+        &out[..len]
     }
 }
 
@@ -80,11 +58,6 @@ struct EventJson {
     open: bool,
     at_ms: u64,
     battery_mv: Option<u16>,
-}
-
-fn written<'o>(value: &impl Serialize, out: &'o mut [u8; JSON_MAX]) -> &'o [u8] {
-    let len = serde_json_core::to_slice(value, out).expect("there is room for the longest numbers");
-    &out[..len]
 }
 
 #[cfg(test)]
@@ -97,16 +70,6 @@ mod tests {
     fn the_longest_fit() {
         let most = Event { open: false, at_ms: u64::MAX, millivolts: Some(u16::MAX - 1) };
         most.json(u64::MAX, &mut [0; JSON_MAX]);
-        let mut health = Health {
-            open: false,
-            backlog: u64::MAX,
-            up_ms: u64::MAX,
-            battery_mv: Some(u16::MAX),
-            dropped: 0,
-            resent: 0,
-        };
-        (health.dropped, health.resent) = (u32::MAX, u32::MAX);
-        health.json(&mut [0; JSON_MAX]);
         let event = Event { open: true, at_ms: 12, millivolts: None };
         assert_eq!(event.json(3, &mut [0; JSON_MAX]), br#"{"id":3,"open":true,"at_ms":12,"battery_mv":null}"#);
     }

@@ -9,7 +9,7 @@
 //!   has of each sensor hears of every one once, and in their order.
 //! - In between there is no network: the stack is made when there is something to say, and dropped when it was said, or
 //!   nobody answered. All that runs then is the wait at the pin, and one timer: for the next attempt, or the next report of
-//!   the sensor's health (`POST health/NAME`). That goes out once, is not tried again before the next is due, and is broken
+//!   the sensor's health (`POST health/NAME`, a [`Health`] as JSON). That goes out once, is not tried again before the next is due, and is broken
 //!   off when the door moves.
 //! - It takes updates if it is given what they need ([`run_with_updates`]): it asks when it reports its health, and stays in the
 //!   network for as long as fetching takes, or proving itself. The door is watched meanwhile.
@@ -36,17 +36,20 @@ use embedded_hal_async::digital::Wait;
 use embedded_storage_async::nor_flash::NorFlash;
 use heapless::String;
 use rand_core::Rng;
+use wavetank_health::Health;
 use wavetank_stack::coap::{Client, Options, Request};
 use wavetank_stack::storage::{Error as StorageError, LayoutError, Spool};
 use wavetank_stack::time::{sleep, sleep_until};
 use wavetank_stack::{Cidr, Clock, Duration, FlowId, Instant, Probe, Resources, Route, Stack};
 
-use self::event::{EVENT_LEN, Event, Health as Report, JSON_MAX};
-use crate::updates::{Health, Host, Keep, NoUpdates, Updates};
+use self::event::{EVENT_LEN, Event, JSON_MAX};
+use crate::updates::{Host, Keep, NoUpdates, Updates, Vitals};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
-/// A datagram with an event, and what the server answers.
+/// A datagram with an event or a block of a report, and what the server answers.
 const DATAGRAM_BYTES: usize = 256;
+/// What is longer goes in blocks: a report of a sensor that is not well.
+const BLOCK_BYTES: usize = 128;
 /// `events/` or `health/`, and an id.
 const PATH_MAX: usize = 7 + DeviceId::LEN_MAX;
 /// The format of JSON (RFC 7252, section 12.3).
@@ -198,16 +201,16 @@ where
         probe.count(cause.metric(), 1);
         let spool = Spool::new(flash, config.spool.clone())?;
         let beat = clock.now();
-        let health = Health::needing(SERVER_WELL);
-        let counted = (0, 0);
-        let mut door = Door { contact, battery, spool, clock, probe, config: &config, beat, health: &health, counted };
+        let vitals = Vitals::new(rng.next_u32(), SERVER_WELL, cause, clock.now());
+        vitals.reports_every(config.heartbeat);
+        let mut door = Door { contact, battery, spool, clock, probe, config: &config, beat, vitals: &vitals };
         // Sensors that got their power back together need not call all at once.
         let mut failures = 0;
         door.watching(sleep(clock, config.backoff.delay(failures, &mut rng))).await;
         loop {
             door.watch_until_due().await;
             probe.count(metrics::NETWORK_STARTS, 1);
-            let (told, exit, stats) = {
+            let (told, exit) = {
                 let mut memory = Memory::<CONNECTIONS>::new();
                 let network = wavetank_stack::Config::new(slice::from_ref(&config.address), config.route.as_slice());
                 let (stack, mut runner) = Stack::new(&mut memory, &mut net, clock, &network, rng.next_u64());
@@ -218,7 +221,7 @@ where
                         return (told, None);
                     }
                     let rng = RefCell::new(&mut rng);
-                    let host = Host { id: &config.id, stack: &stack, clock, probe, health: &health };
+                    let host = Host { id: &config.id, stack: &stack, clock, probe, vitals: &vitals };
                     let calling = pin!(updates.call(&host, SharedRng::new(&rng)));
                     let mut jitter = SharedRng::new(&rng);
                     match select(calling, door.go_on(&stack, &mut jitter)).await {
@@ -227,10 +230,9 @@ where
                     }
                 });
                 let (told, exit) = runner.run_with(stack.telling(probe, telling)).await;
-                (told, exit, stack.stats())
+                vitals.left_network(&stack.stats());
+                (told, exit)
             };
-            door.counted.0 = door.counted.0.wrapping_add(stats.dropped_in_all() as u32);
-            door.counted.1 = door.counted.1.wrapping_add(stats.retransmissions);
             if let Some(exit) = exit {
                 return Ok(exit);
             }
@@ -252,9 +254,7 @@ struct Door<'a, D, B, F, C, P> {
     config: &'a Config,
     /// When the next report of its health is due.
     beat: Instant,
-    health: &'a Health,
-    /// What its network stacks dropped and sent again, in all.
-    counted: (u32, u32),
+    vitals: &'a Vitals,
 }
 
 impl<D, B, F, C, P> Door<'_, D, B, F, C, P>
@@ -343,6 +343,7 @@ where
     async fn millivolts(&mut self) -> Option<u16> {
         let millivolts = (self.battery)().await?;
         self.probe.gauge(metrics::BATTERY_MILLIVOLTS, millivolts.into());
+        self.vitals.battery(Some(millivolts));
         Some(millivolts)
     }
 
@@ -350,6 +351,7 @@ where
     async fn tell(&mut self, stack: &Stack<'_>, rng: &mut impl Rng) -> bool {
         let mut options = Options::default();
         options.ack_timeout = self.config.ack_timeout;
+        options.block_bytes = BLOCK_BYTES;
         let mut client = Client::new(stack, self.clock, rng, options).expect("nobody else has sockets");
         let path = self.path("events");
         loop {
@@ -366,14 +368,17 @@ where
             if let Some(event) = Event::decode(&bytes[..record.len]) {
                 if !self.post(&mut client, &path, event.json(id, &mut [0; JSON_MAX])).await {
                     self.probe.count(metrics::EVENTS_FAILED, 1);
+                    self.vitals.reached(false);
                     return false;
                 }
-                self.health.show(SERVER_WELL);
+                self.vitals.reached(true);
+                self.vitals.show(SERVER_WELL);
                 self.probe.count(metrics::EVENTS_DELIVERED, 1);
                 self.flow(metrics::FLOW_DELIVERED, id);
             } else {
                 // Whole, and no event: another firmware's.
                 self.probe.count(metrics::FLASH_ERRORS, 1);
+                self.vitals.flash_failed();
             }
             // One whose acknowledgement does not get onto the flash is told again after a power cut, under its number.
             if let Err(error) = self.spool.acknowledge(id).await {
@@ -385,7 +390,7 @@ where
         }
         if self.clock.now() >= self.beat {
             self.beat = self.clock.now() + self.config.heartbeat;
-            return self.tell_health(&mut client).await;
+            return self.tell_health(stack, &mut client).await;
         }
         true
     }
@@ -397,11 +402,11 @@ where
             self.watching(sleep(clock, PAUSE)).await;
             if self.spool.waiting().await.is_ok_and(|waiting| waiting == 0)
                 && clock.now() < self.beat
-                && self.health.is_well()
+                && self.vitals.is_well()
             {
                 continue;
             }
-            if !self.health.is_well() {
+            if !self.vitals.is_well() {
                 // It has to be heard for that.
                 self.beat = self.beat.min(clock.now());
             }
@@ -410,22 +415,21 @@ where
     }
 
     /// How the sensor is. That nobody heard it is no reason to call again before the next is due.
-    async fn tell_health(&mut self, client: &mut Client<'_, &C, impl Rng>) -> bool {
-        let open = self.last().await.unwrap_or_default().open;
-        let backlog = self.spool.waiting().await.unwrap_or_default();
-        let up_ms = self.clock.now().as_millis();
-        let (battery_mv, (dropped, resent)) = (self.millivolts().await, self.counted);
-        let health = Report { open, backlog, up_ms, battery_mv, dropped, resent };
+    async fn tell_health(&mut self, stack: &Stack<'_>, client: &mut Client<'_, &C, impl Rng>) -> bool {
+        self.millivolts().await;
+        let health = self.vitals.report(self.clock.now(), &stack.stats());
         let (path, server) = (self.path("health"), self.config.server);
-        let (mut json, mut answer) = ([0; JSON_MAX], [0; ANSWER_MAX]);
+        let (mut json, mut answer) = ([0; Health::JSON_MAX], [0; ANSWER_MAX]);
         let request = Request::post(&path, JSON, health.json(&mut json));
         let asking = pin!(client.request(server, &request, &mut answer));
         match select(asking, self.note()).await {
             Either::First(Ok(response)) if response.code.is_success() => {
-                self.health.show(SERVER_WELL);
+                self.vitals.reached(true);
+                self.vitals.show(SERVER_WELL);
                 self.probe.count(metrics::HEALTH_TOLD, 1);
             }
-            Either::First(_) | Either::Second(Ok(())) => {}
+            Either::First(_) => self.vitals.report_failed(),
+            Either::Second(Ok(())) => {}
             Either::Second(Err(trouble)) => self.fail(trouble).await,
         }
         true
@@ -447,6 +451,7 @@ where
 
     async fn report_backlog(&mut self) -> Result<(), Trouble> {
         let waiting = self.spool.waiting().await?;
+        self.vitals.waiting(waiting);
         self.probe.gauge(metrics::BACKLOG, i64::try_from(waiting).unwrap_or(i64::MAX));
         Ok(())
     }
@@ -463,6 +468,11 @@ where
             Trouble::Full => metrics::SPOOL_FULL,
         };
         self.probe.count(metric, 1);
+        match trouble {
+            Trouble::Contact => self.vitals.sensor_failed(),
+            Trouble::Flash => self.vitals.flash_failed(),
+            Trouble::Full => self.vitals.lost(1),
+        }
         sleep(self.clock, RETRY).await;
     }
 }

@@ -171,10 +171,9 @@ fn every_move_is_heard_once_and_in_between_there_is_no_network() {
     assert_eq!(notebook.counted(metrics::NETWORK_STARTS), 5, "for the first report of its health, and each event");
     assert_eq!(notebook.flowed(metrics::FLOW_NOTED), [1, 2, 3, 4]);
     assert_eq!(notebook.flowed(metrics::FLOW_DELIVERED), [1, 2, 3, 4]);
-    let healthy = r#"{"open":false,"backlog":0,"up_ms":"#;
     let health = desk.health.borrow();
-    assert!(health.len() == 1 && health[0].starts_with(healthy) && health[0].contains("2900"), "{health:?}");
-    assert!(health[0].ends_with(r#""dropped":0,"resent":0}"#), "{health:?}");
+    assert!(health.len() == 1 && health[0].contains(r#""cause":"power-on","up_ms":"#), "{health:?}");
+    assert!(health[0].ends_with(r#","every_s":3600,"battery_mv":2900}"#), "{health:?}");
 }
 
 #[test]

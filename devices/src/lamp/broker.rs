@@ -16,10 +16,9 @@ use wavetank_stack::{Clock, Probe, Stack};
 
 use super::command::{Command, JSON_MAX, Said};
 use super::shared::{Shared, Waiter};
-use super::{BROKER_WELL, Config, metrics};
+use super::{Config, metrics};
 use crate::DeviceId;
 use crate::dial::connect;
-use crate::updates::Health;
 
 /// One state is under way at a time: there is no use in an older one.
 pub(super) const WINDOW: usize = 1;
@@ -36,7 +35,6 @@ pub(super) struct Publisher<'a, 'b, O, C, P> {
     probe: &'a P,
     config: &'a Config,
     shared: &'a Shared<'a, O, P>,
-    health: &'a Health,
     /// The number of the state that was published last, and it, until the broker has it.
     token: u64,
     under_way: Option<Command>,
@@ -54,9 +52,8 @@ impl<'a, 'b, O: OutputPin, C: Clock, P: Probe> Publisher<'a, 'b, O, C, P> {
         probe: &'a P,
         config: &'a Config,
         shared: &'a Shared<'a, O, P>,
-        health: &'a Health,
     ) -> Self {
-        Self { client, clock, probe, config, shared, health, token: 0, under_way: None, told: None }
+        Self { client, clock, probe, config, shared, token: 0, under_way: None, told: None }
     }
 
     pub(super) async fn run(&mut self, stack: &Stack<'_>, rng: &mut impl Rng) -> Infallible {
@@ -70,17 +67,18 @@ impl<'a, 'b, O: OutputPin, C: Clock, P: Probe> Publisher<'a, 'b, O, C, P> {
             sleep(self.clock, self.config.backoff.delay(failures, rng)).await;
             failures = failures.saturating_add(1);
             let dialling = connect(stack, self.clock, self.config.broker);
-            let Self { client, clock, probe, shared, health, token, under_way, told, config } = self;
+            let Self { client, clock, probe, shared, token, under_way, told, config } = self;
             let connection = match timeout(*clock, config.patience, dialling).await {
                 Ok(Some(stream)) => client.connect(stream, &options).await.ok(),
                 _ => None,
             };
             let Some(connection) = connection else {
                 probe.count(metrics::CONNECTS_FAILED, 1);
+                shared.reached(false);
                 continue;
             };
             probe.gauge(metrics::CONNECTED, 1);
-            health.show(BROKER_WELL);
+            shared.reached(true);
             // The broker may have forgotten.
             *told = None;
             let mut session =

@@ -45,7 +45,7 @@ use self::command::COMMAND_LEN;
 pub use self::command::{Command, JSON_MAX, Said};
 use self::server::{BODY_MAX, Face};
 use self::shared::{Shared, Waiter};
-use crate::updates::{Health, Host, Keep, NoUpdates, Updates};
+use crate::updates::{Host, Keep, NoUpdates, Updates, Vitals};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// A TCP connection's buffers, one way.
@@ -185,8 +185,9 @@ where
         let Parts { output, flash, net, clock, mut rng, probe } = parts;
         let (clock, probe) = (&clock, &probe);
         probe.count(cause.metric(), 1);
+        let vitals = K::vitals(BROKER_WELL, cause, clock.now(), &mut rng);
         let mut store = KeyValue::new(flash, config.store.clone())?;
-        let shared = Shared::new(&config.id, probe, output, remembered(&mut store, probe).await);
+        let shared = Shared::new(&config.id, probe, &vitals, output, remembered(&mut store, probe, &vitals).await);
 
         let mut memory = Memory::<CONNECTIONS>::new();
         let (stack, mut runner) = {
@@ -197,13 +198,12 @@ where
         let mut server = Server::<_, BODY_MAX>::new(Face::new(&shared), rng.next_u32() as u16);
         let (mut received, mut to_send) = ([0; RECEIVED_BYTES], [0; TO_SEND_BYTES]);
         let client = Client::<_, _, WINDOW>::new(clock, (), &mut received, &mut to_send);
-        let health = Health::needing(BROKER_WELL);
-        let mut publisher = Publisher::new(client, clock, probe, &config, &shared, &health);
+        let mut publisher = Publisher::new(client, clock, probe, &config, &shared);
         let rng = RefCell::new(rng);
         let mut jitter = SharedRng::new(&rng);
-        let host = Host { id: &config.id, stack: &stack, clock, probe, health: &health };
+        let host = Host { id: &config.id, stack: &stack, clock, probe, vitals: &vitals };
         let work = pin!(join3(
-            keep(&mut store, &shared, probe),
+            keep(&mut store, &shared, probe, &vitals),
             publisher.run(&stack, &mut jitter),
             serve(&stack, clock, &mut server, || async {
                 let _state = shared.changed(Waiter::Server, Some(shared.state())).await;
@@ -218,7 +218,7 @@ where
 }
 
 /// What it obeyed when it was last written down; off, if it never was told anything.
-async fn remembered<F: NorFlash>(store: &mut KeyValue<F>, probe: &impl Probe) -> Command
+async fn remembered<F: NorFlash>(store: &mut KeyValue<F>, probe: &impl Probe, vitals: &Vitals) -> Command
 where
     F::Error: Debug,
 {
@@ -228,6 +228,7 @@ where
         Ok(None) => Command::default(),
         Err(_) => {
             probe.count(metrics::FLASH_ERRORS, 1);
+            vitals.flash_failed();
             Command::default()
         }
     }
@@ -238,6 +239,7 @@ async fn keep<F: NorFlash>(
     store: &mut KeyValue<F>,
     shared: &Shared<'_, impl OutputPin, impl Probe>,
     probe: &impl Probe,
+    vitals: &Vitals,
 ) -> Infallible
 where
     F::Error: Debug,
@@ -246,6 +248,7 @@ where
         let command = shared.unkept().await;
         if store.set(STATE, &command.encode()).await.is_err() {
             probe.count(metrics::FLASH_ERRORS, 1);
+            vitals.flash_failed();
         }
         shared.keep(command);
     }

@@ -8,8 +8,9 @@ use embedded_hal::digital::{OutputPin, PinState};
 use wavetank_stack::{FlowId, Probe};
 
 use super::command::{Command, Said};
-use super::metrics;
+use super::{BROKER_WELL, metrics};
 use crate::DeviceId;
+use crate::updates::Vitals;
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,7 @@ const WAITERS: usize = 5;
 pub(super) struct Shared<'a, O, P> {
     id: &'a DeviceId,
     probe: &'a P,
+    vitals: &'a Vitals,
     inner: RefCell<Inner<O>>,
 }
 
@@ -57,15 +59,23 @@ struct Inner<O> {
 
 impl<'a, O: OutputPin, P: Probe> Shared<'a, O, P> {
     /// A lamp that obeys what it obeyed before.
-    pub(super) fn new(id: &'a DeviceId, probe: &'a P, output: O, obeyed: Command) -> Self {
+    pub(super) fn new(id: &'a DeviceId, probe: &'a P, vitals: &'a Vitals, output: O, obeyed: Command) -> Self {
         let inner = Inner { output, obeyed, kept: obeyed, edition: 0, waiters: [const { None }; WAITERS] };
-        let shared = Shared { id, probe, inner: RefCell::new(inner) };
+        let shared = Shared { id, probe, vitals, inner: RefCell::new(inner) };
         shared.show(obeyed);
         // The power may have gone between writing it down and saying so.
         if obeyed != Command::default() {
             shared.tell(obeyed);
         }
         shared
+    }
+
+    /// Whether an attempt to reach the broker came to anything.
+    pub(super) fn reached(&self, reached: bool) {
+        self.vitals.reached(reached);
+        if reached {
+            self.vitals.show(BROKER_WELL);
+        }
     }
 
     /// Obeys what was said, if nothing newer was; light is there at once.
@@ -159,6 +169,7 @@ impl<'a, O: OutputPin, P: Probe> Shared<'a, O, P> {
     fn show(&self, command: Command) {
         if self.inner.borrow_mut().output.set_state(PinState::from(command.on)).is_err() {
             self.probe.count(metrics::OUTPUT_ERRORS, 1);
+            self.vitals.sensor_failed();
         }
         self.probe.gauge(metrics::LAMP, command.on.into());
     }

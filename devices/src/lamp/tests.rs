@@ -267,7 +267,8 @@ fn its_pin_is_set_once_for_each_command() {
     let mut pin = Mock::new(&[Transaction::set(State::Low), Transaction::set(State::High)]);
     let notebook = Notebook::default();
     let id = DeviceId::new("lamp-1").expect("a name");
-    let shared = Shared::new(&id, &notebook, pin.clone(), Command::default());
+    let vitals = Vitals::new(7, 0, ResetCause::PowerOn, Instant::from_millis(0));
+    let shared = Shared::new(&id, &notebook, &vitals, pin.clone(), Command::default());
     let on = Said::Numbered(Command { number: 1, by: 0, on: true });
     assert_eq!(shared.command(on), shared::Verdict::Obeyed);
     assert_eq!(shared.command(on), shared::Verdict::Obeyed);

@@ -39,7 +39,7 @@ use wavetank_stack::{Cidr, Clock, Duration, FlowId, Instant, Probe, Resources, R
 use self::record::{JSON_MAX, RECORD_LEN, Record};
 use crate::dial::connect;
 use crate::pcf8583::Pcf8583;
-use crate::updates::{Health, Host, Keep, NoUpdates, Updates};
+use crate::updates::{Host, Keep, NoUpdates, Updates, Vitals};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// Records that are under way at a time.
@@ -196,15 +196,15 @@ where
             network.linger = LINGER;
             Stack::new(&mut memory, net, clock, &network, rng.next_u64())
         };
+        let vitals = U::vitals(COUNTER_WELL | BROKER_WELL, cause, clock.now(), &mut rng);
         let rng = RefCell::new(rng);
-        let health = Health::needing(COUNTER_WELL | BROKER_WELL);
         let spool = Spool::new(flash, config.spool.clone())?;
         let (counter, due) = (Pcf8583::new(i2c), clock.now());
-        let mut meter = Meter { counter, spool, clock, probe, config: &config, due, health: &health };
+        let mut meter = Meter { counter, spool, clock, probe, config: &config, due, vitals: &vitals };
         let (mut received, mut to_send) = ([0; RECEIVED_BYTES], [0; TO_SEND_BYTES]);
         let mut client = Client::<_, _, WINDOW>::new(clock, (), &mut received, &mut to_send);
         let mut jitter = SharedRng::new(&rng);
-        let host = Host { id: &config.id, stack: &stack, clock, probe, health: &health };
+        let host = Host { id: &config.id, stack: &stack, clock, probe, vitals: &vitals };
         let work = pin!(meter.run(&stack, &mut client, &mut jitter));
         let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
         match runner.run_with(stack.telling(probe, pin!(select(work, keeping)))).await {
@@ -223,7 +223,7 @@ struct Meter<'a, I, F, C, P> {
     config: &'a Config,
     /// When the counter is to be looked at next.
     due: Instant,
-    health: &'a Health,
+    vitals: &'a Vitals,
 }
 
 impl<I: I2c, F: NorFlash, C: Clock, P: Probe> Meter<'_, I, F, C, P> {
@@ -253,10 +253,12 @@ impl<I: I2c, F: NorFlash, C: Clock, P: Probe> Meter<'_, I, F, C, P> {
             };
             let Some(mut connection) = connection else {
                 self.probe.count(metrics::CONNECTS_FAILED, 1);
+                self.vitals.reached(false);
                 continue;
             };
             self.probe.gauge(metrics::CONNECTED, 1);
-            self.health.show(BROKER_WELL);
+            self.vitals.reached(true);
+            self.vitals.show(BROKER_WELL);
             if self.deliver(&mut connection).await {
                 failures = 0;
             }
@@ -286,10 +288,17 @@ impl<I: I2c, F: NorFlash, C: Clock, P: Probe> Meter<'_, I, F, C, P> {
         let now = self.clock.now();
         self.due = now.max(self.due + self.config.period);
         match self.count().await {
-            Ok(()) => self.health.show(COUNTER_WELL),
+            Ok(()) => self.vitals.show(COUNTER_WELL),
+            // Nothing is lost: the pulses wait in the counter.
             Err(Trouble::Full) => self.probe.count(metrics::SPOOL_FULL, 1),
-            Err(Trouble::Counter) => self.probe.count(metrics::COUNTER_ERRORS, 1),
-            Err(Trouble::Flash | Trouble::Broker) => self.probe.count(metrics::FLASH_ERRORS, 1),
+            Err(Trouble::Counter) => {
+                self.probe.count(metrics::COUNTER_ERRORS, 1);
+                self.vitals.sensor_failed();
+            }
+            Err(Trouble::Flash | Trouble::Broker) => {
+                self.probe.count(metrics::FLASH_ERRORS, 1);
+                self.vitals.flash_failed();
+            }
         }
     }
 
@@ -334,6 +343,7 @@ impl<I: I2c, F: NorFlash, C: Clock, P: Probe> Meter<'_, I, F, C, P> {
 
     async fn report_backlog(&mut self) -> Result<(), Trouble> {
         let waiting = self.spool.waiting().await?;
+        self.vitals.waiting(waiting);
         self.probe.gauge(metrics::BACKLOG, i64::try_from(waiting).unwrap_or(i64::MAX));
         Ok(())
     }

@@ -21,7 +21,7 @@ use super::uplink::{Dial, Uplink};
 use super::{BACKLOG_MAX, Config, HEAD_BYTES, LINGER, Parts, SENSOR_WELL, STREAM_BYTES, metrics, sampler};
 use crate::dial::connect;
 use crate::sht4x::Sht4x;
-use crate::updates::{Health, Host, Keep, NoUpdates, Updates};
+use crate::updates::{Host, Keep, NoUpdates, Updates};
 use crate::{Exit, ResetCause, SharedRng};
 
 /// A datagram of a DHCP or name server.
@@ -114,6 +114,7 @@ where
         network.linger = LINGER;
         let (stack, mut runner) = Stack::new(&mut memory, net, clock, &network, rng.next_u64());
 
+        let vitals = U::vitals(SENSOR_WELL, cause, clock.now(), &mut rng);
         let rng = RefCell::new(rng);
         let mut options = DhcpOptions::default();
         options.host_name = Some(config.id.as_str());
@@ -121,14 +122,13 @@ where
         let resolver = Resolver::new(&stack, clock, SharedRng::new(&rng), DnsOptions::default());
         let mut dial = NamedDial { hub: &config.network, stack: &stack, clock, probe, resolver };
 
-        let health = Health::needing(SENSOR_WELL);
-        let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe);
+        let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe, Some(&vitals));
         let mut sensor = Sht4x::new(i2c, Delay::new(clock));
-        let uplink = Uplink { config: &config, clock, probe, shared: &shared };
+        let uplink = Uplink { config: &config, clock, shared: &shared };
         let (mut head, mut jitter) = ([0; HEAD_BYTES], SharedRng::new(&rng));
-        let host = Host { id: &config.id, stack: &stack, clock, probe, health: &health };
+        let host = Host { id: &config.id, stack: &stack, clock, probe, vitals: &vitals };
         let work = pin!(join3(
-            sampler::sample(&mut sensor, clock, config.period, probe, &shared, || health.show(SENSOR_WELL)),
+            sampler::sample(&mut sensor, clock, config.period, &shared),
             uplink.run(&mut dial, &mut jitter, &mut head),
             client.run(|event| tell(probe, &event)),
         ));

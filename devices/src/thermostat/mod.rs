@@ -46,7 +46,7 @@ use self::dial::HubDial;
 use self::shared::Shared;
 use self::uplink::Uplink;
 use crate::sht4x::Sht4x;
-use crate::updates::{Health, Host, Keep, Updates};
+use crate::updates::{Host, Keep, Updates};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// Readings that are kept for a hub that is away.
@@ -158,14 +158,14 @@ where
         let mut memory = Memory::<1>::new();
         let (stack, mut runner) = plug_in(&mut memory, net, clock, &config, rng.next_u64());
 
-        let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe);
+        let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe, None);
         let mut sensor = Sht4x::new(i2c, Delay::new(clock));
-        let uplink = Uplink { config: &config, clock, probe, shared: &shared };
+        let uplink = Uplink { config: &config, clock, shared: &shared };
         let mut dial = HubDial::new(&stack, clock, config.network.hub);
         let mut head = [0; HEAD_BYTES];
         // Pinned here, because a future that is handed on by value is stored twice.
         let device = pin!(join(
-            sampler::sample(&mut sensor, clock, config.period, probe, &shared, || ()),
+            sampler::sample(&mut sensor, clock, config.period, &shared),
             uplink.run(&mut dial, &mut rng, &mut head),
         ));
         let (never, _) = runner.run_with(stack.telling(probe, device)).await;
@@ -200,16 +200,16 @@ where
         let mut memory = Memory::<2>::new();
         let (stack, mut runner) = plug_in(&mut memory, net, clock, &config, rng.next_u64());
 
+        let vitals = Updates::<F>::vitals(SENSOR_WELL, cause, clock.now(), &mut rng);
         let rng = RefCell::new(rng);
-        let health = Health::needing(SENSOR_WELL);
-        let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe);
+        let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe, Some(&vitals));
         let mut sensor = Sht4x::new(i2c, Delay::new(clock));
-        let uplink = Uplink { config: &config, clock, probe, shared: &shared };
+        let uplink = Uplink { config: &config, clock, shared: &shared };
         let mut dial = HubDial::new(&stack, clock, config.network.hub);
         let (mut head, mut jitter) = ([0; HEAD_BYTES], SharedRng::new(&rng));
-        let host = Host { id: &config.id, stack: &stack, clock, probe, health: &health };
+        let host = Host { id: &config.id, stack: &stack, clock, probe, vitals: &vitals };
         let work = pin!(join(
-            sampler::sample(&mut sensor, clock, config.period, probe, &shared, || health.show(SENSOR_WELL)),
+            sampler::sample(&mut sensor, clock, config.period, &shared),
             uplink.run(&mut dial, &mut jitter, &mut head),
         ));
         let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));

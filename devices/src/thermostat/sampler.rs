@@ -8,7 +8,6 @@ use embedded_hal_async::i2c::I2c;
 use wavetank_stack::time::{sleep_until, timeout};
 use wavetank_stack::{Clock, Duration, Instant, Probe};
 
-use super::metrics;
 use super::shared::Shared;
 use crate::sht4x::{self, Sht4x};
 
@@ -23,9 +22,7 @@ pub(super) async fn sample<I, D, C, P, const N: usize>(
     sensor: &mut Sht4x<I, D>,
     clock: &C,
     period: Duration,
-    probe: &P,
     shared: &Shared<'_, P, N>,
-    well: impl Fn(),
 ) -> Infallible
 where
     I: I2c,
@@ -39,12 +36,8 @@ where
         sleep_until(clock, due).await;
         let measurement = pin!(sensor.measure());
         match timeout(clock, MEASURE_TIMEOUT, measurement).await {
-            Ok(Ok(measurement)) => {
-                probe.gauge(metrics::TEMPERATURE, measurement.celsius_milli.into());
-                well();
-                shared.push(due, measurement.celsius_milli);
-            }
-            Ok(Err(_)) | Err(_) => probe.count(metrics::SENSOR_ERRORS, 1),
+            Ok(Ok(measurement)) => shared.push(due, measurement.celsius_milli),
+            Ok(Err(_)) | Err(_) => shared.sensor_failed(),
         }
         due = next(due, clock.now(), period);
     }

@@ -7,9 +7,10 @@ use core::task::{Context, Poll, Waker};
 use wavetank_stack::{FlowId, Instant, Probe};
 
 use super::backlog::Backlog;
-use super::metrics;
 use super::reading::{Reading, Sequence};
+use super::{SENSOR_WELL, metrics};
 use crate::DeviceId;
+use crate::updates::Vitals;
 
 /// What there is to do at the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(super) enum Errand {
 pub(super) struct Shared<'a, P, const N: usize> {
     device: &'a DeviceId,
     probe: &'a P,
+    /// Of a thermostat that tells how it is.
+    vitals: Option<&'a Vitals>,
     inner: RefCell<Inner<N>>,
 }
 
@@ -33,17 +36,42 @@ struct Inner<const N: usize> {
 }
 
 impl<'a, P: Probe, const N: usize> Shared<'a, P, N> {
-    pub(super) fn new(device: &'a DeviceId, probe: &'a P) -> Self {
+    pub(super) fn new(device: &'a DeviceId, probe: &'a P, vitals: Option<&'a Vitals>) -> Self {
         let inner = Inner { backlog: Backlog::new(), uplink: None };
-        Shared { device, probe, inner: RefCell::new(inner) }
+        Shared { device, probe, vitals, inner: RefCell::new(inner) }
+    }
+
+    /// Adds one to that counter.
+    pub(super) fn count(&self, name: &'static str) {
+        self.probe.count(name, 1);
+    }
+
+    /// The sensor or its bus gave nothing.
+    pub(super) fn sensor_failed(&self) {
+        self.count(metrics::SENSOR_ERRORS);
+        self.note(Vitals::sensor_failed);
+    }
+
+    /// Whether an attempt to reach the hub came to anything.
+    pub(super) fn reached(&self, reached: bool) {
+        self.note(|vitals| vitals.reached(reached));
+    }
+
+    fn note(&self, note: impl FnOnce(&Vitals)) {
+        if let Some(vitals) = self.vitals {
+            note(vitals);
+        }
     }
 
     /// The sampler has measured.
     pub(super) fn push(&self, at: Instant, celsius_milli: i32) {
+        self.probe.gauge(metrics::TEMPERATURE, celsius_milli.into());
+        self.note(|vitals| vitals.show(SENSOR_WELL));
         let (kept, uplink) = self.with(|inner| (inner.backlog.push(at, celsius_milli), inner.uplink.take()));
-        self.probe.count(metrics::READINGS_TAKEN, 1);
+        self.count(metrics::READINGS_TAKEN);
         if kept.dropped {
-            self.probe.count(metrics::READINGS_DROPPED, 1);
+            self.count(metrics::READINGS_DROPPED);
+            self.note(|vitals| vitals.lost(1));
         }
         if let Some(sequence) = kept.sequence {
             self.flow(metrics::FLOW_TAKEN, sequence);
@@ -83,13 +111,13 @@ impl<'a, P: Probe, const N: usize> Shared<'a, P, N> {
     /// The reading that [`Errand::Post`] named goes onto the wire.
     pub(super) fn attempt(&self) {
         self.with(|inner| inner.backlog.attempt());
-        self.probe.count(metrics::POSTS_SENT, 1);
+        self.count(metrics::POSTS_SENT);
     }
 
     /// The hub has it.
     pub(super) fn acknowledge(&self, sequence: Sequence) {
         self.with(|inner| inner.backlog.settle(sequence));
-        self.probe.count(metrics::READINGS_ACKNOWLEDGED, 1);
+        self.count(metrics::READINGS_ACKNOWLEDGED);
         self.flow(metrics::FLOW_ACKNOWLEDGED, sequence);
         self.report_len();
     }
@@ -97,7 +125,8 @@ impl<'a, P: Probe, const N: usize> Shared<'a, P, N> {
     /// The hub will never take it.
     pub(super) fn set_aside(&self, sequence: Sequence) {
         self.with(|inner| inner.backlog.settle(sequence));
-        self.probe.count(metrics::READINGS_REJECTED, 1);
+        self.count(metrics::READINGS_REJECTED);
+        self.note(|vitals| vitals.lost(1));
         self.report_len();
     }
 
@@ -117,6 +146,7 @@ impl<'a, P: Probe, const N: usize> Shared<'a, P, N> {
 
     fn report_len(&self) {
         let len = self.with(|inner| inner.backlog.len());
+        self.note(|vitals| vitals.waiting(len as u64));
         self.probe.gauge(metrics::BACKLOG, i64::try_from(len).unwrap_or(i64::MAX));
     }
 }

@@ -77,7 +77,6 @@ impl<E> From<BodyError<E>> for Setback {
 pub(super) struct Uplink<'a, H, C, P, const N: usize> {
     pub(super) config: &'a Config<H>,
     pub(super) clock: &'a C,
-    pub(super) probe: &'a P,
     pub(super) shared: &'a Shared<'a, P, N>,
 }
 
@@ -90,7 +89,9 @@ impl<H: Display, C: Clock, P: Probe, const N: usize> Uplink<'_, H, C, P, N> {
         loop {
             // Nothing is opened before there is something to say.
             let _errand = self.shared.errand().await;
-            match self.connect(dial, buffer).await {
+            let end = self.connect(dial, buffer).await;
+            self.shared.reached(end == End::Closed);
+            match end {
                 End::Closed => failures = 0,
                 End::FailedAfterService => {
                     self.pause(0, rng).await;
@@ -115,7 +116,7 @@ impl<H: Display, C: Clock, P: Probe, const N: usize> Uplink<'_, H, C, P, N> {
             timeout(self.clock, self.config.connect_timeout, opening).await
         };
         let Ok(Some(mut stream)) = opened else {
-            self.probe.count(metrics::CONNECTS_FAILED, 1);
+            self.shared.count(metrics::CONNECTS_FAILED);
             return End::Failed;
         };
         let end = self.serve(&mut stream, buffer).await;
@@ -141,7 +142,10 @@ impl<H: Display, C: Clock, P: Probe, const N: usize> Uplink<'_, H, C, P, N> {
                 timeout(self.clock, self.config.exchange_timeout, exchange).await
             };
             match outcome.unwrap_or(Err(Setback::Refused)) {
-                Ok(()) => served = true,
+                Ok(()) => {
+                    served = true;
+                    self.shared.reached(true);
+                }
                 Err(setback) => {
                     self.count_failure(errand);
                     return match setback {
@@ -159,7 +163,7 @@ impl<H: Display, C: Clock, P: Probe, const N: usize> Uplink<'_, H, C, P, N> {
 
     fn count_failure(&self, errand: Errand) {
         if matches!(errand, Errand::Post(..)) {
-            self.probe.count(metrics::POSTS_FAILED, 1);
+            self.shared.count(metrics::POSTS_FAILED);
         }
     }
 

@@ -1,10 +1,11 @@
-//! What a device and the hub say to each other about updates.
+//! What a device and the hub say to each other about updates, and of the device's health.
 
 use core::fmt::{self, Display, Write as _};
 use core::pin::pin;
 
 use embedded_io_async::{Read, Write};
 use heapless::String;
+use wavetank_health::Health;
 use wavetank_stack::http::{Connection, Request};
 use wavetank_stack::time::timeout;
 use wavetank_stack::update::{Manifest, Name, Version};
@@ -114,15 +115,36 @@ impl<C: Clock> Hub<'_, C> {
             &mut body,
             format_args!(r#"{{"firmware":"{name}","version":"{version}","state":"{said}","detail":"{text}"}}"#),
         );
-        let saying = async {
-            let request = Request::post(&target, self.host, body.as_bytes())
-                .with_headers(&[("Content-Type", "application/json")]);
+        if self.post(connection, &target, body.as_bytes()).await? == 204 { Ok(()) } else { Err(BROKEN) }
+    }
+
+    /// Says how the device is; the status of the answer.
+    pub(super) async fn hear<S: Read + Write>(
+        &self,
+        connection: &mut Connection<'_, S>,
+        health: &Health,
+    ) -> Result<u16, Trouble> {
+        let mut target = String::<TARGET_MAX>::new();
+        write(&mut target, format_args!("/devices/{}/health", self.device));
+        let mut json = [0; Health::JSON_MAX];
+        let body = health.json(&mut json);
+        self.post(connection, &target, body).await
+    }
+
+    async fn post<S: Read + Write>(
+        &self,
+        connection: &mut Connection<'_, S>,
+        target: &str,
+        json: &[u8],
+    ) -> Result<u16, Trouble> {
+        let posting = async {
+            let request = Request::post(target, self.host, json).with_headers(&[("Content-Type", "application/json")]);
             let mut response = connection.send(&request).await.map_err(|_| BROKEN)?;
-            let taken = response.status() == 204;
+            let status = response.status();
             response.drain().await.map_err(|_| BROKEN)?;
-            if taken { Ok(()) } else { Err(BROKEN) }
+            Ok(status)
         };
-        timeout(self.clock, self.patience, pin!(saying)).await.unwrap_or(Err(BROKEN))
+        timeout(self.clock, self.patience, pin!(posting)).await.unwrap_or(Err(BROKEN))
     }
 }
 

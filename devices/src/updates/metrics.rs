@@ -1,4 +1,4 @@
-//! The names under which a device tells its [`Probe`](wavetank_stack::Probe) of its updates.
+//! The names under which a device tells its [`Probe`](wavetank_stack::Probe) of its updates, and of what it reports.
 
 /// Gauge: the version that runs; 1.2.3 is 1002003.
 pub const FIRMWARE: &str = "firmware";
@@ -30,3 +30,5 @@ pub const GIVEN_UP: &str = "updates.given-up";
 pub const CALLS_FAILED: &str = "updates.calls-failed";
 /// Counter: times that the flash with the images failed.
 pub const FLASH_ERRORS: &str = "updates.flash-errors";
+/// Counter: reports of its health that the hub has.
+pub const HEALTH_REPORTED: &str = "health.reported";

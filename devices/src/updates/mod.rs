@@ -1,4 +1,5 @@
-//! Updates over the air, for any device: it asks a hub what it is to run, fetches that, and proves itself.
+//! Updates over the air, and reports of health, for any device: it tells a hub how it is, asks it what it is to run, fetches
+//! that, and proves itself.
 //!
 //! - Once a period the device asks what there is for it, and says what it runs. What it is offered it fetches into its other
 //!   slot, a piece at a time, while it goes on with its work ([`update`](wavetank_stack::update)).
@@ -7,19 +8,25 @@
 //!   If that takes too long, it is given up and the old one is started again. Nothing is fetched meanwhile.
 //! - Of what was given up the hub is told until it has heard it.
 //!
-//! The calls that go wrong are repeated after a [`Backoff`]; nothing of a device's own work waits for any of this.
+//! - Each of these calls begins with a report of the device's health ([`Health`](wavetank_health::Health)): after the start,
+//!   once a period, and as soon as something is wrong that was not yet in this life when it last told. A report is made when it is
+//!   sent, and none is kept: the memory for it is that of one.
+//!
+//! The calls that go wrong are repeated after a [`Backoff`], and so are reports that the hub could not take; what it will not
+//! take (a 4xx) is counted, and the next is due as ever. Nothing of a device's own work waits for any of this.
 
 mod call;
-mod health;
 pub mod metrics;
 #[cfg(test)]
 mod tests;
+mod vitals;
 
 use core::fmt::Debug;
 use core::future::{pending, ready};
 use core::net::SocketAddr;
 use core::pin::pin;
 
+use embassy_futures::select::select;
 use embedded_io_async::{Read, Write};
 use embedded_storage_async::nor_flash::NorFlash;
 use rand_core::Rng;
@@ -29,12 +36,12 @@ use wavetank_stack::update::{
     Download, Error, FetchError, Fetched, FinishError, Layout, Manifest, Refusal, Slot, Source, StartError, Trust,
     Updater, Version, Why, fetch,
 };
-use wavetank_stack::{Clock, Duration, Probe, Stack, tcp};
+use wavetank_stack::{Clock, Duration, Instant, Probe, Stack, tcp};
 
 use self::call::{HostName, Hub, Said, Trouble};
-pub(crate) use self::health::Health;
+pub(crate) use self::vitals::Vitals;
 use crate::dial::connect;
-use crate::{Backoff, DeviceId, Exit};
+use crate::{Backoff, DeviceId, Exit, ResetCause};
 
 /// The hub's longest head; what is asked is shorter.
 const HEAD_BYTES: usize = 512;
@@ -59,7 +66,7 @@ pub struct Settings {
     pub trust: Trust,
     /// Where the hub listens.
     pub hub: SocketAddr,
-    /// From one question to the next.
+    /// From one question to the next, each with a report of the device's health.
     pub period: Duration,
     /// How long an image on trial has to prove itself.
     pub trial: Duration,
@@ -99,14 +106,36 @@ pub(crate) struct Host<'a, 'r, C, P> {
     pub(crate) stack: &'a Stack<'r>,
     pub(crate) clock: &'a C,
     pub(crate) probe: &'a P,
-    /// Whether the device is well, so far.
-    pub(crate) health: &'a Health,
+    /// How the device is, so far.
+    pub(crate) vitals: &'a Vitals,
+}
+
+impl<C, P: Probe> Host<'_, '_, C, P> {
+    /// What the updater says, and its failures counted.
+    fn checked<T, E: Debug>(&self, outcome: Result<T, Error<E>>) -> Result<T, Trouble> {
+        outcome.map_err(|_| {
+            self.flash_failed();
+            Trouble::Flash
+        })
+    }
+
+    fn flash_failed(&self) {
+        self.probe.count(metrics::FLASH_ERRORS, 1);
+        self.vitals.flash_failed();
+    }
 }
 
 /// What keeps a device up to date, or does not.
 pub(crate) trait Keep {
     /// Whether there are any updates.
     const IS_KEPT: bool;
+
+    /// How a device starts that is well once it has shown each of these signs. What a life is told apart by is drawn only where
+    /// somebody is told.
+    fn vitals(needed: u8, cause: ResetCause, now: Instant, rng: &mut impl Rng) -> Vitals {
+        let life = if Self::IS_KEPT { rng.next_u32() } else { 0 };
+        Vitals::new(life, needed, cause, now)
+    }
 
     /// Runs beside the device, until it is to be started anew.
     fn keep<C: Clock, P: Probe, R: Rng>(self, host: Host<'_, '_, C, P>, rng: R) -> impl Future<Output = Exit>;
@@ -143,28 +172,29 @@ impl<F: NorFlash<Error: Debug>> Keep for Updates<F> {
         let Self { flash, settings } = self;
         let Ok(updater) = Updater::new(flash, settings.layout.clone(), settings.running) else {
             // A mistake of whoever built it. The device itself can do its work.
-            host.probe.count(metrics::FLASH_ERRORS, 1);
+            host.flash_failed();
             return None;
         };
         let mut address = HostName::new();
         call::write(&mut address, format_args!("{}", settings.hub));
         let (name, patience) = (&settings.trust.name, settings.patience);
         let hub = Hub { host: &address, device: host.id, name, patience, clock: host.clock };
-        Keeper { hub, updater, host, settings, refused: None }.call(&mut rng).await
+        Keeper { hub, updater, host, settings, refused: None, heard: false }.call(&mut rng).await
     }
 
     async fn keep<C: Clock, P: Probe, R: Rng>(self, host: Host<'_, '_, C, P>, mut rng: R) -> Exit {
         let Self { flash, settings } = self;
         let Ok(updater) = Updater::new(flash, settings.layout.clone(), settings.running) else {
             // A mistake of whoever built it. The device itself can do its work.
-            host.probe.count(metrics::FLASH_ERRORS, 1);
+            host.flash_failed();
             return pending().await;
         };
         let mut address = HostName::new();
         call::write(&mut address, format_args!("{}", settings.hub));
         let (name, patience) = (&settings.trust.name, settings.patience);
         let hub = Hub { host: &address, device: host.id, name, patience, clock: host.clock };
-        Keeper { hub, updater, host: &host, settings: &settings, refused: None }.run(&mut rng).await
+        host.vitals.reports_every(settings.period);
+        Keeper { hub, updater, host: &host, settings: &settings, refused: None, heard: false }.run(&mut rng).await
     }
 }
 
@@ -188,6 +218,8 @@ struct Keeper<'a, 'r, F, C, P> {
     settings: &'a Settings,
     /// What was refused in this life, as the hub knows, and need not be looked at again.
     refused: Option<Manifest>,
+    /// Whether the hub has the report that is due, or will not have it.
+    heard: bool,
 }
 
 impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> {
@@ -198,7 +230,7 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
         }
         self.host.probe.count(metrics::GIVEN_UP, 1);
         // Should the flash fail, the boot loader comes to the same by the reset.
-        let _ = checked(self.host.probe, self.updater.give_up(Why::SelfTest).await);
+        let _ = self.host.checked(self.updater.give_up(Why::SelfTest).await);
         Ok(false)
     }
 
@@ -240,7 +272,9 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
                 Visit::Failed => failures = failures.saturating_add(1),
                 Visit::Done => {
                     failures = 0;
-                    sleep(clock, self.settings.period).await;
+                    // Sooner if something is wrong that was not yet.
+                    select(sleep(clock, self.settings.period), pin!(self.host.vitals.until_news())).await;
+                    self.heard = false;
                 }
             }
         }
@@ -249,11 +283,13 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
     /// Says what runs, and whether it has to prove itself.
     async fn on_trial(&mut self) -> Result<bool, Trouble> {
         let probe = self.host.probe;
-        let status = checked(probe, self.updater.status().await)?;
-        probe.gauge(metrics::FIRMWARE, status.version.unwrap_or_default().as_gauge());
+        let status = self.host.checked(self.updater.status().await)?;
+        let version = status.version.unwrap_or_default();
+        self.host.vitals.runs(version);
+        probe.gauge(metrics::FIRMWARE, version.as_gauge());
         probe.gauge(metrics::ON_TRIAL, status.on_trial.into());
         if !status.on_trial {
-            self.report(status.version.unwrap_or_default(), status.minimum);
+            self.report(version, status.minimum);
         }
         Ok(status.on_trial)
     }
@@ -271,7 +307,7 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
         let (clock, trial) = (self.host.clock, self.settings.trial);
         let proving = async {
             sleep(clock, self.settings.soak).await;
-            self.host.health.until_well().await;
+            self.host.vitals.until_well().await;
             let mut failures = 0;
             while self.say_trying().await.is_err() {
                 sleep(clock, self.settings.backoff.delay(failures, rng)).await;
@@ -281,18 +317,18 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
         if timeout(clock, trial, pin!(proving)).await.is_err() {
             return false;
         }
-        while checked(self.host.probe, self.updater.confirm().await).is_err() {
+        while self.host.checked(self.updater.confirm().await).is_err() {
             sleep(clock, self.settings.period).await;
         }
         self.host.probe.count(metrics::UPDATES_CONFIRMED, 1);
-        if let Ok(status) = checked(self.host.probe, self.updater.status().await) {
+        if let Ok(status) = self.host.checked(self.updater.status().await) {
             self.report(status.version.unwrap_or_default(), status.minimum);
         }
         true
     }
 
     async fn say_trying(&mut self) -> Result<(), Trouble> {
-        let version = checked(self.host.probe, self.updater.status().await)?.version.unwrap_or_default();
+        let version = self.host.checked(self.updater.status().await)?.version.unwrap_or_default();
         let mut stream = self.dial().await?;
         let mut buffer = [0; HEAD_BYTES];
         let said = self.hub.say(&mut Connection::new(&mut stream, &mut buffer), version, Said::Trying, &"").await;
@@ -303,6 +339,16 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
 
     /// One connection to the hub, and all that is to be done there.
     async fn visit(&mut self) -> Visit {
+        let visit = self.call_once().await;
+        if self.heard {
+            return visit;
+        }
+        self.host.vitals.report_failed();
+        // There is still something to say.
+        if visit == Visit::Done { Visit::Failed } else { visit }
+    }
+
+    async fn call_once(&mut self) -> Visit {
         let Ok(mut stream) = self.dial().await else { return Visit::Failed };
         let mut buffer = [0; HEAD_BYTES];
         let mut connection = Connection::new(&mut stream, &mut buffer);
@@ -337,11 +383,14 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
     where
         S: Read + Write,
     {
-        let status = checked(self.host.probe, self.updater.status().await)?;
+        if !self.heard {
+            self.tell_health(connection).await?;
+        }
+        let status = self.host.checked(self.updater.status().await)?;
         if let Some(given_up) = status.given_up.filter(|given_up| !given_up.told) {
             let said = if given_up.why.has_run() { Said::RolledBack } else { Said::Failed };
             self.hub.say(connection, given_up.version, said, &given_up.why).await?;
-            checked(self.host.probe, self.updater.told().await)?;
+            self.host.checked(self.updater.told().await)?;
         }
         let version = status.version.unwrap_or_default();
         let Some(manifest) = self.hub.ask(connection, version).await? else { return Ok(Visit::Done) };
@@ -362,10 +411,28 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
                 self.refused = Some(manifest);
                 return Ok(Visit::Done);
             }
-            Err(StartError::Store(error)) => return checked(self.host.probe, Err(error)),
+            Err(StartError::Store(error)) => return self.host.checked(Err(error)),
             Err(_) => return Ok(Visit::Done),
         };
         self.take(connection, &mut download).await
+    }
+
+    /// Says how the device is. That the hub cannot take it is no reason not to ask for an update, which may mend just that.
+    async fn tell_health<S: Read + Write>(&mut self, connection: &mut Connection<'_, S>) -> Result<(), Trouble> {
+        let Host { clock, stack, vitals, probe, .. } = *self.host;
+        match self.hub.hear(connection, &vitals.report(clock.now(), &stack.stats())).await? {
+            200..=299 => {
+                probe.count(metrics::HEALTH_REPORTED, 1);
+                self.heard = true;
+            }
+            // Nor will it a moment later; an older hub knows of no health at all.
+            400..=499 => {
+                vitals.report_failed();
+                self.heard = true;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Fetches what is missing of an image.
@@ -397,7 +464,7 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
                     probe.count(metrics::DOWNLOADS_CHANGED, 1);
                     return Err(Trouble::Broken { moved: false });
                 }
-                Err(FetchError::Store(error)) => return checked(self.host.probe, Err(error)),
+                Err(FetchError::Store(error)) => return self.host.checked(Err(error)),
                 Err(_) => return Err(Trouble::Broken { moved: download.done() > begun }),
             }
         }
@@ -410,16 +477,8 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
                 probe.count(metrics::DOWNLOADS_DAMAGED, 1);
                 Err(Trouble::Broken { moved: false })
             }
-            Err(FinishError::Store(error)) => checked(probe, Err(error)),
+            Err(FinishError::Store(error)) => self.host.checked(Err(error)),
             Err(_) => Ok(Visit::More),
         }
     }
-}
-
-/// What the updater says, and its failures counted.
-fn checked<T, E: Debug>(probe: &impl Probe, outcome: Result<T, Error<E>>) -> Result<T, Trouble> {
-    outcome.map_err(|_| {
-        probe.count(metrics::FLASH_ERRORS, 1);
-        Trouble::Flash
-    })
 }

@@ -12,13 +12,13 @@ use std::vec::Vec;
 use embedded_io_async::{ErrorType, Read, Write};
 use wavetank_stack::http::Connection;
 use wavetank_stack::update::{Layout, Manifest, Name, Slot, Trust, Updater, Version};
-use wavetank_stack::{Config as StackConfig, Duration, Instant, Stack};
+use wavetank_stack::{Clock as _, Config as StackConfig, Duration, Instant, Stack, Stats};
 
 use super::call::{Hub, Said, Trouble, image};
-use super::health::Health;
+use super::vitals::Vitals;
 use super::{Host, Keeper, Settings, Visit, metrics};
-use crate::DeviceId;
 use crate::testing::{Cells, ManualClock, Notebook, Words, cable, now, run_until};
+use crate::{DeviceId, ResetCause};
 
 /// A hub that has an answer to each of so many requests, whatever they are.
 struct Scripted {
@@ -106,16 +106,17 @@ type TestKeeper<'a> = Keeper<'a, 'static, Cells, ManualClock, Notebook>;
 /// A device that runs from slot A, with nothing on its flash.
 fn keeping(flash: &Cells, test: impl FnOnce(&mut TestKeeper<'_>, &ManualClock, &Notebook)) {
     let layout = Layout { a: 0..1_536, b: 1_536..3_072, state: 3_072..4_096 };
-    let (clock, probe, health) = (ManualClock::default(), Notebook::default(), Health::needing(0));
+    let (clock, probe) = (ManualClock::default(), Notebook::default());
+    let vitals = Vitals::new(7, 0, ResetCause::Watchdog, clock.now());
     let (id, name) = (DeviceId::new("thermostat-1").expect("a name"), "thermostat".parse().expect("a name"));
     let trust = Trust { key: KEY.parse().expect("a key"), name };
     let settings = Settings::new(layout.clone(), Slot::A, trust, ([10, 0, 0, 1], 80).into());
     let (stack, _runner) = Stack::shared(cable().0, clock.clone(), &StackConfig::default(), 1);
-    let host = Host { id: &id, stack: &stack, clock: &clock, probe: &probe, health: &health };
+    let host = Host { id: &id, stack: &stack, clock: &clock, probe: &probe, vitals: &vitals };
     let (name, patience) = (&settings.trust.name, settings.patience);
     let hub = Hub { host: "10.0.0.1:80", device: &id, name, patience, clock: &clock };
     let updater = Updater::new(flash.clone(), layout, Slot::A).expect("a good layout");
-    test(&mut Keeper { hub, updater, host: &host, settings: &settings, refused: None }, &clock, &probe);
+    test(&mut Keeper { hub, updater, host: &host, settings: &settings, refused: None, heard: true }, &clock, &probe);
 }
 
 /// One connection to a hub with these answers: what came of it, and what the hub heard.
@@ -156,6 +157,63 @@ fn a_hub_that_closes_before_anything_came_is_left_alone_for_longer_each_time() {
             "HTTP/1.1 206 X\r\nContent-Range: bytes 0-3/4\r\nContent-Length: 4\r\nConnection: close\r\n\r\ncode";
         assert_eq!(visit(keeper, &[&offered, HEARD, piece]).0, Ok(Visit::Swap));
     });
+}
+
+#[test]
+fn a_call_begins_with_how_the_device_is_until_the_hub_has_it() {
+    const TOO_MUCH: &str = "HTTP/1.1 422 X\r\nContent-Length: 0\r\n\r\n";
+    keeping(&Cells::new(8), |keeper, _, probe| {
+        keeper.host.vitals.runs(Version::new(1, 2, 0));
+        keeper.host.vitals.sensor_failed();
+        for (answer, heard) in [(LOST, false), (TOO_MUCH, true), (HEARD, true)] {
+            keeper.heard = false;
+            let (visit, said) = visit(keeper, &[answer, HEARD]);
+            assert_eq!((visit, keeper.heard), (Ok(Visit::Done), heard), "{answer}");
+            let (told, asked) = said.split_once("GET ").expect("an update is asked for all the same");
+            assert!(told.starts_with("POST /devices/thermostat-1/health HTTP/1.1\r\n"), "{told}");
+            let body = r#"{"life":7,"cause":"watchdog","up_ms":0,"version":"1.2.0","sensor_errors":1"#;
+            assert!(told.contains(body) && asked.starts_with("/devices/thermostat-1/update?"), "{said}");
+        }
+        assert_eq!(probe.counted(metrics::HEALTH_REPORTED), 1);
+        let reports_failed = keeper.host.vitals.report(Instant::from_millis(0), &Stats::default()).reports_failed;
+        assert_eq!(reports_failed, 1, "what is only put off is counted by the call");
+        let (_, said) = visit(keeper, &[HEARD]);
+        assert!(!said.contains("POST"), "it is said once a call: {said}");
+        keeper.heard = false;
+        let (broken, said) = visit(keeper, &[]);
+        assert_eq!((broken, keeper.heard), (Err(Trouble::Broken { moved: false }), false));
+        assert!(said.contains("/health"), "{said}");
+    });
+}
+
+#[test]
+fn what_is_wrong_for_the_first_time_in_a_life_is_news() {
+    let vitals = Vitals::new(7, 0, ResetCause::PowerOn, Instant::from_millis(500));
+    let tell = || vitals.report(Instant::from_millis(2_000), &Stats::default());
+    let is_news = || pin!(vitals.until_news()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
+    let mut troubles: [(&str, &dyn Fn()); 4] = [
+        ("sensor", &|| vitals.sensor_failed()),
+        ("flash", &|| vitals.flash_failed()),
+        ("link", &|| vitals.reached(false)),
+        ("loss", &|| vitals.lost(3)),
+    ];
+    for (what, trouble) in &mut troubles {
+        assert!(!is_news(), "{what}");
+        trouble();
+        assert!(is_news(), "{what}");
+        tell();
+        trouble();
+        assert!(!is_news(), "{what}: it is told with the next report");
+    }
+    vitals.waiting(u64::MAX);
+    vitals.lost(0);
+    vitals.battery(Some(2_900));
+    assert!(!is_news());
+    let health = tell();
+    assert_eq!((health.sensor_errors, health.flash_errors, health.link_failures, health.lost), (2, 2, 2, 6));
+    assert_eq!((health.waiting, health.battery_mv, health.up_ms, health.cut_off), (u32::MAX, Some(2_900), 1_500, true));
+    vitals.reached(true);
+    assert!(!tell().cut_off && tell().link_failures == 2);
 }
 
 #[test]
@@ -212,7 +270,7 @@ fn a_hub_is_taken_at_its_word_only_if_it_makes_sense() {
 
 #[test]
 fn a_device_is_well_once_it_has_shown_everything() {
-    let health = Health::needing(3);
+    let health = Vitals::new(7, 3, ResetCause::PowerOn, Instant::from_millis(0));
     let mut well = pin!(health.until_well());
     let mut poll = || well.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert_eq!(poll(), Poll::Pending);

@@ -41,7 +41,7 @@ use wavetank_stack::{Cidr, Clock, Duration, FlowId, Probe, Resources, Route, Sta
 
 use self::record::{RECORD_LEN, Record};
 use crate::report::{Body, Http, Line, Outbox, Report, Verdict};
-use crate::updates::{Health, Host, Keep, NoUpdates, Updates};
+use crate::updates::{Host, Keep, NoUpdates, Updates, Vitals};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// A TCP connection's buffers, one way: a reading with its head.
@@ -201,8 +201,8 @@ where
         let Parts { mut i2c, mut battery, flash, net, clock, mut rng, probe } = parts;
         let (clock, probe) = (&clock, &probe);
         probe.count(cause.metric(), 1);
-        let health = Health::needing(INSTRUMENT_WELL | REPORT_WELL);
-        let readings = Readings::new(Spool::new(flash, config.spool.clone())?, &config.id, clock, probe, &health);
+        let vitals = K::vitals(INSTRUMENT_WELL | REPORT_WELL, cause, clock.now(), &mut rng);
+        let readings = Readings::new(Spool::new(flash, config.spool.clone())?, &config.id, clock, probe, &vitals);
 
         let mut memory = Memory::<CONNECTIONS>::new();
         let (stack, mut runner) = {
@@ -211,7 +211,7 @@ where
             Stack::new(&mut memory, net, clock, &network, rng.next_u64())
         };
         let rng = RefCell::new(rng);
-        let host = Host { id: &config.id, stack: &stack, clock, probe, health: &health };
+        let host = Host { id: &config.id, stack: &stack, clock, probe, vitals: &vitals };
         let line = Line { id: &config.id, stack: &stack, clock };
         let mut jitter = SharedRng::new(&rng);
         let work = pin!(join(
@@ -242,37 +242,39 @@ async fn watch<I: I2c, U, F: NorFlash, C: Clock, P: Probe>(
         let mut record = Record { at_ms: clock.now().as_millis(), ..Record::default() };
         record.celsius = {
             let measuring = pin!(instruments::temperature(i2c, clock));
-            within(clock, probe, metrics::THERMOMETER_ERRORS, measuring).await
+            within(readings, metrics::THERMOMETER_ERRORS, measuring).await
         };
         record.barometer = {
             let measuring = pin!(instruments::air(i2c, clock));
-            all(within(clock, probe, metrics::BAROMETER_ERRORS, measuring).await)
+            all(within(readings, metrics::BAROMETER_ERRORS, measuring).await)
         };
         record.mast = {
             let measuring = pin!(instruments::mast(i2c, clock));
-            all(within(clock, probe, metrics::MAST_ERRORS, measuring).await)
+            all(within(readings, metrics::MAST_ERRORS, measuring).await)
         };
-        record.battery = battery().await.map(i32::from);
+        let millivolts = battery().await;
+        readings.vitals.battery(millivolts);
+        record.battery = millivolts.map(i32::from);
         show(probe, &record, config.agreement);
         if record.is_empty() {
             probe.count(metrics::READINGS_EMPTY, 1);
         } else {
-            readings.health.show(INSTRUMENT_WELL);
+            readings.vitals.show(INSTRUMENT_WELL);
             readings.keep(&record).await;
         }
     }
 }
 
 /// What an instrument measured, if it did so in time.
-async fn within<T>(
-    clock: &impl Clock,
-    probe: &impl Probe,
+async fn within<T, F, C: Clock, P: Probe>(
+    readings: &Readings<'_, F, C, P>,
     errors: &'static str,
     measuring: impl Future<Output = Option<T>>,
 ) -> Option<T> {
-    let measured = timeout(clock, MEASURE_TIMEOUT, measuring).await.ok().flatten();
+    let measured = timeout(readings.clock, MEASURE_TIMEOUT, measuring).await.ok().flatten();
     if measured.is_none() {
-        probe.count(errors, 1);
+        readings.probe.count(errors, 1);
+        readings.vitals.sensor_failed();
     }
     measured
 }
@@ -317,6 +319,7 @@ async fn tell<U: Report, F: NorFlash, C: Clock, P: Probe>(
         } else {
             failures = failures.saturating_add(1);
             readings.probe.count(metrics::REPORTS_FAILED, 1);
+            readings.vitals.reached(false);
         }
     }
 }
@@ -329,13 +332,13 @@ struct Readings<'a, F, C, P> {
     id: &'a DeviceId,
     clock: &'a C,
     probe: &'a P,
-    health: &'a Health,
+    vitals: &'a Vitals,
 }
 
 impl<'a, F: NorFlash, C: Clock, P: Probe> Readings<'a, F, C, P> {
-    fn new(spool: Spool<F>, id: &'a DeviceId, clock: &'a C, probe: &'a P, health: &'a Health) -> Self {
+    fn new(spool: Spool<F>, id: &'a DeviceId, clock: &'a C, probe: &'a P, vitals: &'a Vitals) -> Self {
         let spool = Mutex::new(spool);
-        Self { spool, came: Signal::new(), id, clock, probe, health }
+        Self { spool, came: Signal::new(), id, clock, probe, vitals }
     }
 
     async fn keep(&self, record: &Record) {
@@ -345,8 +348,11 @@ impl<'a, F: NorFlash, C: Clock, P: Probe> Readings<'a, F, C, P> {
                 self.probe.count(metrics::READINGS_KEPT, 1);
                 self.flow(metrics::FLOW_KEPT, number);
             }
-            Err(StorageError::Full) => self.probe.count(metrics::READINGS_DROPPED, 1),
-            Err(_) => self.probe.count(metrics::FLASH_ERRORS, 1),
+            Err(StorageError::Full) => {
+                self.probe.count(metrics::READINGS_DROPPED, 1);
+                self.vitals.lost(1);
+            }
+            Err(_) => self.flash_failed(),
         }
         self.report_backlog().await;
         self.came.signal(());
@@ -388,13 +394,19 @@ impl<'a, F: NorFlash, C: Clock, P: Probe> Readings<'a, F, C, P> {
     }
 
     async fn ail(&self) {
-        self.probe.count(metrics::FLASH_ERRORS, 1);
+        self.flash_failed();
         sleep(self.clock, RETRY).await;
+    }
+
+    fn flash_failed(&self) {
+        self.probe.count(metrics::FLASH_ERRORS, 1);
+        self.vitals.flash_failed();
     }
 
     async fn report_backlog(&self) {
         let waiting = self.spool.lock().await.waiting().await;
         if let Ok(waiting) = waiting {
+            self.vitals.waiting(waiting);
             self.probe.gauge(metrics::BACKLOG, i64::try_from(waiting).unwrap_or(i64::MAX));
         }
     }
@@ -412,13 +424,17 @@ impl<F: NorFlash, C: Clock, P: Probe> Outbox for Readings<'_, F, C, P> {
     }
 
     async fn settle(&self, number: u64, verdict: Verdict) {
+        self.vitals.reached(true);
         match verdict {
             Verdict::Kept => {
-                self.health.show(REPORT_WELL);
+                self.vitals.show(REPORT_WELL);
                 self.probe.count(metrics::READINGS_ACKNOWLEDGED, 1);
                 self.flow(metrics::FLOW_ACKNOWLEDGED, number);
             }
-            Verdict::Refused => self.probe.count(metrics::READINGS_REJECTED, 1),
+            Verdict::Refused => {
+                self.probe.count(metrics::READINGS_REJECTED, 1);
+                self.vitals.lost(1);
+            }
         }
         self.let_go(number).await;
         self.report_backlog().await;

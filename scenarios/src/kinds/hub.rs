@@ -11,6 +11,7 @@ use futures::future::{pending, select};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use wavetank_hub::firmware::{Manifest, Update, UpdateState};
+use wavetank_hub::health::{Condition, Health};
 use wavetank_hub::{Hub, Observer, RedbStore, Store, StoreError};
 use wavetank_sim::disk::Disk;
 use wavetank_sim::node::{Exit, Node};
@@ -66,6 +67,13 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "updates.installed", doc: "devices that run what was rolled out, by their own word" },
     Metric { name: "updates.failed", doc: "devices that could not take an update" },
     Metric { name: "updates.rolled-back", doc: "devices that tried an update and went back" },
+    Metric { name: "health.reports", doc: "reports of devices' health that it has kept" },
+    Metric { name: "health.devices", doc: "devices that have ever reported their health" },
+    Metric { name: "health.restarts", doc: "times that a device had started anew since its last report" },
+    Metric { name: "health.sensor-errors", doc: "failures of sensors, and of parts that devices drive, by their reports" },
+    Metric { name: "health.flash-errors", doc: "failures of devices' flash, by their reports" },
+    Metric { name: "health.link-failures", doc: "attempts of devices to reach whom they work for that came to nothing, by their reports" },
+    Metric { name: "health.lost", doc: "readings, records, events and frames that devices lost, by their reports" },
 ];
 
 /// The events with ids that a hub reports.
@@ -214,6 +222,25 @@ impl Observer for TankObserver {
             UpdateState::Failed => self.node.count("updates.failed", 1),
             UpdateState::RolledBack => self.node.count("updates.rolled-back", 1),
             _ => {}
+        }
+    }
+
+    fn reported(&self, _device: &str, now: &Condition, before: Option<&Condition>) {
+        self.node.count("health.reports", 1);
+        self.node.count("health.devices", before.is_none().into());
+        let restarts = now.restarts() - before.map_or(0, Condition::restarts);
+        self.node.count("health.restarts", restarts.into());
+        // A device counts from its start on.
+        let before = before.map(|before| before.report).filter(|before| before.life == now.report.life);
+        let counts: [(_, fn(&Health) -> u32); 4] = [
+            ("health.sensor-errors", |report| report.sensor_errors),
+            ("health.flash-errors", |report| report.flash_errors),
+            ("health.link-failures", |report| report.link_failures),
+            ("health.lost", |report| report.lost),
+        ];
+        for (name, count) in counts {
+            let news = count(&now.report).saturating_sub(before.as_ref().map_or(0, count));
+            self.node.count(name, news.into());
         }
     }
 

@@ -28,11 +28,15 @@ pub struct Options {
     pub max_retransmit: u8,
     /// How long to wait for a response that was promised by an acknowledgement. Default: 60 s.
     pub patience: Duration,
+    /// Payloads longer than this go in blocks of this size (RFC 7959): a power of two from 16 to [`BLOCK_BYTES`], which is the
+    /// default; anything else counts as the next one below, or as 16. So a socket needs no more room than for one of them.
+    pub block_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ack_timeout: Duration::from_secs(2), max_retransmit: 4, patience: Duration::from_secs(60) }
+        let (ack_timeout, patience) = (Duration::from_secs(2), Duration::from_secs(60));
+        Self { ack_timeout, max_retransmit: 4, patience, block_bytes: BLOCK_BYTES }
     }
 }
 
@@ -253,10 +257,10 @@ impl<'r, C: Clock, R: Rng> Client<'r, C, R> {
         observe: Option<u32>,
         buffer: &mut [u8],
     ) -> Result<Head, Error> {
-        if request.payload.len() <= BLOCK_BYTES {
+        let mut size = 1 << self.options.block_bytes.clamp(16, BLOCK_BYTES).ilog2();
+        if request.payload.len() <= size {
             return self.exchange(server, request, token, observe, (None, None), request.payload, buffer).await;
         }
-        let mut size = BLOCK_BYTES;
         let mut sent = 0;
         loop {
             let end = (sent + size).min(request.payload.len());

@@ -1,9 +1,11 @@
 //! CoAP's client and server against each other, in calm and in storm.
 
 use core::cell::RefCell;
+use core::pin::pin;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use futures_util::future::{Either, select};
 use wavetank_stack::{
     Duration, Instant,
     coap::{
@@ -214,6 +216,35 @@ fn an_observer_that_is_gone_is_forgotten() {
         let said = clock.recorded().iter().filter(|frame| frame[23] == 17).count();
         assert_eq!(said, 0, "it was told after all");
     });
+}
+
+#[test]
+fn blocks_are_as_short_as_the_client_has_room_for() {
+    for (block_bytes, expected) in [(0, 16), (16, 16), (100, 64), (128, 128), (usize::MAX, 512)] {
+        let sea = Sea::new();
+        let (_host, lamp) = server(&sea);
+        let there = sea.host(&["192.0.2.7/24"]);
+        let here = sea.host(&["192.0.2.101/24"]);
+        let mut options = Options::default();
+        options.block_bytes = block_bytes;
+        let mut client = Client::new(&here.stack, sea.clock(), draws(1), options).unwrap();
+        sea.run(async move {
+            let (text, mut heard) = ([7; 600], [0; DATAGRAM_MAX]);
+            let put = Request::put("shelf/book", 0, &text);
+            assert_eq!(client.request(to(LAMP), &put, &mut [0; 64]).await.unwrap().code, Code::CREATED);
+            assert_eq!(lamp.0.borrow().shelf["book"], text);
+            // Somebody who only listens sees what goes out.
+            let deaf = udp::Socket::bind(&there.stack, 5683, udp::Options::default()).unwrap();
+            let asking = client.request(to("192.0.2.7:5683"), &put, &mut [0; 64]);
+            let Either::Right((received, _)) = select(pin!(asking), pin!(deaf.recv_from(&mut heard))).await else {
+                panic!("nobody answers");
+            };
+            let (len, _) = received.unwrap();
+            let message = Message::parse(&heard[..len]).unwrap();
+            let block = message.block(OptionNumber::Block1).unwrap();
+            assert_eq!((message.payload.len(), block.size, block.more), (expected, expected, true));
+        });
+    }
 }
 
 #[test]

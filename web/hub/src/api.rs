@@ -8,7 +8,7 @@ use wavetank_web::openapi::{About, Asked, Operation, Text};
 use wavetank_web::{App, Error, IntoResponse, Json, Request, Response, Result, State, StatusCode};
 
 use crate::reading::Posted;
-use crate::{Device, Hub, Reading, RecordError, Recorded, StoredReading, commands, page, security, updates};
+use crate::{Device, Hub, Reading, RecordError, Recorded, StoredReading, commands, health, page, security, updates};
 
 const BODY_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -20,6 +20,7 @@ pub fn app(hub: Hub) -> App<Hub> {
     page::add_to(&mut app);
     updates::add_to(&mut app);
     commands::add_to(&mut app);
+    health::add_to(&mut app);
     app.at("/health").get(async || "ok").described(&HEALTH);
     app.at("/readings").with(BodyLimit::new(BODY_BYTES_MAX)).post(post_readings).described(&POST_READINGS);
     app.answer(&LIST_DEVICES, list_devices).answer(&SHOW_DEVICE, show_device);

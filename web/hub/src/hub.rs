@@ -13,6 +13,7 @@ use hyper::rt::{Sleep, Timer};
 use wavetank_web::{Listener, Options, Runtime, Served, serve_with};
 
 use crate::firmware::{Manifest, Name, Rollout};
+use crate::health::Condition;
 use crate::listener::Changes;
 use crate::presence::Presence;
 use crate::progress::Tally;
@@ -250,8 +251,22 @@ impl Hub {
     }
 
     /// What the store answered, and the observer told of it if it failed.
-    fn told<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn told<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
         answer.inspect_err(|error| self.inner.observer.store_failed(error))
+    }
+
+    /// Whether a device is silent for longer than it said, and the window in which it may be.
+    pub(crate) fn is_overdue(&self, condition: &Condition) -> bool {
+        condition.is_overdue(self.now_ms(), self.window_ms())
+    }
+
+    /// Whether that was no longer ago than the window.
+    pub(crate) fn is_within_window(&self, heard_ms: u64) -> bool {
+        heard_ms.saturating_add(self.window_ms()) >= self.now_ms()
+    }
+
+    fn window_ms(&self) -> u64 {
+        u64::try_from(self.inner.config.online_window.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// A device that only repeats itself is heard, though nothing of it is stored.

@@ -17,6 +17,8 @@
 //! | `PUT /rollouts/:name` with `{"version":"1.2.0","permille":100,"failures_max":3}`, `DELETE`; admin | the roll-out, as `GET /rollouts` has it with how far devices are |
 //! | `GET /devices/:id/update?firmware=thermostat&running=1.1.0` | 200 with the manifest of what it is to run, as JSON or as text, or 204 |
 //! | `POST /devices/:id/update` with `{"firmware":…,"version":…,"state":"downloading"}`, or `trying`, `installed`, `failed`, `rolled-back` | 204 |
+//! | `POST /devices/:id/health` with `{"life":…,"cause":"power-on","up_ms":…,"sensor_errors":3,…}`, a [`Health`](health::Health) | 204 |
+//! | `GET /devices/:id/health`, `GET /health/devices` | `{"device":…,"heard_ms":…,"overdue":…,"restarts":{"brown-out":1},"clock_ahead_ms":…,"report":{…}}`, or 404; `{"devices":[…]}`, each like that |
 //! | `POST /devices/:id/commands` with any JSON; admin | 201 with the command's number |
 //! | `GET /devices/:id/commands`, `POST /devices/:id/commands/:number` with `{"answer":…}` | what the device has yet to do; 204 |
 //! | `POST /devices/:id/key`; admin | 201 with the device's key from now on |
@@ -42,6 +44,7 @@
 mod api;
 mod commands;
 pub mod firmware;
+pub mod health;
 mod hub;
 mod listener;
 mod observer;

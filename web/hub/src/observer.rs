@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::StoreError;
 use crate::firmware::Update;
+use crate::health::Condition;
 
 /// Learns of what happens at the hub, as it happens: to count it, to show it, or to check it. It is called in the midst
 /// of a request and so should be quick.
@@ -31,6 +32,11 @@ pub trait Observer: 'static {
     /// A device is so far with an update, by its own word or by what it asks for.
     fn updated(&self, device: &str, update: &Update) {
         let _ = (device, update);
+    }
+
+    /// A device has said how it is, which is durable; and what was known of that before.
+    fn reported(&self, device: &str, now: &Condition, before: Option<&Condition>) {
+        let _ = (device, now, before);
     }
 
     /// The store failed, and whoever asked was told so. A database that has seen an I/O error may refuse everything until
@@ -62,6 +68,10 @@ impl<O: Observer + ?Sized> Observer for Rc<O> {
 
     fn updated(&self, device: &str, update: &Update) {
         O::updated(self, device, update);
+    }
+
+    fn reported(&self, device: &str, now: &Condition, before: Option<&Condition>) {
+        O::reported(self, device, now, before);
     }
 
     fn store_failed(&self, error: &StoreError) {

@@ -1,7 +1,9 @@
 //! The hub's page: what a person wants to know of the devices, rendered here and kept up to date by server-sent events.
 
+mod condition;
 mod steering;
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,7 +18,9 @@ use wavetank_web::middleware::{CacheControl, SecurityHeaders};
 use wavetank_web::{App, Content, Error, IntoResponse, Request, Response, Result, Sse, SseEvent};
 
 use crate::firmware::Update;
+use crate::health::{self, Condition};
 use crate::{Device, Hub, Shelf, StoreError, StoredReading, updates};
+use condition::Health;
 use steering::{Firmware, write_rollouts, write_steering};
 
 /// What the page is shown with: path, type, bytes.
@@ -105,9 +109,10 @@ async fn events(request: Request<Hub>) -> Result<Sse> {
 
 /// What changes of the page.
 fn render(hub: &Hub) -> Result<String, StoreError> {
-    let devices = hub.devices()?;
-    let online = devices.iter().filter(|(_, online)| *online).count();
-    let readings: u64 = devices.iter().map(|(device, _)| device.count).sum();
+    let (devices, conditions) = (hub.devices()?, health::conditions(hub)?);
+    let devices = known(hub, &devices, &conditions);
+    let online = devices.values().filter(|known| known.online).count();
+    let readings: u64 = devices.values().filter_map(|known| known.device).map(|device| device.count).sum();
     let offline = devices.len() - online;
     let mut html = String::new();
     write!(
@@ -123,7 +128,38 @@ fn render(hub: &Hub) -> Result<String, StoreError> {
     Ok(html)
 }
 
-fn write_devices(html: &mut String, hub: &Hub, devices: &[(Device, bool)]) -> Result<(), StoreError> {
+/// What there is to show of a device.
+struct Known<'a> {
+    online: bool,
+    /// Of one that has sent readings.
+    device: Option<&'a Device>,
+    /// Of one that has said how it is.
+    condition: Option<&'a Condition>,
+}
+
+/// All devices that were ever heard, by name.
+fn known<'a>(
+    hub: &Hub,
+    devices: &'a [(Device, bool)],
+    conditions: &'a [(String, Condition)],
+) -> BTreeMap<&'a str, Known<'a>> {
+    let with_readings = devices.iter().map(|(device, online)| {
+        let online = *online;
+        (device.device.as_str(), Known { online, device: Some(device), condition: None })
+    });
+    let mut known: BTreeMap<_, _> = with_readings.collect();
+    for (name, condition) in conditions {
+        let nothing = Known { online: false, device: None, condition: None };
+        let known = known.entry(name).or_insert(nothing);
+        known.condition = Some(condition);
+        // Who sends readings has to be heard as often as those are; who does not, when it said it would be.
+        let keeps_its_word = condition.report.every_s > 0 && !hub.is_overdue(condition);
+        known.online |= hub.is_within_window(condition.heard_ms) || known.device.is_none() && keeps_its_word;
+    }
+    known
+}
+
+fn write_devices(html: &mut String, hub: &Hub, devices: &BTreeMap<&str, Known<'_>>) -> Result<(), StoreError> {
     let known = devices.len();
     let infallible = "a string takes all that is written to it";
     html.push_str("<h2 id=\"devices\">Devices</h2>\n");
@@ -135,17 +171,22 @@ fn write_devices(html: &mut String, hub: &Hub, devices: &[(Device, bool)]) -> Re
     }
     html.push_str(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"devices\">\n<table>\n<thead><tr><th scope=\"col\">Device</th>\
-         <th scope=\"col\">Health</th><th scope=\"col\" class=\"number\">Temperature</th>\
-         <th scope=\"col\">Lately</th><th scope=\"col\">Firmware</th><th scope=\"col\" class=\"number\">Readings</th>\
+         <th scope=\"col\">State</th><th scope=\"col\" class=\"number\">Temperature</th>\
+         <th scope=\"col\">Lately</th><th scope=\"col\">Health</th><th scope=\"col\">Firmware</th><th scope=\"col\" class=\"number\">Readings</th>\
          <th scope=\"col\" class=\"number\">Missing</th><th scope=\"col\" class=\"number\">Heard</th></tr></thead>\n<tbody>\n",
     );
     let now_ms = hub.now_ms();
-    for (device, online) in devices.iter().take(DEVICES_MAX) {
-        let from = (device.last_sequence + 1).saturating_sub(READINGS_MAX);
-        let lately = hub.readings(&device.device, from, usize::try_from(READINGS_MAX).unwrap_or(usize::MAX))?;
-        let update: Option<Update> = updates::read(hub, Shelf::Updates, &device.device)?;
+    for (name, known) in devices.iter().take(DEVICES_MAX) {
+        let lately = match known.device {
+            Some(device) => {
+                let from = (device.last_sequence + 1).saturating_sub(READINGS_MAX);
+                hub.readings(name, from, usize::try_from(READINGS_MAX).unwrap_or(usize::MAX))?
+            }
+            None => Vec::new(),
+        };
+        let update: Option<Update> = updates::read(hub, Shelf::Updates, name)?;
         let firmware = Firmware(update.as_ref());
-        write_row(html, (device, *online), &lately, &firmware, now_ms).expect(infallible);
+        write_row(html, (name, known), &lately, &firmware, now_ms).expect(infallible);
     }
     html.push_str("</tbody>\n</table>\n</div>\n");
     if known > DEVICES_MAX {
@@ -156,14 +197,17 @@ fn write_devices(html: &mut String, hub: &Hub, devices: &[(Device, bool)]) -> Re
 
 fn write_row(
     html: &mut String,
-    (device, online): (&Device, bool),
+    (name, known): (&str, &Known<'_>),
     lately: &[StoredReading],
     firmware: &Firmware<'_>,
     now_ms: u64,
 ) -> fmt::Result {
+    let Known { online, device, condition } = *known;
     let (class, health) = if online { ("online", "Online") } else { ("offline", "Offline") };
-    let missing = device.last_sequence.saturating_sub(device.count);
-    write!(html, "<tr class=\"is-{class}\"><th scope=\"row\">{}</th>", Text(&device.device))?;
+    let count = device.map_or(0, |device| device.count);
+    let missing = device.map_or(0, |device| device.last_sequence.saturating_sub(count));
+    let heard_ms = device.map(|device| device.last_heard_ms).max(condition.map(|condition| condition.heard_ms));
+    write!(html, "<tr class=\"is-{class}\"><th scope=\"row\">{}</th>", Text(name))?;
     write!(html, "<td><span class=\"health {class}\">{health}</span></td><td class=\"number\">")?;
     match lately.last().and_then(|reading| reading.celsius_milli) {
         Some(celsius_milli) => write!(html, "{}", Celsius(celsius_milli))?,
@@ -172,10 +216,11 @@ fn write_row(
     html.push_str("</td><td>");
     write_chart(html, lately)?;
     write_quantities(html, lately.last())?;
-    write!(html, "</td><td>{firmware}</td><td class=\"number\">{}</td>", Grouped(device.count))?;
+    write!(html, "</td><td>{}</td><td>{firmware}</td>", Health(condition))?;
+    write!(html, "<td class=\"number\">{}</td>", Grouped(count))?;
     let class = if missing > 0 { "number missing" } else { "number" };
     write!(html, "<td class=\"{class}\">{}</td>", Grouped(missing))?;
-    writeln!(html, "<td class=\"number\">{}</td></tr>", Ago(now_ms.saturating_sub(device.last_heard_ms)))
+    writeln!(html, "<td class=\"number\">{}</td></tr>", Ago(now_ms.saturating_sub(heard_ms.unwrap_or(0))))
 }
 
 const CHART_WIDTH: i64 = 160;
@@ -286,10 +331,21 @@ impl fmt::Display for Ago {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 / 1_000 {
             0 => f.write_str("just now"),
-            seconds @ 1..60 => write!(f, "{seconds} s ago"),
-            seconds @ 60..3_600 => write!(f, "{} min ago", seconds / 60),
-            seconds @ 3_600..86_400 => write!(f, "{} h ago", seconds / 3_600),
-            seconds => write!(f, "{} d ago", seconds / 86_400),
+            _ => write!(f, "{} ago", Span(self.0)),
+        }
+    }
+}
+
+/// How long, likewise.
+struct Span(u64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 / 1_000 {
+            seconds @ 0..60 => write!(f, "{seconds} s"),
+            seconds @ 60..3_600 => write!(f, "{} min", seconds / 60),
+            seconds @ 3_600..86_400 => write!(f, "{} h", seconds / 3_600),
+            seconds => write!(f, "{} d", seconds / 86_400),
         }
     }
 }

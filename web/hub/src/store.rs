@@ -102,6 +102,8 @@ pub enum Shelf {
     Commands,
     /// Which of its keys a device has: `DEVICE`.
     Keys,
+    /// How a device is: `DEVICE`.
+    Health,
 }
 
 /// What became of a reading.

@@ -346,3 +346,50 @@ fn the_hub_describes_itself() {
     let manifest = &document["paths"]["/firmware/{name}/{version}/manifest"]["get"]["responses"]["200"]["content"];
     assert!(manifest["text/plain"].is_object() && manifest["application/json"].is_object());
 }
+
+fn tell_health(hub: &Asked, device: &str, body: &str) -> u16 {
+    let request = http::Request::post(format!("/devices/{device}/health")).header("content-type", "application/json");
+    hub.ask(request.body(body.to_owned()).unwrap()).status
+}
+
+#[test]
+fn of_each_device_the_newest_word_of_its_health_is_kept_and_its_restarts_are_counted() {
+    let clock = Clock::new();
+    let hub = Asked::of(RedbStore::in_memory().unwrap(), &clock, Config::default());
+    assert_eq!(hub.get("/devices/lamp/health").status, 404);
+    assert_eq!(hub.get("/health/devices").body, json!({ "devices": [] }));
+    hub.witness.told();
+
+    let first = r#"{"life":7,"cause":"power-on","up_ms":500,"every_s":60,"version":"1.2.0","mood":"good"}"#;
+    assert_eq!(tell_health(&hub, "lamp", first), 204);
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(tell_health(&hub, "lamp", r#"{"life":7,"cause":"power-on","up_ms":10503,"sensor_errors":3}"#), 204);
+    assert_eq!(tell_health(&hub, "lamp", r#"{"life":8,"cause":"brown-out","up_ms":20,"every_s":60}"#), 204);
+    assert_eq!(tell_health(&hub, "door", r#"{"life":1,"cause":"wake","up_ms":1}"#), 204);
+    assert_eq!(hub.witness.told(), ["reported lamp 0", "reported lamp 0", "reported lamp 1", "reported door 0"]);
+
+    let heard_ms = START.as_secs() * 1_000 + 10_000;
+    let lamp = json!({
+        "device": "lamp", "heard_ms": heard_ms, "overdue": false, "restarts": { "brown-out": 1 }, "clock_ahead_ms": 0,
+        "report": { "life": 8, "cause": "brown-out", "up_ms": 20, "every_s": 60 },
+    });
+    assert_eq!(hub.get("/devices/lamp/health").body, lamp);
+    let all = hub.get("/health/devices").body;
+    assert_eq!((&all["devices"][0]["device"], &all["devices"][1]), (&json!("door"), &lamp));
+    clock.advance(Duration::from_secs(121));
+    assert_eq!(hub.get("/devices/lamp/health").body["overdue"], true, "60 s, and the window");
+    assert_eq!(hub.get("/devices/door/health").body["overdue"], false, "it did not say when");
+
+    for (device, body, status) in [
+        ("la mp", first, 404),
+        ("lamp", r#"{"life":7,"cause":"boredom","up_ms":1}"#, 422),
+        ("lamp", r#"{"life":7,"cause":"wake"}"#, 422),
+        ("lamp", "nothing", 400),
+        ("lamp", &format!("{first}{}", " ".repeat(4_096)), 413),
+    ] {
+        assert_eq!(tell_health(&hub, &device.replace(' ', "%20"), body), status, "{body}");
+    }
+    assert_eq!(hub.get("/devices/lamp/health").body["report"], lamp["report"]);
+    assert!(hub.witness.told().is_empty());
+    assert_eq!(hub.get("/devices").body, json!({ "devices": [] }), "it has no readings");
+}

@@ -78,6 +78,14 @@ fn what_was_acknowledged_survives_a_power_cut() {
         assert_eq!(after.get("/devices/a").body["last_sequence"], sequence);
         assert_eq!(after.get("/devices/a").body["count"], sequence);
         assert_eq!(after.post(&reading("a", sequence)).status, 200);
+        let health = format!(r#"{{"life":{sequence},"cause":"power-on","up_ms":1}}"#);
+        let told = http::Request::post("/devices/a/health").header("content-type", "application/json");
+        assert_eq!(hub.ask(told.body(health).unwrap()).status, 204);
+        let known = disk.after_a_power_cut().hub().get("/devices/a/health").body;
+        assert_eq!(
+            (&known["report"]["life"], known["restarts"]["power-on"].as_u64()),
+            (&sequence.into(), (sequence > 1).then(|| sequence - 1))
+        );
     }
 }
 

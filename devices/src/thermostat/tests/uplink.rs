@@ -99,7 +99,7 @@ struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     fn new(config: &'a Config, notebook: &'a Notebook) -> Self {
-        let shared = Shared::new(&config.id, notebook);
+        let shared = Shared::new(&config.id, notebook, None);
         Bench { config, clock: ManualClock::default(), notebook, shared }
     }
 
@@ -121,7 +121,7 @@ impl<'a> Bench<'a> {
     }
 
     fn uplink(&self) -> Uplink<'_, Fixed, ManualClock, Notebook, 8> {
-        Uplink { config: self.config, clock: &self.clock, probe: self.notebook, shared: &self.shared }
+        Uplink { config: self.config, clock: &self.clock, shared: &self.shared }
     }
 
     fn run_for<F: Future>(&self, time: Duration, future: Pin<&mut F>) -> Option<F::Output> {

@@ -174,6 +174,7 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "updates.given-up", doc: "images that could not prove themselves in time" },
     Metric { name: "updates.calls-failed", doc: "calls to the hub about updates that came to nothing" },
     Metric { name: "updates.flash-errors", doc: "times that the flash with the images failed" },
+    Metric { name: "health.reported", doc: "reports of its health that the hub has" },
 ];
 
 impl Updates {

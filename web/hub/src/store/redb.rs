@@ -277,6 +277,7 @@ fn number(shelf: Shelf) -> u8 {
         Shelf::Updates => 3,
         Shelf::Commands => 4,
         Shelf::Keys => 5,
+        Shelf::Health => 6,
     }
 }
 

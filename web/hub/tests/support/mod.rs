@@ -12,6 +12,7 @@ use futures::executor::block_on;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use server::Clock;
+use wavetank_hub::health::Condition;
 use wavetank_hub::{Config, Hub, Observer, Store};
 use wavetank_web::AppService;
 
@@ -37,6 +38,11 @@ impl Observer for Witness {
 
     fn known(&self, devices: usize) {
         self.0.borrow_mut().push(format!("known {devices}"));
+    }
+
+    fn reported(&self, device: &str, now: &Condition, before: Option<&Condition>) {
+        let restarts = now.restarts() - before.map_or(0, Condition::restarts);
+        self.0.borrow_mut().push(format!("reported {device} {restarts}"));
     }
 
     fn online(&self, devices: usize) {
