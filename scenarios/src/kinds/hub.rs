@@ -70,9 +70,15 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "health.reports", doc: "reports of devices' health that it has kept" },
     Metric { name: "health.devices", doc: "devices that have ever reported their health" },
     Metric { name: "health.restarts", doc: "times that a device had started anew since its last report" },
-    Metric { name: "health.sensor-errors", doc: "failures of sensors, and of parts that devices drive, by their reports" },
+    Metric {
+        name: "health.sensor-errors",
+        doc: "failures of sensors, and of parts that devices drive, by their reports",
+    },
     Metric { name: "health.flash-errors", doc: "failures of devices' flash, by their reports" },
-    Metric { name: "health.link-failures", doc: "attempts of devices to reach whom they work for that came to nothing, by their reports" },
+    Metric {
+        name: "health.link-failures",
+        doc: "attempts of devices to reach whom they work for that came to nothing, by their reports",
+    },
     Metric { name: "health.lost", doc: "readings, records, events and frames that devices lost, by their reports" },
 ];
 
@@ -232,16 +238,14 @@ impl Observer for TankObserver {
         self.node.count("health.restarts", restarts.into());
         // A device counts from its start on.
         let before = before.map(|before| before.report).filter(|before| before.life == now.report.life);
-        let counts: [(_, fn(&Health) -> u32); 4] = [
-            ("health.sensor-errors", |report| report.sensor_errors),
-            ("health.flash-errors", |report| report.flash_errors),
-            ("health.link-failures", |report| report.link_failures),
-            ("health.lost", |report| report.lost),
-        ];
-        for (name, count) in counts {
+        let news = |name, count: fn(&Health) -> u32| {
             let news = count(&now.report).saturating_sub(before.as_ref().map_or(0, count));
             self.node.count(name, news.into());
-        }
+        };
+        news("health.sensor-errors", |report| report.sensor_errors);
+        news("health.flash-errors", |report| report.flash_errors);
+        news("health.link-failures", |report| report.link_failures);
+        news("health.lost", |report| report.lost);
     }
 
     fn store_failed(&self, _error: &StoreError) {

@@ -235,7 +235,8 @@ fn blocks_are_as_short_as_the_client_has_room_for() {
             assert_eq!(lamp.0.borrow().shelf["book"], text);
             // Somebody who only listens sees what goes out.
             let deaf = udp::Socket::bind(&there.stack, 5683, udp::Options::default()).unwrap();
-            let asking = client.request(to("192.0.2.7:5683"), &put, &mut [0; 64]);
+            let mut answer = [0; 64];
+            let asking = client.request(to("192.0.2.7:5683"), &put, &mut answer);
             let Either::Right((received, _)) = select(pin!(asking), pin!(deaf.recv_from(&mut heard))).await else {
                 panic!("nobody answers");
             };
