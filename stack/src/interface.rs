@@ -6,7 +6,8 @@ use heapless::Vec;
 
 use crate::{
     address::{Cidr, Route},
-    config::{ADDRESSES_MAX, GROUPS_MAX, ROUTES_MAX},
+    config::{ADDRESSES_MAX, ROUTES_MAX},
+    engine::Local,
     ip::{self, spoken, told},
     stack::Stack,
 };
@@ -17,8 +18,9 @@ use crate::{
 pub struct TooMany;
 
 /// There is no room for another group, or it is none.
+#[cfg(feature = "multicast")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a multicast group, or one more than {GROUPS_MAX}")]
+#[error("not a multicast group, or one more than {max}", max = crate::config::GROUPS_MAX)]
 pub struct TooManyGroups;
 
 impl Stack<'_> {
@@ -27,12 +29,14 @@ impl Stack<'_> {
     ///
     /// # Errors
     /// [`TooManyGroups`].
+    #[cfg(feature = "multicast")]
     pub fn join_group(&self, group: IpAddr) -> Result<(), TooManyGroups> {
         let joined = spoken(group).is_some_and(|group| group.is_multicast() && self.with(|core| core.join(group)));
         if joined { Ok(()) } else { Err(TooManyGroups) }
     }
 
     /// Ends a membership, if it is one.
+    #[cfg(feature = "multicast")]
     pub fn leave_group(&self, group: IpAddr) {
         if let Some(group) = spoken(group) {
             self.with(|core| core.leave(group));
@@ -47,21 +51,12 @@ impl Stack<'_> {
     /// # Panics
     /// If no station can have the address.
     pub fn add_address(&self, address: Cidr) -> Result<(), TooMany> {
-        let (mut addresses, routes) = self.network();
-        addresses.retain(|own| own.address() != address.address());
-        addresses.push(address).map_err(|_| TooMany)?;
-        self.set_addresses(&addresses, &routes);
-        Ok(())
+        if self.change_network(|local| local.put_address(address)) { Ok(()) } else { Err(TooMany) }
     }
 
     /// Gives an address up, if it is ours. Connections from it end, as [`Stack::set_addresses`] says.
     pub fn remove_address(&self, address: IpAddr) {
-        let (mut addresses, routes) = self.network();
-        let before = addresses.len();
-        addresses.retain(|own| own.address() != address);
-        if addresses.len() < before {
-            self.set_addresses(&addresses, &routes);
-        }
+        self.change_network(|local| spoken(address).is_some_and(|address| local.drop_address(address)));
     }
 
     /// Adds a route, in the place of any other to the same network.
@@ -69,26 +64,18 @@ impl Stack<'_> {
     /// # Errors
     /// [`TooMany`].
     pub fn add_route(&self, route: Route) -> Result<(), TooMany> {
-        let (addresses, mut routes) = self.network();
-        routes.retain(|own| own.to != route.to);
-        routes.push(route).map_err(|_| TooMany)?;
-        self.set_addresses(&addresses, &routes);
-        Ok(())
+        if self.change_network(|local| local.put_route(route)) { Ok(()) } else { Err(TooMany) }
     }
 
     /// Removes the route to that network, if there is one.
     pub fn remove_route(&self, to: Cidr) {
-        let (addresses, mut routes) = self.network();
-        let before = routes.len();
-        routes.retain(|own| own.to != to);
-        if routes.len() < before {
-            self.set_addresses(&addresses, &routes);
-        }
+        self.change_network(|local| local.drop_route(to));
     }
 
     /// The routes.
     pub fn routes(&self) -> impl Iterator<Item = Route> + use<> {
-        self.network().1.into_iter()
+        let routes: Vec<Route, ROUTES_MAX, u8> = self.core().borrow().routes().iter().copied().collect();
+        routes.into_iter()
     }
 
     /// The name servers that were set, or learnt, best first.
@@ -146,9 +133,12 @@ impl Stack<'_> {
         while self.with(crate::engine::Core::wake_watcher) {}
     }
 
-    fn network(&self) -> (Vec<Cidr, ADDRESSES_MAX>, Vec<Route, ROUTES_MAX>) {
-        let core = self.core().borrow();
-        (core.addresses().iter().copied().collect(), core.routes().iter().copied().collect())
+    fn change_network(&self, change: impl FnOnce(&mut Local) -> bool) -> bool {
+        let changed = self.with(|core| core.change_network(change));
+        if changed {
+            self.spread_change();
+        }
+        changed
     }
 }
 

@@ -61,7 +61,9 @@ pub mod websocket;
 pub use address::{Cidr, ParseCidrError, Route};
 pub use claim::{Claim, Claiming};
 pub use config::{ADDRESSES_MAX, Config, DNS_SERVERS_MAX, GROUPS_MAX, ROUTES_MAX, Verify};
-pub use interface::{TooMany, TooManyGroups};
+pub use interface::TooMany;
+#[cfg(feature = "multicast")]
+pub use interface::TooManyGroups;
 #[cfg(feature = "alloc")]
 pub use pools::{Pool, Pools};
 pub use probe::{FlowId, Probe};

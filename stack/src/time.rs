@@ -62,6 +62,8 @@ impl Instant {
     /// This instant moved later, not past [`Instant::MAX`].
     ///
     /// A duration that is not a whole number of microseconds is rounded up, so that a timer never fires early.
+    // On boards it is worth its bytes once: there is arithmetic of 64 bits in it.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub const fn saturating_add(self, duration: Duration) -> Self {
         Self::from_micros(self.micros.saturating_add(micros_ceil(duration)))
     }
@@ -80,6 +82,7 @@ impl Instant {
     }
 
     /// How long after `earlier` this instant is; zero if it is not.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub const fn saturating_duration_since(self, earlier: Instant) -> Duration {
         Duration::from_micros(self.micros.saturating_sub(earlier.micros))
     }

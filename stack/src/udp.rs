@@ -28,7 +28,8 @@ pub struct Options {
     /// How many routers a datagram may pass. Default: 64.
     pub hop_limit: u8,
     /// Whether receiving tells what the network says about datagrams that were sent ([`Error::Undelivered`]).
-    /// Right for a client with one peer; a server would hear of each client that went away. Default: no.
+    /// Right for a client with one peer; a server would hear of each client that went away. Without the feature `icmp` nothing
+    /// is heard of the network. Default: no.
     pub errors: bool,
 }
 
@@ -200,6 +201,7 @@ impl<'r> Socket<'r> {
         take: impl FnOnce(&[u8], Arrival) -> R,
     ) -> Poll<Result<R, Error>> {
         self.stack.poll_in_place(|core, replaced| {
+            #[cfg(feature = "icmp")]
             if let Some(trouble) = core.take_trouble(self.at) {
                 return Poll::Ready(Err(Error::Undelivered { remote: told_at(trouble.remote), why: trouble.why }));
             }

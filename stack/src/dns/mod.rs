@@ -4,7 +4,8 @@
 //! The [`Resolver`] asks each server in turn, from a new port, under a new id and with the letters of the name in
 //! random case, which an answer must repeat: whoever cannot see the question cannot forge the answer (RFC 5452). What
 //! it learns, it keeps for as long as the records say, in a table of fixed size; that there is nothing, for as long
-//! as the zone says (RFC 2308). An answer that was cut short is asked for again over TCP (RFC 7766).
+//! as the zone says (RFC 2308). An answer that was cut short is asked for again over TCP (RFC 7766), with the feature
+//! `dns-tcp`.
 //!
 //! Not here: other records than addresses, DNSSEC, encrypted transports, search lists.
 

@@ -7,6 +7,7 @@ use core::{
     net::{IpAddr, SocketAddr},
 };
 
+#[cfg(feature = "dns-tcp")]
 use embedded_io_async::{Read, Write};
 use heapless::Vec;
 use rand_core::Rng;
@@ -18,8 +19,8 @@ use super::{
     name::{BadName, Name},
 };
 use crate::{
+    ip::{parse, told},
     stack::Stack,
-    tcp,
     time::{Clock, Duration, timeout},
     udp,
 };
@@ -94,7 +95,8 @@ pub enum Error {
 
 /// Resolves names by the servers that its stack knows ([`Stack::set_dns_servers`]). Several may ask at once.
 ///
-/// Each question takes one UDP socket while it lasts, and a TCP connection if the answer is too long for a datagram.
+/// Each question takes one UDP socket while it lasts, and with the feature `dns-tcp` a TCP connection if the answer is too
+/// long for a datagram; without it such a server is of no use.
 pub struct Resolver<'r, C, R, const ENTRIES: usize = 4> {
     stack: Stack<'r>,
     clock: C,
@@ -129,7 +131,7 @@ impl<'r, C: Clock, R: Rng, const ENTRIES: usize> Resolver<'r, C, R, ENTRIES> {
     /// # Errors
     /// [`Error`].
     pub async fn resolve(&self, host: &str, family: Family) -> Result<Addresses, Error> {
-        if let Ok(address) = host.parse::<IpAddr>() {
+        if let Some(address) = parse(host).map(told) {
             let fits = match family {
                 Family::Any => true,
                 Family::V4 => address.is_ipv4(),
@@ -238,12 +240,16 @@ impl<'r, C: Clock, R: Rng, const ENTRIES: usize> Resolver<'r, C, R, ENTRIES> {
         };
         drop(socket);
         match word {
+            #[cfg(feature = "dns-tcp")]
             Word::Truncated => self.ask_by_tcp(server, question, name, record_type).await,
+            #[cfg(not(feature = "dns-tcp"))]
+            Word::Truncated => Ok(Word::Useless(Rcode::ServerFailure)),
             word => Ok(word),
         }
     }
 
     /// Asks for what was too long for a datagram (RFC 7766). Of that, what fits a small buffer is looked at.
+    #[cfg(feature = "dns-tcp")]
     async fn ask_by_tcp(
         &self,
         server: SocketAddr,
@@ -253,7 +259,8 @@ impl<'r, C: Clock, R: Rng, const ENTRIES: usize> Resolver<'r, C, R, ENTRIES> {
     ) -> Result<Word, Error> {
         const LOOKED_AT: usize = 512;
         let useless = Word::Useless(Rcode::ServerFailure);
-        let Ok(mut stream) = tcp::Stream::connect(&self.stack, server, tcp::Options::default()).await else {
+        let Ok(mut stream) = crate::tcp::Stream::connect(&self.stack, server, crate::tcp::Options::default()).await
+        else {
             return Ok(useless);
         };
         let exchange = async {

@@ -25,21 +25,7 @@ use crate::ip::IpAddr;
 pub(crate) struct ClaimState {
     claim: Option<Claim>,
     /// Whether something is to be sent for it.
-    due: bool,
-    /// Whether something is to be sent, for it or about groups: both are rare, and looked for as one.
-    busy: bool,
-}
-
-impl ClaimState {
-    #[inline]
-    pub(super) fn is_quiet(&self) -> bool {
-        !self.busy
-    }
-
-    /// Something is to be sent about groups.
-    pub(super) fn rouse(&mut self) {
-        self.busy = true;
-    }
+    pub(super) due: bool,
 }
 
 struct Claim {
@@ -62,15 +48,15 @@ impl Core<'_> {
 
     /// Ends the claim.
     pub(crate) fn unclaim(&mut self) {
-        let busy = !self.surroundings.membership.is_quiet();
-        self.surroundings.claim = ClaimState { claim: None, due: false, busy };
+        self.surroundings.claim = ClaimState { claim: None, due: false };
+        self.surroundings.busy = self.surroundings.has_news();
     }
 
     /// Has a question, or an announcement, sent.
     pub(crate) fn voice(&mut self, announces: bool) {
         if let Some(claim) = &mut self.surroundings.claim.claim {
             claim.announces = announces;
-            (self.surroundings.claim.due, self.surroundings.claim.busy) = (true, true);
+            (self.surroundings.claim.due, self.surroundings.busy) = (true, true);
             self.wakes.rouse();
         }
     }
@@ -108,11 +94,6 @@ impl Core<'_> {
 
     #[cold]
     pub(super) fn send_claim(&mut self, port: &mut impl Port) -> Egress {
-        if !self.surroundings.membership.is_quiet() {
-            let sent = self.send_membership(port);
-            self.surroundings.claim.busy = self.surroundings.claim.due || !self.surroundings.membership.is_quiet();
-            return sent;
-        }
         if let (true, Some(claim), Some(own)) =
             (self.surroundings.claim.due, &self.surroundings.claim.claim, self.local.mac)
         {
@@ -131,7 +112,7 @@ impl Core<'_> {
                 self.stats.frames_sent += 1;
             }
         }
-        (self.surroundings.claim.due, self.surroundings.claim.busy) = (false, false);
+        self.surroundings.claim.due = false;
         Egress::Done
     }
 }

@@ -53,7 +53,7 @@ impl Core<'_> {
         neighbours.attention().is_none()
             && connections.dirty().is_none()
             && udp.dirty().is_none()
-            && self.surroundings.claim.is_quiet()
+            && !self.surroundings.busy
     }
 
     /// Does the next piece of work: a question for a neighbour and what waited for it, all that one
@@ -69,8 +69,8 @@ impl Core<'_> {
         if let Some(socket) = self.tables.udp.dirty() {
             return self.send_datagram(socket, port, now);
         }
-        if !self.surroundings.claim.is_quiet() {
-            return self.send_claim(port);
+        if self.surroundings.busy {
+            return self.send_news(port);
         }
         Egress::Idle
     }

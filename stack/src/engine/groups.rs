@@ -9,20 +9,15 @@ use core::net::Ipv4Addr;
 use core::net::Ipv6Addr;
 
 #[cfg(feature = "ipv6")]
-use super::packet::ICMPV6;
+use super::packet::{HOP_BY_HOP, ICMPV6};
 use super::{
     Core,
     checksum::Sum,
     egress::Egress,
-    packet::{Packet, ethertype, multicast_mac},
+    packet::{IGMP, Packet, ethertype, multicast_mac},
     port::{Header, Port},
 };
 use crate::{config::GROUPS_MAX, ip::IpAddr};
-
-pub(super) const IGMP: u8 = 2;
-/// The protocol number of options that every router reads (RFC 8200, section 4.3).
-#[cfg(feature = "ipv6")]
-pub(super) const HOP_BY_HOP: u8 = 0;
 
 const IGMP_QUERY: u8 = 0x11;
 const IGMP_REPORT: u8 = 0x16;
@@ -87,7 +82,7 @@ impl Core<'_> {
 
     fn report(&mut self, groups: u8) {
         self.surroundings.membership.reports |= groups;
-        self.surroundings.claim.rouse();
+        self.surroundings.busy = true;
         self.wakes.rouse();
     }
 

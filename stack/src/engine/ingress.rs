@@ -5,9 +5,14 @@ use smoltcp::wire::Icmpv4Packet;
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::Icmpv6Packet;
 
+#[cfg(all(feature = "ipv6", any(feature = "multicast", feature = "raw")))]
+use super::packet::HOP_BY_HOP;
+#[cfg(feature = "ipv6")]
+use super::packet::ICMPV6;
+#[cfg(any(feature = "multicast", feature = "raw"))]
+use super::packet::IGMP;
 use super::{
     Core,
-    groups::IGMP,
     packet::{
         BROADCAST, ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ICMP, Mac, Packet, TCP, UDP,
         ethertype, version,
@@ -18,8 +23,6 @@ use super::{
 };
 #[cfg(feature = "reassembly")]
 use super::{fragments::Piece, packet::FRAGMENT_HEADER};
-#[cfg(feature = "ipv6")]
-use super::{groups::HOP_BY_HOP, packet::ICMPV6};
 use crate::{ip::IpAddr, stats::Reason, time::Instant};
 
 /// Neighbour discovery's messages (RFC 4861, section 4): solicitations, advertisements, redirects.
@@ -167,8 +170,9 @@ impl Core<'_> {
             (ICMP, IpAddr::V4(_)) => self.icmp_v4(packet, from, room, now),
             #[cfg(feature = "ipv6")]
             (ICMPV6, IpAddr::V6(_)) => self.icmp_v6(packet, from, room, now),
+            #[cfg(feature = "multicast")]
             (IGMP, _) if self.igmp(packet) => Ok(()),
-            #[cfg(feature = "ipv6")]
+            #[cfg(all(feature = "ipv6", feature = "multicast"))]
             (HOP_BY_HOP, IpAddr::V6(_)) if self.mld(packet) => Ok(()),
             _ => {
                 self.let_nobody_answer(packet, from, room, now);
@@ -234,6 +238,19 @@ impl Core<'_> {
             _ => self.let_nobody_answer(packet, from, room, now),
         }
         Ok(())
+    }
+
+    /// An error message about a packet of ours is no more than counted.
+    #[cfg(not(feature = "icmp"))]
+    fn icmp_error(&mut self, _packet: &Packet<'_>) {
+        self.stats.note(|stats| &mut stats.icmp_errors_received);
+    }
+
+    /// Nobody here asks.
+    #[cfg(not(feature = "icmp"))]
+    #[expect(clippy::unused_self, reason = "with the feature `icmp` it looks for the socket")]
+    fn echo_reply(&mut self, _packet: &Packet<'_>) -> Result<(), Reason> {
+        Err(Reason::NoSocket)
     }
 
     /// A neighbour asked for us, or told where it is. Who asks for us will want an answer: so it is

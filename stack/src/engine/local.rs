@@ -11,7 +11,7 @@ use super::packet::{BROADCAST, Mac, multicast_mac};
 use super::resolution::solicited_node;
 use crate::{
     address::{Cidr, Route},
-    config::{ADDRESSES_MAX, GROUPS_MAX, ROUTES_MAX},
+    config::{ADDRESSES_MAX, ROUTES_MAX},
     ip::{IpAddr, spoken},
 };
 
@@ -24,7 +24,8 @@ pub(crate) struct Local {
     /// The first of our IPv4 addresses, which most packets are to.
     first_v4: Option<Ipv4Addr>,
     /// The groups that were joined, beside those that every station is in.
-    pub(crate) groups: Vec<IpAddr, GROUPS_MAX, u8>,
+    #[cfg(feature = "multicast")]
+    pub(crate) groups: Vec<IpAddr, { crate::config::GROUPS_MAX }, u8>,
 }
 
 /// Where a packet goes next.
@@ -41,7 +42,14 @@ pub(crate) enum NextHop {
 impl Local {
     /// Nobody yet.
     pub(crate) fn new(mac: Option<Mac>) -> Self {
-        Self { mac, addresses: Vec::new(), routes: Vec::new(), first_v4: None, groups: Vec::new() }
+        Self {
+            mac,
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            first_v4: None,
+            #[cfg(feature = "multicast")]
+            groups: Vec::new(),
+        }
     }
 
     /// Takes over addresses and routes.
@@ -55,6 +63,44 @@ impl Local {
             self.addresses.len() == addresses.len() && self.routes.len() == routes.len(),
             "at most {ADDRESSES_MAX} addresses and {ROUTES_MAX} routes"
         );
+        self.settle();
+    }
+
+    /// Adds an address behind the others, which may be one of them with another prefix; answers whether there is room.
+    pub(crate) fn put_address(&mut self, address: Cidr) -> bool {
+        self.drop_address(address.spoken());
+        self.addresses.push(address).is_ok()
+    }
+
+    /// Takes an address away; answers whether it was there.
+    pub(crate) fn drop_address(&mut self, address: IpAddr) -> bool {
+        let before = self.addresses.len();
+        while let Some(at) = self.addresses.iter().position(|own| own.spoken() == address) {
+            self.addresses.remove(at);
+        }
+        self.addresses.len() < before
+    }
+
+    /// Adds a route behind the others, in the place of any to the same network; answers whether there is room.
+    pub(crate) fn put_route(&mut self, route: Route) -> bool {
+        self.drop_route(route.to);
+        self.routes.push(route).is_ok()
+    }
+
+    /// Takes a route away; answers whether it was there.
+    pub(crate) fn drop_route(&mut self, to: Cidr) -> bool {
+        let before = self.routes.len();
+        while let Some(at) = self.routes.iter().position(|own| own.to == to) {
+            self.routes.remove(at);
+        }
+        self.routes.len() < before
+    }
+
+    /// Draws the consequences of addresses that changed.
+    ///
+    /// # Panics
+    /// If one of them cannot be a station's.
+    pub(crate) fn settle(&mut self) {
         for own in &self.addresses {
             let address = own.spoken();
             let usable =
@@ -105,6 +151,7 @@ impl Local {
 
     /// Whether packets to this group are for us.
     pub(crate) fn is_joined(&self, group: IpAddr) -> bool {
+        #[cfg(feature = "multicast")]
         if self.groups.contains(&group) {
             return true;
         }

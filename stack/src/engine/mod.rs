@@ -16,20 +16,27 @@ mod claim;
 mod connection;
 mod connections;
 mod datagrams;
+#[cfg(feature = "icmp")]
 mod echo;
 mod egress;
 #[cfg(feature = "reassembly")]
 mod fragments;
 mod frontier;
+#[cfg(feature = "multicast")]
 mod groups;
 mod handles;
 mod headers;
+#[cfg(feature = "icmp")]
 mod icmp;
 mod ingress;
 mod listeners;
 mod local;
 mod neighbours;
+#[cfg(feature = "slaac")]
+mod news;
 mod packet;
+#[cfg(any(feature = "icmp", feature = "raw", feature = "slaac"))]
+mod plain;
 #[cfg(feature = "alloc")]
 mod pools;
 mod port;
@@ -52,13 +59,14 @@ use smoltcp::{
 pub(crate) use connection::Connection;
 pub(crate) use connections::Connections;
 pub(crate) use datagrams::{Datagram, Datagrams, Entry};
+#[cfg(feature = "icmp")]
 pub(crate) use echo::ECHO_HEADER;
 pub(crate) use egress::Egress;
 #[cfg(feature = "reassembly")]
 pub(crate) use fragments::{Fragments, Place as FragmentPlace};
 pub(crate) use frontier::Incident;
 pub(crate) use listeners::{Listener, Listeners};
-use local::Local;
+pub(crate) use local::Local;
 pub(crate) use neighbours::{Neighbour, Neighbours};
 use packet::{Computed, ETHERNET_HEADER, Verified};
 #[cfg(feature = "raw")]
@@ -185,6 +193,25 @@ impl<'r> Core<'r> {
     /// [`Core::end_lost`].
     pub(crate) fn set_addresses(&mut self, addresses: &[Cidr], routes: &[Route]) {
         self.local.set(addresses, routes);
+        self.spread_addresses();
+    }
+
+    /// Changes an address or a route by `change`, which answers whether it did. So does this. What is said of
+    /// [`Core::set_addresses`] is true of it, too.
+    pub(crate) fn change_network(&mut self, change: impl FnOnce(&mut Local) -> bool) -> bool {
+        let changed = change(&mut self.local);
+        if changed {
+            self.readdress();
+        }
+        changed
+    }
+
+    fn readdress(&mut self) {
+        self.local.settle();
+        self.spread_addresses();
+    }
+
+    fn spread_addresses(&mut self) {
         self.tables.neighbours.forget_ways();
         let own = &self.local.addresses;
         self.iface.update_ip_addrs(|addresses| {

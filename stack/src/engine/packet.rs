@@ -19,9 +19,15 @@ pub(crate) const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
 pub(crate) const ETHERTYPE_IPV6: [u8; 2] = [0x86, 0xdd];
 
 pub(crate) const ICMP: u8 = 1;
+#[cfg(any(feature = "multicast", feature = "raw"))]
+pub(crate) const IGMP: u8 = 2;
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
+#[cfg(any(feature = "icmp", feature = "ipv6", feature = "raw"))]
 pub(crate) const ICMPV6: u8 = 58;
+/// The protocol number of options that every router reads (RFC 8200, section 4.3).
+#[cfg(all(feature = "ipv6", any(feature = "multicast", feature = "raw")))]
+pub(crate) const HOP_BY_HOP: u8 = 0;
 #[cfg(feature = "reassembly")]
 pub(crate) const FRAGMENT_HEADER: u8 = 44;
 

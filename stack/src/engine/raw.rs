@@ -6,8 +6,8 @@ use super::{
     Core,
     checksum::Sum,
     datagrams::Datagram,
-    echo::write_ip,
     packet::{ICMPV6, Packet},
+    plain::write_ip,
     udp::Kind,
 };
 use crate::{

@@ -4,7 +4,9 @@ use core::task::{Poll, Waker};
 
 use heapless::Vec;
 
-use super::{Core, claim::ClaimState, connection::Role, groups::Membership, wakes::Waiter};
+#[cfg(feature = "multicast")]
+use super::groups::Membership;
+use super::{Core, claim::ClaimState, connection::Role, egress::Egress, port::Port, wakes::Waiter};
 use crate::{
     config::DNS_SERVERS_MAX,
     ip::{IpAddr, spoken},
@@ -35,7 +37,10 @@ struct Link {
 pub(crate) struct Surroundings {
     pub(crate) dns: Vec<IpAddr, DNS_SERVERS_MAX, u8>,
     pub(super) claim: ClaimState,
+    #[cfg(feature = "multicast")]
     pub(super) membership: Membership,
+    /// Whether something is to be sent for a claim, or about groups: both are rare, and looked for as one.
+    pub(super) busy: bool,
     #[cfg(feature = "alloc")]
     watchers: alloc::vec::Vec<Option<Waiter>>,
     #[cfg(not(feature = "alloc"))]
@@ -47,12 +52,35 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
+    /// Whether something is to be sent that this is about.
+    pub(super) fn has_news(&self) -> bool {
+        #[cfg(feature = "multicast")]
+        if !self.membership.is_quiet() {
+            return true;
+        }
+        self.claim.due
+    }
+
     pub(super) fn changed(&mut self) {
         self.edition = self.edition.wrapping_add(1);
     }
 }
 
 impl Core<'_> {
+    /// Sends the next thing that is to be sent about groups, or for a claim.
+    #[cold]
+    pub(super) fn send_news(&mut self, port: &mut impl Port) -> Egress {
+        #[cfg(feature = "multicast")]
+        if !self.surroundings.membership.is_quiet() {
+            let sent = self.send_membership(port);
+            self.surroundings.busy = self.surroundings.has_news();
+            return sent;
+        }
+        let sent = self.send_claim(port);
+        self.surroundings.busy = self.surroundings.has_news();
+        sent
+    }
+
     pub(crate) fn set_dns(&mut self, servers: &[core::net::IpAddr]) {
         self.surroundings.dns = servers.iter().copied().filter_map(spoken).take(DNS_SERVERS_MAX).collect();
         self.surroundings.changed();

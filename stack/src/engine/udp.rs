@@ -11,12 +11,17 @@ use core::{
 use embassy_net_driver::TxToken;
 use smoltcp::wire::UdpPacket;
 
+#[cfg(feature = "icmp")]
+use super::echo::Trouble;
+#[cfg(any(feature = "icmp", feature = "raw", feature = "slaac"))]
+use super::plain::echo_len;
+#[cfg(any(feature = "icmp", feature = "slaac"))]
+use super::plain::write_echo;
 #[cfg(feature = "raw")]
 use super::raw::write_raw;
 use super::{
     Core, Tables,
     datagrams::{Datagram, Datagrams},
-    echo::{Trouble, echo_len, write_echo},
     egress::{Egress, Way},
     headers::{Headers, headers_len},
     local::NextHop,
@@ -38,6 +43,7 @@ pub(crate) enum Kind {
     Free,
     Udp,
     /// ICMP echoes: the port is the identifier.
+    #[cfg(feature = "icmp")]
     Echo,
     /// What routers say about themselves; there is one such socket at most, and its port is 0.
     #[cfg(feature = "slaac")]
@@ -54,7 +60,9 @@ pub(crate) struct Socket<'r> {
     address: Option<IpAddr>,
     pub(super) hop_limit: u8,
     /// Whether to tell what the network says.
+    #[cfg(feature = "icmp")]
     pub(super) errors: bool,
+    #[cfg(feature = "icmp")]
     pub(super) trouble: Option<Trouble>,
     pub(super) received: Datagrams<'r>,
     to_send: Datagrams<'r>,
@@ -71,7 +79,9 @@ impl<'r> Socket<'r> {
             port: 0,
             address: None,
             hop_limit: 0,
+            #[cfg(feature = "icmp")]
             errors: false,
+            #[cfg(feature = "icmp")]
             trouble: None,
             received,
             to_send,
@@ -109,6 +119,7 @@ impl<'r> Sockets<'r> {
         self.index.find(&self.slots, || hash(port), |slot| slot.kind == kind && slot.port == port)
     }
 
+    #[cfg(any(feature = "icmp", feature = "raw", feature = "slaac"))]
     pub(super) fn slot_mut(&mut self, at: u32) -> &mut Socket<'r> {
         &mut self.slots[at as usize]
     }
@@ -184,6 +195,11 @@ impl Core<'_> {
         Ok(())
     }
 
+    /// Nobody is told that nobody listens.
+    #[cfg(not(feature = "icmp"))]
+    #[expect(clippy::unused_self, reason = "with the feature `icmp` it answers")]
+    fn answer_unreachable(&mut self, _packet: &Packet<'_>, _from: Mac, _room: impl TxToken) {}
+
     /// Sends the oldest datagram of a socket.
     #[inline(never)]
     pub(super) fn send_datagram(&mut self, at: u32, port: &mut impl Port, now: Instant) -> Egress {
@@ -225,17 +241,21 @@ impl Core<'_> {
             return Egress::Done;
         };
         let headers = slot.headers(source, about.remote);
-        let (kind, hop_limit) = (slot.kind, slot.hop_limit);
+        let kind = slot.kind;
+        #[cfg(any(feature = "icmp", feature = "raw", feature = "slaac"))]
+        let hop_limit = slot.hop_limit;
         #[cfg(feature = "raw")]
         let protocol = slot.port as u8;
         let write = |packet: &mut [u8]| match kind {
             Kind::Udp | Kind::Free => headers.write(packet, payload, *compute),
             #[cfg(feature = "raw")]
             Kind::Raw => write_raw((source, about.remote.ip()), protocol, hop_limit, packet, payload),
+            #[cfg(any(feature = "icmp", feature = "slaac"))]
             _ => write_echo(source, about.remote.ip(), hop_limit, packet, payload),
         };
         let len = match kind {
             Kind::Udp | Kind::Free => headers_len(source) + payload.len(),
+            #[cfg(any(feature = "icmp", feature = "raw", feature = "slaac"))]
             _ => echo_len(source, payload),
         };
         match way {
@@ -322,8 +342,11 @@ impl Core<'_> {
         slot.port = port;
         slot.address = address;
         slot.hop_limit = options.hop_limit.max(1);
-        slot.errors = options.errors;
-        slot.trouble = None;
+        #[cfg(feature = "icmp")]
+        {
+            slot.errors = options.errors;
+            slot.trouble = None;
+        }
         udp.index.insert(&udp.slots, at, |slot| hash(slot.port));
         Ok(at)
     }
@@ -344,6 +367,11 @@ impl Core<'_> {
             slot.to_send = ring(0, 0);
         }
         [slot.reader.take(), slot.writer.take()]
+    }
+
+    #[cfg(any(feature = "icmp", feature = "raw"))]
+    pub(crate) fn set_hop_limit(&mut self, at: u32, hops: u8) {
+        self.tables.udp.slots[at as usize].hop_limit = hops.max(1);
     }
 
     /// Which port, and address if one was chosen, the socket is bound to.
@@ -437,6 +465,7 @@ impl From<Unsent> for Error {
 }
 
 /// The length of the IP header of a packet to `to`.
+#[cfg(any(feature = "icmp", feature = "raw", feature = "slaac"))]
 #[inline]
 pub(super) fn headers_of(to: IpAddr) -> usize {
     if to.is_ipv4() { 20 } else { 40 }
