@@ -11,6 +11,7 @@ use core::{
 use rand_core::Rng;
 
 use crate::{
+    draw::between,
     ip::spoken,
     stack::Stack,
     time::{Clock, Duration, sleep, timeout},
@@ -129,10 +130,4 @@ impl fmt::Debug for Claim<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claim").field("address", &self.address).finish_non_exhaustive()
     }
-}
-
-/// A duration in those bounds.
-pub(crate) fn between(rng: &mut impl Rng, shortest: Duration, longest: Duration) -> Duration {
-    let range = longest.saturating_sub(shortest).as_micros() as u64;
-    shortest + Duration::from_micros(((u128::from(rng.next_u64()) * u128::from(range + 1)) >> 64) as u64)
 }

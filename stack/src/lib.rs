@@ -8,6 +8,7 @@ extern crate alloc;
 extern crate std;
 
 mod address;
+#[cfg(feature = "claim")]
 mod claim;
 #[cfg(feature = "coap")]
 pub mod coap;
@@ -16,6 +17,15 @@ mod config;
 pub mod dhcp;
 #[cfg(feature = "dns")]
 pub mod dns;
+#[cfg(any(
+    feature = "claim",
+    feature = "coap",
+    feature = "dhcp",
+    feature = "mdns",
+    feature = "slaac",
+    feature = "sntp"
+))]
+mod draw;
 mod engine;
 pub mod http;
 pub mod icmp;
@@ -59,6 +69,7 @@ pub mod update;
 pub mod websocket;
 
 pub use address::{Cidr, ParseCidrError, Route};
+#[cfg(feature = "claim")]
 pub use claim::{Claim, Claiming};
 pub use config::{ADDRESSES_MAX, Config, DNS_SERVERS_MAX, GROUPS_MAX, ROUTES_MAX, Verify};
 pub use interface::TooMany;

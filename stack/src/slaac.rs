@@ -23,8 +23,9 @@ use rand_core::Rng;
 
 use crate::{
     address::{Cidr, Route},
-    claim::{Claim, Claiming, between},
+    claim::{Claim, Claiming},
     config::DNS_SERVERS_MAX,
+    draw::between,
     stack::Stack,
     time::{Clock, Duration, Instant, sleep, timeout},
     udp,

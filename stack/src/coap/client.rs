@@ -9,7 +9,7 @@ use super::{
     message::{Block, Code, Kind, Message, OptionNumber, Token, Writer},
 };
 use crate::{
-    claim::between,
+    draw::between,
     stack::Stack,
     time::{Clock, Duration, Instant, sleep, timeout},
     udp,

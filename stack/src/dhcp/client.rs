@@ -4,23 +4,30 @@ use core::{
     cell::RefCell,
     convert::Infallible,
     fmt,
-    future::{Future, poll_fn},
+    future::poll_fn,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
+#[cfg(feature = "claim")]
+use core::{
+    future::Future,
+    pin::{Pin, pin},
+};
 use rand_core::Rng;
 
+#[cfg(feature = "claim")]
+use super::link_local;
 use super::{
     CLIENT_PORT, SERVER_PORT,
     held::Held,
     lease::{Event, Lease},
-    link_local,
     message::*,
 };
+#[cfg(feature = "claim")]
+use crate::claim::{Claim, Claiming};
 use crate::{
-    claim::{Claim, Claiming, between},
+    draw::between,
     stack::Stack,
     time::{Clock, Duration, Instant, sleep, sleep_until, timeout},
     udp,
@@ -35,6 +42,7 @@ const REQUESTS: u32 = 4;
 /// How often an address that we had is asked for, in an earlier life or before the link went down.
 const REBOOT_REQUESTS: u32 = 2;
 /// How long to wait after a conflict (section 3.1, step 5).
+#[cfg(feature = "claim")]
 const AFTER_DECLINE: Duration = Duration::from_secs(10);
 /// The shortest time between two requests for renewal (section 4.4.5).
 const RENEWAL_MIN: Duration = Duration::from_secs(60);
@@ -48,9 +56,11 @@ pub struct Options<'a> {
     pub host_name: Option<&'a str>,
     /// The address of an earlier life, to be asked for first (INIT-REBOOT). Default: none.
     pub previous: Option<Ipv4Addr>,
-    /// How to make sure that nobody else has the address. Default: [`Claiming::QUICK`].
+    /// How to make sure that nobody else has the address; only with the feature `claim`. Default: [`Claiming::QUICK`].
+    #[cfg(feature = "claim")]
     pub claiming: Claiming,
-    /// After how long without a lease to take a link-local address meanwhile. Default: never.
+    /// After how long without a lease to take a link-local address meanwhile; only with the feature `claim`. Default: never.
+    #[cfg(feature = "claim")]
     pub link_local_after: Option<Duration>,
     /// The longest wait before the first message, so that stations that got their power back together do not all ask
     /// at once; and after the link came back, as a switch's do together. The RFC has one to ten seconds (section 4.4.1).
@@ -63,7 +73,9 @@ impl Default for Options<'_> {
         Self {
             host_name: None,
             previous: None,
+            #[cfg(feature = "claim")]
             claiming: Claiming::QUICK,
+            #[cfg(feature = "claim")]
             link_local_after: None,
             start_wait_max: Duration::from_secs(1),
         }
@@ -99,6 +111,7 @@ enum Answer {
 enum End {
     Expired,
     Refused,
+    #[cfg(feature = "claim")]
     Rival([u8; 6]),
 }
 
@@ -127,16 +140,22 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         self.stack.is_link_up();
         self.settle(self.stack.with(|core| core.link_returns()), Instant::MAX).await;
         loop {
-            let Some(lease) = self.acquire_or_improvise(&socket, previous.take(), &tell).await? else {
+            #[cfg(feature = "claim")]
+            let lease = self.acquire_or_improvise(&socket, previous.take(), &tell).await?;
+            #[cfg(not(feature = "claim"))]
+            let lease = self.acquire(&socket, previous.take()).await?;
+            let Some(lease) = lease else {
                 self.say(&tell, Event::Refused);
                 self.pause(&mut refusals).await;
                 continue;
             };
+            #[cfg(feature = "claim")]
             let Some(claim) = Claim::begin(self.stack, lease.own().into()) else {
                 // Somebody else of this program is claiming an address: it will be done.
                 self.pause(&mut refusals).await;
                 continue;
             };
+            #[cfg(feature = "claim")]
             if let Err(rival) = claim.ask(self.clock, &mut self.rng, self.options.claiming).await {
                 self.decline(&socket, &lease).await?;
                 self.say(&tell, Event::Conflict { address: lease.own(), rival });
@@ -145,12 +164,17 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             }
             let own = lease.own();
             refusals = 0;
-            match self.hold(&socket, lease, &claim, &tell).await? {
+            #[cfg(feature = "claim")]
+            let end = self.hold(&socket, lease, &claim, &tell).await?;
+            #[cfg(not(feature = "claim"))]
+            let end = self.hold(&socket, lease, &tell).await?;
+            match end {
                 End::Expired => self.say(&tell, Event::Expired(own)),
                 End::Refused => {
                     self.say(&tell, Event::Refused);
                     self.pause(&mut refusals).await;
                 }
+                #[cfg(feature = "claim")]
                 End::Rival(rival) => {
                     self.say(&tell, Event::Conflict { address: own, rival });
                     sleep(self.clock, AFTER_DECLINE).await;
@@ -179,6 +203,7 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
     }
 
     /// Asks for a lease, for ever if need be, with a link-local address meanwhile if that is wished.
+    #[cfg(feature = "claim")]
     async fn acquire_or_improvise(
         &mut self,
         socket: &udp::Socket<'_>,
@@ -281,6 +306,7 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
     }
 
     /// Tells the server that somebody has the address already.
+    #[cfg(feature = "claim")]
     async fn decline(&mut self, socket: &udp::Socket<'_>, lease: &Lease) -> Result<(), udp::Error> {
         let mut decline = self.message(Kind::Decline);
         decline.broadcast = false;
@@ -293,17 +319,22 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         &mut self,
         socket: &udp::Socket<'_>,
         mut lease: Lease,
-        claim: &Claim<'_>,
+        #[cfg(feature = "claim")] claim: &Claim<'_>,
         tell: &Tell<'_>,
     ) -> Result<End, udp::Error> {
         let mut held = Held::of(self.stack, &lease);
+        #[cfg(feature = "claim")]
         claim.announce();
         self.say(tell, Event::Bound(lease.clone()));
-        let clock = self.clock;
-        let defending = pin!(claim.defend(clock));
-        let keeping = pin!(async {
+        #[cfg(feature = "claim")]
+        let defending = pin!(claim.defend(self.clock));
+        let keeping = async {
             loop {
-                match self.keep(socket, &lease, claim).await? {
+                #[cfg(feature = "claim")]
+                let kept = self.keep(socket, &lease, claim).await?;
+                #[cfg(not(feature = "claim"))]
+                let kept = self.keep(socket, &lease).await?;
+                match kept {
                     Ok(renewed) => lease = renewed,
                     Err(end) => return Ok(end),
                 }
@@ -312,9 +343,12 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
                 }
                 self.say(tell, Event::Renewed(lease.clone()));
             }
-        });
-        let lost = async { Ok(End::Rival(defending.await)) };
-        either(keeping, pin!(lost)).await
+        };
+        #[cfg(feature = "claim")]
+        let ended = either(pin!(keeping), pin!(async { Ok(End::Rival(defending.await)) })).await;
+        #[cfg(not(feature = "claim"))]
+        let ended = keeping.await;
+        ended
     }
 
     /// Has the lease prolonged when it is time for that, or when the link has come back.
@@ -322,7 +356,7 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         &mut self,
         socket: &udp::Socket<'_>,
         lease: &Lease,
-        claim: &Claim<'_>,
+        #[cfg(feature = "claim")] claim: &Claim<'_>,
     ) -> Result<Result<Lease, End>, udp::Error> {
         loop {
             let patience = lease.renew_at - self.clock.now();
@@ -331,7 +365,11 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             } else if let Some(verdict) = self.renew(socket, lease).await? {
                 return Ok(verdict);
             }
-            if let Some(verdict) = self.reconfirm(socket, lease, claim).await? {
+            #[cfg(feature = "claim")]
+            let verdict = self.reconfirm(socket, lease, claim).await?;
+            #[cfg(not(feature = "claim"))]
+            let verdict = self.reconfirm(socket, lease).await?;
+            if let Some(verdict) = verdict {
                 return Ok(verdict);
             }
         }
@@ -387,7 +425,7 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         &mut self,
         socket: &udp::Socket<'_>,
         lease: &Lease,
-        claim: &Claim<'_>,
+        #[cfg(feature = "claim")] claim: &Claim<'_>,
     ) -> Result<Option<Result<Lease, End>>, udp::Error> {
         let mut request = self.message(Kind::Request);
         request.requested = Some(lease.own());
@@ -397,11 +435,14 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         let Some(granted) = granted.filter(|granted| granted.own() == lease.own()) else {
             return Ok(Some(Err(End::Refused)));
         };
-        if let Err(rival) = claim.ask(self.clock, &mut self.rng, self.options.claiming).await {
-            self.decline(socket, &granted).await?;
-            return Ok(Some(Err(End::Rival(rival))));
+        #[cfg(feature = "claim")]
+        {
+            if let Err(rival) = claim.ask(self.clock, &mut self.rng, self.options.claiming).await {
+                self.decline(socket, &granted).await?;
+                return Ok(Some(Err(End::Rival(rival))));
+            }
+            claim.announce();
         }
-        claim.announce();
         Ok(Some(Ok(granted)))
     }
 
@@ -476,6 +517,7 @@ impl<C: ?Sized, R> fmt::Debug for Client<'_, '_, C, R> {
 }
 
 /// The first of two futures, the second of which never ends.
+#[cfg(feature = "claim")]
 async fn first<T>(
     mut one: Pin<&mut impl Future<Output = T>>,
     mut never: Pin<&mut impl Future<Output = Infallible>>,
@@ -490,6 +532,7 @@ async fn first<T>(
 }
 
 /// Whichever of two futures ends first.
+#[cfg(feature = "claim")]
 async fn either<T>(mut one: Pin<&mut impl Future<Output = T>>, mut other: Pin<&mut impl Future<Output = T>>) -> T {
     poll_fn(|cx| match one.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(output),
@@ -499,8 +542,10 @@ async fn either<T>(mut one: Pin<&mut impl Future<Output = T>>, mut other: Pin<&m
 }
 
 /// Numbers for a future that cannot share the client's generator (SplitMix64).
+#[cfg(feature = "claim")]
 struct Draws(u64);
 
+#[cfg(feature = "claim")]
 impl rand_core::TryRng for Draws {
     type Error = Infallible;
 

@@ -10,6 +10,7 @@
 mod client;
 mod held;
 mod lease;
+#[cfg(feature = "claim")]
 mod link_local;
 mod message;
 mod server;

@@ -50,10 +50,20 @@ impl Core<'_> {
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         let Tables { neighbours, connections, udp, .. } = &self.tables;
-        neighbours.attention().is_none()
-            && connections.dirty().is_none()
-            && udp.dirty().is_none()
-            && !self.surroundings.busy
+        neighbours.attention().is_none() && connections.dirty().is_none() && udp.dirty().is_none() && !self.has_news()
+    }
+
+    /// Whether something is to be sent for a claim or about groups.
+    #[cfg(any(feature = "claim", feature = "multicast"))]
+    #[inline]
+    fn has_news(&self) -> bool {
+        self.surroundings.busy
+    }
+
+    #[cfg(not(any(feature = "claim", feature = "multicast")))]
+    #[expect(clippy::unused_self, reason = "with the feature `claim` or `multicast` it looks")]
+    fn has_news(&self) -> bool {
+        false
     }
 
     /// Does the next piece of work: a question for a neighbour and what waited for it, all that one
@@ -69,7 +79,8 @@ impl Core<'_> {
         if let Some(socket) = self.tables.udp.dirty() {
             return self.send_datagram(socket, port, now);
         }
-        if self.surroundings.busy {
+        #[cfg(any(feature = "claim", feature = "multicast"))]
+        if self.has_news() {
             return self.send_news(port);
         }
         Egress::Idle

@@ -246,6 +246,13 @@ impl Core<'_> {
         self.stats.note(|stats| &mut stats.icmp_errors_received);
     }
 
+    /// There are no claims.
+    #[cfg(not(feature = "claim"))]
+    #[expect(clippy::unused_self, reason = "with the feature `claim` it looks")]
+    fn is_about_claim(&self, _group: IpAddr) -> bool {
+        false
+    }
+
     /// Nobody here asks.
     #[cfg(not(feature = "icmp"))]
     #[expect(clippy::unused_self, reason = "with the feature `icmp` it looks for the socket")]
@@ -257,6 +264,7 @@ impl Core<'_> {
     /// remembered even if nobody here asked for it (RFC 826's merge; RFC 4861, section 7.2.3). `asking_proves`:
     /// an ARP question counts as proof that the neighbour is there, a solicitation does not.
     fn neighbour_heard(&mut self, heard: Heard, asking_proves: bool, room: impl TxToken, now: Instant) {
+        #[cfg(feature = "claim")]
         self.claim_heard(&heard);
         let asked = match heard.says {
             Says::Asks(address) if self.local.is_own(&address) => Some(address),

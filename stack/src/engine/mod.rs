@@ -12,6 +12,7 @@
 //!   has a deadline.
 
 mod checksum;
+#[cfg(feature = "claim")]
 mod claim;
 mod connection;
 mod connections;

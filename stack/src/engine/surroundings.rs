@@ -4,9 +4,13 @@ use core::task::{Poll, Waker};
 
 use heapless::Vec;
 
+#[cfg(feature = "claim")]
+use super::claim::ClaimState;
 #[cfg(feature = "multicast")]
 use super::groups::Membership;
-use super::{Core, claim::ClaimState, connection::Role, egress::Egress, port::Port, wakes::Waiter};
+use super::{Core, connection::Role, wakes::Waiter};
+#[cfg(any(feature = "claim", feature = "multicast"))]
+use super::{egress::Egress, port::Port};
 use crate::{
     config::DNS_SERVERS_MAX,
     ip::{IpAddr, spoken},
@@ -36,10 +40,12 @@ struct Link {
 #[derive(Default)]
 pub(crate) struct Surroundings {
     pub(crate) dns: Vec<IpAddr, DNS_SERVERS_MAX, u8>,
+    #[cfg(feature = "claim")]
     pub(super) claim: ClaimState,
     #[cfg(feature = "multicast")]
     pub(super) membership: Membership,
     /// Whether something is to be sent for a claim, or about groups: both are rare, and looked for as one.
+    #[cfg(any(feature = "claim", feature = "multicast"))]
     pub(super) busy: bool,
     #[cfg(feature = "alloc")]
     watchers: alloc::vec::Vec<Option<Waiter>>,
@@ -53,12 +59,17 @@ pub(crate) struct Surroundings {
 
 impl Surroundings {
     /// Whether something is to be sent that this is about.
+    #[cfg(any(feature = "claim", feature = "multicast"))]
     pub(super) fn has_news(&self) -> bool {
+        #[cfg(feature = "claim")]
+        if self.claim.due {
+            return true;
+        }
         #[cfg(feature = "multicast")]
         if !self.membership.is_quiet() {
             return true;
         }
-        self.claim.due
+        false
     }
 
     pub(super) fn changed(&mut self) {
@@ -68,15 +79,18 @@ impl Surroundings {
 
 impl Core<'_> {
     /// Sends the next thing that is to be sent about groups, or for a claim.
+    #[cfg(any(feature = "claim", feature = "multicast"))]
     #[cold]
     pub(super) fn send_news(&mut self, port: &mut impl Port) -> Egress {
-        #[cfg(feature = "multicast")]
-        if !self.surroundings.membership.is_quiet() {
-            let sent = self.send_membership(port);
-            self.surroundings.busy = self.surroundings.has_news();
-            return sent;
-        }
+        #[cfg(all(feature = "claim", feature = "multicast"))]
+        let sent = match self.surroundings.membership.is_quiet() {
+            false => self.send_membership(port),
+            true => self.send_claim(port),
+        };
+        #[cfg(all(feature = "claim", not(feature = "multicast")))]
         let sent = self.send_claim(port);
+        #[cfg(not(feature = "claim"))]
+        let sent = self.send_membership(port);
         self.surroundings.busy = self.surroundings.has_news();
         sent
     }

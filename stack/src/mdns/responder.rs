@@ -15,8 +15,8 @@ use super::wire::{
 };
 use super::{GROUPS, HOST_TTL, MESSAGE_MAX, OTHER_TTL, PORT};
 use crate::address::Cidr;
-use crate::claim::between;
 use crate::config::ADDRESSES_MAX;
+use crate::draw::between;
 use crate::interface::TooManyGroups;
 use crate::stack::Stack;
 use crate::time::{Clock, Duration, sleep, sleep_until};

@@ -14,7 +14,7 @@ use super::{
     packet::{Kiss, Times, Wrong, question, read},
 };
 use crate::{
-    claim::between,
+    draw::between,
     stack::Stack,
     time::{Clock, Duration, Instant, WallClock, sleep, timeout},
     udp,
