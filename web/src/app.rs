@@ -97,11 +97,12 @@ impl<State: 'static> App<State> {
     }
 
     /// Answers, by this handler, requests that match no route; 404 otherwise. A nested app's own fallback answers
-    /// below its path, this one elsewhere.
+    /// below its path, this one elsewhere; of several nested apps' the one whose path is preferred, as among routes. Two that
+    /// answer the same requests are an error.
     pub fn fallback<Arguments: 'static>(&mut self, handler: impl Handler<State, Arguments>) -> &mut Self {
         let root = Path::parse("/").expect("it starts with a slash");
-        self.table.fallbacks.retain(|(prefix, _)| prefix.text != "/");
-        self.table.fallbacks.push((root, endpoint(handler)));
+        let registered = self.table.add_fallback(root, endpoint(handler));
+        self.note(registered);
         self
     }
 
@@ -180,7 +181,7 @@ impl<State: 'static> App<State> {
             }
         }
         for (below, endpoint) in self.table.fallbacks {
-            table.fallbacks.push((Path::parse(&join(prefix, &below.text))?, mount.endpoint(&endpoint)));
+            table.add_fallback(Path::parse(&join(prefix, &below.text))?, mount.endpoint(&endpoint))?;
         }
         Ok(())
     }

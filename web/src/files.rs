@@ -11,17 +11,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{self, StreamExt as _};
-use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED};
+use http::header::{
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, LOCATION,
+};
 use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use crate::conditional::{Part, Validators, Verdict};
-use crate::{Body, BoxError, Error, Request, Response, Result};
+use crate::{Body, BoxError, Error, IntoResponse as _, Request, Response, Result};
 
 /// The files below a folder: `app.at("/static/*path").get(files.handler())`.
 ///
 /// A path may not leave the folder: `..`, absolute paths, encoded slashes and names that begin with a dot are not found,
-/// and neither are symbolic links out of it. A folder is answered by its `index.html`.
+/// and neither are symbolic links out of it. A folder is answered by its `index.html`, at its path with a slash at the end, for
+/// what that page refers to lies below it: without one the client is sent there, by 308.
 #[derive(Debug, Clone)]
 pub struct Files {
     root: PathBuf,
@@ -38,21 +41,25 @@ impl Files {
 
     /// A handler for a route whose last segment is `*path`; for any other it serves the folder's `index.html`.
     pub fn handler<State: 'static>(self) -> impl Fn(Request<State>) -> LocalBoxFuture<'static, Result<Response>> {
-        move |request| {
-            let raw = request.matched().and_then(|matched| matched.param("path", request.uri().path()));
-            let response = self.respond(raw.unwrap_or_default(), request.method(), request.headers());
-            Box::pin(std::future::ready(response))
-        }
+        move |request| Box::pin(std::future::ready(self.respond(&request)))
     }
 
-    fn respond(&self, raw: &str, method: &Method, headers: &HeaderMap) -> Result<Response> {
+    fn respond<State>(&self, request: &Request<State>) -> Result<Response> {
         let missing = || Error::new(StatusCode::NOT_FOUND);
+        let target = request.uri().path();
+        let raw = request.matched().and_then(|matched| matched.param("path", target)).unwrap_or_default();
         let mut path = self.locate(raw).ok_or_else(missing)?;
-        if path.is_dir() {
+        let is_folder = path.is_dir();
+        if is_folder {
             path.push("index.html");
         }
         let path = path.canonicalize().ok().filter(|path| path.starts_with(&self.root)).ok_or_else(missing)?;
         let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file).ok_or_else(missing)?;
+        match (is_folder, raw.ends_with('/')) {
+            (true, false) if !raw.is_empty() => return Ok(below(target, request.uri().query())),
+            (false, true) => return Err(missing()),
+            _ => {}
+        }
         let modified = metadata.modified().ok();
         let since_1970 = modified.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
         let tag = format!("\"{:x}-{:x}\"", since_1970.as_nanos(), metadata.len());
@@ -61,7 +68,7 @@ impl Files {
             validators: Validators { etag: HeaderValue::try_from(tag).ok(), last_modified: modified },
             length: metadata.len(),
         };
-        representation.respond(method, headers, |first, count| {
+        representation.respond(request.method(), request.headers(), |first, count| {
             let mut file = File::open(&path)?;
             file.seek(SeekFrom::Start(first))?;
             Ok(pieces(file, count))
@@ -71,7 +78,7 @@ impl Files {
     /// The path of a file that may be served, if the request's is one.
     fn locate(&self, raw: &str) -> Option<PathBuf> {
         let mut path = self.root.clone();
-        for segment in raw.split('/').filter(|segment| !segment.is_empty()) {
+        for segment in raw.strip_suffix('/').unwrap_or(raw).split('/').filter(|_| !raw.is_empty()) {
             let name = percent_decode_str(segment).decode_utf8().ok()?;
             let mut components = Path::new(&*name).components();
             let is_plain = matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
@@ -82,6 +89,13 @@ impl Files {
         }
         Some(path)
     }
+}
+
+/// Sends the client to the same path with a slash at its end. One of several leading slashes would name another host.
+fn below(target: &str, query: Option<&str>) -> Response {
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    let to = format!("/{}/{query}", target.trim_start_matches('/'));
+    (StatusCode::PERMANENT_REDIRECT, [(LOCATION, to)], ()).into_response()
 }
 
 const PIECE_BYTES: usize = 64 * 1024;

@@ -121,7 +121,8 @@ impl<P, Q, B, A> Operation<P, Q, B, A> {
         }
     }
 
-    /// A name that no other operation has, for generated code: `listDevices`.
+    /// A name that no other operation has, for generated code: `listDevices`. Where an app is nested twice, the description names
+    /// the first of both alone.
     #[must_use]
     pub const fn name(mut self, name: &'static str) -> Self {
         self.name = name;

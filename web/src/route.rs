@@ -10,6 +10,7 @@ mod tree;
 use std::rc::Rc;
 
 use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub(crate) use host::HostPattern;
 pub(crate) use table::{Surround, Table};
@@ -40,6 +41,16 @@ pub enum RouteError {
     Relative {
         /// The path as registered.
         path: String,
+    },
+    /// No request's path holds this: clients send it in another way, or not at all.
+    #[error("no request has `{char}` in its path, as `{path}` does: write it as clients send it, `{sent}`")]
+    Unsent {
+        /// The path as registered.
+        path: String,
+        /// What no path holds.
+        char: char,
+        /// Percent-encoded (RFC 3986, 2.1).
+        sent: String,
     },
     /// A `:` or `*` without a name after it.
     #[error("a parameter in `{path}` has no name: write `:name`, or `*name` for the rest of the path")]
@@ -73,6 +84,14 @@ pub enum RouteError {
         /// The path registered later.
         path: String,
         /// The path registered earlier.
+        with: String,
+    },
+    /// Two nested apps' fallbacks answer for the same requests, or an app has two.
+    #[error("the fallbacks below `{path}` and `{with}` answer the same requests")]
+    SameFallback {
+        /// The prefix of the later one.
+        path: String,
+        /// The prefix of the earlier one.
         with: String,
     },
     /// A path was given two handlers for one method.
@@ -138,8 +157,15 @@ impl Path {
             if rest_seen {
                 return Err(RouteError::RestNotLast { path: path() });
             }
-            let (Segment::Param(name) | Segment::Rest(name)) = segment else {
-                continue;
+            let name = match segment {
+                Segment::Param(name) | Segment::Rest(name) => name,
+                Segment::Fixed(fixed) => {
+                    if let Some(char) = fixed.chars().find(|&char| !is_sent(char)) {
+                        let sent = utf8_percent_encode(char.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC).to_string();
+                        return Err(RouteError::Unsent { path: path(), char, sent });
+                    }
+                    continue;
+                }
             };
             rest_seen = matches!(segment, Segment::Rest(_));
             if name.is_empty() || name.contains(['{', '}', '*', ':']) {
@@ -173,6 +199,32 @@ impl Path {
     pub(crate) fn depth(&self) -> usize {
         if self.text == "/" { 0 } else { segments(&self.text).count() }
     }
+
+    /// How it stands to others as a prefix: those that are less are preferred, and those that are equal match the same. As among
+    /// routes, a fixed segment comes before a parameter, that before the rest, and that before the end.
+    pub(crate) fn rank(&self) -> Vec<Rank<'_>> {
+        let root = self.text == "/";
+        let ranks = segments(&self.text).filter(|_| !root).map(|segment| match segment {
+            Segment::Fixed(text) => Rank::Fixed(text),
+            Segment::Param(_) => Rank::Param,
+            Segment::Rest(_) => Rank::Rest,
+        });
+        ranks.chain([Rank::End]).collect()
+    }
+}
+
+/// Whether a path that a server takes may hold this. RFC 3986, 3.3 has less, and clients send more.
+fn is_sent(char: char) -> bool {
+    char.is_ascii_graphic() && !matches!(char, '?' | '#' | '<' | '>' | '`' | '\\')
+}
+
+/// A segment of a prefix, or its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank<'path> {
+    Fixed(&'path str),
+    Param,
+    Rest,
+    End,
 }
 
 /// A prefix and a path below it, as one path. The root below a prefix is the prefix itself.

@@ -105,6 +105,19 @@ impl<Store: SessionStore> Sessions<Store> {
         self
     }
 
+    /// Names the cookie otherwise than `session`: two apps at one host would take each other's away, whatever their ports and
+    /// their paths (RFC 6265, 8.5). The name is a token, and one that begins with `__Host-` is this host's alone in browsers.
+    ///
+    /// # Panics
+    /// If it is no token (RFC 9110, 5.6.2).
+    #[must_use]
+    pub fn named(mut self, cookie: &'static str) -> Self {
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        assert!(!cookie.is_empty() && cookie.bytes().all(is_token), "`{cookie}` is no name of a cookie");
+        self.cookie = cookie;
+        self
+    }
+
     fn name(&self) -> String {
         let mut bytes = [0; 32];
         (self.fill.borrow_mut())(&mut bytes);

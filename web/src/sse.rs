@@ -43,8 +43,9 @@ impl Event {
         self.field("retry", &after.as_millis().to_string())
     }
 
+    /// Lines end as they do for whoever reads them: by a line feed, a carriage return, or both together.
     fn lines(mut self, name: &str, text: &str) -> Self {
-        for line in text.split(['\n', '\r']) {
+        for line in text.split("\r\n").flat_map(|lines| lines.split(['\n', '\r'])) {
             self = self.field(name, line);
         }
         self

@@ -24,8 +24,17 @@ impl<State: 'static> Client<State> {
     /// # Errors
     /// The response, if it is not one that opens a socket.
     pub async fn websocket(&self, target: &str) -> Result<ClientSocket, Response> {
-        let asking: Asking<'_, State> = self.get(target);
-        let asking = asking.header("connection", "upgrade").header("upgrade", "websocket");
+        self.get(target).websocket().await
+    }
+}
+
+impl<State: 'static> Asking<'_, State> {
+    /// Asks for a socket, with the header fields that were added: those of who asks, or of the protocols that it speaks.
+    ///
+    /// # Errors
+    /// The response, if it is not one that opens a socket.
+    pub async fn websocket(self) -> Result<ClientSocket, Response> {
+        let asking = self.header("connection", "upgrade").header("upgrade", "websocket");
         let asking =
             asking.header("sec-websocket-version", "13").header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
         let mut response = asking.stream().await;

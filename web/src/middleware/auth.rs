@@ -28,6 +28,8 @@ use crate::{Error, IntoResponse, Middleware, Next, Request, Response};
 /// ```
 pub struct Auth<User> {
     challenge: HeaderValue,
+    /// To whoever has shown what is not known.
+    refusal: HeaderValue,
     scheme: Scheme,
     verify: Box<dyn Fn(Credentials) -> LocalBoxFuture<'static, Option<User>>>,
 }
@@ -56,14 +58,11 @@ impl<User: 'static> Auth<User> {
                 Credentials::Bearer(_) => Box::pin(std::future::ready(None)),
             }
         };
-        Self {
-            challenge: challenge("Basic", realm, ", charset=\"UTF-8\""),
-            scheme: Scheme::Basic,
-            verify: Box::new(verify),
-        }
+        let challenge = challenge("Basic", realm, ", charset=\"UTF-8\"");
+        Self { refusal: challenge.clone(), challenge, scheme: Scheme::Basic, verify: Box::new(verify) }
     }
 
-    /// A token.
+    /// A token. Whoever shows a wrong one is told so (RFC 6750, 3.1: `invalid_token`), and not whoever shows none.
     #[must_use]
     pub fn bearer<F>(realm: &str, verify: impl Fn(String) -> F + 'static) -> Self
     where
@@ -75,7 +74,8 @@ impl<User: 'static> Auth<User> {
                 Credentials::Basic(..) => Box::pin(std::future::ready(None)),
             }
         };
-        Self { challenge: challenge("Bearer", realm, ""), scheme: Scheme::Bearer, verify: Box::new(verify) }
+        let refusal = challenge("Bearer", realm, ", error=\"invalid_token\"");
+        Self { challenge: challenge("Bearer", realm, ""), refusal, scheme: Scheme::Bearer, verify: Box::new(verify) }
     }
 
     fn credentials(&self, value: &HeaderValue) -> Option<Credentials> {
@@ -102,14 +102,12 @@ fn challenge(scheme: &str, realm: &str, more: &str) -> HeaderValue {
 impl<State: 'static, User: Clone + Send + Sync + 'static> Middleware<State> for Auth<User> {
     async fn handle(&self, mut request: Request<State>, next: Next<State>) -> Response {
         let credentials = request.headers().get(AUTHORIZATION).and_then(|value| self.credentials(value));
-        let user = match credentials {
-            Some(credentials) => (self.verify)(credentials).await,
-            None => None,
+        let (user, challenge) = match credentials {
+            Some(credentials) => ((self.verify)(credentials).await, &self.refusal),
+            None => (None, &self.challenge),
         };
         let Some(user) = user else {
-            return Error::new(StatusCode::UNAUTHORIZED)
-                .header(WWW_AUTHENTICATE, self.challenge.clone())
-                .into_response();
+            return Error::new(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, challenge.clone()).into_response();
         };
         request.extensions_mut().insert(user);
         next.run(request).await

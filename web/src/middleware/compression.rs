@@ -81,27 +81,24 @@ impl Coding {
 
 /// The coding that a client likes best of those known here (RFC 9110, 12.5.3); `None` is to leave it as it is.
 fn choose(headers: &HeaderMap) -> Option<Coding> {
+    // What is coded is sent rather than what is not, if both are liked as well.
+    let plain = named(headers, "identity").unwrap_or(0);
     let mut best = None;
     for &coding in CODINGS {
-        let quality = quality(headers, coding.name());
-        if quality > best.map_or(0, |(quality, _)| quality) {
+        let quality = named(headers, coding.name()).or_else(|| named(headers, "*")).unwrap_or(0);
+        if quality > best.map_or(0, |(quality, _)| quality) && quality >= plain {
             best = Some((quality, coding));
         }
     }
     best.map(|(_, coding)| coding)
 }
 
-/// How well a coding is liked, in thousandths.
-fn quality(headers: &HeaderMap, name: &str) -> u16 {
-    let (mut named, mut any) = (None, 0);
-    for (coding, weight) in weighted(headers, &ACCEPT_ENCODING) {
-        match coding {
-            "*" => any = weight,
-            coding if coding.eq_ignore_ascii_case(name) => named = Some(weight),
-            _ => {}
-        }
-    }
-    named.unwrap_or(any)
+/// How well a coding is liked by its name, in thousandths.
+fn named(headers: &HeaderMap, name: &str) -> Option<u16> {
+    weighted(headers, &ACCEPT_ENCODING)
+        .filter(|(coding, _)| coding.eq_ignore_ascii_case(name))
+        .map(|(_, weight)| weight)
+        .last()
 }
 
 /// Makes responses smaller for clients that take them so: text, JSON and the like, of 256 bytes and more. It leaves alone

@@ -1,6 +1,6 @@
 //! Requests that another site's page makes a user's browser send (CSRF).
 
-use http::header::{HOST, HeaderName, ORIGIN};
+use http::header::{HOST, HeaderName, ORIGIN, UPGRADE};
 use http::{HeaderMap, StatusCode, Uri};
 use url::{Origin, Url};
 
@@ -8,9 +8,9 @@ use crate::{Error, IntoResponse, Middleware, Next, Request, Response};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses, with 403, requests that change something and come from another origin's page. No tokens are needed: browsers
-/// say where a request comes from in `Sec-Fetch-Site`, and older ones in `Origin`; whoever says neither is no browser,
-/// and no browser's cookies are with it.
+/// Refuses, with 403, requests that change something and come from another origin's page, and those that ask for a WebSocket,
+/// which pages of any origin may open and read (RFC 6455, 10.2). No tokens are needed: browsers say where a request comes from in
+/// `Sec-Fetch-Site`, and older ones in `Origin`; whoever says neither is no browser, and no browser's cookies are with it.
 #[derive(Debug, Clone, Default)]
 pub struct SameOrigin {
     trusted: Vec<Origin>,
@@ -57,7 +57,8 @@ fn is_one_of(url: Option<&Url>, origins: &[Origin]) -> bool {
 
 impl<State: 'static> Middleware<State> for SameOrigin {
     async fn handle(&self, request: Request<State>, next: Next<State>) -> Response {
-        if request.method().is_safe() || self.is_trusted(request.uri(), request.headers()) {
+        let changes_nothing = request.method().is_safe() && !request.headers().contains_key(UPGRADE);
+        if changes_nothing || self.is_trusted(request.uri(), request.headers()) {
             return next.run(request).await;
         }
         Error::new(StatusCode::FORBIDDEN).detail("the request comes from another origin's page").into_response()

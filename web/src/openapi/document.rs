@@ -1,6 +1,6 @@
 //! The description of an app's operations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use http::{Method, StatusCode};
@@ -202,9 +202,17 @@ pub(super) fn of(about: &About<'_>, operations: &[Described]) -> Value {
         .with(|settings| settings.definitions_path = "/components/schemas".into())
         .into_generator();
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    let mut names = BTreeSet::new();
     for operation in operations {
+        let mut document = operation.document(&mut generator);
+        // No two may bear one name (OpenAPI 3.1, 4.8.10): those of an app that is nested twice would.
+        if !names.insert(operation.name)
+            && let Some(fields) = document.as_object_mut()
+        {
+            fields.remove("operationId");
+        }
         let methods = paths.entry(operation.template()).or_default();
-        methods.insert(operation.method.as_str().to_ascii_lowercase(), operation.document(&mut generator));
+        methods.insert(operation.method.as_str().to_ascii_lowercase(), document);
     }
     let mut schemas = generator.take_definitions(true);
     schemas.insert("Problem".into(), problem());

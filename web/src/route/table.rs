@@ -90,6 +90,7 @@ impl<State: 'static> Methods<State> {
 pub(crate) struct Table<State> {
     tree: Tree,
     pub(crate) routes: Vec<Methods<State>>,
+    /// The most specific first, once the table is settled.
     pub(crate) fallbacks: Vec<(Path, Rc<dyn Endpoint<State>>)>,
     not_found: Rc<dyn Endpoint<State>>,
     not_implemented: Rc<dyn Endpoint<State>>,
@@ -126,13 +127,22 @@ impl<State: 'static> Table<State> {
         Ok(&mut self.routes[index])
     }
 
+    /// Who answers below a prefix what matches no route.
+    pub(crate) fn add_fallback(&mut self, prefix: Path, endpoint: Rc<dyn Endpoint<State>>) -> Result<(), RouteError> {
+        if let Some((other, _)) = self.fallbacks.iter().find(|(other, _)| other.rank() == prefix.rank()) {
+            return Err(RouteError::SameFallback { path: prefix.text, with: other.text.clone() });
+        }
+        self.fallbacks.push((prefix, endpoint));
+        Ok(())
+    }
+
     /// Makes the table ready to be asked.
     pub(crate) fn settle(&mut self, slash: TrailingSlash) {
         self.slash = slash;
         let of_routes = self.routes.iter().flat_map(|route| route.by_method.iter().map(|(method, _)| method.clone()));
         let known: Rc<[Method]> = STANDARD.into_iter().chain(of_routes).collect();
         self.routes.iter_mut().for_each(|route| route.settle(&known));
-        self.fallbacks.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.depth()));
+        self.fallbacks.sort_by(|(one, _), (other, _)| one.rank().cmp(&other.rank()));
     }
 
     /// Who answers, and under which path. There is always someone. A CONNECT has no path, and whoever answers it by a 2xx for
@@ -165,9 +175,10 @@ impl<State: 'static> Table<State> {
         (Rc::clone(methods.endpoint(method)), Some(Matched { path: Rc::clone(&methods.path), values }))
     }
 
-    /// A path of several leading slashes is left alone: as a redirect it would name another host.
+    /// A path of several leading slashes is left alone: as a redirect it would name another host. Browsers take backslashes
+    /// for slashes.
     fn with_other_slash(&self, path: &str, values: &mut [Span; 8]) -> Option<usize> {
-        if path.starts_with("//") {
+        if path.starts_with("//") || path.contains('\\') {
             return None;
         }
         match path.strip_suffix('/') {

@@ -4,21 +4,22 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, LAST_MODIFIED};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, LAST_MODIFIED, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::Shared;
-use super::framing::{Expected, are_trimmed, expected, is_target, misaddressed, miscoded};
+use super::framing::{Expected, are_trimmed, expected, is_of_http, is_target, misaddressed, miscoded};
 use super::metered::Meter;
 use crate::middleware::describe;
 use crate::{Body, BoxError, Error, IntoResponse, PeerAddr, Runtime};
@@ -70,7 +71,11 @@ where
         }
         Exchange {
             refused,
-            awaits_leave: expected == Expected::Leave,
+            asked: Asked {
+                awaits_leave: expected == Expected::Leave,
+                is_http_11: request.version() == Version::HTTP_11,
+                is_head: request.method() == Method::HEAD,
+            },
             service: Rc::clone(&self.service),
             shared: Rc::clone(&self.shared),
             answering: Some(Answering::new(&self.meter)),
@@ -91,6 +96,9 @@ impl<S, R: Runtime> Exchanges<S, R> {
         if !is_target(request.method(), request.uri()) {
             return Some((StatusCode::BAD_REQUEST, "the request's target has not the form that its method asks for"));
         }
+        if !is_of_http(request.uri()) {
+            return Some((StatusCode::MISDIRECTED_REQUEST, "nothing is answered for here but `http` and `https`"));
+        }
         if let Some(wrong) = misaddressed(request.version(), request.uri(), request.headers()) {
             return Some((StatusCode::BAD_REQUEST, wrong));
         }
@@ -105,11 +113,19 @@ impl<S, R: Runtime> Exchanges<S, R> {
     }
 }
 
+/// What of a request decides how it may be answered.
+#[derive(Clone, Copy)]
+struct Asked {
+    awaits_leave: bool,
+    is_http_11: bool,
+    is_head: bool,
+}
+
 pin_project! {
     /// The response to come.
     pub(super) struct Exchange<S, F, R: Runtime> {
         refused: Option<(StatusCode, &'static str)>,
-        awaits_leave: bool,
+        asked: Asked,
         service: Rc<RefCell<S>>,
         shared: Rc<Shared<R>>,
         answering: Option<Answering>,
@@ -153,24 +169,12 @@ where
         let answering = this.answering.take();
         let unread = answering.as_ref().is_some_and(|answering| answering.meter.unread.get());
         let mut response = match outcome {
-            // The other protocol begins after the request (RFC 9110, 7.8), and nobody knows whether the service has read all of it.
-            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && unread => {
-                let error =
-                    Error::new(StatusCode::BAD_REQUEST).detail("a request with a body goes over to no other protocol");
-                let response = error.header(CONNECTION, HeaderValue::from_static("close")).into_response();
-                response.map(|body| Answer { body: Source::Own { body }, answering })
-            }
             Ok(mut response) => {
-                if response.status() == StatusCode::SWITCHING_PROTOCOLS
-                    && let Some(body) = (response.body_mut() as &mut dyn Any).downcast_mut::<Body>()
-                    && let Some(answering) = &answering
-                {
-                    answering.meter.upgrade.replace(body.take_upgrade());
-                    if *this.awaits_leave {
-                        answering.meter.give_leave();
-                    }
+                let meter = answering.as_ref().map(|answering| &*answering.meter);
+                match meter.map_or(Ok(()), |meter| check_status(&mut response, meter, *this.asked)) {
+                    Ok(()) => response.map(|body| Answer { body: Source::Service { body }, answering }),
+                    Err(error) => error.into_response().map(|body| Answer { body: Source::Own { body }, answering }),
                 }
-                response.map(|body| Answer { body: Source::Service { body }, answering })
             }
             Err(error) => error.into_response().map(|body| Answer { body: Source::Own { body }, answering }),
         };
@@ -179,16 +183,20 @@ where
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         // The fields of a response are few: looking through them once is less than looking up two of them.
-        let (mut is_dated, mut is_of_a_time) = (false, false);
+        let (mut is_dated, mut is_of_a_time, mut is_framed) = (false, false, false);
         for name in response.headers().keys() {
             is_dated |= *name == DATE;
             is_of_a_time |= *name == LAST_MODIFIED;
+            is_framed |= *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING;
         }
         if !is_dated && let Some(date) = this.shared.date_now() {
             response.headers_mut().insert(DATE, date);
         }
         if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
             silence(&mut response);
+        }
+        if is_framed {
+            frame(&mut response, this.asked.is_head);
         }
         if is_of_a_time {
             bound_last_modified(response.headers_mut());
@@ -214,6 +222,53 @@ where
         this.future.set(Some(service.call(request)));
         drop(service);
         this.future.as_pin_mut().expect("it was just set").poll(cx).map_err(Into::into)
+    }
+}
+
+/// Whether a response may be sent with the status that it has. One that goes over to another protocol tells the meter of it.
+fn check_status<B: 'static>(response: &mut Response<B>, meter: &Meter, asked: Asked) -> Result<(), Error> {
+    let wrong = |why: &str| Err(Error::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(io::Error::other(why)));
+    match response.status().as_u16() {
+        101 => {}
+        200..=599 => return Ok(()),
+        _ => return wrong("the handler's status is none that ends an answer (RFC 9110, 15)"),
+    }
+    // The other protocol begins after the request (RFC 9110, 7.8), and nobody knows whether the service has read all of it.
+    if meter.unread.get() {
+        let error = Error::new(StatusCode::BAD_REQUEST).detail("a request with a body goes over to no other protocol");
+        return Err(error.header(CONNECTION, HeaderValue::from_static("close")));
+    }
+    if !asked.is_http_11 || !response.headers().contains_key(UPGRADE) {
+        return wrong("a 101 is for HTTP/1.1 alone, and says by `Upgrade` to what it goes over (RFC 9110, 15.2.2)");
+    }
+    let body = (response.body_mut() as &mut dyn Any).downcast_mut::<Body>();
+    let Some(upgrade) = body.and_then(Body::take_upgrade) else {
+        return wrong("the handler's 101 has nothing that takes the connection over: that is `Body::upgrade`");
+    };
+    meter.upgrade.replace(Some(upgrade));
+    if asked.awaits_leave {
+        meter.give_leave();
+    }
+    Ok(())
+}
+
+/// Where a response ends is the server's to say (RFC 9112, 6). A length that is not the body's would have the next response taken
+/// for a part of this one, or this for a part of nothing, and hyper writes it as it is; and no coding that a handler names is
+/// applied. Without the body, the length is what the handler says: of a response to HEAD, or a 304.
+fn frame<B: HttpBody<Data = Bytes, Error: Into<BoxError>>>(response: &mut Response<Answer<B>>, is_head: bool) {
+    let is_without_body = is_head || response.status() == StatusCode::NOT_MODIFIED;
+    let own = if is_without_body { None } else { response.body().size_hint().exact() };
+    let headers = response.headers_mut();
+    headers.remove(TRANSFER_ENCODING);
+    let mut said = headers.get_all(CONTENT_LENGTH).iter().map(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let Some(first) = said.next() else { return };
+    let is_sound = first.is_some() && said.all(|other| other == first) && own.is_none_or(|own| first == Some(own));
+    if !is_sound {
+        tracing::warn!(?first, ?own, "a handler's Content-Length is not the length of its body, and not sent");
+    }
+    match own.or(first.filter(|_| is_sound)) {
+        Some(length) => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from(length))),
+        None => drop(headers.remove(CONTENT_LENGTH)),
     }
 }
 

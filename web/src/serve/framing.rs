@@ -7,6 +7,7 @@
 //! followed here as they come, their bodies too, and refused.
 
 use http::header::{EXPECT, HOST, TRANSFER_ENCODING as CODINGS};
+use http::uri::Scheme;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
 mod chunks;
@@ -16,6 +17,9 @@ use chunks::{Chunks, Read as ChunkRead};
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding:";
 const CONTENT_LENGTH: &[u8] = b"content-length:";
 const EXPECTING: &[u8] = b"expect:";
+
+/// RFC 9110, 7.1: a fragment is the client's own, and no target has one.
+const FRAGMENT: &str = "the request's target has a fragment";
 
 /// So much of a line is kept where it comes in pieces: any length of a body, and any name that is looked for.
 const LINE_BYTES: usize = 64;
@@ -67,11 +71,37 @@ struct Line {
     kept: [u8; LINE_BYTES],
     bytes: usize,
     last: u8,
+    target: Target,
+}
+
+/// What has been seen of a request line's target.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// Nothing: only what stands before the first space, which may hold anything that a method may.
+    #[default]
+    ToCome,
+    Sound,
+    /// A `#`: `http` drops all from there on, and others may not.
+    Fragment,
+}
+
+impl Target {
+    fn after(self, piece: &[u8]) -> Self {
+        let rest = match self {
+            Self::ToCome => match memchr::memchr(b' ', piece) {
+                Some(space) => &piece[space..],
+                None => return Self::ToCome,
+            },
+            Self::Sound => piece,
+            Self::Fragment => return Self::Fragment,
+        };
+        if memchr::memchr(b'#', rest).is_some() { Self::Fragment } else { Self::Sound }
+    }
 }
 
 impl Default for Line {
     fn default() -> Self {
-        Self { kept: [0; LINE_BYTES], bytes: 0, last: 0 }
+        Self { kept: [0; LINE_BYTES], bytes: 0, last: 0, target: Target::default() }
     }
 }
 
@@ -83,6 +113,7 @@ impl Line {
         free[..count].copy_from_slice(&piece[..count]);
         self.bytes += piece.len();
         self.last = *last;
+        self.target = self.target.after(piece);
     }
 }
 
@@ -129,10 +160,16 @@ impl Framing {
         let piece = &bytes[..end];
         if self.line.bytes == 0 {
             let text = piece.strip_suffix(b"\r");
+            if self.is_at_start() && Target::default().after(piece) == Target::Fragment {
+                self.head.wrong = Some(FRAGMENT);
+            }
             self.end_line(text.unwrap_or(piece), text.is_some(), piece.len() <= LINE_BYTES);
         } else {
             self.line.keep(piece);
-            let Line { kept, bytes: length, last } = std::mem::take(&mut self.line);
+            let Line { kept, bytes: length, last, target } = std::mem::take(&mut self.line);
+            if self.is_at_start() && target == Target::Fragment {
+                self.head.wrong = Some(FRAGMENT);
+            }
             let is_whole = length <= LINE_BYTES;
             let text = &kept[..length.min(LINE_BYTES)];
             let text = if is_whole { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
@@ -200,6 +237,11 @@ impl Framing {
         matches!(self.at, At::Head)
     }
 
+    /// Whether the next line is a request line, or an empty one before it.
+    fn is_at_start(&self) -> bool {
+        self.is_at_head() && self.head.lines == 0
+    }
+
     /// Whether the body that was to come has no end.
     pub(super) fn is_broken(&self) -> bool {
         matches!(self.at, At::Broken)
@@ -207,7 +249,7 @@ impl Framing {
 
     /// Whether what has come is no more than a part of a request line.
     pub(super) fn is_at_target(&self) -> bool {
-        self.is_at_head() && self.head.lines == 0 && self.line.bytes > 0
+        self.is_at_start() && self.line.bytes > 0
     }
 
     /// What is wrong with the framing of the next request, if anything. To be asked for each in turn.
@@ -269,7 +311,8 @@ pub(super) fn misaddressed(version: Version, uri: &Uri, headers: &HeaderMap) -> 
 }
 
 /// Whether a target has a form that the method has (RFC 9112, 3.2; for HTTP/2, RFC 9113, 8.3.1): a path, `*` of the server's
-/// options, or host and port of a CONNECT. What is not ASCII is in none of them (RFC 3986), though `http` lets it pass.
+/// options, or host and port of a CONNECT. What is not ASCII is in none of them (RFC 3986), nor is a backslash in a path, which
+/// browsers take for a slash: `http` lets both pass.
 pub(super) fn is_target(method: &Method, uri: &Uri) -> bool {
     match uri.path() {
         _ if *method == Method::CONNECT => {
@@ -277,8 +320,18 @@ pub(super) fn is_target(method: &Method, uri: &Uri) -> bool {
                 && uri.authority().and_then(http::uri::Authority::port_u16).is_some_and(|port| port > 0)
         }
         "*" => *method == Method::OPTIONS,
-        path => path.starts_with('/') && uri.path_and_query().is_none_or(|target| target.as_str().is_ascii()),
+        path => {
+            path.starts_with('/')
+                && memchr::memchr(b'\\', path.as_bytes()).is_none()
+                && uri.path_and_query().is_none_or(|target| target.as_str().is_ascii())
+        }
     }
+}
+
+/// Whether a target is one that HTTP knows how to answer for (RFC 9110, 7.4): what is found there by other means is somebody
+/// else's to say. That `https` comes over TLS is not looked at, for whoever ends TLS before this server is trusted with it.
+pub(super) fn is_of_http(uri: &Uri) -> bool {
+    uri.scheme().is_none_or(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS)
 }
 
 /// Whether the values of an HTTP/2 request have no white space around them (RFC 9113, 8.2.1). hyper looks at all else, and HTTP/1
@@ -405,6 +458,16 @@ mod tests {
             assert_eq!(passed, text.len());
         }
         assert_eq!(followed(&sound.concat(), 4), (vec![false; 4], sound.concat().len()));
+    }
+
+    #[test]
+    fn a_fragment_is_noticed_in_a_target_alone() {
+        let method = "\r\nG#T / HTTP/1.1\r\nx: /#a\r\n\r\n";
+        let far = format!("GET /{}#a HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(100));
+        for fragment in ["GET /#a HTTP/1.1\r\nhost: x\r\n\r\n", "GET # HTTP/1.1\r\n\r\n", &far] {
+            assert_eq!(followed(fragment, 1).0, [true], "{fragment}");
+            assert_eq!(followed(&[method, fragment].concat(), 2).0, [false, true], "{fragment}");
+        }
     }
 
     #[test]

@@ -56,7 +56,15 @@ fn files_are_served_whole_in_part_or_not_again() {
     assert_eq!((none.status.as_u16(), none.header("content-range")), (416, "bytes */10"));
     let asking = client.get("/files/a%20b.txt").header("range", "bytes=2-4").header("if-range", "\"other\"");
     assert_eq!(block_on(asking.send()).unwrap().status, 200);
-    assert_eq!(get("/files/sub", "accept", "*/*").text(), "<p>index</p>");
+    assert_eq!(get("/files/sub/", "accept", "*/*").text(), "<p>index</p>");
+    // What a page refers to lies below it, if its address ends as a folder's does.
+    for (target, to) in [("/files/sub", "/files/sub/"), ("/files/sub?a=1", "/files/sub/?a=1")] {
+        let elsewhere = get(target, "accept", "*/*");
+        assert_eq!((elsewhere.status.as_u16(), elsewhere.header("location")), (308, to));
+    }
+    for nothing in ["/files/a%20b.txt/", "/files/sub//", "/files//sub/", "/files/sub//index.html", "/files/nothing/"] {
+        assert_eq!(get(nothing, "accept", "*/*").status, 404, "{nothing}");
+    }
     assert_eq!(get("/files/large.bin", "range", "bytes=-70000").body.len(), 70_000);
     assert_eq!(get("/files/large.bin", "accept", "*/*").body, vec![7; 200_000]);
     let head = block_on(client.head("/files/large.bin").send()).unwrap();
@@ -161,6 +169,7 @@ fn events_are_sent_as_they_happen() {
     app.at("/").get(async |timer: State<Clock>| {
         let events = [
             SseEvent::new("two\nlines").named("greeting").id("7\n8"),
+            SseEvent::new("a\r\nb\rc\n\r\nd\r"),
             SseEvent::new("{}").retry(Duration::from_secs(3)),
         ];
         Sse::new(stream::iter(events).chain(stream::pending())).keep_alive((*timer).clone(), Duration::from_secs(15))
@@ -174,6 +183,8 @@ fn events_are_sent_as_they_happen() {
         Some(String::from_utf8(frame.unwrap().unwrap().into_data().unwrap().into()).unwrap())
     };
     assert_eq!(next().unwrap(), "data: two\ndata: lines\nevent: greeting\nid: 78\n\n");
+    // The HTML standard, 9.2.5: a line ends by a carriage return, a line feed, or both.
+    assert_eq!(next().unwrap(), "data: a\ndata: b\ndata: c\ndata: \ndata: d\ndata: \n\n");
     assert_eq!(next().unwrap(), "data: {}\nretry: 3000\n\n");
     assert_eq!(next(), None);
     clock.advance(Duration::from_secs(15));

@@ -90,6 +90,14 @@ fn sessions_remember_their_clients() {
     assert_eq!(kept(&ask(&client, "/logout", &renamed)), "session=");
     assert_eq!(ask(&client, "/idle", &renamed).text(), "0");
 
+    let mut other = App::new();
+    other.with(Sessions::new(MemorySessions::new(2), |bytes: &mut [u8]| bytes.fill(9)).named("__Host-desk"));
+    other.at("/visit").get(visit);
+    let other = Client::new(other.into_service().unwrap());
+    let both = format!("{name}; {}", kept(&ask(&other, "/visit", "")));
+    assert!(both.contains("; __Host-desk="), "{both}");
+    assert_eq!(ask(&other, "/visit", &both).text(), "2", "each knows its own");
+
     let names: Vec<String> = (0..3).map(|_| kept(&ask(&client, "/visit", ""))).collect();
     let known: Vec<String> = names.iter().map(|name| ask(&client, "/idle", name).text()).collect();
     assert_eq!(known, ["0", "1", "1"], "the oldest is forgotten");

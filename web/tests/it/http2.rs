@@ -423,6 +423,15 @@ fn answers_have_nothing_of_a_connection_nor_a_body_where_there_is_none() {
     assert_eq!(connect().ask(&frame(HEADERS, 5, 1, &ask(0x82, "/hop"))), plain);
     assert_ne!(connect().ask(&frame(HEADERS, 5, 1, &ask(0x82, "/more"))), plain, "one field more is told apart");
     let mut talk = connect();
+    // RFC 9110, 15, and 8.6: there is no 101 here either, and a length is the body's.
+    for code in [100, 101, 103, 600] {
+        let answer = connect().ask(&frame(HEADERS, 5, 1, &ask(0x82, &format!("/status/{code}"))));
+        let body = answer.iter().find(|frame| frame.kind == DATA).map(|frame| frame.payload.as_slice());
+        let body = String::from_utf8_lossy(body.unwrap_or_default()).into_owned();
+        assert!(body.contains("\"status\":500"), "{code}: {answer:?}");
+    }
+    let long = connect().ask(&frame(HEADERS, 5, 1, &ask(0x82, "/status/200")));
+    assert!(long.iter().any(|frame| frame.kind == DATA && frame.payload == b"no body"), "{long:?}");
     for (stream, code) in [(3, 204), (5, 205), (7, 304)] {
         let answer = talk.ask(&frame(HEADERS, 5, stream, &ask(0x82, &format!("/status/{code}"))));
         assert!(answer.iter().any(|frame| frame.kind == HEADERS && frame.stream == stream), "{code}: {answer:?}");

@@ -52,7 +52,9 @@ fn credentials_are_asked_for_and_tell_who_asks() {
     let client = around(token);
     let answer = get(&client, "/user", &[]);
     assert_eq!((answer.status.as_u16(), answer.header("www-authenticate")), (401, "Bearer realm=\"hub\""));
-    assert_eq!(get(&client, "/user", &[("authorization", "Bearer wrong")]).status, 401);
+    let answer = get(&client, "/user", &[("authorization", "Bearer wrong")]);
+    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"hub\", error=\"invalid_token\"");
+    assert_eq!(answer.status, 401);
     assert_eq!(get(&client, "/user", &[("authorization", "bearer s3cret")]).text(), "device");
 
     let known = async |name: String, password: String| (password == "open: sesame").then_some(name);
@@ -107,6 +109,15 @@ fn other_origins_pages_change_nothing() {
     assert_eq!(post(&[("origin", "http://evil")]), 403);
     assert_eq!(post(&[("origin", "null")]), 403);
     assert_eq!(get(&client, "/", &[("sec-fetch-site", "cross-site")]).status, 200, "reading changes nothing");
+    // RFC 6455, 10.2: but a socket is for both, and no browser keeps a page from opening one elsewhere.
+    let socket = |fields: &[(&'static str, &'static str)]| {
+        let fields = [&[("connection", "upgrade"), ("upgrade", "websocket")], fields].concat();
+        get(&client, "/", &fields).status.as_u16()
+    };
+    assert_eq!((socket(&[]), socket(&[("origin", "http://test")])), (200, 200));
+    assert_eq!(socket(&[("origin", "http://evil")]), 403);
+    assert_eq!(socket(&[("origin", "https://evil"), ("sec-fetch-site", "cross-site")]), 403);
+    assert_eq!(socket(&[("origin", "https://desk.example"), ("sec-fetch-site", "cross-site")]), 200);
 }
 
 #[test]

@@ -298,3 +298,14 @@ fn parameters_are_an_app_s_own_whatever_it_is_nested_under() {
     assert_eq!(get("/x/all/7").text(), "x 7 x");
     assert_eq!(get("/x/more/7").status, 500);
 }
+
+#[test]
+fn an_app_that_is_nested_twice_is_described_with_names_that_are_each_one_operations() {
+    let mut app = App::new();
+    app.at("/v1").nest(readings());
+    app.at("/v2").nest(readings());
+    let document = app.openapi(&ABOUT);
+    assert_eq!(document["paths"]["/v1/readings"]["get"]["operationId"], "listReadings");
+    assert_eq!(document["paths"]["/v2/readings"]["get"]["operationId"], Value::Null);
+    assert!(document["paths"]["/v2/readings"]["get"]["responses"].is_object());
+}

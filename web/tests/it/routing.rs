@@ -84,6 +84,39 @@ fn fallbacks_survive_nesting() {
 }
 
 #[test]
+fn the_fallback_of_the_preferred_path_answers() {
+    let falling = |name: &'static str| {
+        let mut app = App::new();
+        app.fallback(move || std::future::ready(name));
+        app
+    };
+    let mut app = falling("root");
+    for prefix in ["/:tenant", "/api", "/:tenant/x", "/api/v1", "/:tenant/:user"] {
+        app.at(prefix).nest(falling(prefix));
+    }
+    let app = app.into_service().unwrap();
+    for (target, expected) in [
+        ("/", "root"),
+        ("/api/nothing", "/api"),
+        ("/api/x/1", "/api"),
+        ("/api/v1/nothing", "/api/v1"),
+        ("/acme/x/1", "/:tenant/x"),
+        ("/acme/else/1", "/:tenant/:user"),
+        ("/acme", "/:tenant"),
+    ] {
+        assert_eq!(get(&app, target).1, expected, "{target}");
+    }
+    let refused = |one: &'static str, other: &'static str| {
+        let mut app = App::new();
+        app.at(one).nest(falling(one));
+        app.at(other).nest(falling(other));
+        app.into_service().unwrap_err().to_string()
+    };
+    assert_eq!(refused("/t/:a", "/t/:b"), "the fallbacks below `/t/:b` and `/t/:a` answer the same requests");
+    assert_eq!(refused("/", "/"), "the fallbacks below `/` and `/` answer the same requests");
+}
+
+#[test]
 fn what_a_nested_app_answers_by_itself_passes_its_middleware() {
     let app = nested();
     let response = ask(&app, "PUT", "/tenants/acme/name");
@@ -112,6 +145,20 @@ fn contradictions_across_nested_apps_name_both_routes() {
     assert_eq!(refused("/", "/:id", "/x/:id"), "the path `/:id/x/:id` has two parameters named `id`");
     assert_eq!(refused("/", "/*rest", "/x"), "in `/*rest/x`, `*` takes the rest of the path and so must come last");
     assert_eq!(refused("/", "api", "/x"), "the path `api` must start with `/`");
+    assert_eq!(
+        refused("/caf\u{e9}/:id", "/", "/x"),
+        "no request has `\u{e9}` in its path, as `/caf\u{e9}/:id` does: write it as clients send it, `%C3%A9`"
+    );
+    for char in [' ', '?', '#', '<', '\\', '\u{7f}'] {
+        assert!(refused("/", "/", &format!("/a{char}b")).contains("write it as clients send it"), "{char}");
+    }
+    // axum names both where a path contradicts another, and the method and the path where a handler does.
+    let panic = std::panic::catch_unwind(|| {
+        let handler = || axum::routing::get(async || "");
+        drop(axum::Router::<()>::new().route("/d/{id}", handler()).route("/d/{name}", handler()));
+    });
+    let told = panic.unwrap_err().downcast::<String>().unwrap();
+    assert!(told.contains("/d/{id}") && told.contains("/d/{name}"), "{told}");
     let mut twice = App::new();
     twice.at("/x").all(async || "one").all(async || "two");
     assert_eq!(twice.into_service().unwrap_err(), RouteError::SameOtherwise { path: "/x".into() });
@@ -154,7 +201,8 @@ fn a_slash_at_the_end_is_treated_as_the_app_wishes() {
         let response = ask(&redirecting, "POST", from);
         assert_eq!((response.status().as_u16(), header(&response, LOCATION)), (308, to));
     }
-    for nothing in ["//evil.example/x/", "/nothing", "/", "//"] {
+    // Browsers take `/\` for `//`.
+    for nothing in ["//evil.example/x/", "/\\evil.example/x/", "/nothing", "/", "//"] {
         let response = ask(&redirecting, "GET", nothing);
         assert_eq!((response.status().as_u16(), header(&response, LOCATION)), (404, ""), "{nothing}");
     }

@@ -302,6 +302,59 @@ fn what_can_have_no_body_has_none() {
 }
 
 #[test]
+fn where_an_answer_ends_is_not_the_handlers_to_say() {
+    // RFC 9110, 8.6; RFC 9112, 6: the next answer is not taken for a part of this one, nor this one cut.
+    let length = (header::CONTENT_LENGTH, "4");
+    let cases = [
+        (vec![(header::CONTENT_LENGTH, "2")], Some("4")),
+        (vec![(header::CONTENT_LENGTH, "1000")], Some("4")),
+        (vec![(header::CONTENT_LENGTH, "four")], Some("4")),
+        (vec![length.clone(), length.clone()], Some("4")),
+        (vec![length.clone(), (header::CONTENT_LENGTH, "5")], Some("4")),
+        (vec![length.clone(), (header::TRANSFER_ENCODING, "chunked")], Some("4")),
+        (vec![(header::TRANSFER_ENCODING, "gzip")], Some("4")),
+    ];
+    for (fields, expected) in cases {
+        let fields: HeaderMap =
+            fields.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
+        let streamed = fields.clone();
+        let mut app = App::new();
+        app.at("/").get(move || std::future::ready((fields.clone(), "body")));
+        app.at("/stream").get(move || {
+            let pieces = futures::stream::iter(["bo", "dy"].map(Ok::<_, wavetank_web::BoxError>));
+            std::future::ready((streamed.clone(), wavetank_web::Body::from_stream(pieces)))
+        });
+        app.at("/after").get(async || "in step");
+        let mut server = Server::of(Options::default(), &Clock::new(), app.into_service().unwrap());
+        let client = server.connect();
+        let both = server.ask(&client, format!("{GET}{}", GET.replace("/ ", "/after ")));
+        let (first, second) = both.split_once("\r\n\r\nbody").expect(&both);
+        assert!(second.starts_with("HTTP/1.1 200 OK\r\n") && second.ends_with("in step"), "{both}");
+        let lengths: Vec<&str> = first.lines().filter_map(|line| line.strip_prefix("content-length: ")).collect();
+        assert_eq!(lengths, Vec::from_iter(expected), "{both}");
+        assert!(!first.contains("transfer-encoding"), "{both}");
+        // Of a stream nobody knows, so what is said is kept to: by its being broken off, if need be.
+        let client = server.connect();
+        let response = server.ask(&client, GET.replace("/ ", "/stream "));
+        assert!(!response.contains("gzip") && !response.contains("four"), "{response}");
+        assert!(!response.contains("transfer-encoding") || !response.contains("content-length"), "{response}");
+    }
+}
+
+#[test]
+fn an_answer_has_a_status_that_ends_it() {
+    // RFC 9110, 15 and 15.2.2: no interim one, none that is none, and no 101 to nothing.
+    for code in [100, 101, 102, 103, 199, 600, 999] {
+        let mut app = App::new();
+        app.at("/").get(move || std::future::ready((StatusCode::from_u16(code).unwrap(), "body")));
+        let (response, closed) = ask_of(app, GET);
+        assert_eq!(status(&response), "HTTP/1.1 500 Internal Server Error", "{code}");
+        assert!(response.contains("\r\ndate: ") && response.contains("application/problem+json"), "{response}");
+        assert!(!closed, "{code}");
+    }
+}
+
+#[test]
 fn a_head_is_answered_without_a_body_whatever_the_answer_is() {
     // RFC 9110, 9.3.2, and the connection stays in step.
     let mut server = hello(Options::default());

@@ -1,6 +1,7 @@
 //! Sockets, with a client in memory and with bytes on a connection.
 
 use futures::executor::block_on;
+use wavetank_web::middleware::Auth;
 use wavetank_web::{App, Client, Message, Options, Request, SocketOptions, websocket, websocket_with};
 
 use crate::connections::status;
@@ -39,6 +40,26 @@ fn a_socket_is_talked_over_in_memory() {
         assert!(socket.receive().await.is_none());
         client.websocket("/echo").await.unwrap().close().await.unwrap();
         assert_eq!(client.websocket("/nothing").await.unwrap_err().status(), 404);
+    });
+}
+
+#[test]
+fn a_test_says_who_asks_for_a_socket() {
+    let mut app = App::new();
+    app.with(Auth::bearer("hub", async |token: String| (token == "s3cret").then_some(())));
+    app.at("/").get(async |request: Request| {
+        let options = SocketOptions { protocols: &["mqtt"], ..SocketOptions::default() };
+        websocket_with(options, &request, |mut socket| async move {
+            let protocol = socket.protocol().unwrap_or("none");
+            socket.send(protocol).await.ok();
+        })
+    });
+    let client = Client::new(app.into_service().unwrap());
+    block_on(async {
+        assert_eq!(client.websocket("/").await.unwrap_err().status(), 401);
+        let asking = client.get("/").header("authorization", "Bearer s3cret").header("sec-websocket-protocol", "mqtt");
+        let mut socket = asking.websocket().await.unwrap();
+        assert_eq!(socket.receive().await.unwrap().unwrap(), Message::from("mqtt"));
     });
 }
 
