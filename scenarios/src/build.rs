@@ -225,7 +225,7 @@ fn port_vlan(vlan: &plan::Vlan) -> PortVlan {
 /// The air of a network of radios, or of access points.
 fn add_air(network: &plan::Network, world: &mut World) -> Option<AirId> {
     if let Some(wifi) = &network.wifi {
-        return Some(world.add_wifi(&wifi_config(wifi)));
+        return Some(world.add_wifi(&wifi_config(&network.name, wifi)));
     }
     let radio = network.radio.as_ref()?;
     let phy = phy(radio.band);
@@ -267,13 +267,14 @@ fn waver(plan: plan::Waver) -> Waver {
     }
 }
 
-fn wifi_config(wifi: &plan::Wifi) -> WifiConfig {
+fn wifi_config(name: &str, wifi: &plan::Wifi) -> WifiConfig {
     // Free space over the first metre, at 2,437 and 5,200 MHz.
     let (band, metre_cdb) = match wifi.band {
         WifiBand::Ghz2 => (air::wifi::Band::Ghz2, 4_018),
         WifiBand::Ghz5 => (air::wifi::Band::Ghz5, 4_676),
     };
     WifiConfig {
+        name: name.to_owned(),
         band,
         fading: Fading { metre_cdb, exponent_centi: wifi.exponent_centi },
         waver: waver(wifi.waver),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wavetank_scenarios::{Plan, Registry, RunOptions, start};
 use wavetank_sim::time::Instant;
-use wavetank_sim::world::NodeState;
+use wavetank_sim::world::{NodeState, Snapshot};
 
 /// A hub whose power goes after `cut_us` microseconds and comes back ten milliseconds later.
 fn cut_at(cut_us: u64) -> Arc<Plan> {
@@ -59,4 +59,73 @@ fn a_power_cut_at_any_moment_leaves_a_hub_that_boots() {
             assert_eq!(snapshot.nodes[0], NodeState::Running, "cut at {cut_us} us, seed {seed}");
         }
     }
+}
+
+/// A hub that has heard two devices, which are gone for good when its power fails; meanwhile its disk reads something wrongly.
+const FORGOTTEN: &str = r#"
+version = 1
+name = "Forgotten"
+duration = "20s"
+
+[node.hub]
+kind = "telemetry-hub"
+address = "10.0.0.2/24"
+config = { online_window = "1h" }
+
+[node.thermostat]
+kind = "thermostat"
+count = 2
+address = "10.0.0.11/24"
+config = { hub = "10.0.0.2:8080", period = "500ms" }
+
+[network.lan]
+kind = "switch"
+members = ["*"]
+
+[[fault]]
+at = "5s"
+for = "15s"
+kind = "power-cut"
+target = "thermostat-*"
+
+[[fault]]
+at = "6s"
+for = "2s"
+kind = "power-cut"
+target = "hub"
+"#;
+
+#[test]
+fn what_is_read_wrongly_once_is_not_emptied() {
+    for lie in ["disk-garble", "disk-misdirect"] {
+        for seed in 0..8 {
+            let fault = "\n[[fault]]\nat = \"7s\"\nkind = \"LIE\"\noperation = \"read\"\ntarget = \"hub\"\ncount = 1\n";
+            let text = format!("{FORGOTTEN}{}", fault.replace("LIE", lie));
+            let plan = Arc::new(Plan::read("forgotten.toml", &text, &Registry::builtin()).expect("a plan"));
+            let options = RunOptions { seed: Some(seed), ..RunOptions::default() };
+            let session = start(&plan, &options).expect("starts");
+            session.run_until(Instant::from_nanos(plan.duration_ns)).expect("runs");
+            let snapshot = session.finish().expect("ends");
+            assert_eq!(snapshot.failures, [], "{lie}, seed {seed}");
+            assert_eq!(snapshot.faults[2].hits, 1, "{lie}, seed {seed}");
+            assert_eq!(value(&snapshot, "devices.known"), 2, "{lie}, seed {seed}: nobody tells it of them again");
+        }
+    }
+}
+
+#[test]
+fn nobody_is_online_while_a_hub_is_off() {
+    let plan = Arc::new(Plan::read("forgotten.toml", FORGOTTEN, &Registry::builtin()).expect("a plan"));
+    let session = start(&plan, &RunOptions::default()).expect("starts");
+    let online = [5_900, 6_100, 7_900, 20_000].map(|ms| {
+        session.run_until(Instant::from_nanos(ms * 1_000_000)).expect("runs");
+        let snapshot = session.snapshot().expect("runs");
+        (value(&snapshot, "devices.known"), value(&snapshot, "devices.online"))
+    });
+    assert_eq!(online, [(2, 2), (2, 0), (2, 0), (2, 2)], "within the hour they count again when it is back");
+    session.finish().expect("ends");
+}
+
+fn value(snapshot: &Snapshot, name: &str) -> i64 {
+    snapshot.metrics.iter().find(|metric| metric.name == name).map_or(0, |metric| metric.value)
 }

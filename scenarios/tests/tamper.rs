@@ -158,9 +158,13 @@ fn ran(fault: &str) -> Snapshot {
 }
 
 fn ran_on(target: &str, fault: &str) -> Snapshot {
+    ran_in(TWO, target, fault)
+}
+
+fn ran_in(scenario: &str, target: &str, fault: &str) -> Snapshot {
     let mut registry = Registry::builtin();
     registry.add(caller()).add(teller());
-    let text = format!("{TWO}\n[[fault]]\nat = \"0s\"\ntarget = \"{target}\"\nport = 80\n{fault}\n");
+    let text = format!("{scenario}\n[[fault]]\nat = \"0s\"\ntarget = \"{target}\"\nport = 80\n{fault}\n");
     let plan = Arc::new(Plan::read("test.toml", &text, &registry).unwrap_or_else(|problems| {
         panic!("{}", common::rendered(&problems));
     }));
@@ -203,15 +207,30 @@ fn a_connection_is_reset_in_the_middle_at_both_ends() {
 
 #[test]
 fn so_much_gets_through_to_the_byte() {
-    let snapshot = ran("kind = \"tcp-limit\"\nbytes = \"1234 B\"\ndirection = \"up\"");
+    let snapshot = ran("kind = \"tcp-limit\"\nbytes = \"1234 B\"\ndirection = \"up\"\nend = \"reset\"");
     let [ended, reset, refused] = calls(&snapshot, "caller");
     assert_eq!((ended, refused), (0, 0));
     assert!(reset >= 18, "{reset}");
     assert_eq!(metric(&snapshot, "caller", "bytes"), reset * 1_234);
     assert_eq!(calls(&snapshot, "teller"), [0, reset, 0]);
     let snapshot = ran("kind = \"tcp-slice\"\nbytes = \"999 B\"\n\n[[fault]]\nat = \"0s\"\n\
-                        target = \"teller\"\nkind = \"tcp-limit\"\nbytes = \"4999 B\"\n");
+                        target = \"teller\"\nkind = \"tcp-limit\"\nbytes = \"4999 B\"\nend = \"reset\"\n");
     assert_eq!(metric(&snapshot, "caller", "bytes") % 4_999, 0, "and where others cut the segments up");
+}
+
+/// The caller hears so much and then the end; the teller, who is not told that all came, is reset when it sends the rest again.
+#[test]
+fn so_much_gets_through_and_then_it_ends() {
+    for profile in ["", "loss = \"3 %\"\n"] {
+        let text = TWO.replace("latency = \"5ms\"\n", &format!("latency = \"5ms\"\n{profile}"));
+        let snapshot = ran_in(&text, "teller", "kind = \"tcp-limit\"\nbytes = \"1234 B\"\ndirection = \"up\"");
+        let [ended, reset, refused] = calls(&snapshot, "caller");
+        assert!(ended >= 10 && reset + refused == 0, "{ended} {reset} {refused}");
+        assert_eq!(metric(&snapshot, "caller", "bytes"), ended * 1_234);
+        let [whole, reset, _] = calls(&snapshot, "teller");
+        assert!(whole == 0 && reset + 1 >= ended, "{whole} {reset} of {ended}");
+        assert_eq!(snapshot.faults[0].hits, ended);
+    }
 }
 
 #[test]
@@ -263,7 +282,7 @@ fn a_stall_that_ends_is_healed() {
 fn what_was_kept_gets_past_nobody_else() {
     let snapshot = ran_on(
         "caller",
-        "kind = \"tcp-limit\"\nbytes = \"350 B\"\n\n[[fault]]\nat = \"0s\"\nfor = \"3s\"\n\
+        "kind = \"tcp-limit\"\nbytes = \"350 B\"\nend = \"reset\"\n\n[[fault]]\nat = \"0s\"\nfor = \"3s\"\n\
          target = \"teller\"\nkind = \"tcp-slice\"\nbytes = \"100 B\"\nextra = \"1s\"\n",
     );
     let (read, [ended, reset, refused]) = (metric(&snapshot, "caller", "bytes"), calls(&snapshot, "caller"));

@@ -85,6 +85,7 @@ impl Kernel {
         node.life.set(node.life.get().wrapping_add(1) & LIFE_MASK);
         self.end_tasks(node);
         self.discard_effects(node);
+        self.pass(node);
         node.refusal.set(None);
         node.watch.set(None);
         if !node.hangs.take().is_empty() {

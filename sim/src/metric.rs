@@ -109,16 +109,35 @@ impl Metrics {
     }
 }
 
+/// A metric as its node knows it.
+pub(crate) struct Known {
+    name: Rc<str>,
+    id: MetricId,
+    /// Whether it is 0 when the program does not run.
+    passes: bool,
+}
+
 impl Kernel {
     #[inline]
     pub(crate) fn metric(&self, node: &NodeCore, name: &str) -> MetricId {
         let mut known = node.metrics.borrow_mut();
-        if let Some((_, id)) = known.iter().find(|(other, _)| **other == *name) {
+        if let Some(Known { id, .. }) = known.iter().find(|known| *known.name == *name) {
             return *id;
         }
         let name: Rc<str> = name.into();
         let id = self.metrics.borrow_mut().create(node.id, &name);
-        known.push((name, id));
+        known.push(Known { name, id, passes: false });
         id
+    }
+
+    /// A metric of a node is 0 when its program does not run.
+    pub(crate) fn let_pass(&self, node: &NodeCore, metric: MetricId) {
+        node.metrics.borrow_mut().iter_mut().filter(|known| known.id == metric).for_each(|known| known.passes = true);
+    }
+
+    /// A node's program has ended, and what it had.
+    pub(crate) fn pass(&self, node: &NodeCore) {
+        let known = node.metrics.borrow();
+        known.iter().filter(|known| known.passes).for_each(|known| self.apply_metric(known.id, Change::Set(0)));
     }
 }

@@ -70,7 +70,7 @@ const LEASES_MAX: usize = 256;
 
 /// What a DHCP server counts and measures.
 pub static METRICS: &[Metric] = &[
-    Metric { name: "leases", doc: "addresses that are given away, or offered" },
+    Metric { name: "leases", doc: "addresses that are given away, or offered; none while it does not run" },
     Metric { name: "leases.granted", doc: "requests that were granted, renewals included" },
     Metric { name: "leases.refused", doc: "requests that were refused" },
     Metric { name: "pool.exhausted", doc: "clients that were left without an address" },
@@ -147,7 +147,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network) -> Exit {
             }
         }
         node.count("pool.exhausted", server.exhausted() - exhausted.replace(server.exhausted()));
-        node.gauge("leases", server.in_use(now) as i64);
+        node.gauge_while_running("leases", server.in_use(now) as i64);
         answer
     }));
     match runner.run_with(stack.telling(TankProbe(node.clone()), serving)).await {

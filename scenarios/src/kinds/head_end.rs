@@ -109,7 +109,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network, disk: Disk) -> E
             if served {
                 failures = 0;
             }
-            node.gauge("connected", 0);
+            node.gauge_while_running("connected", 0);
             sleep(&clock, BACKOFF.delay(failures, &mut jitter)).await;
             failures += 1;
         }
@@ -145,7 +145,7 @@ impl Office<'_> {
             self.node.count("connects.failed", 1);
             return Ok(false);
         };
-        self.node.gauge("connected", 1);
+        self.node.gauge_while_running("connected", 1);
         if !connection.session_present() || !self.is_heard.get() {
             let wanted = connection.subscribe(&[Subscription::new(FILTER, QoS::AtLeastOnce)]);
             debug_assert!(wanted.is_ok(), "nothing else waits to be sent");

@@ -62,7 +62,7 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "readings.duplicate", doc: "readings that it had already" },
     Metric { name: "store.failures", doc: "times that the database failed, and the program was started anew" },
     Metric { name: "devices.known", doc: "devices ever heard" },
-    Metric { name: "devices.online", doc: "devices heard within the online window" },
+    Metric { name: "devices.online", doc: "devices heard within the online window; none while it does not run" },
     Metric { name: "updates.offered", doc: "devices that were told of an update" },
     Metric { name: "updates.installed", doc: "devices that run what was rolled out, by their own word" },
     Metric { name: "updates.failed", doc: "devices that could not take an update" },
@@ -218,7 +218,7 @@ impl Observer for TankObserver {
     }
 
     fn online(&self, devices: usize) {
-        self.node.gauge("devices.online", devices as i64);
+        self.node.gauge_while_running("devices.online", devices as i64);
     }
 
     fn updated(&self, _device: &str, update: &Update) {

@@ -310,11 +310,11 @@ async fn by_mqtt(node: &Node, config: &Config, stack: &Stack<'static>, broker: S
             Err(_) => None,
         };
         if let Some(mut connection) = connected {
-            node.gauge("connected", 1);
+            node.gauge_while_running("connected", 1);
             if talk(&mut connection, config, wall, &mut under_way).await {
                 failures = 0;
             }
-            node.gauge("connected", 0);
+            node.gauge_while_running("connected", 0);
             connection.into_stream().abort();
         } else {
             node.count("connects.failed", 1);

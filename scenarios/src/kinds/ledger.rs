@@ -18,8 +18,8 @@ pub(super) static PARTS: &[Part] = &[Part { name: "disk", sort: PartSort::Disk, 
 /// How long whoever keeps the server's program waits before starting it again.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
-/// What every finished redb file begins with (redb's docs/design.md, “Super-header”).
-const REDB_MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
+/// How long the magic number is with which every finished redb file begins (redb's docs/design.md, “Super-header”).
+const MAGIC_BYTES: usize = 9;
 
 /// A disk for the node, which outlives it, and takes that long to make something durable.
 pub(super) fn disk(commit_cost: Time, site: &mut Site<'_>) -> Disk {
@@ -69,12 +69,28 @@ pub(super) fn start_again(node: &Node) -> Exit {
     Exit::SleepUntil(node.clock().now() + RESTART_AFTER)
 }
 
-/// Empties a database file whose making was cut short. redb writes its magic number last and refuses a file without one;
-/// such a file never held anything.
+/// Empties a database file whose making was cut short: such a file never held anything.
 fn discard_unfinished(file: &File) -> io::Result<()> {
-    let mut magic = [0; REDB_MAGIC.len()];
-    if file.len()? >= magic.len() as u64 {
-        file.read_at(0, &mut magic)?;
+    if is_unfinished(file)? { file.set_len(0) } else { Ok(()) }
+}
+
+/// How often a file must seem to be unfinished to be emptied: a disk may lie.
+const LOOKS: usize = 3;
+
+/// Whether redb never finished making the file. It writes its magic number last, and until then there are zeros in its place; a
+/// power cut leaves a sector as it was or as it was to be. Whatever else stands there was read wrongly, or written by somebody
+/// else: redb refuses that.
+fn is_unfinished(file: &File) -> io::Result<bool> {
+    const NOTHING: [u8; MAGIC_BYTES] = [0; MAGIC_BYTES];
+    if file.len()? < MAGIC_BYTES as u64 {
+        return Ok(true);
     }
-    if magic == REDB_MAGIC { Ok(()) } else { file.set_len(0) }
+    for _ in 0..LOOKS {
+        let mut magic = NOTHING;
+        file.read_at(0, &mut magic)?;
+        if magic != NOTHING {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

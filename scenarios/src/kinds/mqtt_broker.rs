@@ -61,7 +61,7 @@ impl Default for Config {
 
 /// What a broker counts and measures.
 pub static METRICS: &[Metric] = &[
-    Metric { name: "clients.connected", doc: "clients that are connected" },
+    Metric { name: "clients.connected", doc: "clients that are connected; none while it does not run" },
     Metric { name: "clients.came", doc: "times that a client has connected" },
     Metric { name: "messages.accepted", doc: "messages that came and were taken" },
     Metric { name: "messages.forwarded", doc: "messages that were sent to a client, again ones included" },
@@ -196,7 +196,7 @@ impl House {
                 _ => {}
             }
             if matches!(told, Told::Connected | Told::Disconnected) {
-                self.node.gauge("clients.connected", broker.clients() as i64);
+                self.node.gauge_while_running("clients.connected", broker.clients() as i64);
             }
         }
         for guest in broker.touched() {

@@ -218,7 +218,7 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "packets.refused", doc: "packets that a firewall or NAT did not let in" },
     Metric { name: "nat.mapped", doc: "mappings that were made" },
     Metric { name: "nat.exhausted", doc: "packets that found no port for a mapping" },
-    Metric { name: "nat.mappings", doc: "mappings that there are" },
+    Metric { name: "nat.mappings", doc: "mappings that there are; none while it does not run" },
 ];
 
 const fn metric(count: Count) -> &'static str {
@@ -583,7 +583,7 @@ impl Running<'_> {
         }
         let mappings = self.router.mappings();
         if mappings != std::mem::replace(&mut self.mappings, mappings) {
-            self.node.gauge("nat.mappings", mappings as i64);
+            self.node.gauge_while_running("nat.mappings", mappings as i64);
         }
     }
 }

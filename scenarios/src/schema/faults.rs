@@ -1,5 +1,7 @@
 //! Every kind of fault, for the reader and for whoever lists them.
 
+use super::language::{Field, Shape, optional};
+
 /// What a fault can happen to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -41,6 +43,56 @@ pub struct FaultShape {
     pub example: &'static str,
 }
 
+/// What keys mean to kinds that take them in a way of their own.
+pub(super) static OWN: &[(&[&str], Field)] = &[
+    (
+        &["disk-garble", "disk-misdirect"],
+        optional(
+            "operation",
+            Shape::Word(&[("read", "What is read."), ("write", "What is written to the cache.")]),
+            "Which operations; a sync carries no data that could be wrong.",
+            "operation = \"write\"",
+        ),
+    ),
+    (&["late-wakes"], optional("extra", Shape::Time, "How much later at most.", "extra = \"30ms\"")),
+    (
+        &["tcp-limit"],
+        optional("bytes", Shape::Size, "How much data of a connection passes, each way.", "bytes = \"2 KiB\""),
+    ),
+    (&["tcp-slow-close"], optional("extra", Shape::Time, "For how long the end is kept back.", "extra = \"2s\"")),
+    (
+        &["tcp-slice"],
+        optional(
+            "bytes",
+            Shape::Size,
+            "How long a piece is: 1 B to 1,459 B, as a segment carries 1,460 B.",
+            "bytes = \"30 B\"",
+        ),
+    ),
+    (
+        &["tcp-slice"],
+        optional("extra", Shape::Time, "The time from one piece to the next; none if left out.", "extra = \"2ms\""),
+    ),
+    (
+        &["tcp-reset"],
+        optional(
+            "after",
+            Shape::Time,
+            "The time from the first segment that is seen of it; at once if left out.",
+            "after = \"2s\"",
+        ),
+    ),
+    (
+        &["tcp-stall"],
+        optional(
+            "after",
+            Shape::Time,
+            "After how long it is reset, from the first data that does not get through; never if left out.",
+            "after = \"2s\"",
+        ),
+    ),
+];
+
 /// The keys that only some kinds take.
 pub(super) const SPECIAL: &[&str] = &[
     "direction",
@@ -76,6 +128,7 @@ pub(super) const SPECIAL: &[&str] = &[
     "limit",
     "port",
     "bytes",
+    "end",
     "variation",
     "after",
 ];
@@ -135,10 +188,10 @@ pub static FAULTS: &[FaultShape] = &[
     },
     FaultShape {
         name: "tcp-limit",
-        doc: "TCP connections are reset, both ends of them, once so much data has passed either way; not one byte more does.",
+        doc: "TCP connections end once so much data has passed either way; not one byte more does.",
         target: Target::Link,
         lasting: Lasting::Yes,
-        takes: &["direction", "port", "bytes", "count", "probability"],
+        takes: &["direction", "port", "bytes", "end", "count", "probability"],
         needs: &["bytes"],
         strikes: false,
         example: "[[fault]]\nat = \"10s\"\nfor = \"5s\"\nkind = \"tcp-limit\"\ntarget = \"lan/hub\"\nbytes = \"200 B\"\n",

@@ -609,6 +609,7 @@ pub(crate) static FAULT: Table = Table {
         super::limits::LIMIT,
         super::tamper::PORT,
         super::tamper::BYTES,
+        super::tamper::END,
         super::tamper::VARIATION,
         super::tamper::AFTER,
         optional(

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::faults::{FAULTS, Lasting, SPECIAL, Target};
+use super::faults::{FAULTS, Lasting, OWN, SPECIAL, Target};
 use super::language::{FAULT, Field, PROFILE, STORM, Shape, Table};
 use super::radio::RADIO;
 use super::wifi::WIFI;
@@ -64,6 +64,10 @@ pub fn listing() -> Vec<Listed> {
             _ => true,
         };
         let needs = |field: &Field| field.required || row.needs.contains(&field.key);
+        let told = |field: &'static Field| {
+            let own = OWN.iter().find(|(kinds, own)| own.key == field.key && kinds.contains(&row.name));
+            parameter(own.map_or(field, |(_, own)| own), needs(field))
+        };
         Listed {
             name: row.name,
             sort: Sort::Fault,
@@ -73,7 +77,7 @@ pub fn listing() -> Vec<Listed> {
                 Target::Node => "nodes",
                 Target::Network => "networks",
             },
-            parameters: FAULT.fields.iter().filter(fits).map(|field| parameter(field, needs(field))).collect(),
+            parameters: FAULT.fields.iter().filter(fits).map(told).collect(),
             example: row.example.to_owned(),
         }
     });

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use wavetank_sim::hw::Odds;
-use wavetank_sim::net::{Direction as Way, Tamper, Tampering};
+use wavetank_sim::net::{Direction as Way, LimitEnd, Tamper, Tampering};
 
 use super::ailments::odds_told;
 use super::language::{Field, Shape, optional};
@@ -21,8 +21,24 @@ pub(super) const PORT: Field = optional(
 pub(super) const BYTES: Field = optional(
     "bytes",
     Shape::Size,
-    "How much data of a connection passes each way; how long a piece of it is.",
+    "Of `tcp-limit`: how much data of a connection passes, each way. Of `tcp-slice`: how long a piece of it is, from 1 B to what a \
+        segment carries.",
     "bytes = \"2 KiB\"",
+);
+/// How a connection ends at its limit.
+const ENDS: &[(&str, &str)] = &[
+    (
+        "fin",
+        "As by a proxy that closes it (toxiproxy's limit_data): to whom the data goes it ends in order; once that is acknowledged \
+            the sender hears an end, too, and is reset if it sends more.",
+    ),
+    ("reset", "Both ends are told at once that the other has reset it."),
+];
+pub(super) const END: Field = optional(
+    "end",
+    Shape::Word(ENDS),
+    "How a connection ends that comes to its limit; \"fin\" if left out.",
+    "end = \"reset\"",
 );
 pub(super) const VARIATION: Field = optional(
     "variation",
@@ -43,7 +59,7 @@ pub(super) const AFTER: Field = optional(
 pub enum TamperKind {
     /// Both ends are told that the other has reset it.
     Reset,
-    /// It is reset once so much has passed.
+    /// It ends once so much has passed.
     Limit,
     /// Its end is kept back.
     SlowClose,
@@ -81,7 +97,7 @@ impl TamperKind {
     pub(crate) const fn plain(self) -> Tampering {
         let how = match self {
             Self::Reset => Tamper::Reset { after_ns: 0 },
-            Self::Limit => Tamper::Limit { bytes: 0 },
+            Self::Limit => Tamper::Limit { bytes: 0, end: LimitEnd::Fin },
             Self::SlowClose => Tamper::SlowClose { extra_ns: 0 },
             Self::Slice => Tamper::Slice { bytes: 1, variation: 0, gap_ns: 0 },
             Self::Stall => Tamper::Stall { after_ns: None },
@@ -103,7 +119,10 @@ pub(super) fn tampering(
     let after_ns = reader.time("after").map(|after| after.get_ref().as_nanos());
     let how = match kind {
         TamperKind::Reset => Tamper::Reset { after_ns: after_ns.unwrap_or(0) },
-        TamperKind::Limit => Tamper::Limit { bytes: bytes? },
+        TamperKind::Limit => {
+            let end = if reader.word("end") == Some(1) { LimitEnd::Reset } else { LimitEnd::Fin };
+            Tamper::Limit { bytes: bytes?, end }
+        }
         TamperKind::SlowClose => Tamper::SlowClose { extra_ns: told.extra_ns() },
         TamperKind::Slice => slice(reader, bytes?, told.extra_ns())?,
         TamperKind::Stall => Tamper::Stall { after_ns },
@@ -154,7 +173,12 @@ pub(crate) fn tampering_told(what: &Tampering) -> String {
     }
     match what.how {
         Tamper::Reset { after_ns } => key("after", &time(after_ns)),
-        Tamper::Limit { bytes } => key("bytes", &format_args!("\"{bytes} B\"")),
+        Tamper::Limit { bytes, end } => {
+            key("bytes", &format_args!("\"{bytes} B\""));
+            if end == LimitEnd::Reset {
+                key("end", &"\"reset\"");
+            }
+        }
         Tamper::SlowClose { extra_ns } => key("extra", &time(extra_ns)),
         Tamper::Slice { bytes, variation, gap_ns } => {
             key("bytes", &format_args!("\"{bytes} B\""));

@@ -24,7 +24,7 @@ pub use frame::FRAME_BYTES_MAX;
 pub use link::{DropReason, LinkConfig, LinkCounters};
 pub use nic::{Mac, Nic, NicRxToken, NicTxToken, Origin};
 pub use switch::{SwitchConfig, SwitchId};
-pub use tamper::{Tamper, Tampering};
+pub use tamper::{LimitEnd, Tamper, Tampering};
 pub use tap::{Direction, Tap};
 pub use vlan::PortVlan;
 

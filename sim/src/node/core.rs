@@ -13,7 +13,7 @@ use crate::executor::{TaskFuture, TaskId};
 use crate::hw::Faulty;
 use crate::hw::battery::BatterySpec;
 use crate::kernel::Effect;
-use crate::metric::MetricId;
+use crate::metric::Known;
 use crate::net::NicId;
 use crate::quirk::Quirks;
 use crate::random::Stream;
@@ -149,7 +149,7 @@ pub(crate) struct NodeCore {
     pub(crate) parked: RefCell<Vec<TaskId>>,
     /// What the last poll did, until its debt is paid.
     pub(crate) held: RefCell<Vec<Effect>>,
-    pub(crate) metrics: RefCell<Vec<(Rc<str>, MetricId)>>,
+    pub(crate) metrics: RefCell<Vec<Known>>,
     pub(crate) tasks: RefCell<Vec<TaskId>>,
     pub(crate) nics: RefCell<Vec<NicId>>,
     pub(crate) powered: RefCell<Vec<Rc<dyn Powered>>>,

@@ -141,6 +141,13 @@ impl Node {
         self.change(name, Change::Set(value));
     }
 
+    /// Sets a gauge of what the program has while it runs, such as open connections: it is 0 again as soon as that ends, by
+    /// itself or by a fault. Other gauges keep what was said last.
+    pub fn gauge_while_running(&self, name: &str, value: i64) {
+        self.kernel.let_pass(&self.core, self.kernel.metric(&self.core, name));
+        self.gauge(name, value);
+    }
+
     fn change(&self, name: &str, change: Change) {
         let metric = self.kernel.metric(&self.core, name);
         self.kernel.effect(Effect::Metric(metric, change));

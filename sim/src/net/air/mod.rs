@@ -106,6 +106,16 @@ enum Method {
     Wifi(WifiConfig),
 }
 
+impl Method {
+    /// The medium's name.
+    fn name(&self) -> &str {
+        match self {
+            Self::Pan(config) => &config.name,
+            Self::Wifi(config) => &config.name,
+        }
+    }
+}
+
 struct Air {
     method: Method,
     fading: Fading,
@@ -341,7 +351,7 @@ impl Airs {
         let around = air.grid.as_ref().map_or_else(Vec::new, |grid| grid.around(point));
         let found = around.into_iter().filter(|other| *other != station).filter_map(|other| {
             let far = &self.stations[other as usize];
-            let gain_cdb = air.variation.gain_cdb(address, far.address, now);
+            let gain_cdb = air.variation.gain_cdb(air.method.name(), address, far.address, now);
             let power_cdbm = power_cdbm - air.fading.loss_cdb(point.distance_mm(far.point)) + gain_cdb;
             (power_cdbm >= floor_cdbm).then_some(Neighbour { station: other, power_cdbm })
         });

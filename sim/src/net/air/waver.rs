@@ -62,12 +62,13 @@ impl Waver {
         ends.min().unwrap_or(u64::MAX)
     }
 
-    /// What signals between two stations gain at an instant, in hundredths of a decibel. Stations are known by their addresses.
-    pub(super) fn gain_cdb(&self, seed: u64, one: u64, other: u64, now: u64) -> i32 {
+    /// What signals between two stations of the air of that name gain at an instant, in hundredths of a decibel. Stations are
+    /// known by their addresses.
+    pub(super) fn gain_cdb(&self, seed: u64, air: &str, one: u64, other: u64, now: u64) -> i32 {
         let between = |what: &str, coherence: Option<Duration>| {
             let (low, high) = (one.min(other), one.max(other));
             let turn = coherence.map_or(0, |coherence| turn(now, coherence));
-            Stream::new(seed, &format!("air/{what}/{low:016x}/{high:016x}/{turn}"))
+            Stream::new(seed, &format!("air/{air}/{what}/{low:016x}/{high:016x}/{turn}"))
         };
         let shadowing = self.shadowing.map_or(0, |it| it.draw(&mut between("shadowing", it.coherence)));
         shadowing + self.multipath.map_or(0, |it| it.draw(&mut between("multipath", it.coherence)))
@@ -102,8 +103,8 @@ pub(super) struct Variation {
 }
 
 impl Variation {
-    pub(super) fn gain_cdb(&self, one: u64, other: u64, now: u64) -> i32 {
-        if self.waver.is_nothing() { 0 } else { self.waver.gain_cdb(self.seed, one, other, now) }
+    pub(super) fn gain_cdb(&self, air: &str, one: u64, other: u64, now: u64) -> i32 {
+        if self.waver.is_nothing() { 0 } else { self.waver.gain_cdb(self.seed, air, one, other, now) }
     }
 }
 
@@ -161,7 +162,8 @@ mod tests {
             shadowing: Some(Shadowing { deviation_cdb: 600, coherence: None }),
             multipath: Some(Multipath { m: 1, coherence }),
         };
-        let gain = |one, other, ms: u64| waver.gain_cdb(5, one, other, ms * 1_000_000);
+        let gain = |one, other, ms: u64| waver.gain_cdb(5, "loft", one, other, ms * 1_000_000);
+        assert_ne!(gain(1, 2, 0), waver.gain_cdb(5, "cellar", 1, 2, 0), "of another air");
         assert_eq!(gain(1, 2, 0), gain(2, 1, 9), "either way, and for as long as it holds");
         assert_ne!(gain(1, 2, 0), gain(1, 2, 10));
         assert_ne!(gain(1, 2, 0), gain(1, 3, 0));

@@ -13,6 +13,8 @@ pub(super) struct Flow {
     pub(super) is_over: bool,
     /// Whether it will be.
     pub(super) is_doomed: bool,
+    /// Along which course it came to its limit, and the sequence number at which what passes of that ends.
+    pub(super) limit_at: Option<(Course, u32)>,
     /// When it is forgotten if nothing more comes of it.
     pub(super) known_until: u64,
     pub(super) ends: [End; 2],
@@ -47,7 +49,15 @@ fn later(one: Option<u32>, other: u32) -> u32 {
 
 impl Flow {
     pub(super) fn new(number: u64, is_chosen: bool) -> Self {
-        Self { number, is_chosen, is_over: false, is_doomed: false, known_until: 0, ends: Default::default() }
+        Self {
+            number,
+            is_chosen,
+            is_over: false,
+            is_doomed: false,
+            limit_at: None,
+            known_until: 0,
+            ends: Default::default(),
+        }
     }
 
     /// Whether both ends have spoken, and neither has closed it.
@@ -108,5 +118,17 @@ impl Flow {
         let End { head, expects, sent, .. } = &self.ends[end];
         let head = head.as_ref()?.turned();
         Some(expects.map_or_else(|| head.reset(0, *sent), |expects| head.reset(expects, None)))
+    }
+
+    /// The word to one of them that the other sends no more, and has had all that came before that sequence number.
+    pub(super) fn close_to(&self, end: usize, acknowledgment: u32) -> Option<Vec<u8>> {
+        let (head, expects) = (self.ends[1 - end].head.as_ref()?, self.ends[end].expects?);
+        Some(head.says(expects, acknowledgment, FIN))
+    }
+
+    /// The word to one of them that all of its data was had, and its end.
+    pub(super) fn acknowledgment_to(&self, end: usize, sequence: u32) -> Option<Vec<u8>> {
+        let End { head, sent, .. } = &self.ends[end];
+        Some(head.as_ref()?.turned().says(sequence, (*sent)?, 0))
     }
 }

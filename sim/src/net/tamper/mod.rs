@@ -6,6 +6,7 @@
 //! who it is for, and by nobody else. [`Tamperer`] is pure: it is shown frames and told the time, and says which frames to send
 //! and when to call it. It looks at whole segments only: fragments, damaged frames and what a radio compressed pass.
 
+mod end;
 mod flow;
 mod segment;
 mod transit;
@@ -43,10 +44,12 @@ pub enum Tamper {
         /// So many nanoseconds after the first segment that is seen of it; 0 is instead of that.
         after_ns: u64,
     },
-    /// It is reset as soon as more data has passed one way.
+    /// It ends as soon as more data has come one way.
     Limit {
-        /// Than so many bytes.
+        /// Than so many bytes, which pass.
         bytes: u64,
+        /// How.
+        end: LimitEnd,
     },
     /// The end of what is sent (FIN) is kept back.
     SlowClose {
@@ -69,6 +72,17 @@ pub enum Tamper {
     },
 }
 
+/// How a connection ends that has come to its limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LimitEnd {
+    /// As by a proxy that closes it: to whom the data goes it ends in order (FIN), and once that has been heard the sender is
+    /// told that the other has closed it, too, and is reset if it sends more.
+    #[default]
+    Fin,
+    /// Both ends are told that the other has reset it.
+    Reset,
+}
+
 impl Tampering {
     /// The fault's name in one word.
     #[must_use]
@@ -88,8 +102,8 @@ impl Tampering {
 const OPEN_NS: u64 = 124 * 60 * 1_000_000_000;
 const TRANSITORY_NS: u64 = 4 * 60 * 1_000_000_000;
 
-/// A connection by its ends: the cable's first, and the other.
-type Key = [Endpoint; 2];
+/// A connection by its virtual network, 0 if it bears no tag, and by its ends: the cable's first, and the other.
+type Key = (u16, [Endpoint; 2]);
 
 /// Which way something goes along the cable, as a place in an array: 0 from its first end.
 type Course = usize;
@@ -155,7 +169,8 @@ impl Tamperer {
         if self.what.port.is_some_and(|port| port != source.1 && port != destination.1) {
             return true;
         }
-        let key = if course == 0 { [source, destination] } else { [destination, source] };
+        let ends = if course == 0 { [source, destination] } else { [destination, source] };
+        let key = (segment.vlan(), ends);
         let mut flow = self.flow(now, key, course, &segment);
         let passes = self.deals(now, (key, course), &mut flow, &segment, origin);
         if segment.has(RST) && passes {
@@ -218,6 +233,9 @@ impl Tamperer {
         if !flow.is_chosen {
             return true;
         }
+        if flow.limit_at.is_some() {
+            return self.ends(flow, course, segment, origin);
+        }
         if flow.is_over {
             let answer = (!segment.has(RST)).then(|| flow.answer_to(course)).flatten();
             self.made.extend(answer.map(|bytes| Made { course: 1 - course, origin: None, bytes }));
@@ -231,7 +249,7 @@ impl Tamperer {
             }
             Tamper::Reset { .. } => true,
             _ if !goes_this_way => true,
-            Tamper::Limit { bytes } => self.limit(flow, course, segment, bytes, origin),
+            Tamper::Limit { bytes, end } => self.limit(flow, course, segment, (bytes, end), origin),
             Tamper::SlowClose { extra_ns } => self.close_slowly(now, flow, course, segment, (extra_ns, origin)),
             Tamper::Slice { .. } => self.slice(now, flow, course, segment, origin),
             Tamper::Stall { after_ns } => {
@@ -269,8 +287,12 @@ impl Tamperer {
 
     /// Tells both ends that the other has reset the connection.
     fn reset(&mut self, flow: &mut Flow) {
-        flow.is_over = true;
         self.feel(flow);
+        self.tell_of_reset(flow);
+    }
+
+    fn tell_of_reset(&mut self, flow: &mut Flow) {
+        flow.is_over = true;
         for end in 0..2 {
             // What is for the first end goes along the second course.
             self.made.extend(flow.reset_to(end).map(|bytes| Made { course: 1 - end, origin: None, bytes }));
@@ -308,8 +330,16 @@ impl Tamperer {
 
     /// It is taken away: what it kept back goes on.
     pub(super) fn leave(mut self) -> Vec<Made> {
+        // Who has heard the end of what the other still sends cannot be left to it.
+        for mut flow in std::mem::take(&mut self.flows).into_values() {
+            if flow.limit_at.is_some() && !flow.is_over {
+                self.tell_of_reset(&mut flow);
+            }
+        }
+        let made = std::mem::take(&mut self.made);
         let kept = std::mem::take(&mut self.due).into_values();
-        kept.filter_map(|due| if let Due::Send(made) = due { Some(made) } else { None }).collect()
+        let kept = kept.filter_map(|due| if let Due::Send(made) = due { Some(made) } else { None });
+        made.into_iter().chain(kept).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! TCP segments in Ethernet frames: what is read of them, cut out of them and made in their name (RFC 9293, section 3.1).
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use crate::net::impair::{complement, sum};
 use crate::net::vlan::{TAG_BYTES, tag};
@@ -47,6 +48,11 @@ impl<'a> Segment<'a> {
         &self.frame[self.tcp..]
     }
 
+    /// The virtual network that its frame's tag names; 0 without.
+    pub(super) fn vlan(&self) -> u16 {
+        tag(self.frame).unwrap_or(0)
+    }
+
     pub(super) fn source(&self) -> Endpoint {
         (self.address(0), self.word(0))
     }
@@ -89,13 +95,27 @@ impl<'a> Segment<'a> {
 
     /// A frame with a part of its data, and its flags but for those.
     pub(super) fn piece(&self, from: usize, to: usize, without: u8) -> Vec<u8> {
-        let mut piece = self.frame[..self.data].to_vec();
-        piece.extend_from_slice(&self.frame[self.data + from..self.data + to]);
+        self.part(self.sequence().wrapping_add(from as u32), from..to, self.flags() & !without)
+    }
+
+    /// A frame with the first of its data, and nothing after that.
+    pub(super) fn ending(&self, to: usize) -> Vec<u8> {
+        self.part(self.sequence(), 0..to, (self.flags() & !PSH) | FIN)
+    }
+
+    /// A frame without data, and with another sequence number.
+    pub(super) fn renumbered(&self, sequence: u32) -> Vec<u8> {
+        self.part(sequence, 0..0, self.flags())
+    }
+
+    fn part(&self, sequence: u32, data: Range<usize>, flags: u8) -> Vec<u8> {
+        let mut part = self.frame[..self.data].to_vec();
+        part.extend_from_slice(&self.frame[self.data + data.start..self.data + data.end]);
         let head = Layout { ip: self.ip, tcp: self.tcp };
-        head.number(&mut piece, self.sequence().wrapping_add(from as u32));
-        piece[self.tcp + 13] &= !without;
-        head.complete(&mut piece);
-        piece
+        head.number(&mut part, sequence);
+        part[self.tcp + 13] = flags;
+        head.complete(&mut part);
+        part
     }
 
     /// All flags that stand on the last piece of a segment only.
@@ -186,14 +206,26 @@ pub(super) struct Head {
 impl Head {
     /// A reset in its sender's name.
     pub(super) fn reset(&self, sequence: u32, acknowledgment: Option<u32>) -> Vec<u8> {
+        let flags = RST | if acknowledgment.is_some() { ACK } else { 0 };
+        self.made(sequence, acknowledgment.unwrap_or(0), flags, [0; 2])
+    }
+
+    /// A segment without data in its sender's name, with the window that it gave last.
+    pub(super) fn says(&self, sequence: u32, acknowledgment: u32, flags: u8) -> Vec<u8> {
+        let window = self.layout.tcp + 14;
+        self.made(sequence, acknowledgment, flags | ACK, [self.bytes[window], self.bytes[window + 1]])
+    }
+
+    fn made(&self, sequence: u32, acknowledgment: u32, flags: u8, window: [u8; 2]) -> Vec<u8> {
         let Layout { tcp, .. } = self.layout;
         let mut frame = self.bytes.clone();
         self.layout.number(&mut frame, sequence);
-        frame[tcp + 8..tcp + 12].copy_from_slice(&acknowledgment.unwrap_or(0).to_be_bytes());
-        // No options, no window and nothing urgent.
+        frame[tcp + 8..tcp + 12].copy_from_slice(&acknowledgment.to_be_bytes());
+        // No options and nothing urgent.
         frame[tcp + 12] = 5 << 4;
-        frame[tcp + 13] = RST | if acknowledgment.is_some() { ACK } else { 0 };
-        frame[tcp + 14..].fill(0);
+        frame[tcp + 13] = flags;
+        frame[tcp + 14..tcp + 16].copy_from_slice(&window);
+        frame[tcp + 16..].fill(0);
         self.layout.complete(&mut frame);
         frame
     }

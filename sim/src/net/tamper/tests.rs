@@ -90,10 +90,14 @@ fn a_connection_from_before_is_reset_by_what_comes_next() {
     assert_eq!(made(&mut resets), [(1, 900, 0, RST, vec![]), (0, 700, 900, RST | ACK, vec![])]);
 }
 
+const fn limit(bytes: u64, end: LimitEnd) -> Tamper {
+    Tamper::Limit { bytes, end }
+}
+
 #[test]
 fn so_many_bytes_pass_and_no_more() {
     let mut limits =
-        with(Tampering { port: None, odds: Odds::Always, only: Some(Direction::Rx), how: Tamper::Limit { bytes: 10 } });
+        with(Tampering { port: None, odds: Odds::Always, only: Some(Direction::Rx), how: limit(10, LimitEnd::Reset) });
     let [a, b] = opened(&mut limits);
     assert!(limits.lets_pass(0, 0, &frame(0, a, b, ACK, &[7; 100]), 0), "the other way there is no limit");
     assert!(limits.lets_pass(0, 1, &frame(1, b, a + 100, ACK, b"abcdef"), 1));
@@ -103,6 +107,78 @@ fn so_many_bytes_pass_and_no_more() {
     let resets = [(1, b.wrapping_add(10), 0, RST, vec![]), (0, a + 100, 0, RST, vec![])];
     let all = made(&mut limits);
     assert_eq!((&all[0], &all[1..]), (&last, &resets[..]));
+}
+
+/// The second end tells, the first one may hear ten bytes.
+#[test]
+fn what_has_come_to_its_limit_ends_in_order() {
+    let mut limits = tamperer(limit(10, LimitEnd::Fin));
+    let [a, b] = opened(&mut limits);
+    let end = b.wrapping_add(11);
+    assert!(limits.lets_pass(0, 1, &frame(1, b, a, ACK, b"abcdef"), 1));
+    assert!(!limits.lets_pass(1, 1, &frame(1, b.wrapping_add(6), a, ACK | PSH, b"ghijklm"), 1));
+    assert_eq!(made(&mut limits), [(1, b.wrapping_add(6), a, ACK | FIN, b"ghij".to_vec())]);
+    assert_eq!((limits.hits, limits.felt.as_slice()), (1, [1].as_slice()));
+    // What is beyond never comes; an acknowledgment that is sent from there seems to be sent from the limit.
+    assert!(!limits.lets_pass(2, 1, &frame(1, b.wrapping_add(13), a, ACK, b"nop"), 1));
+    assert!(made(&mut limits).is_empty());
+    assert!(!limits.lets_pass(2, 1, &frame(1, b.wrapping_add(16), a + 2, ACK, &[]), 1));
+    assert_eq!(made(&mut limits), [(1, b.wrapping_add(10), a + 2, ACK, vec![])]);
+    // What was lost is sent again by its sender, which has been told nothing: the data, and the end alone.
+    assert!(limits.lets_pass(3, 0, &frame(0, a, b.wrapping_add(6), ACK, b"go on"), 0));
+    assert!(!limits.lets_pass(4, 1, &frame(1, b.wrapping_add(6), a, ACK, b"ghijklmnop"), 1));
+    assert_eq!(made(&mut limits), [(1, b.wrapping_add(6), a, ACK | FIN, b"ghij".to_vec())]);
+    assert!(limits.lets_pass(5, 0, &frame(0, a + 5, b.wrapping_add(10), ACK, &[]), 0));
+    assert!(!limits.lets_pass(6, 1, &frame(1, b.wrapping_add(10), a + 5, ACK | FIN, b"klmnop"), 1));
+    assert_eq!(made(&mut limits), [(1, b.wrapping_add(10), a + 5, ACK | FIN, vec![])]);
+    // The end is acknowledged: that the sender does not learn, but that the other one has closed it.
+    assert!(!limits.lets_pass(7, 0, &frame(0, a + 5, end, ACK, &[]), 0));
+    assert_eq!(made(&mut limits), [(0, a + 5, b.wrapping_add(10), ACK | FIN, vec![])]);
+    assert!(!limits.lets_pass(8, 1, &frame(1, b.wrapping_add(17), a + 6, ACK, &[]), 1));
+    assert!(made(&mut limits).is_empty(), "it says that it has heard that");
+    assert!(!limits.lets_pass(9, 1, &frame(1, b.wrapping_add(10), a + 6, ACK, b"klmnop"), 1));
+    assert_eq!(made(&mut limits), [(0, a + 6, 0, RST, vec![])], "nobody is there to take this");
+    // The one who heard the end closes it, too, as often as it likes, and is acknowledged.
+    for _ in 0..2 {
+        assert!(!limits.lets_pass(10, 0, &frame(0, a + 5, end, ACK | FIN, &[]), 0));
+        assert_eq!(made(&mut limits), [(1, end, a + 6, ACK, vec![])]);
+    }
+    assert!(!limits.lets_pass(11, 0, &frame(0, a + 5, end, ACK, b"but"), 0));
+    assert_eq!(made(&mut limits), [(1, end, 0, RST, vec![])]);
+    assert_eq!(limits.hits, 1);
+}
+
+#[test]
+fn a_limit_of_nothing_ends_what_says_anything() {
+    let mut limits = tamperer(limit(0, LimitEnd::Fin));
+    let [a, b] = opened(&mut limits);
+    assert!(!limits.lets_pass(0, 1, &frame(1, b, a, ACK | PSH, b"welcome"), 1));
+    assert_eq!(made(&mut limits), [(1, b, a, ACK | FIN, vec![])]);
+    // Taken away, it leaves nobody with an end that the other knows nothing of.
+    let left = limits.leave();
+    let numbers: Vec<_> =
+        left.iter().map(|made| Segment::of(&made.bytes).map(|it| (made.course, it.sequence()))).collect();
+    assert_eq!(numbers, [Some((1, b.wrapping_add(1))), Some((0, a))]);
+    assert!(left.iter().all(|made| Segment::of(&made.bytes).is_some_and(|segment| segment.has(RST))));
+}
+
+/// Two virtual networks with the same addresses have connections of the same ends.
+#[test]
+fn connections_of_other_virtual_networks_are_others() {
+    let tagged = |mut frame: Vec<u8>, vlan: u8| {
+        frame.splice(12..12, [0x81, 0, 0, vlan]);
+        frame
+    };
+    let mut limits = tamperer(limit(10, LimitEnd::Reset));
+    let [a, b] = opened(&mut limits);
+    for vlan in [0, 5, 6] {
+        let data = tagged(frame(1, b.wrapping_add(u32::from(vlan) * 100), a, ACK, b"abcdefgh"), vlan);
+        assert!(limits.lets_pass(0, 1, &data, 1), "eight bytes of each");
+    }
+    assert_eq!((limits.seen, limits.flows.len()), (3, 3), "a tag that names none is as no tag");
+    assert!(!limits.lets_pass(1, 1, &tagged(frame(1, b.wrapping_add(608), a, ACK, b"ijk"), 6), 1));
+    let first = &limits.made[0].bytes;
+    assert_eq!(Segment::of(first).map(|segment| segment.vlan()), Some(6), "and it is cut off in its own");
 }
 
 #[test]
@@ -207,7 +283,7 @@ fn what_lies_there_already_is_not_kept_again() {
 #[test]
 fn a_limit_may_be_more_than_there_are_sequence_numbers() {
     const GIB: u64 = 1 << 30;
-    let mut limits = tamperer(Tamper::Limit { bytes: 9 * GIB });
+    let mut limits = tamperer(limit(9 * GIB, LimitEnd::Reset));
     let [a, b] = opened(&mut limits);
     for turn in 0..9 {
         let sequence = a.wrapping_add((turn * GIB) as u32);

@@ -1,16 +1,16 @@
 //! What is done to segments themselves: cut off, kept back, cut into pieces.
 
 use super::flow::Flow;
-use super::{Course, FIN, Made, SYN, Segment, Tamper, Tamperer};
+use super::{Course, FIN, LimitEnd, Made, SYN, Segment, Tamper, Tamperer};
 
 impl Tamperer {
-    /// Lets data pass up to so many bytes, and resets the connection of which there is more.
+    /// Lets data pass up to so many bytes, and ends the connection of which there is more.
     pub(super) fn limit(
         &mut self,
         flow: &mut Flow,
         course: Course,
         segment: &Segment<'_>,
-        bytes: u64,
+        (bytes, end): (u64, LimitEnd),
         origin: u32,
     ) -> bool {
         let (len, first) = (segment.data_len(), first_data(segment));
@@ -26,6 +26,11 @@ impl Tamperer {
                 flow.ends[course].counted = Some((first.wrapping_add(len as u32), before + len as i64));
             }
             return true;
+        }
+        if end == LimitEnd::Fin {
+            flow.limit_at = Some((course, first.wrapping_add(room as u32)));
+            self.feel(flow);
+            return self.ends(flow, course, segment, origin);
         }
         let room = usize::try_from(room).unwrap_or(0);
         if room > 0 {
@@ -113,6 +118,6 @@ impl Tamperer {
 }
 
 /// The number of the first byte of data that comes with a segment, or after it.
-fn first_data(segment: &Segment<'_>) -> u32 {
+pub(super) fn first_data(segment: &Segment<'_>) -> u32 {
     segment.sequence().wrapping_add(u32::from(segment.has(SYN)))
 }

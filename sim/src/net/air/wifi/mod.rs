@@ -43,6 +43,8 @@ pub(in crate::net) use news::News;
 /// A medium of IEEE 802.11.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WifiConfig {
+    /// Its name, which decides what varies about its signals.
+    pub name: String,
     /// Which part of the spectrum it is.
     pub band: Band,
     /// How signals fade.
@@ -77,6 +79,7 @@ impl Default for WifiConfig {
     /// 2.4 GHz in a house.
     fn default() -> Self {
         Self {
+            name: "wifi".to_owned(),
             band: Band::Ghz2,
             fading: Fading { metre_cdb: 4_018, exponent_centi: 300 },
             waver: Waver::default(),
