@@ -22,7 +22,7 @@ address = "10.0.0.2/24"
 [node.dhcp]
 kind = "dhcp-server"
 address = "10.0.0.3/24"
-config = { first = "10.0.0.100", count = 4, dns = ["10.0.0.4"], delay = "DELAY" }
+config = { first = "10.0.0.100", count = 4, dns = ["10.0.0.4"], delay = "DELAY", answers = "LENDS" }
 
 [node.dns]
 kind = "dns-server"
@@ -45,9 +45,17 @@ within = "3s"
 "#;
 
 fn ran(delay: &str, answers: &str) -> Snapshot {
-    let text = HOUSE.replace("DELAY", delay).replace("ANSWERS", answers);
-    let plan = Plan::read("test.toml", &text, &registry()).unwrap_or_else(|problems| panic!("{}", rendered(&problems)));
+    lived(&HOUSE.replace("DELAY", delay).replace("ANSWERS", answers).replace("LENDS", "honest"))
+}
+
+fn lived(text: &str) -> Snapshot {
+    let plan = Plan::read("test.toml", text, &registry()).unwrap_or_else(|problems| panic!("{}", rendered(&problems)));
     run(&Arc::new(plan), 3, Record::Off, None).expect("runs").snapshot
+}
+
+/// Of all nodes that have it.
+fn sum(snapshot: &Snapshot, name: &str) -> i64 {
+    snapshot.metrics.iter().filter(|metric| metric.name == name).map(|metric| metric.value).sum()
 }
 
 fn metric(snapshot: &Snapshot, name: &str) -> i64 {
@@ -72,8 +80,46 @@ fn a_name_server_can_say_what_was() {
     assert_eq!(metric(&stale, "readings.stored"), 0, "nobody is where the hub was");
     assert!(metric(&stale, "connects.failed") > 3 && metric(&stale, "questions") > 0);
     let text = HOUSE.replace("DELAY", "0s").replace("former = { \"hub.lan\" = \"10.0.0.77\" }, ", "");
-    let problems = Plan::read("test.toml", &text.replace("ANSWERS", "stale"), &registry()).expect_err("refused");
+    let text = text.replace("ANSWERS", "stale").replace("LENDS", "honest");
+    let problems = Plan::read("test.toml", &text, &registry()).expect_err("refused");
     assert!(rendered(&problems).contains("stale answers are those of `former`, which is empty"));
+}
+
+#[test]
+fn a_name_server_can_be_of_no_use_in_many_ways() {
+    let of = |answers: &str, names: [&str; 3]| {
+        let useless = ran("0s", answers);
+        names.map(|name| metric(&useless, name))
+    };
+    for answers in ["refusing", "unknown", "failing", "truncated"] {
+        let [stored, failed, asked] = of(answers, ["readings.stored", "names.failed", "questions"]);
+        assert!(stored == 0 && failed > 3 && asked > 3, "{answers}: {stored} {failed} {asked}");
+    }
+    // Who gets no answer, or none that is to be believed, asks on until it has no more time to call anybody.
+    for answers in ["silent", "forged"] {
+        let [stored, failed, asked] = of(answers, ["readings.stored", "connects.failed", "questions"]);
+        assert!(stored == 0 && failed > 3 && asked > failed, "{answers}: {stored} {failed} {asked}");
+    }
+    let [stored, failed, called] = of("wrong", ["readings.stored", "names.failed", "connects.failed"]);
+    assert!(stored == 0 && failed == 0 && called > 3, "the name leads somewhere: {stored} {failed} {called}");
+}
+
+#[test]
+fn a_dhcp_server_can_lend_nothing_or_one_address_to_all() {
+    let lending = |lends: &str| {
+        let two = HOUSE
+            .replace("[node.thermostat]", "[node.thermostat]\ncount = 2")
+            .replace("\"thermostat\", \"lease\"", "\"thermostat-1\", \"lease\"");
+        let snapshot = lived(&two.replace("DELAY", "0s").replace("ANSWERS", "honest").replace("LENDS", lends));
+        ["leases.bound", "leases.refused", "leases.contested"].map(|name| sum(&snapshot, name))
+    };
+    assert_eq!(lending("honest"), [2, 0, 0]);
+    assert_eq!(lending("silent"), [0, 0, 0]);
+    let [bound, refused, contested] = lending("refusing");
+    // What the server counts goes by the same name.
+    assert!(bound == 0 && refused >= 4 && contested == 0, "{bound} {refused} {contested}");
+    let [bound, refused, contested] = lending("doubling");
+    assert!(bound >= 1 && refused == 0 && contested >= 2, "{bound} {refused} {contested}");
 }
 
 /// A head-end whose way to the broker goes when its request for a connection has come there, and before the answer is back: the

@@ -170,6 +170,10 @@ fn doubled(
     message: &Message,
     now: wavetank_stack::Instant,
 ) -> Option<Message> {
+    if message.kind == Kind::Decline {
+        // Whoever finds that it is another's is offered it again.
+        return None;
+    }
     let mut one = message.clone();
     one.mac = [2, 0, 0, 0, 0, 0];
     one.requested = one.requested.map(|_| config.first);

@@ -78,13 +78,7 @@ pub(super) const OPERATION: Field = optional(
 );
 pub(super) const FACTOR: Field =
     optional("factor", Shape::Integer { min: 1, max: 1_000_000 }, "How many times as long it takes.", "factor = 20");
-pub(super) const EXTRA: Field = optional(
-    "extra",
-    Shape::Time,
-    "How much longer it takes on top. Of `late-wakes`: how much later at most. Of `tcp-slow-close`: how long the end is kept back. \
-            Of `tcp-slice`: the time from one piece to the next; they come at once if it is left out.",
-    "extra = \"30ms\"",
-);
+pub(super) const EXTRA: Field = optional("extra", Shape::Time, "How much longer it takes on top.", "extra = \"30ms\"");
 pub(super) const COUNT: Field = optional(
     "count",
     Shape::Integer { min: 1, max: 4_294_967_295 },
