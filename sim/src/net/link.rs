@@ -191,6 +191,8 @@ impl Unusual {
     const TAPPED: u8 = 2;
     /// Its rate is limited.
     const SLOW: u8 = 4;
+    /// It may do more to frames than to lose or to delay them, which has not been looked at since it was changed.
+    const INTRICATE: u8 = 8;
 
     const fn has(self, what: u8) -> bool {
         self.0 & what != 0
@@ -271,6 +273,7 @@ impl Link {
         if self.special.is_none() && !Special::is_needed(config) {
             return Vec::new();
         }
+        self.unusual.0 |= Unusual::INTRICATE;
         self.special.get_or_insert_default().tune(&self.label, config, self.wire)
     }
 
@@ -279,9 +282,25 @@ impl Link {
         &self.label
     }
 
-    /// What makes it more than a plain link.
+    /// What makes it more than a plain link, for whoever may change that.
     pub(crate) fn special(&mut self) -> &mut Special {
+        self.unusual.0 |= Unusual::INTRICATE;
         self.special.get_or_insert_default()
+    }
+
+    /// Whether it does no more to frames than to lose or to delay them.
+    #[inline]
+    pub(super) fn is_simple(&mut self) -> bool {
+        !self.unusual.has(Unusual::INTRICATE) || self.proves_simple()
+    }
+
+    #[inline(never)]
+    fn proves_simple(&mut self) -> bool {
+        let is_simple = self.special.as_ref().is_none_or(|special| special.is_simple());
+        if is_simple {
+            self.unusual.0 &= !Unusual::INTRICATE;
+        }
+        is_simple
     }
 
     /// When a frame of `bytes` that is offered now to a plain link arrives, or why it never does.

@@ -85,9 +85,10 @@ impl Net {
         let at = Instant::from_nanos(port.now);
         let (ordinal, bytes) = (frame.ordinal, frame.len());
         port.trace.record(at, Event::FrameSent { link: id, ordinal, bytes: bytes as u32, digest: frame.digest() });
+        let (is_recorded, is_simple) = (self.record.is_some(), link.is_simple());
         let fate = match &mut link.special {
             None => link.offer(port.now, bytes),
-            Some(special) if special.is_simple() && self.record.is_none() => {
+            Some(special) if is_simple && !is_recorded => {
                 let luck = special.luck(self.seed, ordinal);
                 link.offer_with(port.now, bytes, luck)
             }

@@ -36,9 +36,10 @@ pub enum Shape {
 }
 
 /// A delay that draws from a stream.
+#[repr(C)]
 pub(super) struct DelayModel {
-    dice: Dice,
     kind: Kind,
+    dice: Dice,
 }
 
 /// What words become; the usual one is at hand.
@@ -55,6 +56,9 @@ struct Other {
 }
 
 impl DelayModel {
+    /// How much of it, from its beginning, each frame looks at.
+    pub(super) const HOT_BYTES: usize = std::mem::offset_of!(Self, dice) + Dice::HOT_BYTES;
+
     /// One that draws from the stream of that label.
     pub(super) fn new(delay: &Delay, label: &str) -> Self {
         let kind = match delay.shape {

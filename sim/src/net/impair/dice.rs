@@ -11,15 +11,19 @@ const BLOCK: usize = 64;
 const NO_BLOCK: u64 = u64::MAX;
 
 /// Random words for frames by their ordinals, so many 32-bit words for each.
+#[repr(C)]
 pub(super) struct Dice {
+    /// Which block of the stream is at hand, and the block.
+    block: u64,
+    drawn: Option<Box<[u32; BLOCK]>>,
     label: Label,
     words: u32,
-    /// The block of the stream that is at hand, and which one it is.
-    drawn: Option<Box<[u32; BLOCK]>>,
-    block: u64,
 }
 
 impl Dice {
+    /// How much of them, from their beginning, each frame looks at.
+    pub(super) const HOT_BYTES: usize = std::mem::offset_of!(Self, label);
+
     pub(super) fn new(label: &str, words: u32) -> Self {
         Self { label: Label::new(label), words, drawn: None, block: NO_BLOCK }
     }

@@ -12,8 +12,9 @@ use crate::net::vlan::{TAG_BYTES, tag};
 use crate::net::{Frame, LinkConfig};
 use crate::time::nanos;
 
-/// What makes a link more than a plain one.
+/// What makes a link more than a plain one. What every frame on most such links wants lies in the first line of the cache.
 #[derive(Default)]
+#[repr(C, align(64))]
 pub(crate) struct Special {
     impair: Impair,
     pub(crate) chances: Chances,
@@ -34,13 +35,16 @@ pub(crate) type Layer = Box<dyn Fn(LinkConfig) -> LinkConfig>;
 
 /// The impairments of a link with their states. What most links have lies together; each frame looks at it.
 #[derive(Default)]
+#[repr(C)]
 struct Impair {
-    delay: Option<DelayModel>,
     loss: Option<LossModel>,
+    delay: Option<DelayModel>,
     seldom: Option<Box<Seldom>>,
     unordered: bool,
     mtu: Option<u32>,
 }
+
+const _: () = assert!(std::mem::offset_of!(Impair, delay) + DelayModel::HOT_BYTES <= 64);
 
 /// What is in store for a frame on a link that does no more to it.
 #[derive(Clone, Copy, Debug)]
