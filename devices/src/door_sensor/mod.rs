@@ -203,7 +203,8 @@ where
         let beat = clock.now();
         let vitals = Vitals::new(rng.next_u32(), SERVER_WELL, cause, clock.now());
         vitals.reports_every(config.heartbeat);
-        let mut door = Door { contact, battery, spool, clock, probe, config: &config, beat, vitals: &vitals };
+        let mut door =
+            Door { contact, battery, spool, clock, probe, config: &config, beat, vitals: &vitals, is_full: false };
         // Sensors that got their power back together need not call all at once.
         let mut failures = 0;
         door.watching(sleep(clock, config.backoff.delay(failures, &mut rng))).await;
@@ -255,6 +256,8 @@ struct Door<'a, D, B, F, C, P> {
     /// When the next report of its health is due.
     beat: Instant,
     vitals: &'a Vitals,
+    /// There was no room for the last event.
+    is_full: bool,
 }
 
 impl<D, B, F, C, P> Door<'_, D, B, F, C, P>
@@ -303,7 +306,12 @@ where
         let before = self.last().await?.open;
         self.changed_to(!before).await.map_err(|_| Trouble::Contact)?;
         let event = Event { open: !before, at_ms: self.clock.now().as_millis(), millivolts: self.millivolts().await };
-        let id = self.spool.push(&event.encode()).await?;
+        let pushed = self.spool.push(&event.encode()).await;
+        let is_full = matches!(pushed, Err(StorageError::Full));
+        // What the door does until there is room again nobody counts: it is one loss.
+        self.vitals.lost((is_full && !self.is_full).into());
+        self.is_full = is_full;
+        let id = pushed?;
         self.probe.count(metrics::EVENTS_NOTED, 1);
         self.probe.gauge(metrics::DOOR, event.open.into());
         self.flow(metrics::FLOW_NOTED, id);
@@ -471,7 +479,7 @@ where
         match trouble {
             Trouble::Contact => self.vitals.sensor_failed(),
             Trouble::Flash => self.vitals.flash_failed(),
-            Trouble::Full => self.vitals.lost(1),
+            Trouble::Full => {}
         }
         sleep(self.clock, RETRY).await;
     }

@@ -203,6 +203,41 @@ fn a_server_that_refuses_is_asked_again() {
 }
 
 #[test]
+fn a_sensor_that_is_not_well_says_so_in_as_many_blocks_as_it_takes() {
+    let (clock, flash, desk, notebook) = (ManualClock::default(), Cells::new(4), Desk::default(), Notebook::default());
+    let (mut port, there, _) = cable();
+    let parts = Parts {
+        contact: Hinge { clock: clock.clone(), moves_ms: [2_000].into() },
+        battery: async || Some(2_900),
+        flash: flash.clone(),
+        net: &mut port,
+        clock: clock.clone(),
+        rng: Noise(1),
+        probe: &notebook,
+    };
+    let mut config = config(&flash);
+    config.heartbeat = Duration::from_secs(10);
+    let sensor = run(parts, config, ResetCause::BrownOut);
+    let mut both = pin!(select(sensor, server(there, clock.clone(), desk.clone())));
+    let mut until = |ms| assert!(run_until(&clock, Instant::from_millis(ms), both.as_mut()).is_none());
+    desk.refuses.set(true);
+    until(4_000);
+    flash.fails.set(true);
+    until(8_000);
+    flash.fails.set(false);
+    desk.refuses.set(false);
+    until(20_000);
+    let health = desk.health.borrow();
+    let said = health.last().expect("a report");
+    assert!(said.len() > BLOCK_BYTES && said.ends_with('}'), "{said}");
+    for what in [r#""cause":"brown-out""#, r#""link_failures":"#, r#""flash_errors":"#, r#""reports_failed":1"#] {
+        assert!(said.contains(what), "{what}: {said}");
+    }
+    assert!(!said.contains("cut_off"), "it is heard again: {said}");
+    assert_eq!(notebook.counted(metrics::HEALTH_TOLD), health.len() as u64);
+}
+
+#[test]
 fn a_full_flash_notes_what_the_door_is_when_there_is_room_again() {
     let moves_ms: Vec<u64> = (1..=401).map(|number| 100 * number).collect();
     let (desk, notebook) = lives(&[60_000, 20_000], &moves_ms, |life, _, unplugged| unplugged.set(life == 0));

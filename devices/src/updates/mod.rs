@@ -8,9 +8,9 @@
 //!   If that takes too long, it is given up and the old one is started again. Nothing is fetched meanwhile.
 //! - Of what was given up the hub is told until it has heard it.
 //!
-//! - Each of these calls begins with a report of the device's health ([`Health`](wavetank_health::Health)): after the start,
-//!   once a period, and as soon as something is wrong that was not yet in this life when it last told. A report is made when it is
-//!   sent, and none is kept: the memory for it is that of one.
+//! - Each of these calls begins with a report of the device's health ([`Health`](wavetank_health::Health)): after the start, or
+//!   once an image on trial has proved itself; once a period; and as soon as something is wrong that was not yet in this life when
+//!   it last told. A report is made when it is sent, and none is kept: the memory for it is that of one.
 //!
 //! The calls that go wrong are repeated after a [`Backoff`], and so are reports that the hub could not take; what it will not
 //! take (a 4xx) is counted, and the next is due as ever. Nothing of a device's own work waits for any of this.
