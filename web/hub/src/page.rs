@@ -216,7 +216,7 @@ fn write_row(
     html.push_str("</td><td>");
     write_chart(html, lately)?;
     write_quantities(html, lately.last())?;
-    write!(html, "</td><td>{}</td><td>{firmware}</td>", Health(condition))?;
+    write!(html, "</td><td class=\"condition\">{}</td><td>{firmware}</td>", Health(condition))?;
     write!(html, "<td class=\"number\">{}</td>", Grouped(count))?;
     let class = if missing > 0 { "number missing" } else { "number" };
     write!(html, "<td class=\"{class}\">{}</td>", Grouped(missing))?;

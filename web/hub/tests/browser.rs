@@ -68,6 +68,15 @@ fn fill(address: SocketAddr) {
         let body = format!(r#"{{"firmware":"thermostat","version":"1.4.0","state":"{state}"}}"#);
         ask(address, &format!("POST /devices/thermostat-{device}/update"), &body);
     }
+    let well = r#"{"life":1,"cause":"power-on","up_ms":7200000,"every_s":3600,"version":"1.4.0","battery_mv":2905}"#;
+    let ailing = r#"{"life":3,"cause":"brown-out","up_ms":90000,"every_s":3600,"version":"1.3.2","battery_mv":2410,
+        "cut_off":true,"waiting":40,"lost":1234,"sensor_errors":17,"flash_errors":1,"link_failures":5,
+        "network":{"retransmissions":31,"timeouts":2}}"#;
+    for (device, report) in
+        [("thermostat-1", well), ("thermostat-2", well), ("thermostat-5", well), ("thermostat-5", ailing)]
+    {
+        ask(address, &format!("POST /devices/{device}/health"), report);
+    }
 }
 
 #[test]
@@ -105,6 +114,14 @@ fn the_page_is_live_in_a_browser() {
     ask(address, "POST /readings", r#"{"device":"visitor","sequence":1,"celsius_milli":-40000,"at_ms":1}"#);
     browser.wait_for("document.querySelector('dd').textContent === '201'");
     assert_eq!(browser.evaluate("document.activeElement.className"), "scroll");
+    // Nor does only who measures something come to be seen.
+    ask(address, "POST /devices/lamp/health", r#"{"life":1,"cause":"power-on","up_ms":1,"every_s":60}"#);
+    let lamp = "[...document.querySelectorAll('tbody tr')].find((row) => row.cells[0].textContent === 'lamp')";
+    browser.wait_for(&format!("{lamp}?.textContent.includes('nothing wrong')"));
+    assert_eq!(browser.evaluate(&format!("{lamp}.className")), "is-online");
+    let ails = "[...document.querySelectorAll('.ails .missing')].map((ail) => ail.textContent)";
+    let expected = json!(["cut off from its server", "1,234 losses", "17 sensor errors", "1 flash error"]);
+    assert_eq!(browser.evaluate(ails), expected);
     browser.evaluate("document.getElementById('only').click()");
     assert_eq!(
         browser.evaluate("[...document.querySelectorAll('tbody tr')].filter((row) => row.offsetHeight > 0).length"),

@@ -41,28 +41,24 @@ impl fmt::Display for Health<'_> {
 fn write_ails(html: &mut String, condition: &Condition) -> fmt::Result {
     let report = &condition.report;
     if report.cut_off {
-        html.push_str("<li class=\"missing\">cannot reach whom it works for</li>");
+        html.push_str("<li class=\"missing\">cut off from its server</li>");
     }
-    for (count, one, many) in [
-        (report.lost, "loss", "losses"),
-        (report.sensor_errors, "sensor error", "sensor errors"),
-        (report.flash_errors, "flash error", "flash errors"),
-    ] {
-        if count > 0 {
-            let what = if count == 1 { one } else { many };
-            write!(html, "<li class=\"missing\">{} {what}</li>", Grouped(count.into()))?;
-        }
-    }
+    let bad = " class=\"missing\"";
+    write_count(html, bad, report.lost, ["loss", "losses"])?;
+    write_count(html, bad, report.sensor_errors, ["sensor error", "sensor errors"])?;
+    write_count(html, bad, report.flash_errors, ["flash error", "flash errors"])?;
     let restarts = condition.restarts();
     if restarts > 0 {
         let what = if restarts == 1 { "restart" } else { "restarts" };
-        write!(html, "<li>{} {what}, the last by {}</li>", Grouped(restarts.into()), name(condition))?;
+        write!(html, "<li>{} {what} ({})</li>", Grouped(restarts.into()), name(condition))?;
     }
-    if report.link_failures > 0 {
-        let what = if report.link_failures == 1 { "failed call" } else { "failed calls" };
-        write!(html, "<li>{} {what}</li>", Grouped(report.link_failures.into()))?;
-    }
-    write_network(html, &report.network)?;
+    write_count(html, "", report.link_failures, ["failed call", "failed calls"])?;
+    // A device ends connections by resets of its own, and drops what comes for them afterwards: that is nothing to complain of.
+    let Network { retransmissions, resets_received, timeouts, slots_wanting, .. } = report.network;
+    write_count(html, "", retransmissions, ["segment sent again", "segments sent again"])?;
+    write_count(html, "", resets_received, ["connection reset", "connections reset"])?;
+    write_count(html, "", timeouts, ["connection timed out", "connections timed out"])?;
+    write_count(html, "", slots_wanting, ["connection without a slot", "connections without a slot"])?;
     let ahead_ms = condition.clock_ahead_ms();
     if ahead_ms.unsigned_abs() >= CLOCK_MS {
         let which = if ahead_ms > 0 { "fast" } else { "slow" };
@@ -71,20 +67,13 @@ fn write_ails(html: &mut String, condition: &Condition) -> fmt::Result {
     Ok(())
 }
 
-/// A device ends connections by resets of its own, and drops what comes for them afterwards: that is nothing to complain of.
-fn write_network(html: &mut String, network: &Network) -> fmt::Result {
-    let Network { retransmissions, resets_received, timeouts, slots_wanting, .. } = *network;
-    for (count, what) in [
-        (retransmissions, "sent again"),
-        (resets_received, "reset by others"),
-        (timeouts, "timed out"),
-        (slots_wanting, "without a slot"),
-    ] {
-        if count > 0 {
-            write!(html, "<li>{} {what}</li>", Grouped(count.into()))?;
-        }
+/// An item, if there are any, in the singular or the plural.
+fn write_count(html: &mut String, class: &str, count: u32, [one, many]: [&str; 2]) -> fmt::Result {
+    match count {
+        0 => Ok(()),
+        1 => write!(html, "<li{class}>1 {one}</li>"),
+        _ => write!(html, "<li{class}>{} {many}</li>", Grouped(count.into())),
     }
-    Ok(())
 }
 
 /// What its present life was started by, for people.
@@ -121,12 +110,12 @@ mod tests {
         (report.network.retransmissions, report.network.resets_received, report.network.resets_sent) = (3, 2, 5);
         let html = shown(report, Some(&before));
         for item in [
-            "<li class=\"missing\">cannot reach whom it works for</li>",
+            "<li class=\"missing\">cut off from its server</li>",
             "<li class=\"missing\">1,234 losses</li>",
             "<li class=\"missing\">1 sensor error</li>",
-            "<li>1 restart, the last by brown out</li>",
+            "<li>1 restart (brown out)</li>",
             "<li>2 failed calls</li>",
-            "<li>3 sent again</li><li>2 reset by others</li></ul>",
+            "<li>3 segments sent again</li><li>2 connections reset</li></ul>",
         ] {
             assert!(html.contains(item), "{item}: {html}");
         }
