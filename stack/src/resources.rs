@@ -20,19 +20,18 @@ use crate::{
 
 /// How many datagrams a UDP socket's rings hold each.
 const DATAGRAMS: usize = 4;
-/// How many packets can wait for neighbours.
-const WAITING: usize = 2;
 
 /// Fixed memory for one stack: all of it is here, and none is added.
 ///
 /// - `TCP`: connections at a time, those included that linger after their stream was dropped;
 /// - `UDP`: UDP sockets at a time;
 /// - `STREAM_BYTES`: the size of a connection's receive buffer, and of its send buffer;
-/// - `DATAGRAM_BYTES`: the size of a UDP socket's receive ring, and of its send ring, and the longest packet
-///   that can wait for a neighbour or be put together;
+/// - `DATAGRAM_BYTES`: the size of a UDP socket's receive ring, and the longest packet that can be put together;
 /// - `LISTENERS`: TCP listeners at a time;
 /// - `NEIGHBOURS`: neighbours remembered;
-/// - `FRAGMENTED`: packets that are put together of their fragments at a time; only with the feature `reassembly`.
+/// - `FRAGMENTED`: packets that are put together of their fragments at a time; only with the feature `reassembly`;
+/// - `SEND_BYTES`: the size of a UDP socket's send ring, and the longest packet that can wait for a neighbour;
+/// - `WAITING`: packets that can wait for neighbours at a time.
 pub struct Resources<
     'r,
     const TCP: usize = 4,
@@ -42,18 +41,21 @@ pub struct Resources<
     const LISTENERS: usize = 1,
     const NEIGHBOURS: usize = 8,
     const FRAGMENTED: usize = 0,
+    const SEND_BYTES: usize = DATAGRAM_BYTES,
+    const WAITING: usize = 2,
 > {
     stream_bytes: [[[u8; STREAM_BYTES]; 2]; TCP],
     sockets: [[SocketStorage<'r>; 1]; TCP],
     connections: [Connection<'r>; TCP],
     connection_deadlines: [HeapEntry; TCP],
     listeners: [Listener; LISTENERS],
-    datagram_bytes: [[[u8; DATAGRAM_BYTES]; 2]; UDP],
+    datagram_bytes: [[u8; DATAGRAM_BYTES]; UDP],
+    send_bytes: [[u8; SEND_BYTES]; UDP],
     datagrams: [[[Entry; DATAGRAMS]; 2]; UDP],
     udp: [UdpSocket<'r>; UDP],
     neighbours: [Neighbour; NEIGHBOURS],
     neighbour_deadlines: [HeapEntry; NEIGHBOURS],
-    waiting_bytes: [[u8; DATAGRAM_BYTES]; WAITING],
+    waiting_bytes: [[u8; SEND_BYTES]; WAITING],
     waiting: [Room<'r>; WAITING],
     #[cfg(feature = "reassembly")]
     fragment_bytes: [[u8; DATAGRAM_BYTES]; FRAGMENTED],
@@ -71,7 +73,9 @@ impl<
     const LISTENERS: usize,
     const NEIGHBOURS: usize,
     const FRAGMENTED: usize,
-> Resources<'r, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS, FRAGMENTED>
+    const SEND_BYTES: usize,
+    const WAITING: usize,
+> Resources<'r, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS, FRAGMENTED, SEND_BYTES, WAITING>
 {
     /// Memory that no stack uses yet.
     pub fn new() -> Self {
@@ -82,12 +86,13 @@ impl<
             connections: array::from_fn(|_| Connection::new(SocketSet::new(&mut [][..]))),
             connection_deadlines: [HeapEntry::EMPTY; TCP],
             listeners: array::from_fn(|_| Listener::free()),
-            datagram_bytes: [[[0; DATAGRAM_BYTES]; 2]; UDP],
+            datagram_bytes: [[0; DATAGRAM_BYTES]; UDP],
+            send_bytes: [[0; SEND_BYTES]; UDP],
             datagrams: [[[Entry::EMPTY; DATAGRAMS]; 2]; UDP],
             udp: array::from_fn(|_| UdpSocket::new(no_ring(), no_ring())),
             neighbours: [const { Neighbour::FREE }; NEIGHBOURS],
             neighbour_deadlines: [HeapEntry::EMPTY; NEIGHBOURS],
-            waiting_bytes: [[0; DATAGRAM_BYTES]; WAITING],
+            waiting_bytes: [[0; SEND_BYTES]; WAITING],
             waiting: array::from_fn(|_| Room::new(Storage::Fixed(&mut []))),
             #[cfg(feature = "reassembly")]
             fragment_bytes: [[0; DATAGRAM_BYTES]; FRAGMENTED],
@@ -109,17 +114,17 @@ impl<
             let (receive, send) = (&mut receive[..], &mut send[..]);
             let mut set = SocketSet::new(&mut storage[..]);
             set.add(tcp::Socket::new(tcp::SocketBuffer::new(receive), tcp::SocketBuffer::new(send)));
-            *slot = Connection::new(set);
+            slot.lend(set);
         }
-        let rings = self.datagrams.iter_mut().zip(&mut self.datagram_bytes);
-        for (slot, ([received, to_send], [receive, send])) in self.udp.iter_mut().zip(rings) {
-            *slot = UdpSocket::new(
+        let rings = self.datagrams.iter_mut().zip(self.datagram_bytes.iter_mut().zip(&mut self.send_bytes));
+        for (slot, ([received, to_send], (receive, send))) in self.udp.iter_mut().zip(rings) {
+            slot.lend(
                 Datagrams::new(Storage::Fixed(received), Storage::Fixed(receive)),
                 Datagrams::new(Storage::Fixed(to_send), Storage::Fixed(send)),
             );
         }
         for (room, bytes) in self.waiting.iter_mut().zip(&mut self.waiting_bytes) {
-            *room = Room::new(Storage::Fixed(bytes));
+            room.lend(Storage::Fixed(bytes));
         }
         #[cfg(feature = "reassembly")]
         for (place, bytes) in self.fragments.iter_mut().zip(&mut self.fragment_bytes) {
@@ -158,7 +163,10 @@ impl<
     const LISTENERS: usize,
     const NEIGHBOURS: usize,
     const FRAGMENTED: usize,
-> Default for Resources<'_, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS, FRAGMENTED>
+    const SEND_BYTES: usize,
+    const WAITING: usize,
+> Default
+    for Resources<'_, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS, FRAGMENTED, SEND_BYTES, WAITING>
 {
     fn default() -> Self {
         Self::new()

@@ -199,7 +199,7 @@ fn send_some<D: Driver>(core: &mut Core<'_>, driver: &mut D, now: Instant, cx: &
 }
 
 /// Wakes those whom the core has woken.
-fn wake(core: &RefCell<Core<'_>>) {
+pub(crate) fn wake(core: &RefCell<Core<'_>>) {
     loop {
         let mut borrowed = core.borrow_mut();
         let Some(waker) = borrowed.wakes.pop() else { return };

@@ -15,7 +15,7 @@ use crate::{
     config::{ADDRESSES_MAX, Config},
     engine::{Core, Waiter},
     resources::Resources,
-    runner::Runner,
+    runner::{Runner, wake},
     stats::Stats,
     time::Clock,
 };
@@ -53,8 +53,21 @@ impl<'r> Stack<'r> {
         const LISTENERS: usize,
         const NEIGHBOURS: usize,
         const FRAGMENTED: usize,
+        const SEND_BYTES: usize,
+        const WAITING: usize,
     >(
-        resources: &'r mut Resources<'r, TCP, UDP, STREAM_BYTES, DATAGRAM_BYTES, LISTENERS, NEIGHBOURS, FRAGMENTED>,
+        resources: &'r mut Resources<
+            'r,
+            TCP,
+            UDP,
+            STREAM_BYTES,
+            DATAGRAM_BYTES,
+            LISTENERS,
+            NEIGHBOURS,
+            FRAGMENTED,
+            SEND_BYTES,
+            WAITING,
+        >,
         driver: D,
         clock: C,
         config: &Config<'_>,
@@ -80,14 +93,9 @@ impl<'r> Stack<'r> {
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Core<'r>) -> R) -> R {
         let mut core = self.core().borrow_mut();
         let result = f(&mut core);
-        while let Some(waker) = core.wakes.pop() {
-            let is_last = core.wakes.is_empty();
+        if !core.wakes.is_empty() {
             drop(core);
-            waker.wake();
-            if is_last {
-                break;
-            }
-            core = self.core().borrow_mut();
+            wake(self.core());
         }
         result
     }

@@ -39,7 +39,8 @@ pub(crate) fn run() -> Outcome {
     lean(&policy)
 }
 
-/// Checks the stack with little of what it can be.
+/// Checks the stack with little of what it can be, and runs the tests of a package that has it so: within the workspace every
+/// feature is on.
 fn lean(policy: &policy::NoStd) -> Outcome {
     let Some(target) = policy.targets.first() else { return Ok(()) };
     for features in &policy.lean {
@@ -50,7 +51,10 @@ fn lean(policy: &policy::NoStd) -> Outcome {
         shell::run(cargo.args(["--", "-D", "warnings"]))?;
         println!("{target}: wavetank-stack with {features} and nothing else");
     }
-    Ok(())
+    let artifacts = metadata::workspace()?.target_directory;
+    let mut tests = shell::cargo();
+    tests.current_dir(shell::root().join("stack/lean")).env("CARGO_TARGET_DIR", artifacts);
+    shell::run(tests.args(["test", "--quiet", "--locked"]))
 }
 
 /// Has rustup install a target, unless it is there.

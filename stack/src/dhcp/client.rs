@@ -256,10 +256,8 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             discover.secs = (self.clock.now() - began).as_secs().min(u16::MAX.into()) as u16;
             self.send(socket, &discover, Ipv4Addr::UNSPECIFIED, BROADCAST).await?;
             let patience = self.jittered(wait);
-            let offered = self.answer(socket, discover.xid, patience, |message| {
-                message.kind == Kind::Offer && Lease::of(message, Instant::ZERO).is_some()
-            });
-            match offered.await {
+            let wanted = |message: &Message| message.kind == Kind::Offer && Lease::of(message, Instant::ZERO).is_some();
+            match self.answer(socket, discover.xid, patience, &wanted).await {
                 Answer::Said(offer) => return Ok(offer),
                 Answer::Nothing => wait = (wait * 2).min(WAIT_MAX),
                 Answer::LinkBack(times) => {
@@ -288,10 +286,8 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             let asked_at = self.clock.now();
             self.send(socket, request, Ipv4Addr::UNSPECIFIED, BROADCAST).await?;
             let patience = self.jittered(wait).min(until - asked_at);
-            let answered = self.answer(socket, request.xid, patience, |message| {
-                (server.is_none() || message.server == server) && is_verdict(message)
-            });
-            match answered.await {
+            let wanted = |message: &Message| (server.is_none() || message.server == server) && is_verdict(message);
+            match self.answer(socket, request.xid, patience, &wanted).await {
                 Answer::Said(answer) => {
                     return Ok(Some((answer.kind == Kind::Ack).then(|| Lease::of(&answer, asked_at)).flatten()));
                 }
@@ -402,10 +398,8 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             let left = until - now;
             let patience = (left / 2).max(RENEWAL_MIN).min(left);
             let own = lease.own();
-            let answered = self.answer(socket, request.xid, patience, |message| {
-                is_verdict(message) && (message.kind == Kind::Nak || message.yours == own)
-            });
-            match answered.await {
+            let wanted = |message: &Message| is_verdict(message) && (message.kind == Kind::Nak || message.yours == own);
+            match self.answer(socket, request.xid, patience, &wanted).await {
                 Answer::Said(answer) => {
                     let lease = (answer.kind == Kind::Ack).then(|| Lease::of(&answer, now)).flatten();
                     return Ok(Some(lease.ok_or(End::Refused)));
@@ -479,7 +473,8 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         socket: &udp::Socket<'_>,
         xid: u32,
         patience: Duration,
-        wanted: impl Fn(&Message) -> bool,
+        // One function for all that is waited for, as it takes a kilobyte.
+        wanted: &dyn Fn(&Message) -> bool,
     ) -> Answer {
         let listening = poll_fn(|cx| {
             if let Poll::Ready(times) = self.poll_link(cx) {

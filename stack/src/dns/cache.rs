@@ -30,6 +30,9 @@ impl<const ENTRIES: usize> Cache<ENTRIES> {
 
     /// What is known of the name; no addresses if it is known that there are none.
     pub(super) fn find(&mut self, name: &Name, record_type: RecordType, now: Instant) -> Option<Addresses> {
+        if ENTRIES == 0 {
+            return None;
+        }
         let known = |entry: &&mut Entry| entry.record_type == record_type && entry.name == *name && now < entry.until;
         let entry = self.entries.iter_mut().find(known)?;
         entry.used_at = now;
@@ -44,6 +47,10 @@ impl<const ENTRIES: usize> Cache<ENTRIES> {
         ttl: u32,
         now: Instant,
     ) {
+        // Said here, that of a resolver without a memory nothing of this is left.
+        if ENTRIES == 0 {
+            return;
+        }
         self.entries.retain(|entry| now < entry.until && (entry.record_type != record_type || entry.name != *name));
         if ttl == 0 {
             return;

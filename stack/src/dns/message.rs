@@ -309,7 +309,7 @@ impl<'a> Reader<'a> {
             match len {
                 0 => {
                     self.at = end.unwrap_or(at + 1);
-                    return if name.as_str().is_empty() { Err(ParseError) } else { Ok(name) };
+                    return if name.is_empty() { Err(ParseError) } else { Ok(name) };
                 }
                 1..=63 => {
                     let label = self.bytes.get(at + 1..at + 1 + usize::from(len)).ok_or(ParseError)?;

@@ -26,10 +26,11 @@ impl Name {
     /// # Errors
     /// [`BadName`].
     pub fn new(text: &str) -> Result<Self, BadName> {
-        let text = text.strip_suffix('.').unwrap_or(text);
+        let text = text.as_bytes();
+        let text = text.strip_suffix(b".").unwrap_or(text);
         let mut name = Self::default();
-        for label in text.split('.') {
-            name.push(label.as_bytes())?;
+        for label in text.split(|&byte| byte == b'.') {
+            name.push(label)?;
         }
         Ok(name)
     }
@@ -51,6 +52,11 @@ impl Name {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.text).expect("labels are ASCII")
+    }
+
+    /// Whether it is the root's.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
     }
 
     /// Its labels.

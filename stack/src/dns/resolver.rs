@@ -116,7 +116,7 @@ enum Word {
 }
 
 impl<'r, C: Clock, R: Rng, const ENTRIES: usize> Resolver<'r, C, R, ENTRIES> {
-    /// A resolver that knows nothing yet, and remembers up to `ENTRIES` answers.
+    /// A resolver that knows nothing yet, and remembers up to `ENTRIES` answers; with 0 it has no memory, nor code for one.
     pub fn new(stack: &Stack<'r>, clock: C, rng: R, options: Options) -> Self {
         Self { stack: stack.clone(), clock, rng: RefCell::new(rng), cache: RefCell::new(Cache::new()), options }
     }

@@ -174,6 +174,11 @@ impl<'r> Connection<'r> {
         }
     }
 
+    /// Has the slot, which is free and had none, over `set`, which holds one socket.
+    pub(crate) fn lend(&mut self, set: SocketSet<'r>) {
+        (self.set, self.has_socket) = (set, true);
+    }
+
     #[inline]
     pub(crate) fn socket(&self) -> &Socket<'r> {
         self.set.get(only())

@@ -288,7 +288,7 @@ impl Core<'_> {
                     return Egress::Blocked;
                 };
                 self.tables.waiting.pop_with(entry, |packet| {
-                    header.send(room, packet.len(), |buffer| buffer.copy_from_slice(packet));
+                    header.send_seldom(room, packet.len(), &mut |buffer| buffer.copy_from_slice(packet));
                 });
                 self.stats.frames_sent += 1;
             }

@@ -173,7 +173,7 @@ impl Core<'_> {
             _ => 0,
         };
         let header = Header::new(self.local.mac, multicast_mac(to), ethertype(to));
-        header.send(room, len, |packet| packet.copy_from_slice(&message[..len]));
+        header.send_seldom(room, len, &mut |packet| packet.copy_from_slice(&message[..len]));
         self.stats.frames_sent += 1;
         let membership = &mut self.surroundings.membership;
         if joins {

@@ -46,7 +46,7 @@ impl Core<'_> {
                 // Nobody completes the header that is quoted.
                 let mut within = checksums.clone();
                 within.ipv4 = Checksum::Both;
-                header.send(room, ip.buffer_len() + ip.payload_len, |buffer| {
+                header.send_seldom(room, ip.buffer_len() + ip.payload_len, &mut |buffer| {
                     ip.emit(&mut Ipv4Packet::new_unchecked(&mut *buffer), checksums);
                     message.emit(&mut Icmpv4Packet::new_unchecked(&mut buffer[ip.buffer_len()..]), &within);
                     complete(buffer, compute);
@@ -69,7 +69,7 @@ impl Core<'_> {
                     payload_len: message.buffer_len(),
                     hop_limit: 64,
                 };
-                header.send(room, ip.buffer_len() + ip.payload_len, |buffer| {
+                header.send_seldom(room, ip.buffer_len() + ip.payload_len, &mut |buffer| {
                     ip.emit(&mut Ipv6Packet::new_unchecked(&mut *buffer));
                     let mut icmp = Icmpv6Packet::new_unchecked(&mut buffer[ip.buffer_len()..]);
                     message.emit(&destination, &source, &mut icmp, checksums);

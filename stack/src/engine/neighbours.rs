@@ -27,6 +27,7 @@ pub(crate) struct Neighbour {
     source: IpAddr,
     mac: Mac,
     /// Which of our addresses packets to it come from, if it is known that no router lies between.
+    #[cfg(feature = "alloc")]
     direct_from: Option<IpAddr>,
     state: State,
     attempts: u8,
@@ -60,6 +61,7 @@ impl Neighbour {
         address: IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
         source: IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
         mac: [0; 6],
+        #[cfg(feature = "alloc")]
         direct_from: None,
         state: State::Free,
         attempts: 0,
@@ -84,7 +86,14 @@ pub(crate) struct Lease {
     edition: u32,
 }
 
+/// An entry that was found, and the edition of the table that it was found in. Where nothing is allocated few are looked at one
+/// by one: there to find it again costs less than to remember it, and there is none.
+#[cfg(not(feature = "alloc"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Hint {}
+
 /// An entry that was found, and the edition of the table that it was found in.
+#[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hint {
     neighbour: u32,
@@ -180,6 +189,7 @@ impl<'r> Neighbours<'r> {
     }
 
     /// Finds the neighbour with the address `to`, if packets to it are known to need no router.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn hint(&self, to: IpAddr) -> Option<Hint> {
         let at = self.find(to)?;
@@ -188,6 +198,7 @@ impl<'r> Neighbours<'r> {
 
     /// Where the neighbour that was found is, and which address of ours packets to it come from, if nothing
     /// about that is in doubt. Counts as using it.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn follow(&mut self, hint: Hint, now: Instant) -> Option<(Mac, IpAddr)> {
         if hint.edition != self.edition {
@@ -206,6 +217,7 @@ impl<'r> Neighbours<'r> {
 
     /// Packets to `to` go to this neighbour: remembers, if that is the neighbour itself, that they need no
     /// router, and come from `source`.
+    #[cfg(feature = "alloc")]
     pub(crate) fn is_direct(&mut self, neighbour: u32, to: IpAddr, source: Option<IpAddr>) {
         let entry = &mut self.entries[neighbour as usize];
         if entry.address == to {
@@ -213,9 +225,16 @@ impl<'r> Neighbours<'r> {
         }
     }
 
+    /// No way is remembered.
+    #[cfg(not(feature = "alloc"))]
+    pub(crate) fn follow(&mut self, hint: Hint, _now: Instant) -> Option<(Mac, IpAddr)> {
+        match hint {}
+    }
+
     /// Forgets what followed from our addresses and routes.
     pub(crate) fn forget_ways(&mut self) {
         self.end_leases();
+        #[cfg(feature = "alloc")]
         for entry in &mut *self.entries {
             entry.direct_from = None;
         }

@@ -72,6 +72,14 @@ impl Header {
     }
 }
 
+impl Header {
+    /// [`Header::send`], as one function for all who seldom send.
+    #[cold]
+    pub(crate) fn send_seldom(self, token: impl TxToken, len: usize, write: &mut dyn FnMut(&mut [u8])) {
+        self.send(token, len, write);
+    }
+}
+
 /// What smoltcp is told of the device, and which checksums are left to us.
 pub(crate) type Caps<'a> = (&'a DeviceCapabilities, Computed);
 

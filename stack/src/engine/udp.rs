@@ -91,6 +91,11 @@ impl<'r> Socket<'r> {
         }
     }
 
+    /// Has the slot, which is free, over these rings.
+    pub(crate) fn lend(&mut self, received: Datagrams<'r>, to_send: Datagrams<'r>) {
+        (self.received, self.to_send) = (received, to_send);
+    }
+
     #[inline]
     fn headers(&self, source: IpAddr, remote: SocketAddr) -> Headers {
         Headers {
@@ -246,7 +251,7 @@ impl Core<'_> {
         let hop_limit = slot.hop_limit;
         #[cfg(feature = "raw")]
         let protocol = slot.port as u8;
-        let write = |packet: &mut [u8]| match kind {
+        let mut write = |packet: &mut [u8]| match kind {
             Kind::Udp | Kind::Free => headers.write(packet, payload, *compute),
             #[cfg(feature = "raw")]
             Kind::Raw => write_raw((source, about.remote.ip()), protocol, hop_limit, packet, payload),
@@ -263,7 +268,7 @@ impl Core<'_> {
                 let Some(room) = port.room() else {
                     return Egress::Blocked;
                 };
-                header.send(room, len, write);
+                header.send_seldom(room, len, &mut write);
                 stats.frames_sent += 1;
             }
             Way::Waits(neighbour) => {
@@ -291,6 +296,7 @@ impl Core<'_> {
             return (Way::None(Reason::NoRoute), to);
         };
         let way = self.way(to, source, None, now);
+        #[cfg(feature = "alloc")]
         match way {
             Way::To(_, Some(lease)) => self.tables.neighbours.is_direct(lease.neighbour, to, chosen),
             Way::Waits(neighbour) => self.tables.neighbours.is_direct(neighbour, to, chosen),
@@ -423,7 +429,10 @@ impl Core<'_> {
         if from.is_some_and(|from| from.is_ipv4() != to.is_ipv4()) {
             return Poll::Ready(Err(Unsent::BadAddress));
         }
+        #[cfg(feature = "alloc")]
         let hint = self.tables.neighbours.hint(to).filter(|_| kind == Kind::Udp);
+        #[cfg(not(feature = "alloc"))]
+        let hint = None;
         if hint.is_none() && self.local.next_hop(to) == NextHop::NoRoute {
             return Poll::Ready(Err(Unsent::NoRoute));
         }

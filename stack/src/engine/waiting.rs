@@ -20,6 +20,11 @@ impl<'r> Room<'r> {
     pub(crate) fn new(bytes: Storage<'r, u8>) -> Self {
         Self { link: Link::APART, len: 0, bytes }
     }
+
+    /// Has it over these bytes.
+    pub(crate) fn lend(&mut self, bytes: Storage<'r, u8>) {
+        self.bytes = bytes;
+    }
 }
 
 /// The packets that wait, in lists by neighbour.

@@ -1,6 +1,7 @@
 //! Response heads: where one ends, what it says, and where its body will end.
 
 use super::error::{FramingError, SendError};
+use super::range::number;
 use super::request::Method;
 
 /// Where a body ends (RFC 9112, section 6.3).
@@ -135,15 +136,11 @@ impl Says {
 fn content_length(value: &[u8], before: Option<u64>) -> Result<u64, FramingError> {
     let mut length = before;
     for element in elements(value) {
-        if element.is_empty() || !element.iter().all(u8::is_ascii_digit) {
+        let told = number(element).ok_or(FramingError::ContentLength)?;
+        if length.is_some_and(|known: u64| known != told) {
             return Err(FramingError::ContentLength);
         }
-        let digits = core::str::from_utf8(element).map_err(|_| FramingError::ContentLength)?;
-        let number = digits.parse().map_err(|_| FramingError::ContentLength)?;
-        if length.is_some_and(|known: u64| known != number) {
-            return Err(FramingError::ContentLength);
-        }
-        length = Some(number);
+        length = Some(told);
     }
     length.ok_or(FramingError::ContentLength)
 }

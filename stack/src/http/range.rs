@@ -86,10 +86,15 @@ fn split(value: &[u8]) -> Option<(&[u8], &[u8])> {
     unit.eq_ignore_ascii_case(b"bytes ").then_some((&rest[..slash], &rest[slash + 1..]))
 }
 
-fn number(digits: &[u8]) -> Option<u64> {
-    // `parse` would take a sign.
-    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    plain.then(|| core::str::from_utf8(digits).ok()?.parse().ok()).flatten()
+/// A number of decimal digits, without a sign, which `parse` would take.
+pub(super) fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 { None } else { number.checked_mul(10)?.checked_add(digit.into()) }
+    })
 }
 
 /// Under which condition something is wanted (RFC 9110, section 13.1): what names a state is an entity tag, with its

@@ -1,6 +1,6 @@
 //! A request, and its head on the wire.
 
-use core::fmt::{self, Write as _};
+use core::fmt;
 
 use super::error::RequestError;
 use super::range::{Condition, Range};
@@ -173,7 +173,17 @@ impl<'a> Request<'a> {
             out.put(&[name, ": ", value, "\r\n"])?;
         }
         if let Some(range) = self.range {
-            write!(out, "Range: {range}\r\n")?;
+            out.put(&["Range: bytes="])?;
+            match range {
+                Range::From(first) => out.number(first).and_then(|()| out.put(&["-"]))?,
+                Range::Between(first, last) => {
+                    out.number(first)?;
+                    out.put(&["-"])?;
+                    out.number(last)?;
+                }
+                Range::Last(count) => out.put(&["-"]).and_then(|()| out.number(count))?,
+            }
+            out.put(&["\r\n"])?;
         }
         if let Some(condition) = &self.condition {
             let (name, value) = condition.header();
@@ -184,7 +194,11 @@ impl<'a> Request<'a> {
         }
         match length {
             Length::None => {}
-            Length::Known(length) => write!(out, "Content-Length: {length}\r\n")?,
+            Length::Known(length) => {
+                out.put(&["Content-Length: "])?;
+                out.number(length)?;
+                out.put(&["\r\n"])?;
+            }
             Length::Chunked => out.put(&["Transfer-Encoding: chunked\r\n"])?,
         }
         out.put(&["\r\n"])
@@ -222,16 +236,28 @@ pub(crate) struct Cursor<'b> {
 
 impl Cursor<'_> {
     pub(crate) fn put(&mut self, parts: &[&str]) -> fmt::Result {
-        parts.iter().try_for_each(|part| self.write_str(part))
+        parts.iter().try_for_each(|part| self.bytes(part.as_bytes()))
     }
-}
 
-impl fmt::Write for Cursor<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.len + text.len();
-        let room = self.buffer.get_mut(self.len..end).ok_or(fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
+    fn bytes(&mut self, bytes: &[u8]) -> fmt::Result {
+        let end = self.len + bytes.len();
+        self.buffer.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(bytes);
         self.len = end;
         Ok(())
+    }
+
+    /// Writes a number, without the language's way of writing anything anyhow, which takes a kilobyte of a board.
+    pub(crate) fn number(&mut self, mut number: u64) -> fmt::Result {
+        const DIGITS: usize = u64::MAX.ilog10() as usize + 1;
+        let mut digits = [0; DIGITS];
+        let mut first = DIGITS;
+        loop {
+            first -= 1;
+            digits[first] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return self.bytes(&digits[first..]);
+            }
+        }
     }
 }

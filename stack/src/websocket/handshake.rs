@@ -1,6 +1,6 @@
 //! The handshake (RFC 6455, section 4): a request of HTTP/1.1, and an answer that proves that it was understood.
 
-use core::fmt::{self, Write as _};
+use core::fmt;
 
 use sha1::{Digest as _, Sha1};
 
@@ -135,12 +135,12 @@ impl Request<'_> {
             out.put(&[if at == 0 { "Sec-WebSocket-Protocol: " } else { ", " }, protocol])?;
         }
         if !self.protocols.is_empty() {
-            out.write_str("\r\n")?;
+            out.put(&["\r\n"])?;
         }
         for (name, value) in self.headers {
             out.put(&[name, ": ", value, "\r\n"])?;
         }
-        out.write_str("\r\n")
+        out.put(&["\r\n"])
     }
 }
 

@@ -13,8 +13,9 @@ use wavetank_stack::http::{Connection, Request};
 use wavetank_stack::time::{sleep, timeout};
 use wavetank_stack::{Config, Duration, Resources, Stack, tcp};
 
-/// One connection with 512 bytes each way; a socket for the DHCP client, and one for the resolver.
-type Memory<'r> = Resources<'r, 1, 2, 512, 600, 0, 4>;
+/// One connection with 512 bytes each way; a socket for the DHCP client, and one for the resolver, with room for the longest that
+/// a server may send and the longest that the client does; one packet may wait for a neighbour.
+type Memory<'r> = Resources<'r, 1, 2, 512, 600, 0, 4, 0, 360, 1>;
 
 const READING: &[u8] = br#"{"device":"sensor","sequence":1,"celsius":21.5}"#;
 
@@ -23,7 +24,7 @@ async fn main(_spawner: Spawner) {
     let mut memory = Memory::new();
     let (stack, mut runner) = Stack::new(&mut memory, Card::take(), Time, &Config::default(), 4);
     let mut client = Client::new(&stack, &Time, Entropy, DhcpOptions::default());
-    let resolver: Resolver<'_, _, _, 1> = Resolver::new(&stack, Time, Entropy, DnsOptions::default());
+    let resolver: Resolver<'_, _, _, 0> = Resolver::new(&stack, Time, Entropy, DnsOptions::default());
     let sensor = async {
         stack.until_configured().await;
         loop {
@@ -34,7 +35,7 @@ async fn main(_spawner: Spawner) {
     let _: (_, ()) = runner.run_with(join(client.run(|_| ()), sensor)).await;
 }
 
-async fn post(stack: &Stack<'_>, resolver: &Resolver<'_, Time, Entropy, 1>) -> Option<u16> {
+async fn post(stack: &Stack<'_>, resolver: &Resolver<'_, Time, Entropy, 0>) -> Option<u16> {
     let hub = *resolver.resolve("hub.example", Family::V4).await.ok()?.first()?;
     let stream = tcp::Stream::connect(stack, (hub, 80).into(), tcp::Options::default()).await.ok()?;
     let mut head = [0; 512];
