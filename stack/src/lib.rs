@@ -27,6 +27,8 @@ pub mod dns;
 ))]
 mod draw;
 mod engine;
+#[cfg(feature = "forward")]
+pub mod forward;
 pub mod http;
 pub mod icmp;
 mod interface;

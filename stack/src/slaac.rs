@@ -9,6 +9,9 @@
 //! 4862, section 5.4): routers are asked for, and whether somebody has our addresses. Where routers answer that say nothing of
 //! what we have, it is given up; where none answers it stays for as long as it was to last.
 //!
+//! By radio ([`Client::by_radio`], with the feature `lowpan`) addresses are made of the radio's, which nobody else has
+//! (RFC 6775), so none is asked for; the link itself is told its prefix and its router where it is made.
+//!
 //! Not here: DHCPv6, temporary addresses (RFC 8981), more than one router at a time, redirects.
 
 use core::{
@@ -180,6 +183,8 @@ pub struct Client<'a, 'r, C: ?Sized, R> {
     clock: &'a C,
     rng: R,
     interface: u64,
+    /// Whether somebody else may have such an address.
+    detects: bool,
     link_local: Option<Ipv6Addr>,
     held: Vec<Held, PREFIXES_MAX>,
     router: Option<Held>,
@@ -194,7 +199,28 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         let interface = stack
             .hardware_address()
             .map_or(0, |[a, b, c, d, e, f]| u64::from_be_bytes([a ^ 2, b, c, 0xff, 0xfe, d, e, f]));
-        Self { stack, clock, rng, interface, link_local: None, held: Vec::new(), router: None, at: None, link: 0 }
+        Self::of(stack, clock, rng, interface, true)
+    }
+
+    /// A client for the stack of a radio with that address, that has not asked yet.
+    #[cfg(feature = "lowpan")]
+    pub fn by_radio(stack: &'a Stack<'r>, clock: &'a C, rng: R, radio: crate::lowpan::Address) -> Self {
+        Self::of(stack, clock, rng, radio.identifier(), false)
+    }
+
+    fn of(stack: &'a Stack<'r>, clock: &'a C, rng: R, interface: u64, detects: bool) -> Self {
+        Self {
+            stack,
+            clock,
+            rng,
+            interface,
+            detects,
+            link_local: None,
+            held: Vec::new(),
+            router: None,
+            at: None,
+            link: 0,
+        }
     }
 
     /// Gets addresses and keeps them for as long as routers say; `tell` hears what happens. Takes one of the stack's
@@ -307,12 +333,13 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
 
     /// Whether nobody else has the address. That a claim of somebody else in this program is under way is waited out.
     async fn is_free(&mut self, address: Ipv6Addr) -> bool {
-        loop {
+        while self.detects {
             if let Some(claim) = Claim::begin(self.stack, address.into()) {
                 return claim.ask(self.clock, &mut self.rng, DETECTION).await.is_ok();
             }
             sleep(self.clock, DETECTION.listen).await;
         }
+        true
     }
 
     fn add(&self, address: Ipv6Addr) {
@@ -321,12 +348,18 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
     }
 
     async fn solicit(&self, at: u32) -> Result<(), Error> {
-        let mac = self.stack.hardware_address().unwrap_or_default();
         let mut message = [SOLICITATION, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0];
-        message[10..].copy_from_slice(&mac);
+        // Without Ethernet, the link finds its neighbours by itself.
+        let message = match self.stack.hardware_address() {
+            Some(mac) => {
+                message[10..].copy_from_slice(&mac);
+                &message[..]
+            }
+            None => &message[..8],
+        };
         let (to, from) = (SocketAddr::new(ALL_ROUTERS.into(), 0), self.link_local.map(IpAddr::V6));
         poll_fn(|cx| {
-            self.stack.poll_in_place(|core, replaced| core.poll_send(at, &message, to, from, cx.waker(), replaced))
+            self.stack.poll_in_place(|core, replaced| core.poll_send(at, message, to, from, cx.waker(), replaced))
         })
         .await
         .map_err(crate::udp::Error::from)?;

@@ -3,69 +3,60 @@
 use std::net::IpAddr;
 
 use wavetank_sim::time::Instant;
+use wavetank_stack::forward;
+pub(super) use wavetank_stack::forward::Trouble;
 
 use super::Router;
 use super::addresses::{broadcast, can_send};
 use super::checksum::{finish, sum};
 use super::packet::{ICMP, ICMPV6, Packet, TCP, UDP, put};
 
-/// Why a packet got no further.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    NoRoute,
-    NoHost,
-    NoPort,
-    NoProtocol,
-    Prohibited,
-    Expired,
-    /// The next link carries no more than this.
-    TooBig(usize),
-}
-
-impl Trouble {
-    /// Type and code in ICMP, then in ICMPv6.
-    const fn numbers(self) -> [(u8, u8); 2] {
-        match self {
-            Self::NoRoute => [(3, 0), (1, 0)],
-            Self::NoHost => [(3, 1), (1, 3)],
-            Self::NoProtocol => [(3, 2), (4, 1)],
-            Self::NoPort => [(3, 3), (1, 4)],
-            Self::TooBig(_) => [(3, 4), (2, 0)],
-            Self::Prohibited => [(3, 13), (1, 1)],
-            Self::Expired => [(11, 0), (3, 0)],
-        }
+/// Type and code in ICMP; in ICMPv6 they are the stack's to say.
+const fn numbers(trouble: Trouble) -> (u8, u8) {
+    match trouble {
+        Trouble::NoRoute => (3, 0),
+        Trouble::NoHost | Trouble::BeyondScope => (3, 1),
+        Trouble::NoProtocol => (3, 2),
+        Trouble::NoPort => (3, 3),
+        Trouble::TooBig(_) => (3, 4),
+        Trouble::Prohibited => (3, 13),
+        Trouble::Expired => (11, 0),
     }
 }
 
-/// How long a message about an IPv4 packet is at most (RFC 1812, section 4.3.2.3), and one about an IPv6 packet (RFC
-/// 4443, section 2.4).
+/// How long a message about an IPv4 packet is at most (RFC 1812, section 4.3.2.3).
 const V4_MAX: usize = 576;
-const V6_MAX: usize = 1280;
 
 impl Router {
     /// Tells the sender of a packet that came in by `ingress`, if it may be told.
     pub(super) fn complain(&mut self, ingress: usize, about: &Packet, trouble: Trouble, now: Instant) {
         let source = about.source();
-        if self.silent || !self.may_be_told(about) || !self.errors.take(now) {
+        if self.silent || !self.may_be_told(about) || !self.errors.take(now - Instant::START) {
             return;
         }
         let is_family = |address: IpAddr| address.is_ipv4() == source.is_ipv4();
         let here = self.interfaces[ingress].addresses.iter();
         let mut candidates = here.chain(self.interfaces.iter().flat_map(|own| &own.addresses));
         let Some(own) = candidates.find(|own| is_family(own.ip)).map(|own| own.ip) else { return };
-        let [v4, v6] = trouble.numbers();
-        let is_v4 = about.is_v4();
-        let ((kind, code), quote_max, protocol) =
-            if is_v4 { (v4, V4_MAX - 28, ICMP) } else { (v6, V6_MAX - 48, ICMPV6) };
-        let mut message = vec![kind, code, 0, 0, 0, 0, 0, 0];
-        match trouble {
-            // The next hop's MTU (RFC 1191, section 4; RFC 4443, section 3.2).
-            Trouble::TooBig(mtu) => put(&mut message, 6, mtu.min(usize::from(u16::MAX)) as u16),
-            Trouble::NoProtocol if !is_v4 => put(&mut message, 6, 6),
-            _ => {}
-        }
-        message.extend_from_slice(&about.bytes()[..about.len().min(quote_max)]);
-        let packet = self.made(own, source, protocol, 64, message);
+        let packet = match own {
+            IpAddr::V4(_) => {
+                let (kind, code) = numbers(trouble);
+                let mut message = vec![kind, code, 0, 0, 0, 0, 0, 0];
+                // The next hop's MTU (RFC 1191, section 4).
+                if let Trouble::TooBig(mtu) = trouble {
+                    put(&mut message, 6, mtu.min(usize::from(u16::MAX)) as u16);
+                }
+                message.extend_from_slice(&about.bytes()[..about.len().min(V4_MAX - 28)]);
+                self.made(own, source, ICMP, 64, message)
+            }
+            IpAddr::V6(own) => {
+                let mut bytes = about.bytes().to_vec();
+                bytes.resize(bytes.len().max(forward::ERROR_MAX), 0);
+                let len = forward::tell(&mut bytes, about.len(), trouble, own);
+                bytes.truncate(len);
+                Packet::made(bytes)
+            }
+        };
         self.send_own(packet, now);
     }
 
@@ -76,7 +67,8 @@ impl Router {
             let mut own = self.interfaces.iter().flat_map(|own| &own.addresses);
             own.any(|own| broadcast(own).map(IpAddr::V4) == Some(address))
         };
-        !about.is_icmp_error()
+        let is_error = if about.is_v4() { about.is_icmp_error() } else { !forward::may_be_told(about.bytes()) };
+        !is_error
             && about.fragment().1 == 0
             && can_send(source)
             && can_send(destination)

@@ -28,6 +28,7 @@ use std::net::IpAddr;
 
 use wavetank_sim::net::Origin;
 use wavetank_sim::time::{Duration, Instant};
+use wavetank_stack::forward::Budget;
 
 pub use addresses::Cidr;
 pub(crate) use announce::{advertisement, arp_announcement, arp_reply};
@@ -253,34 +254,5 @@ impl Router {
 
     fn tally(&mut self, count: Count) {
         self.counts[count as usize] += 1;
-    }
-}
-
-/// How many ICMP errors may be sent (RFC 1812, section 4.3.2.8; RFC 4443, section 2.4): 100 a second, 20 at once.
-#[derive(Debug)]
-struct Budget {
-    left: u64,
-    since: Instant,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { left: Self::BURST, since: Instant::START }
-    }
-}
-
-impl Budget {
-    const BURST: u64 = 20;
-    const EACH: Duration = Duration::from_millis(10);
-
-    fn take(&mut self, now: Instant) -> bool {
-        let earned = (now - self.since).as_nanos() as u64 / Self::EACH.as_nanos() as u64;
-        if earned > 0 {
-            self.left = self.left.saturating_add(earned).min(Self::BURST);
-            self.since = self.since + Duration::from_nanos(earned.saturating_mul(Self::EACH.as_nanos() as u64));
-        }
-        let may = self.left > 0;
-        self.left -= u64::from(may);
-        may
     }
 }

@@ -302,11 +302,17 @@ impl Core<'_> {
     #[cold]
     fn give_up(&mut self, at: u32) {
         self.stats.note(|stats| &mut stats.neighbours_failed);
+        self.drop_waiting(at);
+        self.release_connections(at);
+    }
+
+    /// Drops what waited for a neighbour.
+    #[cfg(not(feature = "forward"))]
+    fn drop_waiting(&mut self, at: u32) {
         let entry = &mut self.tables.neighbours.entries[at as usize];
         while self.tables.waiting.pop_with(entry, |_| ()).is_some() {
             self.stats.drop(Reason::NeighbourSilent);
         }
-        self.release_connections(at);
     }
 
     /// Has the connections that wait for a neighbour try again, whatever they will find.

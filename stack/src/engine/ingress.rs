@@ -105,6 +105,11 @@ impl Core<'_> {
         let packet = Packet::parse_v6(bytes)?;
         #[cfg(feature = "reassembly")]
         if packet.protocol == FRAGMENT_HEADER {
+            // What is for somebody else, its receiver puts together.
+            #[cfg(feature = "forward")]
+            if !self.local.is_own(&packet.destination) && !packet.destination.is_multicast() {
+                return self.pass_on(&packet);
+            }
             return self.fragment(&Piece::of_v6(&packet)?, from, room, now);
         }
         self.packet(&packet, from, room, now)
@@ -131,6 +136,9 @@ impl Core<'_> {
             && !self.local.is_joined(packet.destination)
             && !self.is_about_claim(packet.destination)
         {
+            #[cfg(feature = "forward")]
+            return self.pass_on(packet);
+            #[cfg(not(feature = "forward"))]
             return Err(Reason::NotForUs);
         }
         if packet.source.is_multicast() || (packet.source.is_ipv4() && self.local.is_broadcast(packet.source)) {
@@ -281,7 +289,11 @@ impl Core<'_> {
             self.tables.neighbours.learn(address, heard.mac, [asked.is_some(), confirms, overrides], now);
         }
         if let (Some(asked), Some(own)) = (asked, self.local.mac) {
-            let frame = Frame::answer(own, asked, &heard);
+            #[cfg(feature = "forward")]
+            let is_router = self.is_router();
+            #[cfg(not(feature = "forward"))]
+            let is_router = false;
+            let frame = Frame::answer(own, asked, &heard, is_router);
             let bytes = frame.bytes();
             room.consume(bytes.len(), |buffer| buffer.copy_from_slice(bytes));
             self.stats.frames_sent += 1;

@@ -202,11 +202,17 @@ impl Local {
         if is_link_local(source) && !is_link_local(to) {
             return None;
         }
+        let anywhere = self.mac.is_none() || to.is_multicast() || self.is_broadcast(to);
+        self.leads_to(to).or(anywhere.then_some(0))
+    }
+
+    /// How many bits of `to` the network of ours that it is in names, or a route.
+    #[cfg(any(feature = "forward", feature = "multihome"))]
+    pub(crate) fn leads_to(&self, to: IpAddr) -> Option<u8> {
         let own = self.addresses.iter().filter(|own| own.covers(to)).map(Cidr::prefix).max();
         let routed =
             || self.routes.iter().map(|route| route.to).filter(|to_| to_.covers(to)).map(|to| to.prefix()).max();
-        let anywhere = self.mac.is_none() || to.is_multicast() || self.is_broadcast(to);
-        own.or_else(routed).or(anywhere.then_some(0))
+        own.or_else(routed)
     }
 
     /// Which of our addresses packets to `to` come from.

@@ -46,6 +46,8 @@ mod raw;
 mod resolution;
 mod segments;
 mod surroundings;
+#[cfg(feature = "forward")]
+mod transit;
 mod udp;
 mod waiting;
 mod wakes;
@@ -57,6 +59,8 @@ use smoltcp::{
     wire::IpCidr,
 };
 
+#[cfg(feature = "forward")]
+pub(crate) use checksum::Sum;
 pub(crate) use connection::Connection;
 pub(crate) use connections::Connections;
 pub(crate) use datagrams::{Datagram, Datagrams, Entry};
@@ -74,6 +78,8 @@ use packet::{Computed, ETHERNET_HEADER, Verified};
 pub(crate) use packet::{TCP, UDP};
 pub(crate) use port::Port;
 pub(crate) use surroundings::Surroundings;
+#[cfg(feature = "forward")]
+pub(crate) use transit::Passing;
 pub(crate) use udp::{Socket as UdpSocket, Sockets as UdpSockets};
 pub(crate) use waiting::{Room, Waiting};
 pub(crate) use wakes::{Waiter, Wakes};
@@ -240,9 +246,21 @@ impl<'r> Core<'r> {
         self.local.reach(to)
     }
 
-    #[cfg(feature = "multihome")]
+    #[cfg(any(feature = "forward", feature = "multihome"))]
     pub(crate) fn is_own(&self, address: crate::ip::IpAddr) -> bool {
         self.local.is_own(&address)
+    }
+
+    /// Which of our addresses packets to `to` come from.
+    #[cfg(feature = "forward")]
+    pub(crate) fn source_for(&self, to: core::net::IpAddr) -> Option<core::net::IpAddr> {
+        self.local.source_for(to)
+    }
+
+    /// How many bits of `to` a network of ours, or a route, names; without Ethernet, too, where anything could be sent.
+    #[cfg(feature = "forward")]
+    pub(crate) fn leads_to(&self, to: core::net::IpAddr) -> Option<u8> {
+        self.local.leads_to(to)
     }
 
     pub(crate) fn mac(&self) -> Option<packet::Mac> {

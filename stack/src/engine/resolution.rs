@@ -65,6 +65,8 @@ const SOLICITATION: u8 = 135;
 #[cfg(feature = "ipv6")]
 const ADVERTISEMENT: u8 = 136;
 #[cfg(feature = "ipv6")]
+const ROUTER: u8 = 0x80;
+#[cfg(feature = "ipv6")]
 const SOLICITED: u8 = 0x40;
 #[cfg(feature = "ipv6")]
 const OVERRIDE: u8 = 0x20;
@@ -164,8 +166,8 @@ impl Frame {
         }
     }
 
-    /// Answers that `own` is ours, to whoever asked.
-    pub(crate) fn answer(own_mac: Mac, own: IpAddr, asker: &Heard) -> Self {
+    /// Answers that `own` is ours, to whoever asked; and whether we are a router, which ARP has no word for.
+    pub(crate) fn answer(own_mac: Mac, own: IpAddr, asker: &Heard, is_router: bool) -> Self {
         match own {
             IpAddr::V4(own) => {
                 let asker_address = match asker.address {
@@ -180,7 +182,8 @@ impl Frame {
                     Some(IpAddr::V6(address)) => (asker.mac, address, SOLICITED),
                     _ => (multicast_mac(IpAddr::V6(ALL_NODES)), ALL_NODES, 0),
                 };
-                let kind = [ADVERTISEMENT, solicited | OVERRIDE];
+                let router = if is_router { ROUTER } else { 0 };
+                let kind = [ADVERTISEMENT, router | solicited | OVERRIDE];
                 Self::ndisc((to, destination), (own_mac, own), kind, own, (OPTION_TARGET, own_mac))
             }
         }
@@ -264,7 +267,7 @@ mod tests {
         assert_eq!(question.bytes()[..6], BROADCAST);
         let heard = read_arp(&question.bytes()[ETHERNET_HEADER..]).unwrap();
         assert_eq!(heard, Heard { address: Some(own), mac: OWN, says: Says::Asks(target) });
-        let answer = Frame::answer(OTHER, target, &heard);
+        let answer = Frame::answer(OTHER, target, &heard, false);
         assert_eq!(answer.bytes()[..6], OWN);
         let heard = read_arp(&answer.bytes()[ETHERNET_HEADER..]).unwrap();
         assert_eq!((heard.address, heard.mac), (Some(target), OTHER));
@@ -279,7 +282,7 @@ mod tests {
         let packet = Packet::parse(&question.bytes()[ETHERNET_HEADER..], verify).unwrap();
         let heard = read_ndisc(&packet).unwrap().unwrap();
         assert_eq!(heard, Heard { address: Some(own), mac: OWN, says: Says::Asks(target) });
-        let answer = Frame::answer(OTHER, target, &heard);
+        let answer = Frame::answer(OTHER, target, &heard, false);
         let packet = Packet::parse(&answer.bytes()[ETHERNET_HEADER..], verify).unwrap();
         let heard = read_ndisc(&packet).unwrap().unwrap();
         assert_eq!((heard.address, heard.mac), (Some(target), OTHER));

@@ -51,6 +51,9 @@ pub(crate) enum Kind {
     /// Packets of a protocol: the port is its number, and for IPv6 256 more.
     #[cfg(feature = "raw")]
     Raw,
+    /// Whole packets of others, on their way; there is one such socket at most, and its port is 0.
+    #[cfg(feature = "forward")]
+    Transit,
 }
 
 /// A slot for a socket.
@@ -255,11 +258,15 @@ impl Core<'_> {
             Kind::Udp | Kind::Free => headers.write(packet, payload, *compute),
             #[cfg(feature = "raw")]
             Kind::Raw => write_raw((source, about.remote.ip()), protocol, hop_limit, packet, payload),
+            #[cfg(feature = "forward")]
+            Kind::Transit => packet.copy_from_slice(payload),
             #[cfg(any(feature = "icmp", feature = "slaac"))]
             _ => write_echo(source, about.remote.ip(), hop_limit, packet, payload),
         };
         let len = match kind {
             Kind::Udp | Kind::Free => headers_len(source) + payload.len(),
+            #[cfg(feature = "forward")]
+            Kind::Transit => payload.len(),
             #[cfg(any(feature = "icmp", feature = "raw", feature = "slaac"))]
             _ => echo_len(source, payload),
         };
@@ -274,6 +281,12 @@ impl Core<'_> {
             Way::Waits(neighbour) => {
                 let neighbour = &mut neighbours.entries[neighbour as usize];
                 waiting.push(neighbour, len, stats, write);
+            }
+            #[cfg(feature = "forward")]
+            Way::None(Reason::NeighbourSilent)
+                if kind == Kind::Transit && super::transit::give_back(&mut slot.received, payload) =>
+            {
+                self.wakes.wake(&mut slot.reader);
             }
             Way::None(reason) => stats.drop(reason),
         }
@@ -438,10 +451,13 @@ impl Core<'_> {
         }
         let mtu = self.mtu();
         let slot = &mut self.tables.udp.slots[at as usize];
-        #[cfg(feature = "raw")]
-        let headers = if kind == Kind::Raw { headers_of(to) } else { headers_len(to) };
-        #[cfg(not(feature = "raw"))]
-        let headers = headers_len(to);
+        let headers = match kind {
+            #[cfg(feature = "raw")]
+            Kind::Raw => headers_of(to),
+            #[cfg(feature = "forward")]
+            Kind::Transit => 0,
+            _ => headers_len(to),
+        };
         if payload.len() + headers > mtu || payload.len() > slot.to_send.longest() {
             return Poll::Ready(Err(Unsent::TooLong));
         }

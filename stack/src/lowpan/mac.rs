@@ -21,7 +21,7 @@ impl Address {
     pub const BROADCAST: Address = Address::Short(0xffff);
 
     /// The interface identifier that is made of it.
-    pub(super) fn identifier(self) -> u64 {
+    pub(crate) fn identifier(self) -> u64 {
         match self {
             Address::Short(short) => SHORT | u64::from(short),
             Address::Extended(eui) => u64::from_be_bytes(eui) ^ UNIVERSAL,

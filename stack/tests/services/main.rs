@@ -12,6 +12,7 @@ mod support;
 mod coap;
 mod dhcp;
 mod dns;
+mod forward;
 mod icmp;
 mod interface;
 mod mdns;
