@@ -17,6 +17,8 @@ pub mod camera;
 mod dial;
 pub mod door_sensor;
 mod entropy;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 mod id;
 pub mod lamp;
 mod lifecycle;

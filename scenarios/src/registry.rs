@@ -512,7 +512,7 @@ impl Registry {
         registry.add(crate::kinds::lamp::kind()).add(crate::kinds::lamp_switch::kind());
         registry.add(crate::kinds::weather_station::kind()).add(crate::kinds::camera::kind());
         registry.add(crate::kinds::image_store::kind()).add(crate::kinds::rogue::kind());
-        registry.add(crate::kinds::access_point::kind());
+        registry.add(crate::kinds::access_point::kind()).add(crate::kinds::gateway::kind());
         registry
     }
 

@@ -103,6 +103,7 @@ pub fn kind() -> TypedKind<Config> {
         "Tells a \"coap-collector\" of every opening and closing of a door, through power cuts; sleeps in between.";
     TypedKind::new("door-sensor", summary)
         .counting_its_stack()
+        .by_radio()
         .metrics(METRICS)
         .metrics(firmware::METRICS)
         .flows(FLOWS)
@@ -173,11 +174,12 @@ async fn run(node: Node, config: Arc<Config>, network: Network, board: Board) ->
     let next_ns = move |now_ns| door.next_change_ns(now_ns).unwrap_or(u64::MAX);
     node.spawn(board::tell_of(node.clone(), "door.moved", told, past, next_ns));
     let collector = config.collector.0;
+    let mut memory = network.memory();
     let parts = Parts {
         contact: Input::new(contact, node.clone()),
         battery: async || None,
         flash: Flash::new(flash, node.part("flash")),
-        net: node.nic(0).expect("a plan's nodes are plugged in"),
+        net: network.port(&node, &mut memory),
         clock: TankClock(node.clock()),
         rng: node.stream("entropy"),
         probe: TankProbe(node.clone()),

@@ -16,6 +16,7 @@ pub mod door_sensor;
 pub mod field_logger;
 pub mod firmware;
 mod gate;
+pub mod gateway;
 pub mod head_end;
 pub mod hub;
 pub mod image_store;

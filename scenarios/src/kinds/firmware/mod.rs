@@ -229,7 +229,9 @@ pub(super) fn check(firmware: &[Firmware], rollouts: &[Rollout], findings: &mut 
         }
         check_size("firmware", *size, findings);
         // These have no bus whose driver could be wrong.
-        if *behaves == Behaviour::CannotMeasure && matches!(name.as_str(), "lamp" | "door-sensor" | "camera") {
+        if *behaves == Behaviour::CannotMeasure
+            && matches!(name.as_str(), "lamp" | "door-sensor" | "camera" | "gateway")
+        {
             let help = "write behaves = \"hangs\" or \"reboots\" for an image that does not prove itself";
             findings.refuse("firmware", format!("a \"{name}\" has no I2C bus, so that it can always measure"), help);
         }

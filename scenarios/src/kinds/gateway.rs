@@ -1,0 +1,266 @@
+//! `kind = "gateway"`: a border router between a network of radios and an Ethernet, as a device.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use wavetank_devices::Backoff;
+use wavetank_devices::gateway::{self, Parts};
+use wavetank_sim::hw::gpio::{Changes, Input, Line, Output};
+use wavetank_sim::node::{Exit, Node};
+use wavetank_stack::{Cidr, Route};
+
+use super::board;
+use super::check::Findings;
+use super::defaults;
+use super::firmware::{self, Absent, Loaded, Updates};
+use crate::plan::Interface;
+use crate::registry::{Metric, Part, PartSort, Place, TypedKind};
+use crate::runtime::{self, TankClock, TankProbe};
+use crate::schema::ConfigProblem;
+use crate::site::Site;
+use crate::units::Time;
+
+/// What a scenario tells a gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Whom it asks whether its uplink is there: an address on the Ethernet, or beyond; if left out, the hub of its `updates`.
+    #[serde(default)]
+    pub uplink: Option<IpAddr>,
+    /// From one such question to the next.
+    #[serde(default = "defaults::secs::<10>")]
+    pub beat: Time,
+    /// How long an answer may take.
+    #[serde(default = "defaults::secs::<2>")]
+    pub patience: Time,
+    /// For how long the radios' hosts may rely on it without hearing of it again; whole seconds, at most 9,000.
+    #[serde(default = "defaults::secs::<1_800>")]
+    pub lifetime: Time,
+    /// When somebody presses its button, and for how long; held for `hold`, it starts anew.
+    #[serde(default)]
+    pub presses: Vec<Press>,
+    /// How long the button has to be held.
+    #[serde(default = "defaults::secs::<3>")]
+    pub hold: Time,
+    /// The longest wait before the first retry; doubled for each further one.
+    #[serde(default = "defaults::millis::<500>")]
+    pub backoff_base: Time,
+    /// The longest wait of all.
+    #[serde(default = "defaults::secs::<60>")]
+    pub backoff_cap: Time,
+    /// Its firmware and the updates that it takes; it takes none if this is left out.
+    #[serde(default)]
+    pub updates: Option<Updates>,
+}
+
+/// Somebody presses the button.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Press {
+    /// When, since the world's start.
+    pub at: Time,
+    /// For how long.
+    pub r#for: Time,
+}
+
+impl Config {
+    fn uplink(&self) -> Option<IpAddr> {
+        self.uplink.or(self.updates.as_ref().and_then(|updates| updates.hub).map(|hub| hub.ip()))
+    }
+}
+
+/// What a gateway counts and measures.
+pub static METRICS: &[Metric] = &[
+    Metric { name: "packets.forwarded", doc: "packets that it passed from one network to the other" },
+    Metric { name: "packets.expired", doc: "packets whose hops were used up" },
+    Metric { name: "packets.too-big", doc: "packets that were too long for the next link" },
+    Metric { name: "packets.no-route", doc: "packets to what is in neither network, and by no route" },
+    Metric { name: "packets.silent", doc: "packets whose next neighbour does not answer" },
+    Metric {
+        name: "packets.stray",
+        doc: "packets from where none can come from, or that are not for beyond their link",
+    },
+    Metric { name: "packets.no-room", doc: "packets that found no room to wait for their link" },
+    Metric { name: "packets.told", doc: "senders that were told what became of their packet" },
+    Metric { name: "uplink", doc: "1 while its uplink answers, else 0" },
+    Metric { name: "uplink.misses", doc: "questions that its uplink did not answer" },
+    Metric { name: "light", doc: "1 while its light is on, else 0" },
+    Metric { name: "panel.errors", doc: "times that the pin of its light or its button failed" },
+    Metric { name: "button.held", doc: "times that its button was held for long enough to start it anew" },
+];
+
+/// What of a gateway's board can be ailing.
+pub static PARTS: &[Part] = &[
+    Part { name: "button", sort: PartSort::Pin, doc: "its button; high while it is pressed" },
+    Part { name: "flash", sort: PartSort::Flash, doc: "what its images lie on, if it takes updates" },
+];
+
+/// The kind, as far as it is data.
+#[must_use]
+pub fn kind() -> TypedKind<Config> {
+    let summary = "Passes packets of IPv6 between a network of radios and an Ethernet; a device that takes updates.";
+    TypedKind::new("gateway", summary)
+        .counting_its_stack()
+        .by_radio()
+        .metrics(METRICS)
+        .metrics(firmware::METRICS)
+        .parts(PARTS)
+        .check(check)
+        .fit(fit)
+        .program(install)
+}
+
+fn check(config: &Config) -> Vec<ConfigProblem> {
+    let mut findings = Findings::default();
+    if config.uplink().is_none() {
+        let help = "write uplink = \"fd00:2::2\", the address of a station on the Ethernet, for example";
+        findings.refuse("uplink", "nobody is named who has to answer for the uplink to be there", help);
+    }
+    findings.at_least("beat", config.beat, Time::from_millis(100), "write \"10s\", for example");
+    findings.at_least("patience", config.patience, Time::from_millis(1), "write \"2s\", for example");
+    findings.at_least("hold", config.hold, Time::from_millis(100), "write \"3s\", for example");
+    let help = "write \"30min\", for example";
+    findings.at_least("lifetime", config.lifetime, Time::from_millis(12_000), help);
+    if config.lifetime > Time::from_millis(9_000_000) {
+        findings.refuse("lifetime", "a router is relied on for 9000 s at most (RFC 4861, section 6.2.1)", help);
+    }
+    let mut free_from = Time::from_nanos(0);
+    for press in &config.presses {
+        if press.at < free_from || press.r#for == Time::from_nanos(0) {
+            let help = "name them in their order, each after the end of the one before: { at = \"30s\", for = \"4s\" }";
+            findings.refuse("presses", "a button is let go before it is pressed again", help);
+        }
+        free_from = Time::from_nanos(press.at.as_nanos().saturating_add(press.r#for.as_nanos()).saturating_add(1));
+    }
+    findings.backoff(config.backoff_base, config.backoff_cap);
+    if let Some(updates) = &config.updates {
+        updates.check(None, &mut findings);
+    }
+    findings.all()
+}
+
+/// It has one radio and one cable, and an address of IPv6 on each.
+fn fit(_: &Config, place: &Place<'_>) -> Vec<ConfigProblem> {
+    let Some((radio, cable)) = sides(place.interfaces) else {
+        let names: Vec<&str> = place.interfaces.iter().map(|interface| &*interface.network_name).collect();
+        let what = format!("a gateway is in one network of radios and in one of cables, not in {}", names.join(", "));
+        let help = "name it in a network of kind \"radio\" and in one of kind \"switch\", with an address of IPv6 in each: \
+                    address = { air = \"fd00:1::1/64\", lan = \"fd00:2::1/64\" }";
+        return vec![ConfigProblem::at("uplink", what).help(help)];
+    };
+    let mut problems = Vec::new();
+    for interface in [radio, cable].map(|at| &place.interfaces[at]) {
+        if own(interface).is_none() {
+            let what = format!("the gateway has no address of IPv6 on \"{}\"", interface.network_name);
+            problems
+                .push(ConfigProblem::at("uplink", what).help("add one to its `address`: it passes nothing but IPv6"));
+        }
+    }
+    let prefixes = place.interfaces[radio].radio.as_ref().map_or(0, |radio| radio.prefixes.len());
+    if prefixes > 1 {
+        let what = format!("there are {prefixes} prefixes on \"{}\"", place.interfaces[radio].network_name);
+        problems.push(ConfigProblem::at("uplink", what).help("a gateway offers one: put all its radios under it"));
+    }
+    problems
+}
+
+/// Which interface is the radio, and which one the cable.
+fn sides(interfaces: &[Interface]) -> Option<(usize, usize)> {
+    match interfaces {
+        [one, other] if one.radio.is_some() && other.radio.is_none() => Some((0, 1)),
+        [one, other] if one.radio.is_none() && other.radio.is_some() => Some((1, 0)),
+        _ => None,
+    }
+}
+
+/// The first address of IPv6.
+fn own(interface: &Interface) -> Option<(Ipv6Addr, u8)> {
+    interface.addresses.iter().find_map(|own| match own.ip {
+        IpAddr::V6(address) => Some((address, own.prefix)),
+        IpAddr::V4(_) => None,
+    })
+}
+
+type GatewayFuture = Pin<Box<dyn Future<Output = Exit>>>;
+
+/// What is soldered to the board, and where it stands.
+#[derive(Clone)]
+struct Board {
+    button: Line,
+    images: Option<firmware::Board>,
+    radio: usize,
+    cable: usize,
+    address: Cidr,
+    route: Option<Route>,
+    pan: u16,
+    prefix: Ipv6Addr,
+}
+
+/// Puts the board together, which outlives the gateway's lives, and says what it runs.
+fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> GatewayFuture + use<> {
+    let moves = config.presses.iter().map(|press| (press.at.as_nanos(), press.r#for.as_nanos()));
+    let moves = moves.flat_map(|(at_ns, for_ns)| [at_ns, at_ns.saturating_add(for_ns)]);
+    let button = Line::new(Changes::new(false, moves.collect()));
+    site.part("button", Rc::new(button.clone()));
+    let images = config.updates.as_ref().map(|updates| {
+        let hub = updates.hub.expect("`check` saw to it");
+        firmware::Board::new("gateway", 0, updates, (hub, backoff(config)), site)
+    });
+    if images.is_none() {
+        site.part("flash", Rc::new(Absent));
+    }
+    let (interfaces, fits) = (site.interfaces(), "`fit` saw to it");
+    let (radio, cable) = sides(interfaces).expect(fits);
+    let (own_by_cable, (own_by_radio, _)) =
+        (own(&interfaces[cable]).expect(fits), own(&interfaces[radio]).expect(fits));
+    let address = Cidr::v6(own_by_cable.0, own_by_cable.1);
+    let is_way = |gateway: &&IpAddr| address.contains(**gateway);
+    let board = Board {
+        button,
+        images,
+        radio,
+        cable,
+        address,
+        route: site.gateways().iter().find(is_way).map(|via| Route::default_via(*via)),
+        pan: interfaces[radio].radio.as_ref().expect(fits).pan,
+        prefix: own_by_radio,
+    };
+    let config = Arc::clone(config);
+    move |node| Box::pin(run(node, Arc::clone(&config), board.clone()))
+}
+
+async fn run(node: Node, config: Arc<Config>, board: Board) -> Exit {
+    let nic = |at| node.nic(at).expect("a plan's nodes are plugged in");
+    let parts = Parts {
+        lan: nic(board.cable),
+        radio: nic(board.radio),
+        // A pin is an input, and the light off, until the program says otherwise.
+        light: Output::new(),
+        button: Input::new(board.button, node.clone()),
+        clock: TankClock(node.clock()),
+        rng: node.stream("entropy"),
+        probe: TankProbe(node.clone()),
+    };
+    let uplink = config.uplink().expect("`check` saw to it");
+    let mut settings = gateway::Config::new(board::id(&node), board.address, board.pan, board.prefix, uplink);
+    settings.route = board.route;
+    settings.beat = config.beat.as_duration();
+    settings.patience = config.patience.as_duration();
+    settings.hold = config.hold.as_duration();
+    settings.lifetime = config.lifetime.as_duration();
+    let cause = runtime::reset_cause(&node);
+    let Some(images) = board.images else {
+        return runtime::exit(gateway::run(parts, settings, cause).await);
+    };
+    let Some(Loaded { updates, behaves }) = images.boot(&node).await else { return Exit::Halt };
+    let device = Box::pin(gateway::run_with_updates(parts, updates, settings, cause));
+    firmware::run(&node, images.watchdog(), behaves, device).await
+}
+
+fn backoff(config: &Config) -> Backoff {
+    Backoff { base: config.backoff_base.as_duration(), cap: config.backoff_cap.as_duration() }
+}
