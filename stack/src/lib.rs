@@ -21,6 +21,7 @@ pub mod dns;
     feature = "claim",
     feature = "coap",
     feature = "dhcp",
+    feature = "forward",
     feature = "mdns",
     feature = "slaac",
     feature = "sntp"

@@ -10,7 +10,7 @@ use heapless::Vec;
 use rand_core::Rng;
 
 use crate::{
-    claim::between,
+    draw::between,
     engine::Sum,
     raw::{Arrival, Error, Socket, Version},
     stack::Stack,
