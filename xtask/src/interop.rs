@@ -31,7 +31,7 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
         return Ok(());
     }
     tools::install(&PROGRAMS);
-    shell::run(shell::cargo().args(["build", "--package", "wavetank-tap", "--bin", "wavetank-interop"]))?;
+    shell::run(shell::cargo().args(["build", "--package", "wavetank-interop"]))?;
     let program = metadata::workspace()?.target_directory.join("debug/wavetank-interop");
     shell::run(Command::new(program).args(words))
 }

@@ -4,9 +4,9 @@
 //! `cargo xtask interop` has the programs installed. What is compared is what the other side really does.
 
 #[cfg(target_os = "linux")]
-mod cases;
+mod cable;
 #[cfg(target_os = "linux")]
-mod lossy;
+mod cases;
 #[cfg(target_os = "linux")]
 mod shore;
 #[cfg(target_os = "linux")]

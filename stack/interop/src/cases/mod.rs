@@ -39,7 +39,7 @@ cases! {
     "tcp: bulk to the kernel", "Linux TCP" => tcp::bulk_out;
     "tcp: bulk from the kernel", "Linux TCP" => tcp::bulk_in;
     "tcp: bulk over IPv6", "Linux TCP" => tcp::bulk_v6;
-    "tcp: bulk both ways, 1 in 50 lost", "Linux TCP" => tcp::bulk_lossy;
+    "tcp: bulk both ways, bad cable", "Linux TCP" => tcp::bulk_lossy;
     "tcp: 1 MiB windows, scaled or not", "Linux TCP" => tcp::windows;
     "tcp: half-close, both ways", "Linux TCP" => tcp::half_close;
     "tcp: zero window, ours", "Linux TCP" => tcp::zero_window_ours;

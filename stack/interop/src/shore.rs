@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use futures_util::future::join;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use tokio::process::{Child, Command};
@@ -12,7 +13,7 @@ use tokio::time::{Duration, sleep};
 use wavetank_stack::{Cidr, Config, Route, Stack};
 use wavetank_tap::{HostClock, Tap};
 
-use crate::lossy::Lossy;
+use crate::cable::{Cable, Weather};
 use crate::table::Failure;
 
 /// The kernel's end of the cable.
@@ -43,9 +44,9 @@ impl Shore {
         Self::with(&Config::new(&addresses, &routes), None).await
     }
 
-    /// [`Shore::new`], over a cable that loses one frame in `one_in` each way.
-    pub(crate) async fn stormy(one_in: u32) -> Result<Self, Failure> {
-        Self::with(&Config::new(&[Cidr::v4(OURS, 24)], &[]), Some(one_in)).await
+    /// The same without the router, over a cable of the tank's.
+    pub(crate) async fn stormy(weather: Weather) -> Result<Self, Failure> {
+        Self::with(&Config::new(&[Cidr::v4(OURS, 24)], &[]), Some(weather)).await
     }
 
     /// A stack that nobody has told an address.
@@ -53,9 +54,9 @@ impl Shore {
         Self::with(&Config::default(), None).await
     }
 
-    async fn with(config: &Config<'_>, loses_one_in: Option<u32>) -> Result<Self, Failure> {
+    async fn with(config: &Config<'_>, weather: Option<Weather>) -> Result<Self, Failure> {
         let clock = HostClock::new();
-        let tap = Lossy::new(Tap::open(DEVICE, MAC)?, loses_one_in);
+        let tap = Tap::open(DEVICE, MAC)?;
         ip(&["link", "set", "lo", "up"]).await?;
         ip(&["address", "add", &format!("{KERNEL}/24"), "dev", DEVICE]).await?;
         ip(&["address", "add", &format!("{KERNEL_V6}/64"), "dev", DEVICE, "nodad"]).await?;
@@ -63,8 +64,20 @@ impl Shore {
         let folder = std::env::temp_dir().join(format!("wavetank-interop-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
         let seed = entropy().next_u64();
-        let (stack, mut runner) = Stack::shared(tap, clock, config, seed);
-        let runner = spawn_local(async move { runner.run().await });
+        let (stack, runner) = match weather {
+            None => {
+                let (stack, mut runner) = Stack::shared(tap, clock, config, seed);
+                (stack, spawn_local(async move { runner.run().await }))
+            }
+            Some(weather) => {
+                let (cable, berth) = Cable::stormy(tap, weather, seed);
+                let (stack, mut runner) = Stack::shared(berth, clock, config, seed);
+                let runs = async move {
+                    join(runner.run(), cable.carry()).await;
+                };
+                (stack, spawn_local(runs))
+            }
+        };
         Ok(Self { stack, clock, folder, runner })
     }
 

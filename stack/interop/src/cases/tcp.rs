@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, Instant, sleep};
 use wavetank_stack::tcp;
 
+use crate::cable::Weather;
 use crate::shore::{KERNEL, KERNEL_V6, OURS, Shore, at};
 use crate::table::{Failure, Outcome, demand};
 
@@ -35,7 +36,7 @@ async fn pair(shore: &Shore, kernel: IpAddr) -> Result<(tcp::Stream<'static>, Tc
 
 fn rate(bytes: usize, start: Instant) -> String {
     let seconds = start.elapsed().as_secs_f64();
-    format!("{} MiB at {:.0} Mbit/s", bytes >> 20, bytes as f64 * 8e-6 / seconds)
+    format!("{} KiB at {:.1} Mbit/s", bytes >> 10, bytes as f64 * 8e-6 / seconds)
 }
 
 async fn write_ours(stream: &mut tcp::Stream<'_>, bytes: usize) -> Result<(), Failure> {
@@ -111,10 +112,11 @@ pub(crate) async fn bulk_in() -> Outcome {
     Ok(rate(MANY, start))
 }
 
-/// Both directions at a time, over a cable that loses frames of both.
+/// Both directions at a time, over a cable of the tank's that loses, doubles, damages and reorders frames of both.
 pub(crate) async fn bulk_lossy() -> Outcome {
-    const SOME: usize = MANY / 8;
-    let shore = Shore::stormy(50).await?;
+    const SOME: usize = MANY / 32;
+    let weather = Weather { lost: 50, twice: 100, damaged: 200, overtakes: 100 };
+    let shore = Shore::stormy(weather).await?;
     let (ours, theirs) = pair(&shore, KERNEL.into()).await?;
     let ((mut in_, mut out), (mut from, mut to)) = (ours.into_split(), theirs.into_split());
     let all: Vec<u8> = (0..SOME).map(byte).collect();
@@ -134,7 +136,7 @@ pub(crate) async fn bulk_lossy() -> Outcome {
             check(&buffer[..len], received)?;
             received += len;
         }
-        Ok(received)
+        Ok((received, rate(SOME, start)))
     };
     let they_read = async {
         let (mut buffer, mut received) = (vec![0; 16_384], 0);
@@ -142,11 +144,11 @@ pub(crate) async fn bulk_lossy() -> Outcome {
             check(&buffer[..len], received)?;
             received += len;
         }
-        Ok(received)
+        Ok((received, rate(SOME, start)))
     };
-    let ((), (), ours, theirs) = try_join4(we_write, they_write, we_read, they_read).await?;
+    let ((), (), (ours, in_rate), (theirs, out_rate)) = try_join4(we_write, they_write, we_read, they_read).await?;
     demand!((ours, theirs) == (SOME, SOME), "{ours} and {theirs} of {SOME} bytes arrived");
-    Ok(format!("each way {}", rate(SOME, start)))
+    Ok(format!("out {out_rate}, in {in_rate}"))
 }
 
 /// The kernel understands that our window is of 1 MiB; or of 64 KiB, if it does not scale (RFC 7323, section 2.2).
