@@ -5,11 +5,11 @@
 //!
 //! 1. A [`Manifest`] says what there is. It counts only if the pinned key's owner has signed it, it is of this firmware, not
 //!    older than the oldest that may be run, and fits ([`Updater::start`]).
-//! 2. The image comes in pieces, each a range of an HTTP resource ([`fetch`]), and is written page by page. How far it came
+//! 2. The image comes in pieces, each a range of an HTTP resource ([`fetch()`]), and is written page by page. How far it came
 //!    is on flash, so a device that lost its power goes on from there; if the server's image is another by then, it is begun
 //!    anew.
 //! 3. What lies on the flash is hashed. If it is the image of the manifest, it is to be tried next ([`Updater::finish`]).
-//! 4. The boot loader ([`boot`]) verifies signature, hash and version of whatever it starts, and counts the tries of an image
+//! 4. The boot loader ([`boot()`]) verifies signature, hash and version of whatever it starts, and counts the tries of an image
 //!    on trial.
 //! 5. The image on trial tests itself, and is kept ([`Updater::confirm`]) or given up ([`Updater::give_up`]). If a watchdog
 //!    or a panic ends it before that, the boot loader goes back to the other slot; power cuts are not held against it, up to
@@ -22,7 +22,7 @@
 //! Deliberately not here: how the processor gets into a slot (images run where they lie, by position-independent code, by
 //! banks that the chip swaps, or linked once for each slot), secrecy of images, deltas, or who offers what when, which is
 //! the device's affair. The boot loader may be blocking: an adapter such as `embassy-embedded-hal`'s `BlockingAsync` makes
-//! its flash what [`boot`] takes.
+//! its flash what [`boot()`] takes.
 
 mod boot;
 mod fetch;

@@ -41,10 +41,8 @@ impl Forger {
     /// Calls port 80 in the name of the next one.
     fn call(&mut self) {
         self.called = self.called % self.names + 1;
-        let checks = smoltcp::phy::ChecksumCapabilities::default();
         let source = Ipv4Addr::new(192, 0, 2, 50 + (self.called % 200) as u8);
         self.introduce(source);
-        let (from, to) = (IpAddress::from(source), IpAddress::v4(192, 0, 2, 1));
         let segment = TcpRepr {
             src_port: 1_024 + (self.called % 50_000) as u16,
             dst_port: 80,
@@ -59,6 +57,13 @@ impl Forger {
             timestamp: None,
             payload: &[],
         };
+        self.say(source, &segment);
+    }
+
+    /// Sends a segment in the name of that one.
+    fn say(&self, source: Ipv4Addr, segment: &TcpRepr<'_>) {
+        let checks = smoltcp::phy::ChecksumCapabilities::default();
+        let (from, to) = (IpAddress::from(source), IpAddress::v4(192, 0, 2, 1));
         let header = Ipv4Repr {
             src_addr: source,
             dst_addr: Ipv4Addr::new(192, 0, 2, 1),
@@ -71,6 +76,20 @@ impl Forger {
         header.emit(&mut Ipv4Packet::new_unchecked(&mut frame[14..]), &checks);
         segment.emit(&mut TcpPacket::new_unchecked(&mut frame[34..]), &from, &to, &checks);
         self.card.send(frame);
+    }
+
+    /// The segments that came since, by their control, number and acknowledgment.
+    fn heard(&self) -> Vec<(TcpControl, u32, Option<u32>)> {
+        let checks = smoltcp::phy::ChecksumCapabilities::default();
+        let parse = |frame: Vec<u8>| {
+            let packet = Ipv4Packet::new_checked(frame.get(14..)?).ok()?;
+            let (from, to) = (packet.src_addr().into(), packet.dst_addr().into());
+            let segment = TcpPacket::new_checked(packet.payload()).ok()?;
+            let told = TcpRepr::parse(&segment, &from, &to, &checks).ok()?;
+            let number = |number: TcpSeqNumber| number.0.cast_unsigned();
+            Some((told.control, number(told.seq_number), told.ack_number.map(number)))
+        };
+        std::iter::from_fn(|| self.card.next_frame()).filter_map(parse).collect()
     }
 }
 
@@ -132,5 +151,68 @@ fn a_flood_that_is_no_more_leaves_nothing_behind() {
         assert!(met.is_ok_and(|(call, _)| call.is_ok()), "the first who calls then comes in");
         story.sleep(Duration::from_secs(120)).await;
         assert_eq!(server.stack.connections(), 0, "of the forged ones none is left");
+    });
+}
+
+/// RFC 9293, sections 3.6.1 and 3.10.7.4.
+#[test]
+fn a_call_on_a_flow_in_time_wait_is_answered_where_somebody_listens() {
+    let (sea, server, _client) = pair();
+    let mut forger = Forger::new(&sea, server.card, 1);
+    let (name, story) = (Ipv4Addr::new(192, 0, 2, 77), sea.clone());
+    let say = move |forger: &Forger, control, sequence: u32, ack: Option<u32>| {
+        let number = |number: u32| TcpSeqNumber(number.cast_signed());
+        let segment = TcpRepr {
+            src_port: 5_000,
+            dst_port: 80,
+            control,
+            seq_number: number(sequence),
+            ack_number: ack.map(number),
+            window_len: 1_024,
+            window_scale: None,
+            max_seg_size: None,
+            sack_permitted: false,
+            sack_ranges: [None; 3],
+            timestamp: None,
+            payload: &[],
+        };
+        forger.say(name, &segment);
+    };
+    sea.run(async move {
+        let rest = || story.sleep(Duration::from_millis(50));
+        let listener = Listener::bind(&server.stack, 80, 4, Options::default()).unwrap();
+        forger.introduce(name);
+        // A call; the server closes first, and waits.
+        say(&forger, TcpControl::Syn, 1_000, None);
+        rest().await;
+        let [(TcpControl::Syn, theirs, Some(1_001))] = forger.heard()[..] else { panic!("no answer to the call") };
+        say(&forger, TcpControl::None, 1_001, Some(theirs + 1));
+        drop(listener.accept().await);
+        rest().await;
+        assert_eq!(forger.heard(), [(TcpControl::Fin, theirs + 1, Some(1_001))]);
+        say(&forger, TcpControl::Fin, 1_001, Some(theirs + 2));
+        rest().await;
+        assert_eq!(forger.heard(), [(TcpControl::None, theirs + 2, Some(1_002))]);
+        assert_eq!(server.stack.connections(), 1, "TIME-WAIT");
+        // The same flow again: it is the new one's.
+        say(&forger, TcpControl::Syn, 500_000, None);
+        rest().await;
+        let [(TcpControl::Syn, theirs, Some(500_001))] = forger.heard()[..] else {
+            panic!("no answer to the second call")
+        };
+        say(&forger, TcpControl::None, 500_001, Some(theirs + 1));
+        let again = listener.accept().await;
+        assert_eq!((again.remote_addr().port(), server.stack.connections()), (5_000, 1));
+        // Where nobody listens any more, the old one stays, and says what it knows.
+        drop((again, listener));
+        rest().await;
+        say(&forger, TcpControl::Fin, 500_001, Some(theirs + 2));
+        rest().await;
+        forger.heard();
+        say(&forger, TcpControl::Syn, 900_000, None);
+        rest().await;
+        let told = forger.heard();
+        assert!(told.iter().all(|(control, _, ack)| *control != TcpControl::Syn && *ack == Some(500_002)), "{told:?}");
+        assert_eq!(server.stack.connections(), 1);
     });
 }
