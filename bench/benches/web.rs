@@ -133,7 +133,10 @@ fn wrk(url: &str, seconds: usize) -> Outcome<f64> {
 
 /// The same. `oha` writes the counts of statuses: `"statusCodeDistribution": { "200": 12345 }`.
 fn oha(url: &str, seconds: usize) -> Outcome<f64> {
-    let common = ["--no-tui", "--output-format", "json", "-c", CONNECTIONS];
+    // Older ones, such as 1.8, have it by another name.
+    let help = String::from_utf8(Command::new("oha").arg("--help").output()?.stdout)?;
+    let json: &[&str] = if help.contains("--output-format") { &["--output-format", "json"] } else { &["--json"] };
+    let common = [&["--no-tui", "-c", CONNECTIONS], json].concat();
     let output = pinned(Path::new("oha"), "1").args(common).arg("-z").arg(format!("{seconds}s")).arg(url).output()?;
     let said = String::from_utf8(output.stdout)?;
     let statuses = said.split("\"statusCodeDistribution\"").nth(1).and_then(|rest| rest.split(['{', '}']).nth(1));

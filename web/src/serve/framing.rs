@@ -160,7 +160,9 @@ impl Framing {
         let piece = &bytes[..end];
         if self.line.bytes == 0 {
             let text = piece.strip_suffix(b"\r");
-            if self.is_at_start() && Target::default().after(piece) == Target::Fragment {
+            // Nearly no line has one, and so one look is enough for nearly all.
+            let may_be = self.is_at_start() && memchr::memchr(b'#', piece).is_some();
+            if may_be && Target::default().after(piece) == Target::Fragment {
                 self.head.wrong = Some(FRAGMENT);
             }
             self.end_line(text.unwrap_or(piece), text.is_some(), piece.len() <= LINE_BYTES);
