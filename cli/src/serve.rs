@@ -26,8 +26,17 @@ pub(crate) fn run(arguments: &Serve, out: &mut impl Write) -> Result<Exit, Troub
     let config = hub::Config { security, ..hub::Config::default() };
     let served =
         hub::run_tokio(&sockets, data.as_deref(), config).map_err(|error| Trouble::Input(with_causes(&error)))?;
-    writeln!(out, "served {}, {} of them broken off", plural(served.connections, "connection"), served.failed)?;
+    writeln!(out, "{}", summary(served.connections, served.failed, served.cut))?;
     Ok(Exit::Pass)
+}
+
+/// What was served, in a line. That some were still busy is said where it is so.
+fn summary(connections: u64, broken_off: u64, cut: u64) -> String {
+    let served = format!("served {}, {broken_off} of them broken off", plural(connections, "connection"));
+    match cut {
+        0 => served,
+        _ => format!("{served}, and {cut} cut when the time to stop was up"),
+    }
 }
 
 /// The default address counts where nothing else is to be listened at.
@@ -94,6 +103,15 @@ fn with_causes(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_still_busy_at_the_end_is_counted() {
+        assert_eq!(summary(1, 0, 0), "served 1 connection, 0 of them broken off");
+        assert_eq!(
+            summary(5, 2, 1),
+            "served 5 connections, 2 of them broken off, and 1 cut when the time to stop was up"
+        );
+    }
 
     #[test]
     fn sockets_are_taken_by_whom_they_are_meant_for() {
