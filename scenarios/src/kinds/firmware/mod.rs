@@ -27,10 +27,11 @@ pub(super) use board::{Absent, Board, Loaded, Wired, run};
 pub use image::{Behaviour, Signer};
 pub(super) use image::{Image, vendor};
 
-/// The firmware of a device that takes updates from a hub. Its board has two slots for images and a boot loader, which
-/// starts nothing that the vendor has not signed, tries what was fetched, and goes back to what was there before if it does
-/// not prove itself; the loader runs at every boot over the node's flash, and can lose its power like everything else. What an image is, and what it does, is
-/// written at the hub that hands it out: `firmware = [{ name = "thermostat", version = "1.1.0", behaves = "hangs" }]`.
+/// The firmware of a device that takes updates from a hub, and reports its health there. Its board has two slots for images
+/// and a boot loader, which starts nothing that the vendor has not signed, tries what was fetched, and goes back to what was
+/// there before if it does not prove itself; the loader runs at every boot over the node's flash, and can lose its power
+/// like everything else. What an image is, and what it does, is written at the hub that hands it out:
+/// `firmware = [{ name = "thermostat", version = "1.1.0", behaves = "hangs" }]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Updates {
@@ -47,7 +48,8 @@ pub struct Updates {
     /// Pages of 4 KiB of each slot, one of which holds the manifest; at least 2.
     #[serde(default = "defaults::pages::<32>")]
     pub slot_pages: u16,
-    /// From one question for news to the next.
+    /// From one question for news to the next, each with a report of the device's health; what is wrong for the first time is
+    /// reported at once.
     #[serde(default = "defaults::secs::<10>")]
     pub period: Time,
     /// How long an image on trial has to prove itself.
