@@ -104,13 +104,14 @@ fn thrower() -> TypedKind<Nothing> {
 /// Catches datagrams, and counts those that are whole.
 fn catcher() -> TypedKind<Nothing> {
     let metrics = &[Metric { name: "caught", doc: "datagrams that came whole" }];
-    TypedKind::new("catcher", "Catches datagrams.").metrics(metrics).program(|_: &Arc<Nothing>, site: &mut Site<'_>| {
+    let kind = TypedKind::new("catcher", "Catches datagrams.").pooled().metrics(metrics);
+    kind.program(|_: &Arc<Nothing>, site: &mut Site<'_>| {
         let network = Network::of(site);
         move |node: Node| {
             let network = network.clone();
             async move {
                 let nic = node.nic(0).expect("it is plugged in");
-                let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &network.config(), 1);
+                let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &network.config_for(&node), 1);
                 let catching = async {
                     let socket = Socket::bind(&stack, 5_001, Options::default()).expect("a free port");
                     let mut buffer = [0; 1_500];
@@ -136,6 +137,19 @@ fn what_a_router_cuts_is_put_together_again() {
         assert_eq!(metric(&snapshot, "router", "packets.fragmented"), 1);
         assert_eq!(metric(&snapshot, "station", "caught"), 1, "the other one must not be cut");
     }
+}
+
+/// A station in little memory: what is longer than it can put together it never has, and what would wait is dropped.
+#[test]
+fn who_has_no_room_for_fragments_or_waiting_packets_does_without() {
+    let with = |node: &str, limits: &str| {
+        let text = NETWORKS.replace("telemetry-hub", "catcher");
+        ran(&text.replace(&format!("[node.{node}]"), &format!("[node.{node}]\nlimits = {{ {limits} }}")), None)
+    };
+    let caught = |limits: &str| metric(&with("station", limits), "station", "caught");
+    assert_eq!([caught("reassembly = \"1 KiB\""), caught("reassembly = \"1500 B\"")], [0, 1]);
+    let lost = |limits: &str| metric(&with("pinger", limits), "pinger", "pings.lost");
+    assert_eq!([lost("waiting = 0"), lost("waiting = 1")], [1, 0], "the first, before it is known where the router is");
 }
 
 async fn throw(nic: &mut wavetank_sim::net::Nic, frame: &[u8]) {

@@ -173,7 +173,7 @@ impl Stack<'static> {
                 seed,
                 config.neighbour_reachable,
             ),
-            waiting: Waiting::new(Storage::Grown(Vec::new())),
+            waiting: Waiting::new(Storage::Grown(Vec::new())).of_at_most(config.waiting_max),
             #[cfg(feature = "reassembly")]
             fragments: crate::engine::Fragments::new(Storage::Grown(Vec::new()), config.reassembly_bytes),
         };

@@ -87,6 +87,32 @@ fn a_burst_waits_for_the_neighbour_up_to_a_bound() {
 }
 
 #[test]
+fn no_more_wait_for_all_neighbours_than_there_is_room_for() {
+    let sea = Sea::new();
+    let host = sea.host_with(&["192.0.2.1/24"], &[], |config| config.waiting_max = 2);
+    let stack = host.stack.clone();
+    let others = [2, 3, 4].map(|number| sea.host(&[&format!("192.0.2.{number}/24")]));
+    let clock = sea.clone();
+    sea.run(async move {
+        let client = udp::Socket::bind(&host.stack, 0, udp_options()).unwrap();
+        let servers = others.each_ref().map(|other| udp::Socket::bind(&other.stack, 9, udp_options()).unwrap());
+        for round in 0..2 {
+            for number in [2, 3, 4] {
+                client.send_to(&[round], to(&format!("192.0.2.{number}:9"))).await.unwrap();
+            }
+            clock.sleep(Duration::from_millis(10)).await;
+            assert_eq!(host.stack.stats().dropped(Reason::NeighbourQueueFull), 1, "the third, once");
+        }
+        let mut buffer = [0; 1];
+        for (server, first) in servers.iter().zip([0, 0, 1]) {
+            server.recv_from(&mut buffer).await.unwrap();
+            assert_eq!(buffer[0], first);
+        }
+    });
+    assert_eq!(stack.stats().dropped(Reason::NeighbourQueueFull), 1);
+}
+
+#[test]
 fn an_absent_neighbour_is_asked_three_times_and_counted() {
     let sea = Sea::new();
     let host = sea.host(&["192.0.2.1/24", "2001:db8::1/64"]);

@@ -91,6 +91,8 @@ impl Network {
         let mut config = self.config();
         if node.has_pools() {
             config.neighbours_max = config.neighbours_max.min(node.pool_room("neighbours"));
+            config.waiting_max = node.pool_room("waiting");
+            config.reassembly_bytes = config.reassembly_bytes.min(node.pool_room("reassembly"));
             config.pools = Some(Rc::new(NodePools(node.clone())));
         }
         config

@@ -43,6 +43,18 @@ pub(super) static LIMITS: Table = Table {
             "neighbours = 4",
         ),
         optional(
+            "waiting",
+            Shape::Integer { min: 0, max: 1_000_000 },
+            "How many packets wait at a time until it is known where their next hop is; those beyond are dropped.",
+            "waiting = 2",
+        ),
+        optional(
+            "reassembly",
+            Shape::Size,
+            "The longest payload of a packet that is put together of fragments; longer ones are dropped.",
+            "reassembly = \"1500 B\"",
+        ),
+        optional(
             "stream_buffer",
             Shape::Size,
             "The longest buffer of a connection, and so its window; each has one either way.",

@@ -31,6 +31,9 @@ impl<'r> Room<'r> {
 pub(crate) struct Waiting<'r> {
     rooms: Storage<'r, Room<'r>>,
     free: List,
+    /// How many rooms there may be, where they grow.
+    #[cfg(feature = "alloc")]
+    max: usize,
 }
 
 impl<'r> Waiting<'r> {
@@ -39,7 +42,18 @@ impl<'r> Waiting<'r> {
         for room in 0..rooms.len() {
             free.push_back(&mut rooms, |room| &mut room.link, room as u32);
         }
-        Self { rooms, free }
+        Self {
+            rooms,
+            free,
+            #[cfg(feature = "alloc")]
+            max: usize::MAX,
+        }
+    }
+
+    /// The same with so many rooms at most.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn of_at_most(self, max: usize) -> Self {
+        Self { max, ..self }
     }
 
     /// Lets a packet of `len` bytes, which `write` writes, wait for `neighbour`.
@@ -67,6 +81,8 @@ impl<'r> Waiting<'r> {
     fn claim(&mut self, len: usize) -> Option<u32> {
         let room = match self.free.pop_front(&mut self.rooms, |room| &mut room.link) {
             Some(room) => room,
+            #[cfg(feature = "alloc")]
+            None if self.rooms.len() >= self.max => return None,
             None => self.rooms.grow(|| Room::new(empty()))?,
         };
         let bytes = &mut self.rooms[room as usize].bytes;
