@@ -57,6 +57,9 @@ impl Default for SocketOptions {
 
 /// Answers a request for a socket with the default [`SocketOptions`], and then has `talk` talk over it.
 ///
+/// Browsers let pages of any origin open one, with the user's cookies:
+/// [`SameOrigin`](crate::middleware::SameOrigin) keeps others' pages out.
+///
 /// ```
 /// use wavetank_web::{App, Request, websocket};
 ///

@@ -18,9 +18,6 @@ const TRANSFER_ENCODING: &[u8] = b"transfer-encoding:";
 const CONTENT_LENGTH: &[u8] = b"content-length:";
 const EXPECTING: &[u8] = b"expect:";
 
-/// RFC 9110, 7.1: a fragment is the client's own, and no target has one.
-const FRAGMENT: &str = "the request's target has a fragment";
-
 /// So much of a line is kept where it comes in pieces: any length of a body, and any name that is looked for.
 const LINE_BYTES: usize = 64;
 
@@ -71,37 +68,11 @@ struct Line {
     kept: [u8; LINE_BYTES],
     bytes: usize,
     last: u8,
-    target: Target,
-}
-
-/// What has been seen of a request line's target.
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Target {
-    /// Nothing: only what stands before the first space, which may hold anything that a method may.
-    #[default]
-    ToCome,
-    Sound,
-    /// A `#`: `http` drops all from there on, and others may not.
-    Fragment,
-}
-
-impl Target {
-    fn after(self, piece: &[u8]) -> Self {
-        let rest = match self {
-            Self::ToCome => match memchr::memchr(b' ', piece) {
-                Some(space) => &piece[space..],
-                None => return Self::ToCome,
-            },
-            Self::Sound => piece,
-            Self::Fragment => return Self::Fragment,
-        };
-        if memchr::memchr(b'#', rest).is_some() { Self::Fragment } else { Self::Sound }
-    }
 }
 
 impl Default for Line {
     fn default() -> Self {
-        Self { kept: [0; LINE_BYTES], bytes: 0, last: 0, target: Target::default() }
+        Self { kept: [0; LINE_BYTES], bytes: 0, last: 0 }
     }
 }
 
@@ -113,7 +84,6 @@ impl Line {
         free[..count].copy_from_slice(&piece[..count]);
         self.bytes += piece.len();
         self.last = *last;
-        self.target = self.target.after(piece);
     }
 }
 
@@ -160,18 +130,10 @@ impl Framing {
         let piece = &bytes[..end];
         if self.line.bytes == 0 {
             let text = piece.strip_suffix(b"\r");
-            // Nearly no line has one, and so one look is enough for nearly all.
-            let may_be = self.is_at_start() && memchr::memchr(b'#', piece).is_some();
-            if may_be && Target::default().after(piece) == Target::Fragment {
-                self.head.wrong = Some(FRAGMENT);
-            }
             self.end_line(text.unwrap_or(piece), text.is_some(), piece.len() <= LINE_BYTES);
         } else {
             self.line.keep(piece);
-            let Line { kept, bytes: length, last, target } = std::mem::take(&mut self.line);
-            if self.is_at_start() && target == Target::Fragment {
-                self.head.wrong = Some(FRAGMENT);
-            }
+            let Line { kept, bytes: length, last } = std::mem::take(&mut self.line);
             let is_whole = length <= LINE_BYTES;
             let text = &kept[..length.min(LINE_BYTES)];
             let text = if is_whole { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
@@ -239,11 +201,6 @@ impl Framing {
         matches!(self.at, At::Head)
     }
 
-    /// Whether the next line is a request line, or an empty one before it.
-    fn is_at_start(&self) -> bool {
-        self.is_at_head() && self.head.lines == 0
-    }
-
     /// Whether the body that was to come has no end.
     pub(super) fn is_broken(&self) -> bool {
         matches!(self.at, At::Broken)
@@ -251,7 +208,7 @@ impl Framing {
 
     /// Whether what has come is no more than a part of a request line.
     pub(super) fn is_at_target(&self) -> bool {
-        self.is_at_start() && self.line.bytes > 0
+        self.is_at_head() && self.head.lines == 0 && self.line.bytes > 0
     }
 
     /// What is wrong with the framing of the next request, if anything. To be asked for each in turn.
@@ -460,16 +417,6 @@ mod tests {
             assert_eq!(passed, text.len());
         }
         assert_eq!(followed(&sound.concat(), 4), (vec![false; 4], sound.concat().len()));
-    }
-
-    #[test]
-    fn a_fragment_is_noticed_in_a_target_alone() {
-        let method = "\r\nG#T / HTTP/1.1\r\nx: /#a\r\n\r\n";
-        let far = format!("GET /{}#a HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(100));
-        for fragment in ["GET /#a HTTP/1.1\r\nhost: x\r\n\r\n", "GET # HTTP/1.1\r\n\r\n", &far] {
-            assert_eq!(followed(fragment, 1).0, [true], "{fragment}");
-            assert_eq!(followed(&[method, fragment].concat(), 2).0, [false, true], "{fragment}");
-        }
     }
 
     #[test]
