@@ -7,6 +7,7 @@ use smoltcp::{
 
 use super::{
     frontier::Frontier,
+    losses::Losses,
     neighbours::Lease,
     packet::{Key, NO_KEY, address, halves, key},
     port::Header,
@@ -107,6 +108,7 @@ pub(crate) struct Connection<'r> {
 
     // Who waits for it.
     pub(crate) frontier: Frontier,
+    pub(crate) losses: Losses,
     pub(crate) reader: Option<Waiter>,
     pub(crate) writer: Option<Waiter>,
 
@@ -159,6 +161,7 @@ impl<'r> Connection<'r> {
             owed_since: None,
             keep_alive: None,
             frontier: Frontier::default(),
+            losses: Losses::default(),
             reader: None,
             writer: None,
             hop: None,
@@ -229,6 +232,7 @@ impl<'r> Connection<'r> {
         self.linger_until = None;
         self.error = None;
         self.frontier = Frontier::default();
+        self.losses = Losses::default();
         self.hop = None;
         self.eager = false;
         self.set_options(options);

@@ -35,6 +35,12 @@ pub(crate) struct Frontier {
 }
 
 impl Frontier {
+    /// The number after the last that was sent, if any was.
+    #[inline]
+    pub(crate) const fn end(&self) -> Option<u32> {
+        self.end
+    }
+
     /// So many bytes were written.
     #[inline]
     pub(crate) fn written(&mut self, len: usize) {

@@ -23,6 +23,7 @@ mod egress;
 #[cfg(feature = "reassembly")]
 mod fragments;
 mod frontier;
+mod losses;
 #[cfg(feature = "multicast")]
 mod groups;
 mod handles;

@@ -117,6 +117,12 @@ impl<'a, T: TxToken> OneShot<'a, T> {
         Self { packet: None, room: Some((header, room)), caps, compute, frontier: None, sent: false, incident: None }
     }
 
+    /// Hands `packet` over once more, if there is still room for an answer.
+    pub(crate) fn again(&mut self, packet: &'a [u8]) -> bool {
+        self.packet = self.room.is_some().then_some(packet);
+        self.packet.is_some()
+    }
+
     /// Has the segments that are sent keep to the frontier of their connection.
     #[inline]
     pub(crate) fn of(mut self, frontier: Option<&'a mut Frontier>) -> Self {

@@ -6,6 +6,7 @@ use smoltcp::{socket::tcp::State, wire::TcpPacket};
 use super::{
     Core,
     connection::{Flow, Role},
+    losses::SHOWN,
     packet::{Mac, Packet, smol},
     port::OneShot,
     smol_time,
@@ -49,13 +50,13 @@ impl Core<'_> {
         if let Some(at) = self.tables.connections.find(&flow)
             && !(opens && self.gives_way(at, local))
         {
-            self.feed(at, packet, from, segment.rst(), room, now);
+            self.feed(at, packet, &segment, from, room, now);
             return Ok(());
         }
         match self.tables.listeners.find(local.0, local.1) {
             Some(listener) if opens => {
                 let at = self.open_pending(listener, flow, local, now).ok_or(Reason::BacklogFull)?;
-                self.feed(at, packet, from, false, room, now);
+                self.feed(at, packet, &segment, from, room, now);
                 Ok(())
             }
             _ => {
@@ -119,7 +120,15 @@ impl Core<'_> {
 
     /// Hands a segment to its connection.
     #[inline]
-    fn feed(&mut self, at: u32, packet: &Packet<'_>, from: Mac, resets: bool, room: impl TxToken, now: Instant) {
+    fn feed(
+        &mut self,
+        at: u32,
+        packet: &Packet<'_>,
+        segment: &TcpPacket<&[u8]>,
+        from: Mac,
+        room: impl TxToken,
+        now: Instant,
+    ) {
         #[cfg(feature = "alloc")]
         if let Some(fetch) = self.fetch
             && self.tables.connections.slots.len() > FEW
@@ -130,16 +139,22 @@ impl Core<'_> {
         let slot = &mut self.tables.connections.slots[at as usize];
         let was_opening = slot.is_opening();
         slot.owed_since = None;
+        let is_lost = !was_opening && slot.losses.hear(segment, slot.frontier.end());
         // Resets that answer a handshake bear the number that they answer.
         let frontier = (!was_opening).then_some(&mut slot.frontier);
         let mut device = OneShot::receiving(packet.bytes, header, room, (&self.caps, self.compute)).of(frontier);
         self.iface.poll_ingress_single(smol_time(now), &mut device, &mut slot.set);
+        let mut shown = if is_lost { SHOWN } else { 0 };
+        while shown > 0 && device.again(packet.bytes) {
+            self.iface.poll_ingress_single(smol_time(now), &mut device, &mut slot.set);
+            shown -= 1;
+        }
         self.stats.sent_one(device.sent, device.incident);
         // To call again is not to confirm a call.
         if slot.socket().state() != State::SynReceived {
             slot.heard = now;
         }
-        if resets && slot.error.is_none() && slot.socket().state() == State::Closed {
+        if segment.rst() && slot.error.is_none() && slot.socket().state() == State::Closed {
             self.stats.note(|stats| &mut stats.resets_received);
             slot.error = Some(if was_opening { Error::Refused } else { Error::Reset });
         }
