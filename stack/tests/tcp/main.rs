@@ -159,9 +159,9 @@ fn bulk_arrives_both_ways() {
 
 #[test]
 fn bulk_arrives_through_loss_and_reordering() {
-    for seed in 0..8 {
-        assert!(bulk_both_ways(Some(25), seed) < Duration::from_secs(600));
-    }
+    let took: Duration = (0..8).map(|seed| bulk_both_ways(Some(25), seed)).sum();
+    // Losses are found by what is acknowledged selectively: without that, it takes 110 s.
+    assert!(took < Duration::from_secs(90), "{took:?}");
 }
 
 #[test]
