@@ -34,7 +34,8 @@ impl Losses {
     /// acknowledge is lost.
     #[inline]
     pub(crate) fn hear(&mut self, segment: &TcpPacket<&[u8]>, end: Option<u32>) -> bool {
-        let is_bare = segment.ack() && segment.payload().is_empty() && !segment.syn() && !segment.fin() && !segment.rst();
+        let is_bare =
+            segment.ack() && segment.payload().is_empty() && !segment.syn() && !segment.fin() && !segment.rst();
         match end {
             Some(end) if is_bare => self.heard(segment.ack_number().0 as u32, end, || has_hole(segment)),
             _ => false,
@@ -87,7 +88,11 @@ mod tests {
         assert_eq!([1, 2, 3, 4].map(|_| losses.heard(at(500), at(9_000), hole)), [false, false, true, false]);
         assert_eq!([1, 2].map(|_| losses.heard(at(2_000), at(12_000), hole)), [true, false], "the next hole");
         assert!(!losses.heard(at(1_500), at(12_000), hole), "an old one says nothing");
-        assert_eq!([1, 2, 3].map(|_| losses.heard(at(9_000), at(12_000), hole)), [false, false, true], "all were filled");
+        assert_eq!(
+            [1, 2, 3].map(|_| losses.heard(at(9_000), at(12_000), hole)),
+            [false, false, true],
+            "all were filled"
+        );
     }
 
     #[test]
@@ -96,6 +101,10 @@ mod tests {
         let first = 3_000_000_000;
         assert_eq!([1, 2, 3, 4].map(|_| losses.heard(first, first + 900, || false)), [false; 4]);
         let all = first + 900;
-        assert_eq!([1, 2, 3, 4].map(|_| losses.heard(all, all, || true)), [false; 4], "everything has been acknowledged");
+        assert_eq!(
+            [1, 2, 3, 4].map(|_| losses.heard(all, all, || true)),
+            [false; 4],
+            "everything has been acknowledged"
+        );
     }
 }

@@ -23,7 +23,6 @@ mod egress;
 #[cfg(feature = "reassembly")]
 mod fragments;
 mod frontier;
-mod losses;
 #[cfg(feature = "multicast")]
 mod groups;
 mod handles;
@@ -33,6 +32,7 @@ mod icmp;
 mod ingress;
 mod listeners;
 mod local;
+mod losses;
 mod neighbours;
 #[cfg(feature = "slaac")]
 mod news;
