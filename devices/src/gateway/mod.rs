@@ -130,7 +130,7 @@ impl Config {
 
 /// Runs the gateway until its button is held, and asks to be started anew then.
 ///
-/// All its memory is in the future: some 43 KiB, and whatever the parts take.
+/// All its memory is in the future: some 50 KiB, and whatever the parts take.
 ///
 /// # Panics
 /// If the drivers are not of Ethernet and of IEEE 802.15.4, or [`Config::address`] cannot be a station's.
@@ -154,7 +154,7 @@ where
 /// Runs a gateway that takes updates: until its button is held, or it asks to be started with one, by [`Exit::SwapImage`]. An
 /// image on trial has to hear from its uplink, and to reach the hub that hands out images. Otherwise as [`run`].
 ///
-/// All its memory is in the future: some 46 KiB, and whatever the parts take.
+/// All its memory is in the future: some 54 KiB, and whatever the parts take.
 ///
 /// # Panics
 /// As [`run`].

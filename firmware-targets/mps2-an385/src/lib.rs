@@ -17,7 +17,7 @@ pub mod standin;
 
 use core::fmt::Debug;
 use core::future::Future;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::panic::PanicInfo;
 
 use cortex_m::peripheral::{NVIC, SCB};
@@ -32,6 +32,11 @@ use crate::serial::say;
 
 /// The board's place in QEMU's user network.
 pub const OWN: Cidr = Cidr::v4(Ipv4Addr::new(10, 0, 2, 15), 24);
+
+/// The board's place there by IPv6.
+pub const OWN_V6: Cidr = Cidr::v6(Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0x15), 64);
+/// The host there by IPv6.
+pub const HOST_V6: Ipv6Addr = Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 2);
 
 /// The host in QEMU's user network, at that port.
 pub const fn host(port: u16) -> SocketAddr {
@@ -59,7 +64,8 @@ impl<'t> Board<'t> {
         let clock = BoardClock(timers);
         let net = Lan9118::start().expect("the board has its Ethernet controller");
         let address = net.address();
-        say!("Ethernet address {address:02x?}, IP {OWN}, peer at {peer}");
+        let own = if peer.is_ipv6() { OWN_V6 } else { OWN };
+        say!("Ethernet address {address:02x?}, IP {own}, peer at {peer}");
         for irq in [clock::IRQ, ethernet::IRQ] {
             // SAFETY: no code of this program relies on these interrupts being masked.
             unsafe { NVIC::unmask(Irq(irq)) };
