@@ -37,7 +37,7 @@ pub(super) fn render(
 /// Areas that come to less than this on both sides are told together.
 const AREA_LEAST: u64 = 400;
 
-/// Where the flash of the first two sensors goes on the first target, what is most beyond the other one first.
+/// Where the flash of two sensors goes on the first target, what is most beyond the other one first.
 pub(super) fn areas(ours: &Areas, theirs: &Areas) -> String {
     let mut rows: Vec<(&str, u64, u64)> = Vec::new();
     let mut rest = (0, 0);
@@ -54,7 +54,7 @@ pub(super) fn areas(ours: &Areas, theirs: &Areas) -> String {
     let sum = rows.iter().fold((0, 0), |sum, (_, ours, theirs)| (sum.0 + ours, sum.1 + theirs));
     rows.push(("all", sum.0, sum.1));
     let mut text = String::from(
-        "\n| flash by where it is from, thumbv7m | wavetank | embassy-net with IPv6 | more |\n|---|---|---|---|\n",
+        "\n| flash by where it is from, thumbv7m | wavetank without IPv6 | embassy-net without IPv6 | more |\n|---|---|---|---|\n",
     );
     for (name, ours, theirs) in rows {
         let (sign, more) = if ours < theirs { ("−", theirs - ours) } else { ("", ours - theirs) };
