@@ -125,7 +125,8 @@ fn refuse_member(member: &Member<'_, '_>, problems: &mut Vec<Problem>) {
     if let Some(kind) = member.kind.as_ref().filter(|kind| !kind.has_radio()) {
         let what = format!("a \"{}\" has no radio", kind.name());
         let problem = Problem::new(Code::Topology, member.place(), what, "cannot be in a network of radios");
-        problems.push(problem.help("put it behind a \"router\" that is in this network and in another one"));
+        problems
+            .push(problem.help("put it behind a \"gateway\" or \"router\" that is in this network and in another one"));
     }
 }
 
