@@ -167,6 +167,7 @@ impl Frame {
     }
 
     /// Answers that `own` is ours, to whoever asked; and whether we are a router, which ARP has no word for.
+    #[cfg_attr(not(feature = "ipv6"), expect(unused_variables, reason = "ARP tells of no routers"))]
     pub(crate) fn answer(own_mac: Mac, own: IpAddr, asker: &Heard, is_router: bool) -> Self {
         match own {
             IpAddr::V4(own) => {
