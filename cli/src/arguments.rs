@@ -184,6 +184,9 @@ pub(crate) struct Sockets {
     /// Where to listen: an address and a port, or unix:PATH; may be given several times [default: 127.0.0.1:8080, or the sockets that systemd hands over].
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<wavetank_scenarios::hub::Place>,
+    /// Who may connect to the sockets at unix:PATH, as chmod(1) says it in digits: 660 is for the group, too [default: 600].
+    #[arg(long, value_name = "MODE", value_parser = values::mode)]
+    pub(crate) unix_mode: Option<u32>,
     #[cfg(feature = "tls")]
     #[command(flatten)]
     pub(crate) tls: Tls,

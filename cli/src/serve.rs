@@ -46,6 +46,7 @@ fn open(sockets: &Sockets) -> hub::Sockets {
     let default = (listen.is_empty() && !inherited).then_some(hub::Place::Tcp(DEFAULT));
     hub::Sockets {
         listen: listen.iter().cloned().chain(default).collect(),
+        unix_mode: sockets.unix_mode,
         inherited,
         #[cfg(feature = "tls")]
         tls: files(&sockets.tls),

@@ -68,6 +68,14 @@ pub(crate) fn forward(text: &str) -> Result<Forward, String> {
     Ok(Forward { address, target: target.parse()? })
 }
 
+/// Reads `660`, or `0660`.
+#[cfg(feature = "serve")]
+pub(crate) fn mode(text: &str) -> Result<u32, &'static str> {
+    let is_octal = !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    let mode = is_octal.then(|| u32::from_str_radix(text, 8).ok()).flatten().filter(|mode| *mode <= 0o777);
+    mode.ok_or("a mode is three digits from 0 to 7: 600 is for the user alone, 660 for the group, too, 666 for all")
+}
+
 /// Reads 64 hex digits.
 #[cfg(feature = "serve")]
 pub(crate) fn public_key(text: &str) -> Result<wavetank_scenarios::hub::firmware::PublicKey, &'static str> {

@@ -138,6 +138,41 @@ fn sockets_that_it_is_started_with_are_served() {
 }
 
 #[test]
+fn a_unix_socket_is_for_its_user_unless_it_is_said_to_be_for_others() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.sock");
+    let listen = format!("unix:{}", path.display());
+    for (arguments, mode) in [(&[][..], 0o600), (&["--unix-mode", "660"], 0o660), (&["--unix-mode", "0666"], 0o666)] {
+        // Whatever the umask says.
+        let mut child = Command::new("sh")
+            .args(["-c", "umask 0007; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_wavetank"), "serve", "telemetry-hub"])
+            .args(["--listen", &listen])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), format!("telemetry-hub listening on {listen}"));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{arguments:?}");
+        let mut connection = UnixStream::connect(&path).unwrap();
+        connection.write_all(b"GET /health HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n").unwrap();
+        let mut response = String::new();
+        connection.read_to_string(&mut response).unwrap();
+        assert!(response.ends_with("\r\n\r\nok"), "{response}");
+        assert_eq!(Hub { child, out, address: listen.clone() }.stop("TERM").0, Some(0));
+        assert!(!path.exists());
+    }
+    for wrong in ["rw", "1000", "", "+7", "888"] {
+        let output = telemetry_hub(&listen, None).args(["--unix-mode", wrong]).output().unwrap();
+        assert!(error_of(&output).contains("a mode is three digits"), "{wrong}: {output:?}");
+    }
+}
+
+#[test]
 fn tls_is_served_by_files_and_what_they_lack_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {

@@ -63,6 +63,9 @@ pub struct TlsFiles {
 pub struct Sockets {
     /// The places that it opens itself.
     pub listen: Vec<Place>,
+    /// Who may connect to the Unix sockets that it opens, as a mode of files: those who may write. Unless set, the user alone that
+    /// it runs as (0600).
+    pub unix_mode: Option<u32>,
     /// Whether it also takes the sockets that it was started with, by systemd's protocol. They must be taken before the
     /// process has other threads.
     pub inherited: bool,
@@ -95,7 +98,9 @@ impl Sockets {
             }
         }
         for place in &self.listen {
-            open.place(place).await.map_err(|source| ServeError::Listen { place: place.clone(), source })?;
+            open.place(place, self.unix_mode)
+                .await
+                .map_err(|source| ServeError::Listen { place: place.clone(), source })?;
         }
         if open.places.is_empty() {
             let none = io::Error::new(io::ErrorKind::NotFound, "it was started with none, and told no address");
@@ -114,16 +119,22 @@ pub(super) struct Open {
 }
 
 impl Open {
-    async fn place(&mut self, place: &Place) -> io::Result<()> {
+    async fn place(&mut self, place: &Place, unix_mode: Option<u32>) -> io::Result<()> {
         match place {
             Place::Tcp(address) => self.tcp(TokioListener::bind(address).await?),
             #[cfg(unix)]
             Place::Unix(path) => {
-                self.unix(UnixListener::bind(path)?);
+                self.unix(match unix_mode {
+                    Some(mode) => UnixListener::bind_with_mode(path, mode)?,
+                    None => UnixListener::bind(path)?,
+                });
                 Ok(())
             }
             #[cfg(not(unix))]
-            Place::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+            Place::Unix(_) => {
+                let _ = unix_mode;
+                Err(io::ErrorKind::Unsupported.into())
+            }
         }
     }
 
