@@ -40,6 +40,14 @@ fn app(files: Files) -> App {
     app.at("/files/*path").get(files.handler());
     app.answer(&KEEP, async |_: State<()>, asked: Asked<Key, How, Kept>| Ok::<_, Error>(asked.body));
     app.answer(&FORGET, async |_: State<()>, _: Asked<(String, u8)>| Ok::<_, Error>(()));
+    app.answer(&FORGET_ALL, async |_: State<()>, _: Asked<(String, String)>| Ok::<_, Error>(()));
+    let mut other = App::new();
+    other.answer(&KEEP, async |_: State<()>, asked: Asked<Key, How, Kept>| Ok::<_, Error>(asked.body));
+    other.answer(&OWNERS, async |_: State<()>, _: Asked| Ok::<_, Error>(Vec::new()));
+    app.host("other.example.net", other);
+    let mut any = App::new();
+    any.answer(&OWNER, async |_: State<()>, _: Asked<String>| Ok::<_, Error>(String::new()));
+    app.host("*.example.org", any);
     app.describe("/docs", &About { title: "Conformance", version: "1.0.0", summary: "What may be described" });
     app
 }
@@ -79,6 +87,11 @@ enum Kind {
 const KEEP: Operation<Key, How, Kept, Kept> =
     Operation::put("/kept/:owner/:number").name("keep").summary("Keeps something").status(201);
 const FORGET: Operation<(String, u8)> = Operation::delete("/kept/:owner/:number").name("forget");
+/// To OpenAPI the same path as the others'.
+const FORGET_ALL: Operation<(String, String)> = Operation::post("/kept/:owner/*below").name("forgetAll");
+/// Of hosts of their own.
+const OWNERS: Operation<(), (), (), Vec<String>> = Operation::get("/owners").name("owners");
+const OWNER: Operation<String, (), (), String> = Operation::get("/owners/:owner").name("owner");
 
 /// Browsers get a page, and those who ask for a socket get one that says everything back.
 async fn front(request: Request) -> Result<Response> {

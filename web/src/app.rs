@@ -120,6 +120,8 @@ impl<State: 'static> App<State> {
                 return Err(RouteError::SameHost { host: host.to_owned() });
             }
             let mut table = Table::new();
+            #[cfg(feature = "openapi")]
+            self.operations.extend(app.operations.iter().map(|operation| operation.at_host(&pattern.text())));
             app.mount_in(&mut table, "")?;
             self.hosts.push((pattern, table));
             Ok(())

@@ -56,7 +56,6 @@ use schemars::JsonSchema;
 use serde::de::value::UnitDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::{App, FromRequest, IntoResponse, Params, Request, Response, Result, Route, RouteError, State};
 
@@ -244,9 +243,13 @@ impl<S: 'static> App<S> {
         self
     }
 
-    /// Serves a description of all operations so far, those of apps nested so far included: a page at this path, and the
-    /// document it shows at `openapi.json` below it. The document's servers are where it comes from. It is written when
-    /// somebody first asks for it.
+    /// Serves a description of all operations so far, those of apps that were nested or given a host so far included: a page at
+    /// this path, and the document it shows at `openapi.json` below it. The document's server is where it comes from, and that of
+    /// an operation of a host alone is that host, at the scheme's own port. It is written when somebody first asks for it.
+    ///
+    /// OpenAPI knows a path by its shape alone. So two operations with one method, of `/files/:name` and `/files/*path` or of one
+    /// path for two hosts, cannot both be described, unless they are the same operation: that is an error of
+    /// [`App::into_service`], which names both. What comes after the description, or describes itself, is not in it.
     ///
     /// # Panics
     /// If the path does not begin with a slash, or has parameters.
@@ -259,20 +262,20 @@ impl<S: 'static> App<S> {
         let path = path.trim_end_matches('/');
         // Relative to where the document is (OpenAPI 3.1, 4.8.5), whatever the app is nested under.
         let up = "../".repeat(path.matches('/').count());
-        let servers = json!([{ "url": if up.is_empty() { "./" } else { &up } }]);
+        let root = if up.is_empty() { "./".to_owned() } else { up };
+        self.note(document::check(&self.operations));
         let (about, operations) = (document::Owned::from(about), self.operations.clone());
-        page::add_to(self, path, move || {
-            let mut document = document::of(&about.lent(), &operations);
-            document["servers"] = servers.clone();
-            document.to_string()
-        });
+        page::add_to(self, path, move || document::of(&about.lent(), &operations, &root).to_string());
         self
     }
 
-    /// The description by itself.
-    #[must_use]
-    pub fn openapi(&self, about: &About<'_>) -> serde_json::Value {
-        document::of(about, &self.operations)
+    /// The description by itself, of an app at the root of its server.
+    ///
+    /// # Errors
+    /// [`RouteError::SamePlace`] if two operations cannot both be described; see [`App::describe`].
+    pub fn openapi(&self, about: &About<'_>) -> Result<serde_json::Value, RouteError> {
+        document::check(&self.operations)?;
+        Ok(document::of(about, &self.operations, "/"))
     }
 }
 

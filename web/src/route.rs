@@ -128,6 +128,17 @@ pub enum RouteError {
         /// The operation's.
         operation: String,
     },
+    /// Two operations are to be described for which OpenAPI has one place.
+    #[error(
+        "`{operation}` and `{with}` cannot both be described: to OpenAPI they are one method of one path, for it knows no `*` and \
+         no hosts"
+    )]
+    SamePlace {
+        /// The later one, by its method, host and path.
+        operation: String,
+        /// The earlier one.
+        with: String,
+    },
     /// An app that tells hosts apart was nested.
     #[error("the app nested at `{path}` has a host of its own, `{host}`: hosts belong to the outermost app")]
     NestedHost {

@@ -1,6 +1,8 @@
 //! The description of an app's operations.
 
+use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::rc::Rc;
 
 use http::{Method, StatusCode};
@@ -10,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::content::TEXT;
 use super::{Content, More, Operation, Part, is_nothing};
+use crate::RouteError;
 
 /// What a description says of the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +47,15 @@ pub(crate) struct Described {
     method: Method,
     /// Below all that it is nested under.
     path: String,
+    /// The host that it is answered for alone, if there is one.
+    host: Option<String>,
     name: &'static str,
     summary: &'static str,
     success: StatusCode,
     more: More,
     types: Rc<dyn Fn(&mut SchemaGenerator) -> Types>,
+    /// Of the types.
+    identity: TypeId,
 }
 
 /// The schemas of an operation's parts; none where there is nothing.
@@ -64,6 +71,7 @@ impl Described {
         Self {
             method: operation.method.clone(),
             path: operation.path.to_owned(),
+            host: None,
             name: operation.name,
             summary: operation.summary,
             success: operation.success(),
@@ -74,6 +82,7 @@ impl Described {
                 body: B::describe(generator),
                 answer: A::describe(generator),
             }),
+            identity: TypeId::of::<super::Types<P, Q, B, A>>(),
         }
     }
 
@@ -82,9 +91,27 @@ impl Described {
         Self { path: crate::route::join(prefix, &self.path), ..self.clone() }
     }
 
-    fn document(&self, generator: &mut SchemaGenerator) -> Value {
+    /// The same, as an operation of an app for this host alone.
+    pub(crate) fn at_host(&self, host: &str) -> Self {
+        Self { host: Some(host.to_owned()), ..self.clone() }
+    }
+
+    /// Whether OpenAPI has one place for this one and that: the same method of paths that differ in the names of their parameters
+    /// alone (OpenAPI 3.1, 4.8.8), whatever host they are of, and whether a parameter is a segment or all that is left.
+    fn shares_its_place_with(&self, other: &Self) -> bool {
+        self.method == other.method && shape(&self.path) == shape(&other.path)
+    }
+
+    /// Whether this is the same operation as that, but for its host.
+    fn is(&self, other: &Self) -> bool {
+        (&self.path, self.name, self.summary, self.success, self.identity)
+            == (&other.path, other.name, other.summary, other.success, other.identity)
+    }
+
+    /// Its path's parameters are called as in `template`, which is its own or of the same shape.
+    fn document(&self, generator: &mut SchemaGenerator, template: &str) -> Value {
         let types = (self.types)(generator);
-        let mut parameters = self.in_path(types.params.as_ref());
+        let mut parameters = self.in_path(types.params.as_ref(), template);
         parameters.extend(in_query(types.query.as_ref()));
         parameters.extend(self.more.headers.iter().map(|(name, what)| in_header(name, what)));
         let mut document = Map::new();
@@ -135,7 +162,7 @@ impl Described {
 
     /// The path's parameters, by the names that it has for them. A tuple is of the last ones, and a single value is the last, as
     /// for whoever reads them: those before are of what the app is nested under.
-    fn in_path(&self, schema: Option<&Value>) -> Vec<Value> {
+    fn in_path(&self, schema: Option<&Value>, template: &str) -> Vec<Value> {
         let names: Vec<&str> = self.path.split('/').filter_map(|segment| segment.strip_prefix([':', '*'])).collect();
         let schema = schema.unwrap_or(&Value::Null);
         let own = |index: usize, name: &str| match (&schema["properties"], &schema["prefixItems"]) {
@@ -146,8 +173,11 @@ impl Described {
             _ => (schema.is_object() && index + 1 == names.len()).then_some(schema),
         };
         let text = json!({ "type": "string" });
-        let described = names.iter().enumerate();
-        described.map(|(index, name)| parameter("path", name, own(index, name).unwrap_or(&text), true)).collect()
+        let written = template.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+        let described = names.iter().zip(written).enumerate();
+        described
+            .map(|(index, (name, written))| parameter("path", written, own(index, name).unwrap_or(&text), true))
+            .collect()
     }
 
     /// The path as OpenAPI writes it.
@@ -158,6 +188,44 @@ impl Described {
         });
         segments.collect::<Vec<_>>().join("/")
     }
+
+    /// Where it is to be asked, for one that is not asked where the others are (OpenAPI 3.1, 4.8.5). Whether that is secured is
+    /// as of the document.
+    fn server(host: &str) -> Value {
+        match host.strip_prefix("*.") {
+            Some(domain) => json!({
+                "url": format!("//{{name}}.{domain}/"),
+                "variables": { "name": { "default": "www", "description": format!("Any name below {domain}") } },
+            }),
+            None => json!({ "url": format!("//{host}/") }),
+        }
+    }
+}
+
+impl fmt::Display for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.method, self.host.as_deref().unwrap_or_default(), self.path)
+    }
+}
+
+/// A path without the names of its parameters.
+fn shape(path: &str) -> Vec<Option<&str>> {
+    path.split('/').map(|segment| (!segment.starts_with([':', '*'])).then_some(segment)).collect()
+}
+
+/// Two operations for which a document has but one place, if there are any.
+///
+/// # Errors
+/// [`RouteError::SamePlace`], which names both.
+pub(super) fn check(operations: &[Described]) -> Result<(), RouteError> {
+    for (index, operation) in operations.iter().enumerate() {
+        let clash =
+            operations[..index].iter().find(|other| operation.shares_its_place_with(other) && !operation.is(other));
+        if let Some(other) = clash {
+            return Err(RouteError::SamePlace { operation: operation.to_string(), with: other.to_string() });
+        }
+    }
+    Ok(())
 }
 
 fn in_query(schema: Option<&Value>) -> Vec<Value> {
@@ -196,22 +264,36 @@ pub(super) fn referred_to<T: JsonSchema + 'static>(generator: &mut SchemaGenerat
     (!is_nothing::<T>()).then(|| generator.subschema_for::<T>().to_value())
 }
 
-/// The whole document. Schemas are in JSON Schema 2020-12, which is OpenAPI 3.1's own.
-pub(super) fn of(about: &About<'_>, operations: &[Described]) -> Value {
+/// The whole document, of operations that [`check`] has nothing against and whose app is at `root`. Schemas are in JSON Schema
+/// 2020-12, which is OpenAPI 3.1's own.
+pub(super) fn of(about: &About<'_>, operations: &[Described], root: &str) -> Value {
     let mut generator = SchemaSettings::draft2020_12()
         .with(|settings| settings.definitions_path = "/components/schemas".into())
         .into_generator();
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    let mut templates: BTreeMap<Vec<Option<&str>>, String> = BTreeMap::new();
     let mut names = BTreeSet::new();
-    for operation in operations {
-        let mut document = operation.document(&mut generator);
+    for (index, operation) in operations.iter().enumerate() {
+        let has_place = |other: &&Described| operation.shares_its_place_with(other);
+        if operations[..index].iter().any(|other| has_place(&other)) {
+            continue;
+        }
+        // Paths of one shape are one path (OpenAPI 3.1, 4.8.8), by the names of the first.
+        let template = templates.entry(shape(&operation.path)).or_insert_with(|| operation.template());
+        let mut document = operation.document(&mut generator, template);
         // No two may bear one name (OpenAPI 3.1, 4.8.10): those of an app that is nested twice would.
         if !names.insert(operation.name)
             && let Some(fields) = document.as_object_mut()
         {
             fields.remove("operationId");
         }
-        let methods = paths.entry(operation.template()).or_default();
+        let hosts: Vec<Option<&str>> =
+            operations[index..].iter().filter(has_place).map(|operation| operation.host.as_deref()).collect();
+        if hosts.iter().any(Option::is_some) {
+            let server = |host: &Option<&str>| host.map_or_else(|| json!({ "url": root }), Described::server);
+            document["servers"] = hosts.iter().map(server).collect();
+        }
+        let methods = paths.entry(template.clone()).or_default();
         methods.insert(operation.method.as_str().to_ascii_lowercase(), document);
     }
     let mut schemas = generator.take_definitions(true);
@@ -220,7 +302,13 @@ pub(super) fn of(about: &About<'_>, operations: &[Described]) -> Value {
     if !about.summary.is_empty() {
         info["description"] = about.summary.into();
     }
-    json!({ "openapi": "3.1.0", "info": info, "paths": paths, "components": { "schemas": schemas } })
+    json!({
+        "openapi": "3.1.0",
+        "info": info,
+        "servers": [{ "url": root }],
+        "paths": paths,
+        "components": { "schemas": schemas },
+    })
 }
 
 /// What is sent when something is wrong (RFC 9457).

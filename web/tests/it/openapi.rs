@@ -128,7 +128,7 @@ fn requests_are_those_of_the_base() {
 
 #[test]
 fn operations_are_described() {
-    let document = readings().openapi(&ABOUT);
+    let document = readings().openapi(&ABOUT).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(
         document["info"],
@@ -251,7 +251,7 @@ fn bodies_other_than_json_are_asked_answered_and_described() {
     let form = b"--x\r\ncontent-disposition: form-data; name=\"title\"\r\n\r\nfive5\r\n--x--\r\n";
     assert_eq!(ask(http::Method::POST, "/send", "multipart/form-data; boundary=x", form).text(), "5");
     assert_eq!(ask(http::Method::POST, "/send", "application/json", b"{}").status, 415);
-    let document = images().openapi(&ABOUT);
+    let document = images().openapi(&ABOUT).unwrap();
     let upload = &document["paths"]["/images/{name}"]["put"];
     assert_eq!(upload["requestBody"]["content"], json!({ "application/octet-stream": { "schema": {} } }));
     let header = json!({ "name": "signature", "in": "header", "required": false, "schema": { "type": "string" },
@@ -284,7 +284,7 @@ fn parameters_are_an_app_s_own_whatever_it_is_nested_under() {
     inner.at("/more/:number").get(async |Params((..)): Params<(String, String, String)>| "more than there are");
     let mut app = App::new();
     app.at("/:tenant").nest(inner);
-    let document = app.openapi(&ABOUT);
+    let document = app.openapi(&ABOUT).unwrap();
     let types = |path: &str| -> Vec<String> {
         let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
         parameters.iter().map(|one| format!("{}: {}", one["name"], one["schema"]["type"]).replace('"', "")).collect()
@@ -304,8 +304,80 @@ fn an_app_that_is_nested_twice_is_described_with_names_that_are_each_one_operati
     let mut app = App::new();
     app.at("/v1").nest(readings());
     app.at("/v2").nest(readings());
-    let document = app.openapi(&ABOUT);
+    let document = app.openapi(&ABOUT).unwrap();
     assert_eq!(document["paths"]["/v1/readings"]["get"]["operationId"], "listReadings");
     assert_eq!(document["paths"]["/v2/readings"]["get"]["operationId"], Value::Null);
     assert!(document["paths"]["/v2/readings"]["get"]["responses"].is_object());
+}
+
+const FILE: Operation<String, (), (), String> = Operation::get("/files/:name").name("file");
+const KEEP_FILE: Operation<String, (), String, ()> = Operation::put("/files/:name").name("keepFile");
+const HEALTH: Operation<(), (), (), String> = Operation::get("/health").name("health");
+
+/// Whatever it is asked.
+async fn answer_text<P>(_: State<()>, _: Asked<P>) -> Result<String> {
+    Ok("text".to_owned())
+}
+
+#[test]
+fn what_openapi_has_one_place_for_is_described_once_or_refused_by_name() {
+    // One shape, and two methods: one path, by the names of the first.
+    let mut app = App::new();
+    app.answer(&REST, answer_text);
+    app.answer(&KEEP_FILE, async |_: State<()>, _: Asked<String, (), String>| Ok::<_, Error>(()));
+    let document = app.openapi(&ABOUT).unwrap();
+    assert_eq!(document["paths"].as_object().unwrap().keys().collect::<Vec<_>>(), ["/files/{path}"]);
+    assert_eq!(document["paths"]["/files/{path}"]["get"]["parameters"][0]["name"], "path");
+    assert_eq!(document["paths"]["/files/{path}"]["put"]["parameters"][0]["name"], "path");
+    app.describe("/docs", &ABOUT);
+    app.into_service().unwrap();
+    // And one method: routes tell them apart, which a description cannot.
+    let both = || {
+        let mut app = App::new();
+        app.answer(&REST, answer_text).answer(&FILE, answer_text);
+        app
+    };
+    let client = Client::new(both().into_service().unwrap());
+    assert_eq!(block_on(client.get("/files/a/b").send()).unwrap().status, 200);
+    let clash = RouteError::SamePlace { operation: "GET /files/:name".into(), with: "GET /files/*path".into() };
+    assert_eq!(both().openapi(&ABOUT), Err(clash.clone()));
+    let mut app = both();
+    app.describe("/docs", &ABOUT);
+    assert_eq!(app.into_service().unwrap_err(), clash);
+}
+
+#[test]
+fn the_apps_of_hosts_are_described_with_where_they_are() {
+    let api = || {
+        let mut app = App::new();
+        app.answer(&HEALTH, answer_text).answer(&FILE, answer_text);
+        app
+    };
+    let mut app = App::new();
+    app.answer(&HEALTH, answer_text).answer(&LIST, async |_: State<()>, _: Asked<(), Page>| Ok::<_, Error>(vec![]));
+    app.host("Api.Example.net", api()).host("*.example.org", readings());
+    app.describe("/docs", &ABOUT);
+    // The document of the same operations at several places, each of which says where.
+    let refused = app.into_service().unwrap_err().to_string();
+    assert!(
+        refused.starts_with("`GET *.example.org/files/*path` and `GET api.example.net/files/:name` cannot"),
+        "{refused}"
+    );
+
+    let mut app = App::new();
+    app.answer(&HEALTH, answer_text);
+    app.host("Api.Example.net", api());
+    let mut below = App::new();
+    below.answer(&LIST, async |_: State<()>, _: Asked<(), Page>| Ok::<_, Error>(vec![]));
+    app.host("*.example.org", below);
+    app.describe("/docs", &ABOUT);
+    let client = Client::new(app.into_service().unwrap());
+    let document: Value = block_on(client.get("/docs/openapi.json").send()).unwrap().json().unwrap();
+    let paths = &document["paths"];
+    assert_eq!(document["servers"], json!([{ "url": "../" }]));
+    assert_eq!(paths["/health"]["get"]["servers"], json!([{ "url": "../" }, { "url": "//api.example.net/" }]));
+    assert_eq!(paths["/health"]["get"]["operationId"], "health");
+    assert_eq!(paths["/files/{name}"]["get"]["servers"], json!([{ "url": "//api.example.net/" }]));
+    let any = json!({ "name": { "default": "www", "description": "Any name below example.org" } });
+    assert_eq!(paths["/readings"]["get"]["servers"], json!([{ "url": "//{name}.example.org/", "variables": any }]));
 }

@@ -42,6 +42,13 @@ const MULTIPART = "multipart/form-data";
 // The parts of a form with files, each with what is said of it.
 const parts = (api, schema) => follow(api, schema).properties ?? {};
 
+// Where an operation is asked, relative to where the document is.
+const serverOf = (api, operation) => {
+  const { url = "/", variables = {} } = (operation.servers ?? api.servers)?.[0] ?? {};
+  const filled = url.replace(/{(\w+)}/g, (_, name) => variables[name]?.default ?? "");
+  return new URL(filled, new URL(address, document.baseURI));
+};
+
 async function send(api, path, method, operation, form, output) {
   const fields = new FormData(form);
   const query = new URLSearchParams();
@@ -63,8 +70,7 @@ async function send(api, path, method, operation, form, output) {
   } else if (asked) headers["content-type"] = asked.type;
   output.replaceChildren(make("p", { textContent: "Asking…" }));
   try {
-    const root = new URL(api.servers?.[0]?.url ?? "/", new URL(address, document.baseURI));
-    const answer = await fetch(root.href.replace(/\/$/, "") + target + (query.size ? `?${query}` : ""), {
+    const answer = await fetch(serverOf(api, operation).href.replace(/\/$/, "") + target + (query.size ? `?${query}` : ""), {
       method: method.toUpperCase(), headers, body: sent,
     });
     const bytes = await answer.arrayBuffer();
@@ -109,10 +115,13 @@ function show(api, path, method, operation, index) {
   if (asked) form.append(...bodyFields(api, asked, index));
   form.append(...field(`o${index}token`, "Bearer token", "if it is asked for", { name: "token", type: "password", autocomplete: "off" }));
   const output = make("div", { className: "answer", ariaLive: "polite" });
-  form.append(make("button", { textContent: "Ask" }));
+  // A page asks nothing of other hosts.
+  const server = serverOf(api, operation);
+  const isElsewhere = server.host !== new URL(document.baseURI).host;
+  form.append(isElsewhere ? make("p", { textContent: `It is asked of ${server.host}, and not from here.` }) : make("button", { textContent: "Ask" }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    send(api, path, method, operation, form, output);
+    if (!isElsewhere) send(api, path, method, operation, form, output);
   });
   const answers = Object.entries(operation.responses).map(([status, { description, content }]) => {
     const line = make("div", {}, make("h2", { textContent: `${status}: ${description}` }));
@@ -124,7 +133,7 @@ function show(api, path, method, operation, index) {
   return make("details", { id: operation.operationId ?? "" },
     make("summary", {},
       make("b", { className: "method", textContent: method.toUpperCase() }),
-      make("code", { textContent: path }),
+      make("code", { textContent: isElsewhere ? `//${server.host}${path}` : path }),
       make("span", { textContent: operation.summary ?? "" })),
     make("div", { className: "inside" }, form, output, more));
 }
