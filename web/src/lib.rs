@@ -56,6 +56,6 @@ pub use serve::{Options, Served, serve, serve_with};
 pub use sse::{Event as SseEvent, Sse};
 pub use upgrade::Upgraded;
 #[cfg(feature = "websocket")]
-pub use websocket::{Message, SocketError, SocketOptions, WebSocket, websocket, websocket_with};
+pub use websocket::{Close, CloseCode, Message, SocketError, SocketOptions, WebSocket, websocket, websocket_with};
 
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};

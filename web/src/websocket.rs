@@ -1,23 +1,31 @@
 //! WebSocket (RFC 6455), on connections that need not be `Send`. tungstenite speaks the protocol, between buffers.
 
+mod close;
+mod watch;
+
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
-use hyper::rt::{Read as _, ReadBuf, Write as _};
+use hyper::rt::{Read as _, ReadBuf, Timer, Write as _};
 use tungstenite::error::{CapacityError, ProtocolError};
 use tungstenite::handshake::derive_accept_key;
-use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 
 use crate::{Body, Error, IntoResponse, Request, Response, Result, Upgraded};
+
+pub use close::{Close, CloseCode};
+
+use close::fitting;
+use watch::{Quiet, Watch};
 
 /// What is said over a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,6 +159,8 @@ pub struct WebSocket {
     buffers: Buffers,
     io: Upgraded,
     protocol: Option<&'static str>,
+    watch: Option<Watch>,
+    closed: Option<Close>,
     failed: bool,
 }
 
@@ -172,6 +182,8 @@ impl WebSocket {
             buffers: Buffers::default(),
             io,
             protocol: None,
+            watch: None,
+            closed: None,
             failed: false,
         }
     }
@@ -182,8 +194,43 @@ impl WebSocket {
         self.protocol
     }
 
+    /// Asks the peer whether it is there (a ping, RFC 6455, 5.5.2) when nothing has come of it for the interval, and takes it for
+    /// gone when for the patience after that nothing has come either, not even the pong: [`WebSocket::receive`] then fails. So
+    /// does sending to a peer that makes no room for so long, and [`WebSocket::close`] when the peer does not close the socket,
+    /// too, within the patience. A peer that vanished is found at most twice the interval and the patience later. The timer is the
+    /// runtime's; without one, who vanishes without a word is waited for as long as the system below does.
+    ///
+    /// Pings are sent and pongs seen while a message is waited for: an app that only ever sends should wait for one beside that.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wavetank_web::{App, Request, Runtime as _, tokio::TokioRuntime, websocket};
+    ///
+    /// let mut app = App::new();
+    /// app.at("/echo").get(async |request: Request| {
+    ///     websocket(&request, |mut socket| async move {
+    ///         socket.keep_alive(TokioRuntime.timer(), Duration::from_secs(20), Duration::from_secs(20));
+    ///         while let Some(Ok(message)) = socket.receive().await {
+    ///             if socket.send(message).await.is_err() {
+    ///                 break;
+    ///             }
+    ///         }
+    ///     })
+    /// });
+    /// ```
+    pub fn keep_alive(&mut self, timer: impl Timer + 'static, interval: Duration, patience: Duration) {
+        self.watch = Some(Watch::new(timer, interval, patience));
+    }
+
+    /// What the peer closed the socket with: `None` while it has not, and if it has said nothing.
+    #[must_use]
+    pub fn closed(&self) -> Option<&Close> {
+        self.closed.as_ref()
+    }
+
     /// The next message; `None` once the socket is closed. Pings are answered while this is waited for. Messages that are
-    /// too long, and whatever breaks the protocol, are an error, of which the peer is told by a closing frame.
+    /// too long, and whatever breaks the protocol, are an error, of which the peer is told by a closing frame. Dropping the
+    /// future loses no message.
     pub async fn receive(&mut self) -> Option<Result<Message, SocketError>> {
         poll_fn(|cx| self.poll_receive(cx)).await
     }
@@ -199,12 +246,19 @@ impl WebSocket {
                     return Poll::Ready(Some(Ok(Message::Text(text.as_str().to_owned()))));
                 }
                 Ok(tungstenite::Message::Binary(bytes)) => return Poll::Ready(Some(Ok(Message::Binary(bytes)))),
+                Ok(tungstenite::Message::Close(said)) => {
+                    self.closed = said.map(|frame| Close {
+                        code: CloseCode::received(frame.code.into()),
+                        reason: frame.reason.as_str().to_owned(),
+                    });
+                }
                 Ok(_) => {
-                    // A ping or a closing frame: the answer to it is written with the next read.
+                    // A ping: the answer to it is written with the next read, as it is to a closing frame.
                 }
                 Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.poll_drain(cx))?;
-                    ready!(self.poll_fill(cx))?;
+                    if self.poll_drain(cx)?.is_pending() || self.poll_fill(cx)?.is_pending() {
+                        ready!(self.poll_watch(cx))?;
+                    }
                 }
                 Err(tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed) => {
                     let _ = self.poll_drain(cx);
@@ -238,34 +292,92 @@ impl WebSocket {
     ///
     /// # Errors
     /// If the connection is gone.
-    pub async fn close(mut self) -> Result<(), SocketError> {
-        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-        if self.context.close(&mut self.buffers, Some(frame)).is_ok() {
+    pub async fn close(self) -> Result<(), SocketError> {
+        self.close_with(CloseCode::NORMAL, "").await
+    }
+
+    /// Closes the socket as [`WebSocket::close`] does, and says why. Of a reason that is longer than the 123 bytes that a closing
+    /// frame has room for, the beginning is sent.
+    ///
+    /// ```
+    /// use wavetank_web::{CloseCode, SocketError, WebSocket};
+    ///
+    /// const NO_SUCH_ROOM: CloseCode = CloseCode::own(4004);
+    ///
+    /// async fn turn_away(socket: WebSocket) -> Result<(), SocketError> {
+    ///     socket.close_with(NO_SUCH_ROOM, "the room is gone").await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub async fn close_with(mut self, code: CloseCode, reason: &str) -> Result<(), SocketError> {
+        self.finish(code, reason).await
+    }
+
+    pub(crate) async fn finish(&mut self, code: CloseCode, reason: &str) -> Result<(), SocketError> {
+        if let Some(watch) = &mut self.watch {
+            watch.closing();
+        }
+        if self.context.close(&mut self.buffers, Some(closing_frame(code, reason))).is_ok() {
             self.flush().await?;
         }
-        while let Some(message) = self.receive().await {
-            message?;
-        }
-        Ok(())
+        // The watch is asked first: a peer that goes on talking does not have more time for that.
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(watched) = self.poll_watch(cx) {
+                    return Poll::Ready(watched);
+                }
+                match ready!(self.poll_receive(cx)) {
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Poll::Ready(Err(error)),
+                    None => return Poll::Ready(Ok(())),
+                }
+            }
+        })
+        .await
     }
 
     async fn flush(&mut self) -> Result<(), SocketError> {
         if let Err(error) = self.context.flush(&mut self.buffers) {
             return Err(self.fail(error));
         }
-        poll_fn(|cx| self.poll_drain(cx)).await
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(drained) = self.poll_drain(cx) {
+                    return Poll::Ready(drained);
+                }
+                ready!(self.poll_watch(cx))?;
+            }
+        })
+        .await
+    }
+
+    /// Ready when the peer has been asked whether it is there, or is not.
+    fn poll_watch(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
+        let Some(watch) = &mut self.watch else {
+            return Poll::Pending;
+        };
+        let asked = match ready!(watch.poll(cx, !self.buffers.outgoing.is_empty())) {
+            Quiet::Ask => {
+                let ping = tungstenite::Message::Ping(Bytes::new());
+                self.context.write(&mut self.buffers, ping).and_then(|()| self.context.flush(&mut self.buffers))
+            }
+            Quiet::Gone => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer is not there any more").into()),
+        };
+        Poll::Ready(asked.map_err(|error| self.fail(error)))
     }
 
     /// Tells the peer what it did wrong (RFC 6455, 7.4.1), as far as it takes it at once.
     fn take_leave_of(&mut self, error: &tungstenite::Error) {
         let code = match error {
-            tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::Size,
-            tungstenite::Error::Utf8(_) => CloseCode::Invalid,
+            tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::TOO_LONG,
+            tungstenite::Error::Utf8(_) => CloseCode::INVALID,
             tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return,
-            tungstenite::Error::Protocol(_) => CloseCode::Protocol,
+            tungstenite::Error::Protocol(_) => CloseCode::PROTOCOL,
             _ => return,
         };
-        let _ = self.context.close(&mut self.buffers, Some(CloseFrame { code, reason: "".into() }));
+        let _ = self.context.close(&mut self.buffers, Some(closing_frame(code, "")));
         let _ = self.context.flush(&mut self.buffers);
     }
 
@@ -279,7 +391,10 @@ impl WebSocket {
         while !self.buffers.outgoing.is_empty() {
             match ready!(Pin::new(&mut self.io).poll_write(cx, &self.buffers.outgoing)) {
                 Ok(0) => return Poll::Ready(Err(self.fail(io::Error::from(io::ErrorKind::WriteZero).into()))),
-                Ok(count) => self.buffers.outgoing.advance(count),
+                Ok(count) => {
+                    self.buffers.outgoing.advance(count);
+                    self.watch.iter_mut().for_each(Watch::taken);
+                }
                 Err(error) => return Poll::Ready(Err(self.fail(error.into()))),
             }
         }
@@ -293,11 +408,16 @@ impl WebSocket {
             Ok(()) => {
                 self.buffers.ended = buffer.filled().is_empty();
                 self.buffers.incoming.extend_from_slice(buffer.filled());
+                self.watch.iter_mut().for_each(Watch::heard);
                 Poll::Ready(Ok(()))
             }
             Err(error) => Poll::Ready(Err(self.fail(error.into()))),
         }
     }
+}
+
+fn closing_frame(code: CloseCode, reason: &str) -> CloseFrame {
+    CloseFrame { code: code.number().into(), reason: fitting(reason).into() }
 }
 
 impl io::Read for Buffers {

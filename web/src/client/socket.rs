@@ -15,7 +15,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tungstenite::protocol::Role;
 
 use super::{Asking, Client};
-use crate::websocket::{Message, SocketError, WebSocket};
+use crate::websocket::{Close, CloseCode, Message, SocketError, WebSocket};
 use crate::{Response, Upgraded};
 
 impl<State: 'static> Client<State> {
@@ -77,8 +77,22 @@ impl ClientSocket {
     /// # Errors
     /// If the server breaks the connection off instead.
     pub async fn close(self) -> Result<(), SocketError> {
-        let Self { socket, mut server } = self;
-        beside(&mut server, socket.close()).await
+        self.close_with(CloseCode::NORMAL, "").await
+    }
+
+    /// Closes the socket in order, and says why: see [`WebSocket::close_with`].
+    ///
+    /// # Errors
+    /// If the server breaks the connection off instead.
+    pub async fn close_with(mut self, code: CloseCode, reason: &str) -> Result<(), SocketError> {
+        let Self { socket, server } = &mut self;
+        beside(server, socket.finish(code, reason)).await
+    }
+
+    /// What the server closed the socket with, once [`ClientSocket::receive`] has come to its end: see [`WebSocket::closed`].
+    #[must_use]
+    pub fn closed(&self) -> Option<&Close> {
+        self.socket.closed()
     }
 }
 

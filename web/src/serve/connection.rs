@@ -27,7 +27,7 @@ use super::http2::Http2;
 use super::metered::{Meter, Metered};
 use super::refusal;
 use crate::middleware::describe;
-use crate::upgrade::Upgraded;
+use crate::upgrade::{self, Left, Upgraded};
 use crate::{BoxError, Peer, PeerAddr, Runtime};
 
 /// How a connection ended.
@@ -67,8 +67,9 @@ where
     Http1(http1::Connection<Metered<Io>, Exchanges<S, R>>),
     #[cfg(feature = "http2")]
     Http2(Box<Http2<Metered<Upgraded>, S, B, R>>),
-    Upgraded(LocalBoxFuture<'static, ()>),
+    Upgraded(LocalBoxFuture<'static, ()>, Left),
     Closing(Closing<Io>, Ended),
+    ClosingUpgraded(Closing<upgrade::Io>),
     Over,
 }
 
@@ -117,7 +118,7 @@ where
             Stage::Http1(http) => Pin::new(http).graceful_shutdown(),
             #[cfg(feature = "http2")]
             Stage::Http2(http) => http.stop(),
-            Stage::Upgraded(_) | Stage::Closing(..) | Stage::Over => {}
+            Stage::Upgraded(..) | Stage::Closing(..) | Stage::ClosingUpgraded(_) | Stage::Over => {}
         }
     }
 
@@ -151,10 +152,16 @@ where
                         return Poll::Ready(if idle { Ended::Well } else { Ended::Failed });
                     }
                 },
-                Stage::Upgraded(future) => {
+                Stage::Upgraded(future, left) => {
                     ready!(future.as_mut().poll(cx));
-                    return Poll::Ready(Ended::Well);
+                    let Some(io) = left.take() else {
+                        return Poll::Ready(Ended::Well);
+                    };
+                    // Whatever was said last must not be reset away by what the peer is still sending.
+                    let deadline = self.shared.timer.sleep(LINGER);
+                    self.stage = Stage::ClosingUpgraded(Closing::new(io, Vec::new(), true, deadline));
                 }
+                Stage::ClosingUpgraded(closing) => return Pin::new(closing).poll(cx).map(|()| Ended::Well),
                 Stage::Closing(closing, ended) => {
                     let ended = *ended;
                     return Pin::new(closing).poll(cx).map(|()| ended);
@@ -184,7 +191,10 @@ where
         let (io, read_ahead) = (parts.io.io, parts.read_buf);
         self.stage = match ended {
             Poll::Ready(Ok(())) => match self.meter.upgrade.take() {
-                Some(upgrade) => Stage::Upgraded(upgrade(Upgraded::new(io, read_ahead))),
+                Some(upgrade) => {
+                    let left = Left::default();
+                    Stage::Upgraded(upgrade(Upgraded::new(io, read_ahead).leaving(&left)), left)
+                }
                 None if self.meter.broken.get() => self.closing(io, Vec::new(), Ended::Failed),
                 None => self.closing(io, Vec::new(), Ended::Well),
             },

@@ -160,6 +160,29 @@ fn a_unix_socket_is_served_and_cleared_away() {
     assert!(!path.exists());
 }
 
+#[test]
+fn a_unix_socket_is_for_whom_it_is_said_to_be() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.sock");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    let listener = UnixListener::bind(&path).unwrap();
+    assert_eq!((mode(), listener.path()), (0o600, Some(path.clone())));
+    drop(listener);
+    assert!(!path.exists());
+    // What nobody listens at is replaced, whatever its mode was.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let listener = UnixListener::bind_with_mode(&path, 0o660).unwrap();
+    assert_eq!(mode(), 0o660);
+    drop(listener);
+    std::fs::write(&path, "a file").unwrap();
+    assert!(UnixListener::bind(&path).is_err());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a file");
+}
+
 /// A listener at which somebody is always waiting.
 struct Crowded(&'static str);
 

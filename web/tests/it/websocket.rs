@@ -1,8 +1,16 @@
 //! Sockets, with a client in memory and with bytes on a connection.
 
+use std::cell::RefCell;
+use std::error::Error as _;
+use std::io::{Read as _, Write as _};
+use std::rc::Rc;
+use std::time::Duration;
+
 use futures::executor::block_on;
 use wavetank_web::middleware::Auth;
-use wavetank_web::{App, Client, Message, Options, Request, SocketOptions, websocket, websocket_with};
+use wavetank_web::{
+    App, Client, CloseCode, Message, Options, Request, Served, SocketError, SocketOptions, websocket, websocket_with,
+};
 
 use crate::connections::status;
 use crate::support::{Clock, Server};
@@ -279,4 +287,187 @@ fn the_best_protocol_of_those_asked_for_is_spoken_and_messages_have_the_bound_th
     assert!(said.ends_with(&1009_u16.to_be_bytes()), "{said:?}");
     let pieces = [frame(0x02, &[0; 60]), frame(0x80, &[0; 60])].concat();
     assert!(ask("", &pieces).1.ends_with(&1009_u16.to_be_bytes()), "however it is cut");
+}
+
+const INTERVAL: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+type Said = Rc<RefCell<Vec<String>>>;
+
+/// Echoes, keeps the connection alive, and writes down how it ended.
+fn alive(clock: &Clock, said: &Said) -> App {
+    let (clock, said) = (clock.clone(), Rc::clone(said));
+    let mut app = App::new();
+    app.at("/echo").get(move |request: Request| {
+        let (clock, said) = (clock.clone(), Rc::clone(&said));
+        async move {
+            websocket(&request, move |mut socket| async move {
+                socket.keep_alive(clock, INTERVAL, PATIENCE);
+                let end = loop {
+                    match socket.receive().await {
+                        Some(Ok(message)) if message == Message::from("bye") => break leave(socket).await,
+                        Some(Ok(message)) => {
+                            if let Err(error) = socket.send(message).await {
+                                break why(&error);
+                            }
+                        }
+                        Some(Err(error)) => break why(&error),
+                        None => break format!("closed: {:?}", socket.closed()),
+                    }
+                };
+                said.borrow_mut().push(end);
+            })
+        }
+    });
+    app
+}
+
+async fn leave(socket: wavetank_web::WebSocket) -> String {
+    match socket.close_with(CloseCode::own(4004), "the room is gone").await {
+        Ok(()) => "left".to_owned(),
+        Err(error) => why(&error),
+    }
+}
+
+fn why(error: &SocketError) -> String {
+    error.source().map(ToString::to_string).unwrap_or_default()
+}
+
+const GONE: &str = "IO error: the peer is not there any more";
+
+#[test]
+fn who_is_quiet_is_asked_and_who_is_gone_is_found() {
+    let (clock, said) = (Clock::new(), Said::default());
+    let mut server = Server::of(Options::default(), &clock, alive(&clock, &said).into_service().unwrap());
+    let client = server.connect();
+    server.ask(&client, ASK);
+    // Whoever talks is not asked.
+    for _ in 0..5 {
+        server.pass(INTERVAL - Duration::from_secs(1));
+        client.send(frame(0x81, b"here"));
+        server.settle();
+        assert_eq!(client.received_bytes(), b"\x81\x04here");
+    }
+    // RFC 6455, 5.5.2: whoever is quiet is, and answers by a pong, by a message, or by a part of one.
+    for sign in [frame(0x8a, b""), frame(0x81, b"here"), frame(0x01, b"pa"), frame(0x80, b"rt")] {
+        let seconds = (0..=2 * INTERVAL.as_secs()).find(|_| {
+            server.pass(Duration::from_secs(1));
+            client.received_bytes() == b"\x89\x00"
+        });
+        assert!(seconds.is_some_and(|seconds| seconds >= INTERVAL.as_secs() - 1), "{seconds:?}");
+        server.pass(PATIENCE - Duration::from_secs(1));
+        assert_eq!(client.received_bytes(), b"", "one ping, and no more before it is answered");
+        client.send(sign);
+        server.settle();
+        client.received_bytes();
+    }
+    // Whoever vanishes is found within twice the interval and the patience.
+    server.pass(2 * INTERVAL + PATIENCE);
+    assert_eq!((client.received_bytes().as_slice(), client.is_closed()), (&b"\x89\x00"[..], true));
+    assert_eq!(said.take(), [GONE]);
+    server.pass(Duration::from_secs(10));
+    assert_eq!(clock.sleeping(), 0, "no timer is left");
+    server.stop();
+    assert_eq!(server.served(), Some(Served { connections: 1, failed: 0, cut: 0 }));
+}
+
+#[test]
+fn who_takes_nothing_is_gone_and_who_takes_little_is_not() {
+    let (clock, said) = (Clock::new(), Said::default());
+    let mut server = Server::of(Options::default(), &clock, alive(&clock, &said).into_service().unwrap());
+    let client = server.connect();
+    server.ask(&client, ASK);
+    client.take_no_more_than(10);
+    let long = [&[0x81, 0xfe, 1, 0, 0, 0, 0, 0][..], &[b'x'; 256]].concat();
+    client.send(&long);
+    server.settle();
+    let mut taken = 0;
+    while taken < 4 + 256 {
+        server.pass(INTERVAL);
+        let bytes = client.received_bytes();
+        assert!(!bytes.is_empty() && !bytes.contains(&0x89), "{bytes:?}");
+        taken += bytes.len();
+        server.settle();
+    }
+    client.send(&long);
+    server.pass(2 * INTERVAL + PATIENCE);
+    assert_eq!((said.take(), client.is_closed()), (vec![GONE.to_owned()], true));
+}
+
+#[test]
+fn a_socket_is_closed_with_a_code_and_a_reason_and_not_for_ever() {
+    let (clock, said) = (Clock::new(), Said::default());
+    let service = alive(&clock, &said).into_service().unwrap();
+    let mut server = Server::of(Options::default(), &clock, service.clone());
+    let bye = b"\x88\x12\x0f\xa4the room is gone";
+    // The peer closes the socket, too; or says other things for ever; or nothing.
+    for (answer, end) in [(frame(0x88, b"\x0f\xa4"), "left"), (frame(0x81, b"but"), GONE), (Vec::new(), GONE)] {
+        let client = server.connect();
+        server.ask(&client, ASK);
+        client.send(frame(0x81, b"bye"));
+        server.settle();
+        assert_eq!(client.received_bytes(), bye, "RFC 6455, 5.5.1");
+        for _ in 0..PATIENCE.as_secs() {
+            client.send(&answer);
+            server.pass(Duration::from_secs(1));
+        }
+        assert_eq!((said.take(), client.is_closed()), (vec![end.to_owned()], true));
+    }
+    block_on(async {
+        let client = Client::new(service);
+        let mut socket = client.websocket("/echo").await.unwrap();
+        socket.send("bye").await.unwrap();
+        assert!(socket.receive().await.is_none());
+        let closed = socket.closed().unwrap();
+        assert_eq!((closed.code.number(), &*closed.reason), (4004, "the room is gone"));
+        drop(socket);
+        assert_eq!(said.take(), ["left"]);
+
+        let mut socket = client.websocket("/echo").await.unwrap();
+        clock.advance(INTERVAL);
+        socket.send("here").await.unwrap();
+        assert_eq!(socket.receive().await.unwrap().unwrap(), Message::from("here"), "a ping is the client's to answer");
+        clock.advance(INTERVAL + PATIENCE);
+        socket.send("here").await.unwrap();
+        assert_eq!(socket.receive().await.unwrap().unwrap(), Message::from("here"));
+        socket.close_with(CloseCode::GOING_AWAY, "the page was left").await.unwrap();
+        assert_eq!(said.take(), [r#"closed: Some(Close { code: 1001, reason: "the page was left" })"#]);
+    });
+}
+
+/// On a real socket, where what is left unread resets what was said.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the server runs on a thread while this one asks")]
+fn who_says_too_much_hears_that_it_is() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = wavetank_web::tokio::TokioListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            let stopped = async { stopped.await.unwrap_or_default() };
+            wavetank_web::serve(listener, echo().into_service().unwrap(), wavetank_web::tokio::TokioRuntime, stopped)
+                .await
+        })
+    });
+    let mut connection = std::net::TcpStream::connect(told.recv().unwrap()).unwrap();
+    connection.write_all(ASK.as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        connection.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let length: u64 = 3_000_000;
+    connection.write_all(&[0x82, 0xff]).unwrap();
+    connection.write_all(&length.to_be_bytes()).unwrap();
+    connection.write_all(&[0; 4]).unwrap();
+    connection.write_all(&vec![0; usize::try_from(length).unwrap()]).unwrap();
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, [0x88, 2, 0x03, 0xf1], "1009, and an end in order");
+    drop(connection);
+    stop.send(()).unwrap();
+    serving.join().unwrap();
 }
