@@ -49,6 +49,8 @@ mod pools;
 pub mod probe;
 #[cfg(feature = "raw")]
 pub mod raw;
+#[cfg(feature = "rcp")]
+pub mod rcp;
 mod resources;
 mod runner;
 #[cfg(feature = "slaac")]

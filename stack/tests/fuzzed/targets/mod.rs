@@ -18,6 +18,7 @@ pub mod mdns;
 pub mod mqtt_broker;
 pub mod mqtt_client;
 pub mod mqtt_packet;
+pub mod rcp;
 pub mod sntp;
 pub mod storage;
 pub mod update;
@@ -34,7 +35,7 @@ mod support;
 type Send = fn(&[u8]);
 
 /// Every target, by its name.
-pub const ALL: [(&str, Send); 16] = [
+pub const ALL: [(&str, Send); 17] = [
     ("coap_client", coap_client::send),
     ("coap_server", coap_server::send),
     ("dhcp", dhcp::send),
@@ -47,6 +48,7 @@ pub const ALL: [(&str, Send); 16] = [
     ("mqtt_broker", mqtt_broker::send),
     ("mqtt_client", mqtt_client::send),
     ("mqtt_packet", mqtt_packet::send),
+    ("rcp", rcp::send),
     ("sntp", sntp::send),
     ("storage", storage::send),
     ("update", update::send),
