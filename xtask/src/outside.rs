@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::shell;
-use crate::{Outcome, metadata};
+use crate::{Outcome, metadata, tests_run};
 
 /// Their manifests.
 pub(crate) fn manifests() -> Outcome<Vec<PathBuf>> {
@@ -22,11 +22,23 @@ pub(crate) fn manifests() -> Outcome<Vec<PathBuf>> {
         .collect())
 }
 
-/// Builds every board's package.
+/// The target of the board that is emulated, and what has to be there for that.
+const EMULATED: &str = "thumbv7m-none-eabi";
+const EMULATOR: &str = "qemu-system-arm";
+
+/// Builds every board's package, and boots what is tested on an emulated board.
 pub(crate) fn firmware() -> Outcome {
     let built = build("firmware-targets", &["--release"])?;
     println!("{built} firmware packages link");
-    Ok(())
+    if !shell::has(EMULATOR, "--version") {
+        println!("skipped: no firmware boots, as there is no {EMULATOR} here");
+        return Ok(());
+    }
+    let images = metadata::workspace()?.target_directory.join(EMULATED).join("release");
+    let mut boots = shell::cargo();
+    // With the features of the other tests, so that nothing is built anew for it.
+    boots.args(["test", "--quiet", "--package", "wavetank-scenarios", "--test", "board"]).args(tests_run::OPTIONAL);
+    shell::run(boots.env("WAVETANK_FIRMWARE", images))
 }
 
 /// Builds every example that is no member of the workspace.

@@ -4,8 +4,8 @@
 //!   that it is there, and which addresses they can have ([`advertise`]).
 //! - It is a host itself: whoever is on the Ethernet can ping it, it fetches its updates there, and once a [`Config::beat`] it
 //!   asks a station there, usually the hub, whether it answers: the uplink.
-//! - Of its health it says whether the uplink answers, how often its light or its button failed, and as what it lost how many
-//!   packets it had to drop.
+//! - Of its health it says whether the uplink answers, how often its light or its button failed, as what it lost how many
+//!   packets it had to drop, and what both its stacks have counted, that among the radios as of the last beat.
 //! - A light says how the uplink is: it burns while the uplink answers, and blinks while it does not. A button that is held for
 //!   [`Config::hold`] starts the gateway anew; meanwhile the light blinks fast.
 //! - What it forwards is nowhere but on its way: nothing of it outlives a power cut, and whoever sent it sends it again.
@@ -222,7 +222,7 @@ where
         let work = pin!(join4(
             forwarder.run(probe),
             announce(&air, clock, SharedRng::new(&rng), config.offer()),
-            watch(&lan, clock, &forwarder, &config, &panel),
+            watch([&lan, &air], clock, &forwarder, &config, &panel),
             panel.run(clock),
         ));
         let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
@@ -250,7 +250,7 @@ async fn announce(air: &Stack<'_>, clock: &impl Clock, rng: impl Rng, offer: Off
 
 /// Asks again and again whether the uplink is there, and notes what was lost on the way.
 async fn watch<C: Clock>(
-    lan: &Stack<'_>,
+    [lan, air]: [&Stack<'_>; 2],
     clock: &C,
     forwarder: &Forwarder<'_, &C>,
     config: &Config,
@@ -272,6 +272,7 @@ async fn watch<C: Clock>(
                 panel.show(Show::CutOff);
             }
         }
+        panel.vitals.beside(&air.stats());
         let dropped = forwarder.dropped();
         panel.vitals.lost(dropped.wrapping_sub(core::mem::replace(&mut lost, dropped)));
         sleep(clock, config.beat).await;

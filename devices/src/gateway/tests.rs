@@ -16,7 +16,7 @@ use embedded_hal_mock::eh1::MockError;
 use embedded_hal_mock::eh1::digital::{Mock, State, Transaction};
 use wavetank_stack::forward::Count;
 use wavetank_stack::time::sleep_until;
-use wavetank_stack::{Config as StackConfig, Instant, udp};
+use wavetank_stack::{Config as StackConfig, Instant, Stats, udp};
 
 use super::*;
 use crate::testing::{ManualClock, Noise, Notebook, Port, Received, Room, cable, run_until};
@@ -346,6 +346,19 @@ fn pins_that_fail_are_counted_and_left_alone_for_a_while() {
     assert!(run_until(&clock, Instant::from_millis(1_500), pin!(panel.run(&clock))).is_none());
     assert_eq!((notebook.counted(metrics::PANEL_ERRORS), notebook.gauged(metrics::LIGHT)), (1, Some(0)));
     light.done();
+}
+
+#[test]
+fn its_health_is_that_of_both_its_stacks() {
+    let vitals = well();
+    let counted = |timeouts| {
+        let mut stats = Stats::default();
+        stats.timeouts = timeouts;
+        stats
+    };
+    // What was counted so far takes the place of what was before.
+    [2, 3].map(|timeouts| vitals.beside(&counted(timeouts)));
+    assert_eq!(vitals.report(Instant::ZERO, &counted(4)).network.timeouts, 7);
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub(crate) struct Vitals {
     told: Cell<u8>,
     born: Instant,
     health: RefCell<Health>,
+    /// What a second network stack has counted.
+    beside: Cell<Option<Network>>,
     /// Who keeps the device waits for one thing at a time.
     keeper: RefCell<Option<Waker>>,
 }
@@ -38,6 +40,7 @@ impl Vitals {
             told: Cell::new(0),
             born: now,
             health: RefCell::new(Health::new(life, cause)),
+            beside: Cell::new(None),
             keeper: RefCell::new(None),
         }
     }
@@ -117,12 +120,19 @@ impl Vitals {
         health.network = health.network.and(counted(stats));
     }
 
+    /// A second network stack of the device, beside that which it reports by, has counted so much so far.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn beside(&self, stats: &Stats) {
+        self.beside.set(Some(counted(stats)));
+    }
+
     /// How the device is now, with what its present stack has counted. What is wrong so far is no news from here on.
     pub(crate) fn report(&self, now: Instant, stats: &Stats) -> Health {
         self.told.set(self.troubles.get());
         let health = *self.health.borrow();
         let up_ms = u64::try_from(now.saturating_duration_since(self.born).as_millis()).unwrap_or(u64::MAX);
-        Health { up_ms, network: health.network.and(counted(stats)), ..health }
+        let network = self.beside.get().map_or(health.network, |beside| health.network.and(beside));
+        Health { up_ms, network: network.and(counted(stats)), ..health }
     }
 
     /// Waits until something is wrong that was not yet when the last report was made. For one waiter, as above.

@@ -66,7 +66,7 @@ impl<'t> Board<'t> {
         let address = net.address();
         let own = if peer.is_ipv6() { OWN_V6 } else { OWN };
         say!("Ethernet address {address:02x?}, IP {own}, peer at {peer}");
-        for irq in [clock::IRQ, ethernet::IRQ] {
+        for irq in [clock::IRQ, ethernet::IRQ, serial::RX_IRQ, serial::TX_IRQ] {
             // SAFETY: no code of this program relies on these interrupts being masked.
             unsafe { NVIC::unmask(Irq(irq)) };
         }
@@ -124,6 +124,7 @@ unsafe fn DefaultHandler(irq: i16) {
     match irq {
         clock::IRQ => clock::interrupt(),
         ethernet::IRQ => ethernet::interrupt(),
+        serial::RX_IRQ | serial::TX_IRQ => serial::interrupt(),
         other => panic!("interrupt {other} that nobody switched on"),
     }
 }

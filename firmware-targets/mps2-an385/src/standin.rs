@@ -5,9 +5,7 @@
 use core::convert::Infallible;
 use core::future::pending;
 use core::ops::Range;
-use core::task::Context;
 
-use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use embedded_hal::digital::{ErrorType as PinError, InputPin};
 use embedded_hal_async::digital::Wait;
 use embedded_hal_async::i2c::{ErrorKind, ErrorType as BusError, I2c, NoAcknowledgeSource, Operation};
@@ -195,71 +193,6 @@ impl Read for Scene {
             self.at = self.at.wrapping_add(1);
         }
         Ok(out.len())
-    }
-}
-
-/// The longest frame of IEEE 802.15.4, without its check sequence.
-const RADIO_FRAME: usize = 125;
-
-/// A radio of IEEE 802.15.4 that nobody hears, and that hears nobody.
-#[derive(Debug)]
-pub struct Unheard {
-    frame: [u8; RADIO_FRAME],
-}
-
-impl Unheard {
-    /// A radio that says that nobody is there.
-    #[expect(clippy::new_without_default, reason = "it says something")]
-    pub fn new() -> Self {
-        say!("stand-in: a radio (IEEE 802.15.4) that nobody hears");
-        Unheard { frame: [0; RADIO_FRAME] }
-    }
-}
-
-impl Driver for Unheard {
-    type RxToken<'a> = Silence;
-    type TxToken<'a> = Air<'a>;
-
-    fn receive(&mut self, _: &mut Context<'_>) -> Option<(Silence, Air<'_>)> {
-        None
-    }
-
-    fn transmit(&mut self, _: &mut Context<'_>) -> Option<Air<'_>> {
-        Some(Air(&mut self.frame))
-    }
-
-    fn link_state(&mut self, _: &mut Context<'_>) -> LinkState {
-        LinkState::Up
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        let mut capabilities = Capabilities::default();
-        capabilities.max_transmission_unit = RADIO_FRAME;
-        capabilities
-    }
-
-    fn hardware_address(&self) -> HardwareAddress {
-        HardwareAddress::Ieee802154([2, 0, 0, 0, 0, 0, 0, 1])
-    }
-}
-
-/// A frame that never comes.
-#[derive(Debug)]
-pub enum Silence {}
-
-impl RxToken for Silence {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, _: F) -> R {
-        match self {}
-    }
-}
-
-/// Room for a frame that goes nowhere.
-#[derive(Debug)]
-pub struct Air<'a>(&'a mut [u8; RADIO_FRAME]);
-
-impl TxToken for Air<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, write: F) -> R {
-        write(&mut self.0[..len])
     }
 }
 

@@ -13,3 +13,7 @@ pub(super) const fn millis<const N: u64>() -> Time {
 pub(super) const fn pages<const N: u16>() -> u16 {
     N
 }
+
+pub(super) const fn baud<const N: u32>() -> u32 {
+    N
+}

@@ -1,17 +1,22 @@
 //! `kind = "gateway"`: a border router between a network of radios and an Ethernet, as a device.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use embassy_net_driver::{Driver, HardwareAddress};
+use futures::future::{Either, select};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use wavetank_devices::Backoff;
 use wavetank_devices::gateway::{self, Parts};
+use wavetank_devices::{Backoff, ResetCause};
 use wavetank_sim::hw::gpio::{Changes, Input, Line, Output};
+use wavetank_sim::hw::rcp::{Module, Whims};
+use wavetank_sim::hw::uart::Serial;
+use wavetank_sim::net::Nic;
 use wavetank_sim::node::{Exit, Node};
-use wavetank_stack::{Cidr, Route};
+use wavetank_stack::{Cidr, Route, rcp};
 
 use super::board;
 use super::check::Findings;
@@ -46,6 +51,9 @@ pub struct Config {
     /// How long the button has to be held.
     #[serde(default = "defaults::secs::<3>")]
     pub hold: Time,
+    /// Its radio is a co-processor at a serial line, as `{ resets = ["20s"] }`; if left out, it has a radio of its own.
+    #[serde(default)]
+    pub rcp: Option<Rcp>,
     /// The longest wait before the first retry; doubled for each further one.
     #[serde(default = "defaults::millis::<500>")]
     pub backoff_base: Time,
@@ -57,7 +65,29 @@ pub struct Config {
     pub updates: Option<Updates>,
 }
 
-/// Somebody presses the button.
+/// A radio co-processor (RCP) that speaks Spinel in HDLC-lite frames over a serial line, as those of OpenThread do.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rcp {
+    /// How many bits a second the line carries.
+    #[serde(default = "defaults::baud::<460_800>")]
+    pub baud: u32,
+    /// When it resets itself, since the world's start.
+    #[serde(default)]
+    pub resets: Vec<Time>,
+    /// When it hangs, and for how long: it neither hears nor says anything.
+    #[serde(default)]
+    pub hangs: Vec<Press>,
+}
+
+impl Rcp {
+    fn whims(&self) -> Whims {
+        let hangs = self.hangs.iter().map(Press::times_ns);
+        Whims { resets_ns: self.resets.iter().map(|at| at.as_nanos()).collect(), hangs_ns: hangs.collect() }
+    }
+}
+
+/// Somebody presses the button, or something hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Press {
@@ -65,6 +95,13 @@ pub struct Press {
     pub at: Time,
     /// For how long.
     pub r#for: Time,
+}
+
+impl Press {
+    /// From when to when, in nanoseconds.
+    fn times_ns(&self) -> (u64, u64) {
+        (self.at.as_nanos(), self.at.as_nanos().saturating_add(self.r#for.as_nanos()))
+    }
 }
 
 impl Config {
@@ -90,12 +127,29 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "uplink.misses", doc: "questions that its uplink did not answer" },
     Metric { name: "light", doc: "1 while its light is on, else 0" },
     Metric { name: "panel.errors", doc: "times that the pin of its light or its button failed" },
+    Metric { name: "rcp", doc: "1 while its radio co-processor is set up and answers, else 0" },
+    Metric { name: "rcp.set-up", doc: "times that it set its radio co-processor up" },
+    Metric { name: "rcp.resets", doc: "times that its radio co-processor was reset, and it had not asked for it" },
+    Metric { name: "rcp.silences", doc: "questions that its radio co-processor did not answer in time" },
+    Metric { name: "rcp.refused", doc: "what its radio co-processor refused" },
+    Metric { name: "rcp.unasked", doc: "what its radio co-processor said without being asked, or too late" },
+    Metric { name: "rcp.malformed", doc: "what its radio co-processor said that is none of Spinel" },
+    Metric { name: "rcp.bad-check", doc: "frames on the line with a wrong check sequence" },
+    Metric { name: "rcp.too-long", doc: "frames on the line that were longer than any that is of use" },
+    Metric { name: "rcp.aborted", doc: "frames on the line that were given up, or of which bytes were lost" },
+    Metric { name: "rcp.line-errors", doc: "times that the line failed" },
+    Metric { name: "rcp.damaged", doc: "frames by radio that its co-processor heard damaged" },
+    Metric { name: "rcp.no-room", doc: "frames by radio that found no room" },
+    Metric { name: "rcp.unsent", doc: "frames that its radio co-processor did not say it has sent" },
+    Metric { name: "rcp.no-ack", doc: "frames that nobody acknowledged, as its radio co-processor says" },
+    Metric { name: "rcp.busy", doc: "frames that found no free channel, as its radio co-processor says" },
     Metric { name: "button.held", doc: "times that its button was held for long enough to start it anew" },
 ];
 
 /// What of a gateway's board can be ailing.
 pub static PARTS: &[Part] = &[
     Part { name: "button", sort: PartSort::Pin, doc: "its button; high while it is pressed" },
+    Part { name: "rcp", sort: PartSort::Uart, doc: "the line to its radio co-processor, if it has one" },
     Part { name: "flash", sort: PartSort::Flash, doc: "what its images lie on, if it takes updates" },
 ];
 
@@ -137,6 +191,19 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
         free_from = Time::from_nanos(press.at.as_nanos().saturating_add(press.r#for.as_nanos()).saturating_add(1));
     }
     findings.backoff(config.backoff_base, config.backoff_cap);
+    if let Some(rcp) = &config.rcp {
+        if !(9_600..=4_000_000).contains(&rcp.baud) {
+            findings.refuse(
+                "rcp",
+                "a line carries 9,600 to 4,000,000 bits a second",
+                "write baud = 115200, for example",
+            );
+        }
+        let hangs = rcp.hangs.iter().map(Press::times_ns);
+        if !rcp.resets.is_sorted() || !hangs.is_sorted_by(|earlier, later| earlier.1 <= later.0) {
+            findings.refuse("rcp", "what it does is not in order", "name its resets and hangs in their order");
+        }
+    }
     if let Some(updates) = &config.updates {
         updates.check(None, &mut findings);
     }
@@ -185,12 +252,20 @@ fn own(interface: &Interface) -> Option<(Ipv6Addr, u8)> {
     })
 }
 
+/// The channel of a tank's radios at 2.4 GHz, which have but one.
+const CHANNEL: u8 = 15;
+/// What the receiver of the line to a radio co-processor has room for; a frame is longer.
+const FIFO: usize = 256;
+/// Frames that wait on either side of a radio co-processor's driver.
+const FRAMES: usize = 8;
+
 type GatewayFuture = Pin<Box<dyn Future<Output = Exit>>>;
 
 /// What is soldered to the board, and where it stands.
 #[derive(Clone)]
 struct Board {
     button: Line,
+    module: Option<Module>,
     images: Option<firmware::Board>,
     radio: usize,
     cable: usize,
@@ -202,8 +277,7 @@ struct Board {
 
 /// Puts the board together, which outlives the gateway's lives, and says what it runs.
 fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> GatewayFuture + use<> {
-    let moves = config.presses.iter().map(|press| (press.at.as_nanos(), press.r#for.as_nanos()));
-    let moves = moves.flat_map(|(at_ns, for_ns)| [at_ns, at_ns.saturating_add(for_ns)]);
+    let moves = config.presses.iter().map(Press::times_ns).flat_map(|(from_ns, until_ns)| [from_ns, until_ns]);
     let button = Line::new(Changes::new(false, moves.collect()));
     site.part("button", Rc::new(button.clone()));
     let images = config.updates.as_ref().map(|updates| {
@@ -213,6 +287,11 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Gatewa
     if images.is_none() {
         site.part("flash", Rc::new(Absent));
     }
+    let module = config.rcp.as_ref().map(|rcp| Module::new(CHANNEL, rcp.baud, FIFO, rcp.whims()));
+    match &module {
+        Some(module) => site.part("rcp", Rc::new(module.port().clone())),
+        None => site.part("rcp", Rc::new(Absent)),
+    }
     let (interfaces, fits) = (site.interfaces(), "`fit` saw to it");
     let (radio, cable) = sides(interfaces).expect(fits);
     let (own_by_cable, (own_by_radio, _)) =
@@ -221,6 +300,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Gatewa
     let is_way = |gateway: &&IpAddr| address.contains(**gateway);
     let board = Board {
         button,
+        module,
         images,
         radio,
         cable,
@@ -234,10 +314,41 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Gatewa
 }
 
 async fn run(node: Node, config: Arc<Config>, board: Board) -> Exit {
-    let nic = |at| node.nic(at).expect("a plan's nodes are plugged in");
+    let nic = node.nic(board.radio).expect("a plan's nodes are plugged in");
+    match board.module.clone() {
+        None => live(node, config, board, nic).await,
+        Some(module) => by_module(node, config, board, module, nic).await,
+    }
+}
+
+/// The gateway, whose radio is a co-processor.
+async fn by_module(node: Node, config: Arc<Config>, board: Board, module: Module, nic: Nic) -> Exit {
+    let HardwareAddress::Ieee802154(eui) = nic.hardware_address() else {
+        unreachable!("`fit` saw to it that this interface is a radio");
+    };
+    let now_ns = node.world_now().as_nanos();
+    module.port().switch_on(now_ns);
+    if matches!(runtime::reset_cause(&node), ResetCause::PowerOn) {
+        module.power_on(now_ns);
+    }
+    let serial = Serial::new(module.port().clone(), node.part("rcp"));
+    let mut memory = Box::new(rcp::Memory::<FRAMES>::new());
+    let (radio, mut link) = rcp::split(&mut memory, rcp::Options::new(eui, board.pan, CHANNEL));
+    let (clock, probe) = (TankClock(node.clock()), TankProbe(node.clone()));
+    let bench = node.part("rcp");
+    node.spawn(async move { module.serve(nic, bench).await });
+    let passing = pin!(link.run(serial.clone(), serial, &clock, &probe));
+    match select(passing, pin!(live(node, config, board, radio))).await {
+        Either::Left((never, _)) => match never {},
+        Either::Right((exit, _)) => exit,
+    }
+}
+
+/// The gateway by that radio.
+async fn live(node: Node, config: Arc<Config>, board: Board, radio: impl Driver) -> Exit {
     let parts = Parts {
-        lan: nic(board.cable),
-        radio: nic(board.radio),
+        lan: node.nic(board.cable).expect("a plan's nodes are plugged in"),
+        radio,
         // A pin is an input, and the light off, until the program says otherwise.
         light: Output::new(),
         button: Input::new(board.button, node.clone()),
@@ -263,4 +374,17 @@ async fn run(node: Node, config: Arc<Config>, board: Board) -> Exit {
 
 fn backoff(config: &Config) -> Backoff {
     Backoff { base: config.backoff_base.as_duration(), cap: config.backoff_cap.as_duration() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_a_radio_co_processor_s_driver_counts_is_a_metric() {
+        let names = rcp::Count::ALL.map(rcp::Count::name);
+        for name in names.into_iter().chain([rcp::UP]) {
+            assert!(METRICS.iter().any(|metric| metric.name == name), "{name}");
+        }
+    }
 }

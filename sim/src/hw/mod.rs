@@ -11,7 +11,7 @@
 //!   keeps bytes; [`pcf8583`] counts events, here the [`pulses`] of a meter's dial. What each [`Sense`] feels can be led
 //!   astray;
 //! - [`spi`]: another bus, and [`w25q`], a NOR flash on it;
-//! - [`uart`]: serial lines, and [`nmea`], a probe that speaks over one;
+//! - [`uart`]: serial lines, and [`nmea`], a probe that speaks over one; [`rcp`], a radio behind one;
 //! - [`adc`]: voltages as numbers;
 //! - [`flash`]: NOR flash that tears and wears;
 //! - [`battery`]: what a node lives on, and what draws from it;
@@ -32,6 +32,7 @@ pub mod lis3dh;
 pub mod nmea;
 pub mod pcf8583;
 pub mod pulses;
+pub mod rcp;
 mod sense;
 pub mod sht4x;
 pub mod signal;

@@ -9,7 +9,9 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 
@@ -24,7 +26,8 @@ const MISMATCH_PPM: u64 = 1_000_000 * 5 / 95;
 
 /// What is at the other end of a line. Times are the world's nanoseconds.
 pub trait Peer {
-    /// The next byte that it sends, and when it begins to; `None` if it sends nothing more. Called once for each byte.
+    /// The next byte that it sends, and when it begins to; `None` if it has nothing to send. Called once for each byte; after
+    /// `None` again when a byte has come from the node, or its port was stirred ([`Port::stir`]).
     fn next(&mut self) -> Option<(u64, u8)>;
 
     /// A byte from the node has come, at `now_ns`.
@@ -70,6 +73,8 @@ struct Line {
     /// When the transmitter is free.
     free_at_ns: u64,
     ills: Ills,
+    /// Who waits for a byte while none is coming.
+    reader: Option<Waker>,
 }
 
 impl Port {
@@ -90,9 +95,18 @@ impl Port {
             fifo_max,
             free_at_ns: 0,
             ills: Ills::default(),
+            reader: None,
         };
         line.expect_next();
         Self { line: Rc::new(RefCell::new(line)) }
+    }
+
+    /// The peer has something to send, and had nothing before.
+    pub fn stir(&self) {
+        let reader = self.line.borrow_mut().stir();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 
     /// The receiver is switched on at `now_ns`: what came before has not been heard.
@@ -110,6 +124,14 @@ impl Line {
     fn expect_next(&mut self) {
         let whole_ns = BITS * self.bit_ns;
         self.coming = self.peer.next().map(|(begins_ns, byte)| (begins_ns.saturating_add(whole_ns), byte));
+    }
+
+    /// Asks a peer that had nothing to send whether it has now; whom to wake if so.
+    fn stir(&mut self) -> Option<Waker> {
+        if self.coming.is_none() {
+            self.expect_next();
+        }
+        self.reader.take_if(|_| self.coming.is_some())
     }
 
     /// Takes in what has come by `now_ns`.
@@ -237,7 +259,17 @@ impl<B: Bench> Read for Serial<B> {
             };
             match next_ns {
                 Some(at_ns) => self.bench.sleep_until_ns(at_ns).await,
-                None => std::future::pending().await,
+                None => {
+                    poll_fn(|cx| {
+                        let line = &mut *self.port.line.borrow_mut();
+                        if line.coming.is_some() {
+                            return Poll::Ready(());
+                        }
+                        line.reader = Some(cx.waker().clone());
+                        Poll::Pending
+                    })
+                    .await;
+                }
             }
         }
     }
@@ -256,6 +288,7 @@ impl<B: Bench> Write for Serial<B> {
             line.free_at_ns = start_ns + bytes.len() as u64 * byte_ns;
             (start_ns, line.free_at_ns)
         };
+        self.port.stir();
         self.bench.works(start_ns, end_ns);
         self.bench.sleep_until_ns(end_ns).await;
         Ok(bytes.len())
