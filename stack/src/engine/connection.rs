@@ -5,9 +5,10 @@ use smoltcp::{
     socket::tcp::{CongestionControl, Socket, State},
 };
 
+#[cfg(feature = "recovery")]
+use super::losses::Losses;
 use super::{
     frontier::Frontier,
-    losses::Losses,
     neighbours::Lease,
     packet::{Key, NO_KEY, address, halves, key},
     port::Header,
@@ -108,6 +109,7 @@ pub(crate) struct Connection<'r> {
 
     // Who waits for it.
     pub(crate) frontier: Frontier,
+    #[cfg(feature = "recovery")]
     pub(crate) losses: Losses,
     pub(crate) reader: Option<Waiter>,
     pub(crate) writer: Option<Waiter>,
@@ -161,6 +163,7 @@ impl<'r> Connection<'r> {
             owed_since: None,
             keep_alive: None,
             frontier: Frontier::default(),
+            #[cfg(feature = "recovery")]
             losses: Losses::default(),
             reader: None,
             writer: None,
@@ -232,7 +235,10 @@ impl<'r> Connection<'r> {
         self.linger_until = None;
         self.error = None;
         self.frontier = Frontier::default();
-        self.losses = Losses::default();
+        #[cfg(feature = "recovery")]
+        {
+            self.losses = Losses::default();
+        }
         self.hop = None;
         self.eager = false;
         self.set_options(options);
@@ -311,6 +317,14 @@ impl<'r> Connection<'r> {
         }
     }
 
+    /// Whether nothing but the end of what we send is still to be acknowledged. From old acknowledgements that come meanwhile smoltcp
+    /// would conclude that it is lost, and end its timer, but send it no more.
+    #[inline]
+    pub(crate) fn waits_for_end_alone(&self) -> bool {
+        let socket = self.socket();
+        matches!(socket.state(), State::FinWait1 | State::Closing | State::LastAck) && socket.send_queue() == 0
+    }
+
     /// Whether an answer of the other side is due.
     #[inline]
     pub(crate) fn is_owed(&self) -> bool {
@@ -330,6 +344,24 @@ impl<'r> Connection<'r> {
     #[inline]
     pub(crate) fn is_spent(&self) -> bool {
         self.frontier.is_all_sent() && self.keep_alive.is_none() && self.socket().state() == State::Established
+    }
+
+    /// When the other side is to be asked how far it came, if something was sent just `now`, or else is on its way.
+    #[cfg(feature = "recovery")]
+    #[inline]
+    pub(crate) fn asks_at(&self, sent: Option<Instant>, mtu: usize) -> Option<Instant> {
+        let has_unsent = self.socket().send_queue() > 0;
+        let patience = self.losses.patience(self.frontier.end(), has_unsent, mtu)?;
+        let asks = patience < RETRANSMISSION_MIN && is_sending(self.socket().state());
+        asks.then(|| self.owed_since.or(sent).unwrap_or(self.heard) + patience)
+    }
+
+    /// Whether smoltcp counts duplicates, and sends again what they say is lost: not the end of a stream alone, nor anything once
+    /// both have ended.
+    #[cfg(feature = "recovery")]
+    pub(crate) fn counts_duplicates(&self) -> bool {
+        let socket = self.socket();
+        socket.send_queue() > 0 && socket.state() != State::LastAck
     }
 
     /// Until when the answer that is due must come. Where keep-alives are sent, an acknowledgement of ours
@@ -355,6 +387,14 @@ impl<'r> Connection<'r> {
 #[inline]
 fn only() -> SocketHandle {
     SocketHandle::default()
+}
+
+/// Whether data, or its end, may be on its way.
+#[cfg(feature = "recovery")]
+#[inline]
+fn is_sending(state: State) -> bool {
+    use State::{CloseWait, Closing, Established, FinWait1, LastAck};
+    matches!(state, Established | CloseWait | FinWait1 | Closing | LastAck)
 }
 
 #[inline]

@@ -3,9 +3,12 @@
 use embassy_net_driver::TxToken;
 use smoltcp::{iface::PollResult, socket::tcp::State};
 
+#[cfg(feature = "recovery")]
+use super::Incident;
 use super::{
     Core, Tables,
     connection::{Hop, RETRANSMISSION_MIN, Role},
+    instant,
     local::NextHop,
     neighbours::{Answer, Lease},
     packet::{Mac, ethertype},
@@ -120,25 +123,36 @@ impl Core<'_> {
         let slot = &mut self.tables.connections.slots[at as usize];
         // What was just written need not be looked for.
         let mut due_for_sure = core::mem::take(&mut slot.eager);
+        #[cfg(feature = "recovery")]
+        {
+            due_for_sure |= slot.losses.hastens();
+        }
         let leased = slot.hop.filter(|hop| self.tables.neighbours.is_current(hop.lease, now));
         let mut header = leased.map(|hop| hop.header);
         let mut tried = false;
         let mut stalled = false;
+        let mut asks = false;
         loop {
             let connections = &mut self.tables.connections;
             let slot = &connections.slots[at as usize];
             if !core::mem::take(&mut due_for_sure) {
-                if tried && slot.is_spent() && connections.is_marked_by(at, now + RETRANSMISSION_MIN) {
+                #[cfg(feature = "recovery")]
+                let asks_at = slot.asks_at(tried.then_some(now), self.caps.max_transmission_unit);
+                #[cfg(not(feature = "recovery"))]
+                let asks_at = None;
+                let soonest = asks_at.unwrap_or(Instant::MAX).min(now + RETRANSMISSION_MIN);
+                if tried && slot.is_spent() && connections.is_marked_by(at, soonest) {
                     break;
                 }
-                match self.iface.poll_at(time, &slot.set) {
-                    Some(due) if due <= time => {}
-                    Some(due) => {
-                        let due = u64::try_from(due.total_micros()).unwrap_or(0);
-                        connections.mark_at(at, Instant::from_micros(due));
+                let due = self.iface.poll_at(time, &slot.set).map(instant);
+                if due.is_none_or(|due| due > now) {
+                    asks = asks_at.is_some_and(|at| at <= now);
+                    if !asks {
+                        if let Some(due) = due.into_iter().chain(asks_at).min() {
+                            connections.mark_at(at, due);
+                        }
                         break;
                     }
-                    None => break,
                 }
             }
             let way = match header {
@@ -168,10 +182,28 @@ impl Core<'_> {
                 return Egress::Blocked;
             };
             let slot = &mut self.tables.connections.slots[at as usize];
+            #[cfg(feature = "recovery")]
+            if core::mem::take(&mut asks) {
+                slot.ask(way, room, self.compute);
+                self.stats.sent_one(true, Some(Incident::Again));
+                tried = true;
+                continue;
+            }
+            #[cfg(feature = "recovery")]
+            let end = slot.frontier.end();
+            #[cfg(feature = "recovery")]
+            let time = match slot.losses.hastened() {
+                true => self.iface.poll_at(time, &slot.set).map_or(time, |due| due.max(time)),
+                false => time,
+            };
             let mut device = OneShot::sending(way, room, (&self.caps, self.compute)).of(Some(&mut slot.frontier));
             let polled = self.iface.poll_egress(time, &mut device, &mut slot.set);
+            #[cfg(feature = "recovery")]
+            let again = device.incident == Some(Incident::Again);
             self.stats.sent_one(device.sent, device.incident);
             tried |= device.sent;
+            #[cfg(feature = "recovery")]
+            slot.losses.sent(slot.frontier.end(), slot.frontier.end() != end, again, now);
             // Due without a segment: once that is a change of state, twice it would go on for ever.
             if polled == PollResult::None && core::mem::replace(&mut stalled, true) {
                 self.tables.connections.mark_at(at, now + STALLED);

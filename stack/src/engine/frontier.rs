@@ -30,6 +30,9 @@ pub(crate) struct Frontier {
     end: Option<u32>,
     /// How many bytes were written since, and not sent.
     unsent: u32,
+    /// What the last segment acknowledged, and the window that it told of.
+    #[cfg(feature = "recovery")]
+    said: (u32, u16),
     /// The last segment went up to the end.
     at_end: bool,
 }
@@ -39,6 +42,12 @@ impl Frontier {
     #[inline]
     pub(crate) const fn end(&self) -> Option<u32> {
         self.end
+    }
+
+    /// What the other side was last told: what is acknowledged, and the window, as they are in the header.
+    #[cfg(feature = "recovery")]
+    pub(crate) const fn said(&self) -> (u32, u16) {
+        self.said
     }
 
     /// So many bytes were written.
@@ -61,6 +70,11 @@ impl Frontier {
     pub(crate) fn keep(&mut self, packet: &mut [u8]) -> Option<Incident> {
         let ip_len = if is_v4(packet) { 20 } else { 40 };
         let (header, rest) = packet[ip_len..].split_first_chunk_mut::<20>()?;
+        #[cfg(feature = "recovery")]
+        {
+            let [.., a, b, c, d, _, _, w, v, _, _, _, _] = *header;
+            self.said = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([w, v]));
+        }
         let options_len = usize::from(header[12] >> 4) * 4 - 20;
         let data_len =
             (rest.len() - options_len) as u32 + u32::from(header[13] & FIN) + u32::from(header[13] & SYN != 0);

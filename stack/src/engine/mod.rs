@@ -32,6 +32,7 @@ mod icmp;
 mod ingress;
 mod listeners;
 mod local;
+#[cfg(feature = "recovery")]
 mod losses;
 mod neighbours;
 #[cfg(feature = "slaac")]
@@ -42,6 +43,8 @@ mod plain;
 #[cfg(feature = "alloc")]
 mod pools;
 mod port;
+#[cfg(feature = "recovery")]
+mod question;
 #[cfg(feature = "raw")]
 mod raw;
 mod resolution;
@@ -313,6 +316,11 @@ pub(crate) fn splitmix(state: &mut u64) -> u64 {
 #[inline]
 fn smol_time(now: Instant) -> smoltcp::time::Instant {
     smoltcp::time::Instant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
+
+#[inline]
+fn instant(time: smoltcp::time::Instant) -> Instant {
+    Instant::from_micros(u64::try_from(time.total_micros()).unwrap_or(0))
 }
 
 /// Just the capabilities, which is all that smoltcp wants when it is made.

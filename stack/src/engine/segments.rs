@@ -3,10 +3,11 @@
 use embassy_net_driver::TxToken;
 use smoltcp::{socket::tcp::State, wire::TcpPacket};
 
+#[cfg(feature = "recovery")]
+use super::packet::is_v4;
 use super::{
     Core,
     connection::{Flow, Role},
-    losses::SHOWN,
     packet::{Mac, Packet, smol},
     port::OneShot,
     smol_time,
@@ -139,15 +140,35 @@ impl Core<'_> {
         let slot = &mut self.tables.connections.slots[at as usize];
         let was_opening = slot.is_opening();
         slot.owed_since = None;
-        let is_lost = !was_opening && slot.losses.hear(segment, slot.frontier.end());
+        #[cfg(feature = "recovery")]
+        let [other, bare];
+        #[cfg(feature = "recovery")]
+        let mut shown = None;
+        #[cfg(feature = "recovery")]
+        if slot.losses.hear(segment, slot.frontier.end(), now) {
+            if slot.counts_duplicates() {
+                let len;
+                (len, bare) = bare_of(packet, segment, 0);
+                (_, other) = bare_of(packet, segment, 1);
+                shown = Some([&other[..len], &bare[..len], &bare[..len], &bare[..len], &bare[..len]]);
+            } else {
+                slot.losses.hasten();
+            }
+        }
+        let tells_nothing = slot.waits_for_end_alone()
+            && is_bare(segment)
+            && Some(segment.ack_number().0 as u32) != slot.frontier.end();
         // Resets that answer a handshake bear the number that they answer.
         let frontier = (!was_opening).then_some(&mut slot.frontier);
         let mut device = OneShot::receiving(packet.bytes, header, room, (&self.caps, self.compute)).of(frontier);
-        self.iface.poll_ingress_single(smol_time(now), &mut device, &mut slot.set);
-        let mut shown = if is_lost { SHOWN } else { 0 };
-        while shown > 0 && device.again(packet.bytes) {
+        if !tells_nothing {
             self.iface.poll_ingress_single(smol_time(now), &mut device, &mut slot.set);
-            shown -= 1;
+        }
+        #[cfg(feature = "recovery")]
+        for shown in shown.into_iter().flatten() {
+            if device.again(shown) {
+                self.iface.poll_ingress_single(smol_time(now), &mut device, &mut slot.set);
+            }
         }
         self.stats.sent_one(device.sent, device.incident);
         // To call again is not to confirm a call.
@@ -242,4 +263,32 @@ impl Core<'_> {
             neighbour.connections.remove(slots, |slot| &mut slot.waiting, at);
         }
     }
+}
+
+/// Whether a segment is an acknowledgement and nothing else.
+#[inline]
+pub(super) fn is_bare(segment: &TcpPacket<&[u8]>) -> bool {
+    segment.payload().is_empty() && segment.ack() && !segment.syn() && !segment.fin() && !segment.rst()
+}
+
+/// The longest headers, in bytes: IPv4's, or IPv6's, and TCP's.
+#[cfg(feature = "recovery")]
+const HEADERS_MAX: usize = 60 + 60;
+
+/// What a segment acknowledges, without the data that came with it, and its window changed by `change`.
+#[cfg(feature = "recovery")]
+#[cold]
+fn bare_of(packet: &Packet<'_>, segment: &TcpPacket<&[u8]>, change: u8) -> (usize, [u8; HEADERS_MAX]) {
+    let data_len = segment.payload().len();
+    let len = packet.bytes.len() - data_len;
+    let tcp = packet.bytes.len() - packet.payload.len();
+    let mut bare = [0; HEADERS_MAX];
+    bare[..len].copy_from_slice(&packet.bytes[..len]);
+    // The length in IP's header: of the packet, or of what comes behind the header.
+    let (at, of) = if is_v4(packet.bytes) { (2, len) } else { (4, len - tcp) };
+    bare[at..at + 2].copy_from_slice(&(of as u16).to_be_bytes());
+    let number = (segment.seq_number() + data_len).0;
+    bare[tcp + 4..tcp + 8].copy_from_slice(&number.to_be_bytes());
+    bare[tcp + 15] ^= change;
+    (len, bare)
 }

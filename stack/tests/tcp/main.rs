@@ -4,6 +4,7 @@
 
 mod flood;
 mod options;
+mod recovery;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -160,8 +161,8 @@ fn bulk_arrives_both_ways() {
 #[test]
 fn bulk_arrives_through_loss_and_reordering() {
     let took: Duration = (0..8).map(|seed| bulk_both_ways(Some(25), seed)).sum();
-    // Losses are found by what is acknowledged selectively: without that, it takes 110 s.
-    assert!(took < Duration::from_secs(90), "{took:?}");
+    // By timeouts alone it takes 110 s, and with holes that selective acknowledgements tell of 70 s.
+    assert!(took < Duration::from_secs(8), "{took:?}");
 }
 
 #[test]

@@ -221,15 +221,15 @@ fn nagle_gathers_what_is_small_until_the_last_is_acknowledged() {
 
 #[test]
 fn an_acknowledgement_waits_as_long_as_it_may_for_data_to_travel_with() {
-    let waited = |ack_delay: Option<Duration>| {
+    let waited = |ack_delay: Option<Duration>, answer_ms| {
         let taker = options(|options| options.ack_delay = ack_delay);
         let once = |_, mut called: Stream<'static>| async move {
             called.write_all(b"?").await.unwrap();
             assert_eq!(called.read(&mut [0; 8]).await, Ok(1));
         };
-        let late = |sea: Sea, mut served: Stream<'static>| async move {
+        let late = move |sea: Sea, mut served: Stream<'static>| async move {
             assert_eq!(served.read(&mut [0; 8]).await, Ok(1));
-            sea.sleep(Duration::from_millis(400)).await;
+            sea.sleep(Duration::from_millis(answer_ms)).await;
             served.write_all(b"!").await.unwrap();
             sea.sleep(Duration::from_millis(400)).await;
         };
@@ -240,12 +240,15 @@ fn an_acknowledgement_waits_as_long_as_it_may_for_data_to_travel_with() {
         wire.sent.iter().find(heard).expect("an acknowledgement").at - asked.at
     };
     let way = Duration::from_micros(LATENCY_US);
-    assert_eq!(waited(None), way, "at once");
-    let patient = waited(Some(Duration::from_millis(200)));
-    assert!((200..=202).contains(&patient.as_millis()), "{patient:?}");
+    assert_eq!(waited(None, 400), way, "at once");
+    let patient = waited(Some(Duration::from_millis(180)), 400);
+    assert!((180..=182).contains(&patient.as_millis()), "{patient:?}");
     // It travels with the answer.
-    let carried = waited(Some(Duration::from_millis(500)));
-    assert!((400..=402).contains(&carried.as_millis()), "{carried:?}");
+    let carried = waited(Some(Duration::from_millis(180)), 100);
+    assert!((100..=102).contains(&carried.as_millis()), "{carried:?}");
+    // Whoever takes longer than others do is asked.
+    let asked = waited(Some(Duration::from_millis(500)), 400);
+    assert!((200..=205).contains(&asked.as_millis()), "{asked:?}");
 }
 
 #[test]
