@@ -6,9 +6,15 @@
 //! both retransmit for ever. So segments without data get the number that they ought to have: that of
 //! everything ever sent, SND.NXT in the standard's terms.
 //!
-//! It also knows when there is nothing left to send but what timers will ask for.
+//! It also knows what the other side was last told, and when there is nothing left to send but what timers will ask for.
 
 use super::packet::is_v4;
+
+/// Whether one sequence number comes before another, counting around (RFC 9293, section 3.4).
+#[inline]
+pub(super) const fn is_before(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) < 0
+}
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
@@ -31,7 +37,6 @@ pub(crate) struct Frontier {
     /// How many bytes were written since, and not sent.
     unsent: u32,
     /// What the last segment acknowledged, and the window that it told of.
-    #[cfg(feature = "recovery")]
     said: (u32, u16),
     /// The last segment went up to the end.
     at_end: bool,
@@ -45,7 +50,6 @@ impl Frontier {
     }
 
     /// What the other side was last told: what is acknowledged, and the window, as they are in the header.
-    #[cfg(feature = "recovery")]
     pub(crate) const fn said(&self) -> (u32, u16) {
         self.said
     }
@@ -70,11 +74,8 @@ impl Frontier {
     pub(crate) fn keep(&mut self, packet: &mut [u8]) -> Option<Incident> {
         let ip_len = if is_v4(packet) { 20 } else { 40 };
         let (header, rest) = packet[ip_len..].split_first_chunk_mut::<20>()?;
-        #[cfg(feature = "recovery")]
-        {
-            let [.., a, b, c, d, _, _, w, v, _, _, _, _] = *header;
-            self.said = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([w, v]));
-        }
+        let [.., a, b, c, d, _, _, w, v, _, _, _, _] = *header;
+        self.said = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([w, v]));
         let options_len = usize::from(header[12] >> 4) * 4 - 20;
         let data_len =
             (rest.len() - options_len) as u32 + u32::from(header[13] & FIN) + u32::from(header[13] & SYN != 0);

@@ -23,6 +23,7 @@
 
 use smoltcp::wire::TcpPacket;
 
+use super::frontier::is_before;
 use crate::time::{Duration, Instant};
 
 /// How many duplicates tell of a loss (RFC 5681, section 3.2).
@@ -204,11 +205,6 @@ type Ranges = [Option<(u32, u32)>; 3];
 /// (RFC 2883).
 fn is_beyond(number: u32, came: Ranges) -> bool {
     came.into_iter().flatten().any(|(_, to)| is_before(number, to))
-}
-
-/// Counting around (RFC 9293, section 3.4).
-fn is_before(a: u32, b: u32) -> bool {
-    (a.wrapping_sub(b) as i32) < 0
 }
 
 #[cfg(test)]

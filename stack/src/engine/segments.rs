@@ -8,6 +8,7 @@ use super::packet::is_v4;
 use super::{
     Core,
     connection::{Flow, Role},
+    frontier::is_before,
     packet::{Mac, Packet, smol},
     port::OneShot,
     smol_time,
@@ -49,7 +50,7 @@ impl Core<'_> {
         let flow = Flow::new(local, remote);
         let opens = segment.syn() && !segment.ack() && !segment.rst();
         if let Some(at) = self.tables.connections.find(&flow)
-            && !(opens && self.gives_way(at, local))
+            && !(opens && self.gives_way(at, local, segment.seq_number().0 as u32))
         {
             self.feed(at, packet, &segment, from, room, now);
             return Ok(());
@@ -68,11 +69,13 @@ impl Core<'_> {
     }
 
     /// Whether a connection that nobody holds, and that only waits out its TIME-WAIT, makes way for a new one
-    /// of the same flow (RFC 9293, section 3.6.1).
-    fn gives_way(&mut self, at: u32, local: (IpAddr, u16)) -> bool {
+    /// of the same flow (RFC 9293, section 3.6.1), which has to begin behind it: else a call that the network kept back could end it,
+    /// or what it kept back of the old one could be taken for the new one's (RFC 6191, section 2; timestamps are not in use here).
+    fn gives_way(&mut self, at: u32, local: (IpAddr, u16), begins: u32) -> bool {
         let slot = &self.tables.connections.slots[at as usize];
         let gives = slot.role == Role::Orphan
             && slot.socket().state() == State::TimeWait
+            && !is_before(begins, slot.frontier.said().0)
             && self.tables.listeners.find(local.0, local.1).is_some();
         if gives {
             self.release(at);

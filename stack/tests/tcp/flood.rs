@@ -194,7 +194,13 @@ fn a_call_on_a_flow_in_time_wait_is_answered_where_somebody_listens() {
         rest().await;
         assert_eq!(forger.heard(), [(TcpControl::None, theirs + 2, Some(1_002))]);
         assert_eq!(server.stack.connections(), 1, "TIME-WAIT");
-        // The same flow again: it is the new one's.
+        // The same flow again, as it was called once before, and as if it were before its end: that is heard with silence.
+        for before in [1_000, 1_001, 1_001_u32.wrapping_sub(1 << 30)] {
+            say(&forger, TcpControl::Syn, before, None);
+            rest().await;
+            assert_eq!((forger.heard(), server.stack.connections()), (vec![], 1), "{before}");
+        }
+        // And as it goes on: it is the new one's.
         say(&forger, TcpControl::Syn, 500_000, None);
         rest().await;
         let [(TcpControl::Syn, theirs, Some(500_001))] = forger.heard()[..] else {
