@@ -4,6 +4,7 @@
 
 mod support;
 
+use core::cell::RefCell;
 use core::net::{IpAddr, Ipv6Addr};
 use core::task::Context;
 use std::net::SocketAddr;
@@ -12,9 +13,13 @@ use std::process::Command;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
 use embedded_io_async::{Read, Write};
 use futures_util::future::{Either, join, select};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use support::{Card, Received, Room, Sea};
+use wavetank_stack::forward::{Offer, advertise};
 use wavetank_stack::lowpan::{Address, Counts, FRAME_MAX, Lowpan, Memory, Options};
-use wavetank_stack::{Config, Duration, Stack, tcp, udp};
+use wavetank_stack::slaac::{Client, Event};
+use wavetank_stack::time::timeout;
+use wavetank_stack::{Cidr, Config, Duration, Stack, tcp, udp};
 
 /// A card as a radio: what it sends is data to everybody who hears it, so the sea hands it to all.
 struct Radio(Card, [u8; 8]);
@@ -191,6 +196,82 @@ fn a_packet_of_which_a_piece_is_lost_makes_room_for_the_next() {
         assert_eq!(len, 501);
         assert_eq!((counts.incomplete.get(), counts.no_room.get()), (1, 0));
     });
+}
+
+fn v6(own: Cidr) -> Ipv6Addr {
+    let IpAddr::V6(own) = own.address() else { unreachable!("a radio's addresses are of IPv6") };
+    own
+}
+
+fn addresses_of(stack: &Stack<'_>) -> Vec<Ipv6Addr> {
+    stack.addresses().map(v6).collect()
+}
+
+/// A router by radio says its prefix; a radio that has no address makes its own of it, without asking who has them (RFC 6775).
+#[test]
+fn a_radio_makes_its_addresses_of_what_a_router_says() {
+    let sea = Sea::new();
+    let there = sea.clone();
+    sea.record();
+    sea.run(async move {
+        let sea = there;
+        let options = Options::new(0xbeef).with_prefix(PREFIX);
+        let (mut memories, counts) = ([Memory::<2>::new(), Memory::<2>::new()], Counts::new());
+        let [first, second] = &mut memories;
+        let [router, radio] = EUIS.map(|eui| Radio(sea.card(), eui));
+        let [ours, theirs] = EUIS.map(Address::Extended);
+        let own = [ours.link_local(), ours.within(PREFIX)];
+        let router = Lowpan::new(router, sea.clock(), first, &counts, options);
+        let radio = Lowpan::new(radio, sea.clock(), second, &counts, options);
+        let (router, mut routing) = Stack::shared(router, sea.clock(), &Config::new(&own, &[]), 1);
+        let (radio, mut running) = Stack::shared(radio, sea.clock(), &Config::new(&[], &[]), 2);
+        let mut offer = Offer::new(PREFIX);
+        (offer.valid, offer.preferred) = (Duration::from_secs(2_700), Duration::from_secs(1_800));
+        let echo = async {
+            let (socket, mut bytes) = (udp::Socket::bind(&router, 7, udp::Options::default()).unwrap(), [0; 16]);
+            loop {
+                let (len, from) = socket.recv_from(&mut bytes).await.unwrap();
+                socket.send_to(&bytes[..len], from).await.unwrap();
+            }
+        };
+        let advertising = async {
+            let clock = sea.clock();
+            let word = advertise(&router, &clock, ChaCha8Rng::seed_from_u64(1), offer);
+            // Until it falls silent for good.
+            _ = timeout(&clock, Duration::from_secs(60), word).await;
+            std::future::pending::<()>().await;
+        };
+        let [link_local, global, by] = [theirs.link_local(), theirs.within(PREFIX), ours.link_local()].map(v6);
+        let (clock, events) = (sea.clock(), RefCell::new(Vec::new()));
+        let configured = async {
+            let mut client = Client::by_radio(&radio, &clock, ChaCha8Rng::seed_from_u64(2), theirs);
+            client.run(|event| events.borrow_mut().push(event)).await.unwrap();
+        };
+        let story = async {
+            sea.sleep(Duration::from_secs(10)).await;
+            let told = [Event::Configured(link_local), Event::Router(by), Event::Configured(global)];
+            assert_eq!(*events.borrow(), told);
+            // It is an address to be reached at, and the only one of its kind.
+            let socket = udp::Socket::bind(&radio, 0, udp::Options::default()).unwrap();
+            socket.send_to(b"ahoy", SocketAddr::new(ours.within(PREFIX).address(), 7)).await.unwrap();
+            assert_eq!(socket.recv_from(&mut [0; 16]).await.unwrap().0, 4);
+            assert_eq!(addresses_of(&radio), [link_local, global]);
+            // What the router no longer says runs out.
+            sea.sleep(Duration::from_secs(2_800)).await;
+            assert_eq!(events.borrow()[3..], [Event::Expired(by), Event::Expired(global)]);
+            assert_eq!(addresses_of(&radio), [link_local]);
+        };
+        let configuring = select(Box::pin(configured), Box::pin(story));
+        let routed = routing.run_with(join(echo, advertising));
+        let Either::Right((Either::Right(_), _)) =
+            select(Box::pin(routed), Box::pin(running.run_with(configuring))).await
+        else {
+            panic!("the story ends first")
+        };
+    });
+    // Nobody was asked whether they have an address: no packet of ICMP's 135, whose sender has none.
+    let ndisc = |frame: &Vec<u8>| frame.windows(3).any(|bytes| bytes[0] == 135 && bytes[1..] == [0, 0]);
+    assert!(!sea.recorded().iter().any(ndisc));
 }
 
 #[test]

@@ -131,10 +131,10 @@ impl Core<'_> {
         let mut header = leased.map(|hop| hop.header);
         let mut tried = false;
         let mut stalled = false;
-        let mut asks = false;
         loop {
             let connections = &mut self.tables.connections;
             let slot = &connections.slots[at as usize];
+            let mut asks = false;
             if !core::mem::take(&mut due_for_sure) {
                 #[cfg(feature = "recovery")]
                 let asks_at = slot.asks_at(tried.then_some(now), self.caps.max_transmission_unit);
@@ -182,8 +182,9 @@ impl Core<'_> {
                 return Egress::Blocked;
             };
             let slot = &mut self.tables.connections.slots[at as usize];
+            debug_assert!(cfg!(feature = "recovery") || !asks);
             #[cfg(feature = "recovery")]
-            if core::mem::take(&mut asks) {
+            if asks {
                 slot.ask(way, room, self.compute);
                 self.stats.sent_one(true, Some(Incident::Again));
                 tried = true;

@@ -117,7 +117,8 @@ impl<'a, T: TxToken> OneShot<'a, T> {
         Self { packet: None, room: Some((header, room)), caps, compute, frontier: None, sent: false, incident: None }
     }
 
-    /// Hands `packet` over once more, if there is still room for an answer.
+    /// Hands over `packet`, too, if there is still room for an answer.
+    #[cfg(feature = "recovery")]
     pub(crate) fn again(&mut self, packet: &'a [u8]) -> bool {
         self.packet = self.room.is_some().then_some(packet);
         self.packet.is_some()

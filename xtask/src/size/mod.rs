@@ -41,27 +41,28 @@ const SENSORS: [(&str, Firmware<'_>); 6] = [
 ];
 
 /// What each part stands on, by place in this list, and the feature that adds it.
-const PARTS: [Part; 16] = [
+const PARTS: [Part; 17] = [
     Part { name: "Ethernet, ARP, IPv4, TCP; one stream", above: 0, feature: "" },
+    Part { name: "`recovery`: what TCP loses is missed before a timeout", above: 0, feature: "recovery" },
     Part { name: "`udp`: a socket that sends and receives", above: 0, feature: "datagrams" },
-    Part { name: "`icmp`: errors, and `ping`", above: 1, feature: "ping" },
-    Part { name: "`dhcp`: client", above: 1, feature: "dhcp" },
-    Part { name: "`claim`: `dhcp` with conflicts and link-local addresses", above: 3, feature: "claim" },
-    Part { name: "`dns`: resolver", above: 1, feature: "dns" },
-    Part { name: "`dns-tcp`: `dns` with TCP for long answers", above: 5, feature: "dns-tcp" },
+    Part { name: "`icmp`: errors, and `ping`", above: 2, feature: "ping" },
+    Part { name: "`dhcp`: client", above: 2, feature: "dhcp" },
+    Part { name: "`claim`: `dhcp` with conflicts and link-local addresses", above: 4, feature: "claim" },
+    Part { name: "`dns`: resolver", above: 2, feature: "dns" },
+    Part { name: "`dns-tcp`: `dns` with TCP for long answers", above: 6, feature: "dns-tcp" },
     Part { name: "`ipv6`", above: 0, feature: "ipv6" },
-    Part { name: "`slaac`, with its socket and `claim`", above: 7, feature: "slaac" },
-    Part { name: "`sntp`: client", above: 1, feature: "sntp" },
-    Part { name: "`mdns`: responder", above: 1, feature: "mdns" },
+    Part { name: "`slaac`, with its socket and `claim`", above: 8, feature: "slaac" },
+    Part { name: "`sntp`: client", above: 2, feature: "sntp" },
+    Part { name: "`mdns`: responder", above: 2, feature: "mdns" },
     Part { name: "`tls`: client, with pinned roots; records of 4 KiB", above: 0, feature: "tls" },
     Part { name: "`http`: client", above: 0, feature: "http" },
     Part {
         name: "`update`: signed images into a slot by ranges, with SHA-256 and Ed25519",
-        above: 12,
+        above: 13,
         feature: "update",
     },
-    Part { name: "`coap`: client", above: 1, feature: "coap-client" },
-    Part { name: "`coap`: server", above: 1, feature: "coap-server" },
+    Part { name: "`coap`: client", above: 2, feature: "coap-client" },
+    Part { name: "`coap`: server", above: 2, feature: "coap-server" },
 ];
 
 struct Part {

@@ -21,6 +21,7 @@ pub mod mqtt_packet;
 pub mod rcp;
 pub mod sntp;
 pub mod storage;
+pub mod tls;
 pub mod update;
 pub mod websocket;
 
@@ -35,7 +36,7 @@ mod support;
 type Send = fn(&[u8]);
 
 /// Every target, by its name.
-pub const ALL: [(&str, Send); 17] = [
+pub const ALL: [(&str, Send); 18] = [
     ("coap_client", coap_client::send),
     ("coap_server", coap_server::send),
     ("dhcp", dhcp::send),
@@ -51,6 +52,7 @@ pub const ALL: [(&str, Send); 17] = [
     ("rcp", rcp::send),
     ("sntp", sntp::send),
     ("storage", storage::send),
+    ("tls", tls::send),
     ("update", update::send),
     ("websocket", websocket::send),
 ];
