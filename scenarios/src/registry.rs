@@ -128,8 +128,8 @@ pub trait Kind: Send + Sync + 'static {
         false
     }
 
-    /// Whether its nodes' stacks heed `limits`: they grow, and their programs take what
-    /// [`Network::config_for`](crate::runtime::Network::config_for) gives.
+    /// Whether its nodes' stacks heed `limits`: their programs take what
+    /// [`Network::config_for`](crate::runtime::Network::config_for) gives, or hand on [`limits`](crate::runtime::limits).
     fn is_pooled(&self) -> bool {
         false
     }

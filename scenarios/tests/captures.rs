@@ -360,3 +360,109 @@ fn tshark_counts_what_links_say_that_they_did() {
     let damaged = what(|what| matches!(what, What::Corrupt(_))).count();
     assert!(refused.len() > 100 && refused.len() <= damaged, "{} of {damaged}", refused.len());
 }
+
+/// Who sends files to an archive each, past somebody who tampers with what goes there.
+const TAMPERED: &str = r#"
+version = 1
+name = "somebody on the line"
+duration = "30s"
+seed = 6
+
+[profile.wire]
+latency = "3ms"
+rate = "20 Mbit/s"
+
+[network.lan]
+kind = "switch"
+members = ["*"]
+profile = "wire"
+"#;
+
+/// What middleboxes say that they did is what tshark finds between what was sent and what came, and all of it is whole TCP.
+#[test]
+fn tshark_sees_what_middleboxes_say_that_they_did() {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        println!("skipped: there is no tshark on this machine");
+        return;
+    }
+    let boxes = [
+        ("slice", "bytes = \"200 B\"\nvariation = \"50 B\"\nextra = \"1ms\"\ndirection = \"down\""),
+        ("reset", "after = \"40ms\""),
+        ("limit", "bytes = \"5000 B\"\nend = \"reset\"\ndirection = \"down\""),
+        ("stall", "after = \"2s\"\ndirection = \"down\""),
+        ("slow-close", "extra = \"4s\"\ndirection = \"down\""),
+    ];
+    let mut text = TAMPERED.to_owned();
+    for (at, (how, keys)) in boxes.iter().enumerate() {
+        let bytes = if ["slice", "slow-close"].contains(how) { "40 kB" } else { "400 kB" };
+        text += &format!(
+            "\n[node.to-{how}]\nkind = \"bulk-sender\"\naddress = \"10.0.0.{}/24\"\n\
+             config = {{ to = \"10.0.0.{}:5001\", after = \"1s\", bytes = \"{bytes}\" }}\n\
+             \n[node.{how}]\nkind = \"bulk-receiver\"\naddress = \"10.0.0.{}/24\"\n\
+             \n[[fault]]\nat = \"0s\"\nkind = \"tcp-{how}\"\ntarget = \"lan/{how}\"\n{keys}\n",
+            11 + at,
+            31 + at,
+            31 + at
+        );
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let snapshot = capture_text(folder.path(), &text);
+    let hits = |how: &str| {
+        let mut faults = snapshot.faults.iter();
+        faults.find(|fault| fault.name.contains(&format!("lan/{how}"))).expect("a fault").hits as usize
+    };
+    const SENT: &str = "frame.packet_flags_direction == 2";
+    const CAME: &str = "frame.packet_flags_direction == 1";
+    let numbers = |node: &str, filter: &str, field: &str| {
+        let told = told(&folder.path().join(format!("{node}.pcapng")), filter, &[field]);
+        told.iter().map(|number| number.parse().expect("a number")).collect::<Vec<f64>>()
+    };
+    for (how, _) in boxes {
+        for node in [how.to_owned(), format!("to-{how}")] {
+            let bad = "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0";
+            assert!(numbers(&node, bad, "frame.number").is_empty(), "{node}");
+        }
+        println!("{how}: {} hits", hits(how));
+    }
+
+    // Cut up: as many long ones were sent as were cut, and what came of each is no longer than it may be; nothing is missing.
+    let data = |direction: &str| format!("{direction} && tcp.len > 0");
+    let (whole, pieces) = (numbers("to-slice", &data(SENT), "tcp.len"), numbers("slice", &data(CAME), "tcp.len"));
+    assert_eq!(whole.iter().filter(|len| **len > 250.0).count(), hits("slice"));
+    assert!(pieces.iter().all(|len| *len <= 250.0) && pieces.len() > 150, "{pieces:?}");
+    assert!(whole.iter().sum::<f64>() == 40_000.0 && pieces.iter().sum::<f64>() == 40_000.0);
+    let odd = "tcp.analysis.lost_segment || tcp.analysis.out_of_order || tcp.analysis.retransmission";
+    assert!(numbers("slice", odd, "frame.number").is_empty());
+
+    // Reset: each end of each connection that was hit hears of it, in the other's name, and tshark takes the number for right.
+    assert!(hits("reset") >= 20, "{}", hits("reset"));
+    for (node, other) in [("to-reset", "10.0.0.32"), ("reset", "10.0.0.12")] {
+        let forged = format!("{CAME} && tcp.flags.reset == 1 && ip.src == {other}");
+        assert_eq!(numbers(node, &forged, "frame.number").len(), hits("reset"), "{node}");
+        assert!(numbers(node, &format!("{forged} && tcp.analysis.lost_segment"), "frame.number").is_empty());
+    }
+    // Neither has said that to the other.
+    assert!(numbers("to-reset", &format!("{SENT} && tcp.flags.reset == 1"), "frame.number").is_empty());
+
+    // Limited: each connection bears that much, to the byte.
+    let streams = numbers("limit", &data(CAME), "tcp.stream");
+    let lens = numbers("limit", &data(CAME), "tcp.len");
+    let mut borne = std::collections::BTreeMap::<u64, f64>::new();
+    streams.iter().zip(&lens).for_each(|(stream, len)| *borne.entry(*stream as u64).or_default() += len);
+    assert_eq!(borne.len(), hits("limit"));
+    assert!(borne.len() >= 15 && borne.values().all(|bytes| *bytes == 5_000.0), "{borne:?}");
+
+    // Stalled: connections open, and no data comes of what was sent; each piece that was sent was kept.
+    assert!(numbers("stall", &format!("{CAME} && tcp.flags.syn == 1"), "frame.number").len() >= 5);
+    assert!(numbers("stall", &data(CAME), "frame.number").is_empty());
+    assert_eq!(numbers("to-stall", &data(SENT), "frame.number").len(), hits("stall"));
+
+    // Closed late: the end is there four seconds after what it follows, and no sooner.
+    let ends = |node: &str, direction: &str| {
+        numbers(node, &format!("{direction} && tcp.flags.fin == 1"), "frame.time_relative")
+    };
+    let last = numbers("slow-close", &data(CAME), "frame.time_relative").into_iter().fold(0.0, f64::max);
+    let first = ends("slow-close", CAME).first().copied().expect("an end");
+    assert!((4.0..4.1).contains(&(first - last)), "{first} after {last}");
+    assert_eq!(ends("to-slow-close", SENT).len(), hits("slow-close"), "each end that was sent was kept");
+}

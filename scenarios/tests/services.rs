@@ -122,6 +122,70 @@ fn a_dhcp_server_can_lend_nothing_or_one_address_to_all() {
     assert!(bound >= 1 && refused == 0 && contested >= 2, "{bound} {refused} {contested}");
 }
 
+/// Clocks that ask a server, and one that knows another.
+const CLOCKS: &str = r#"
+version = 1
+name = "what time is it"
+duration = "200s"
+
+[node.odd]
+kind = "ntp-server"
+address = "10.0.0.2/24"
+config = { ODD }
+
+[node.right]
+kind = "ntp-server"
+address = "10.0.0.3/24"
+
+[node.clock]
+kind = "sntp-client"
+address = "10.0.0.11/24"
+clock = { drift_ppm = 40 }
+config = { servers = SERVERS, interval = "16s" }
+
+[network.lan]
+kind = "switch"
+members = ["*"]
+"#;
+
+#[test]
+fn a_time_server_can_be_of_no_use_in_many_ways() {
+    let told = |odd: &str, servers: &str| {
+        let snapshot = lived(&CLOCKS.replace("ODD", odd).replace("SERVERS", servers));
+        let asked = |name: &str| {
+            let node = snapshot.names.nodes().find(|(_, other)| *other == name).expect("a node").0;
+            let of = |metric: &&wavetank_sim::world::MetricValue| metric.node == node && metric.name == "questions";
+            snapshot.metrics.iter().find(of).map_or(0, |metric| metric.value)
+        };
+        let [set, kissed, failed] =
+            ["clock.set", "servers.kissed", "servers.failed"].map(|name| metric(&snapshot, name));
+        (asked("odd"), asked("right"), [set, kissed, failed], metric(&snapshot, "clock.error.us"))
+    };
+    const ALONE: &str = r#"["10.0.0.2"]"#;
+    const BOTH: &str = r#"["10.0.0.2", "10.0.0.3"]"#;
+    let (asked, _, [set, kissed, failed], error_us) = told("answers = \"honest\"", ALONE);
+    assert!(asked >= 3 && set >= 1 && kissed + failed == 0 && error_us.abs() < 10_000, "{asked} {set} {error_us}");
+    // Who is denied asks a server that is the only one once more in a thousand seconds, not in two hundred (RFC 5905, section 7.4).
+    assert_eq!(told("answers = \"deny\"", ALONE), (1, 0, [0, 1, 0], 0));
+    // RATE is to be asked more seldom: after 16, 32, 64 seconds, and then after more than are left.
+    let (asked, _, [set, kissed, _], _) = told("answers = \"rate\"", ALONE);
+    assert!((2..=4).contains(&asked) && set == 0 && kissed == asked, "{asked} {kissed}");
+    // An answer to another question is none, nor is silence; a server that does not know the time says so.
+    for odd in ["answers = \"forged\"", "answers = \"silent\"", "stratum = 16"] {
+        let (asked, _, [set, kissed, failed], _) = told(odd, ALONE);
+        assert!(asked >= 4 && set + kissed == 0 && failed >= asked - 1, "{odd}: {asked} {set} {kissed} {failed}");
+    }
+    // Whoever knows another server turns to it, and its clock is right.
+    for odd in ["deny", "rate", "forged", "silent"] {
+        let (asked, right, [set, ..], error_us) = told(&format!("answers = \"{odd}\""), BOTH);
+        assert!(asked == 1 && right >= 3 && set >= 1, "{odd}: {asked} {right} {set}");
+        assert!(error_us.abs() < 10_000, "{odd}: {error_us}");
+    }
+    // And one that is an hour ahead, by what it says, is an hour ahead.
+    let (.., error_us) = told("offset = \"1h\"", ALONE);
+    assert!((error_us - 3_600_000_000).abs() < 10_000, "{error_us}");
+}
+
 /// A head-end whose way to the broker goes when its request for a connection has come there, and before the answer is back: the
 /// session that it finds later began without its subscription.
 const UNHEARD: &str = r#"

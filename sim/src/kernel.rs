@@ -46,6 +46,11 @@ pub(crate) enum Effect {
         node: NodeId,
         pool: Symbol,
     },
+    /// The node's program had less of something for a fault's sake.
+    Felt {
+        fault: u32,
+        what: u64,
+    },
     Exit(Exit),
 }
 
@@ -324,6 +329,7 @@ impl Kernel {
                 Effect::Relay(nic, frame) => self.relay(nic, frame),
                 Effect::Metric(metric, change) => self.apply_metric(metric, change),
                 Effect::RanOut { node, pool } => self.ran_out(node, pool),
+                Effect::Felt { fault, what } => self.felt(fault, what),
                 Effect::Supply(node) => self.tell_supply(&self.node(node)),
                 Effect::Flow { node, kind, source, sequence } => {
                     self.record(Event::Flow { node, kind, source, sequence });

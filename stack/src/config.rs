@@ -2,6 +2,7 @@
 
 use crate::{
     address::{Cidr, Route},
+    pools::Limits,
     time::Duration,
 };
 
@@ -30,10 +31,6 @@ pub struct Config<'a> {
     /// How many neighbours are remembered; only with growing tables, fixed ones have their size.
     /// Default: 4,096.
     pub neighbours_max: usize,
-    /// How many packets wait at a time until it is known where their next hop is, four for each neighbour; what is beyond is
-    /// dropped. Only with growing tables. Default: as many as there are.
-    #[cfg(feature = "alloc")]
-    pub waiting_max: usize,
     /// How long a connection whose stream was dropped may go on trying to deliver its data. Default: 30 s.
     pub linger: Duration,
     /// The longest payload of a packet that is put together of fragments, in bytes; only with growing tables, fixed
@@ -45,9 +42,8 @@ pub struct Config<'a> {
     /// whose it is. Default: nothing is fetched ahead.
     #[cfg(feature = "alloc")]
     pub fetch: Option<fn(*const u8)>,
-    /// Who says how much there is of what growing tables hold; without limit by default.
-    #[cfg(feature = "alloc")]
-    pub pools: Option<alloc::rc::Rc<dyn crate::Pools>>,
+    /// Who says that there is less of something than there is memory for. Default: nobody.
+    pub limits: Limits,
 }
 
 impl Default for Config<'_> {
@@ -58,15 +54,12 @@ impl Default for Config<'_> {
             verify: Verify::ByDriver,
             neighbour_reachable: Duration::from_secs(30),
             neighbours_max: 4_096,
-            #[cfg(feature = "alloc")]
-            waiting_max: usize::MAX,
             linger: Duration::from_secs(30),
             #[cfg(feature = "reassembly")]
             reassembly_bytes: 4_096,
             #[cfg(feature = "alloc")]
             fetch: None,
-            #[cfg(feature = "alloc")]
-            pools: None,
+            limits: Limits::default(),
         }
     }
 }

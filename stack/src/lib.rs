@@ -44,7 +44,6 @@ pub mod mqtt;
 pub mod multihome;
 #[cfg(feature = "phy")]
 pub mod phy;
-#[cfg(feature = "alloc")]
 mod pools;
 pub mod probe;
 #[cfg(feature = "raw")]
@@ -80,8 +79,7 @@ pub use config::{ADDRESSES_MAX, Config, DNS_SERVERS_MAX, GROUPS_MAX, ROUTES_MAX,
 pub use interface::TooMany;
 #[cfg(feature = "multicast")]
 pub use interface::TooManyGroups;
-#[cfg(feature = "alloc")]
-pub use pools::{Pool, Pools};
+pub use pools::{Limits, Pool, Pools};
 pub use probe::{FlowId, Probe};
 pub use resources::Resources;
 pub use runner::{RunWith, Runner};

@@ -15,6 +15,7 @@ use crate::{
         Connection, Connections, Core, Datagrams, Entry, Listener, Listeners, Neighbour, Neighbours, Room, Tables,
         UdpSocket, UdpSockets, Waiting,
     },
+    pools::Pool,
     table::{Deadlines, HeapEntry, Index, Storage},
 };
 
@@ -109,15 +110,20 @@ impl<
         seed: u64,
         make: impl FnOnce(Tables<'r>) -> Core<'r>,
     ) -> &'r RefCell<Core<'r>> {
+        let limits = &config.limits;
+        let stream_bytes = limits.within(Pool::StreamBytes, STREAM_BYTES);
         let streams = self.sockets.iter_mut().zip(&mut self.stream_bytes);
         for (slot, (storage, [receive, send])) in self.connections.iter_mut().zip(streams) {
-            let (receive, send) = (&mut receive[..], &mut send[..]);
+            let (receive, send) = (&mut receive[..stream_bytes], &mut send[..stream_bytes]);
             let mut set = SocketSet::new(&mut storage[..]);
             set.add(tcp::Socket::new(tcp::SocketBuffer::new(receive), tcp::SocketBuffer::new(send)));
             slot.lend(set);
         }
         let rings = self.datagrams.iter_mut().zip(self.datagram_bytes.iter_mut().zip(&mut self.send_bytes));
+        let datagram_bytes = limits.within(Pool::DatagramBytes, DATAGRAM_BYTES.max(SEND_BYTES));
         for (slot, ([received, to_send], (receive, send))) in self.udp.iter_mut().zip(rings) {
+            let (receive, send) =
+                (&mut receive[..DATAGRAM_BYTES.min(datagram_bytes)], &mut send[..SEND_BYTES.min(datagram_bytes)]);
             slot.lend(
                 Datagrams::new(Storage::Fixed(received), Storage::Fixed(receive)),
                 Datagrams::new(Storage::Fixed(to_send), Storage::Fixed(send)),
@@ -130,6 +136,8 @@ impl<
         for (place, bytes) in self.fragments.iter_mut().zip(&mut self.fragment_bytes) {
             *place = FragmentPlace::new(Storage::Fixed(bytes));
         }
+        let neighbours = limits.within(Pool::Neighbours, NEIGHBOURS).max(1).min(NEIGHBOURS);
+        let waiting = limits.within(Pool::Waiting, WAITING);
         let tables = Tables {
             connections: Connections::new(
                 Storage::Fixed(&mut self.connections),
@@ -140,16 +148,19 @@ impl<
             listeners: Listeners::new(Storage::Fixed(&mut self.listeners), Index::scanning()),
             udp: UdpSockets::new(Storage::Fixed(&mut self.udp), Index::scanning()),
             neighbours: Neighbours::new(
-                Storage::Fixed(&mut self.neighbours),
+                Storage::Fixed(&mut self.neighbours[..neighbours]),
                 Index::scanning(),
                 Deadlines::new(Storage::Fixed(&mut self.neighbour_deadlines)),
-                NEIGHBOURS,
+                neighbours,
                 seed,
                 config.neighbour_reachable,
             ),
-            waiting: Waiting::new(Storage::Fixed(&mut self.waiting)),
+            waiting: Waiting::new(Storage::Fixed(&mut self.waiting[..waiting])),
             #[cfg(feature = "reassembly")]
-            fragments: Fragments::new(Storage::Fixed(&mut self.fragments), DATAGRAM_BYTES),
+            fragments: Fragments::new(
+                Storage::Fixed(&mut self.fragments),
+                limits.within(Pool::Reassembly, DATAGRAM_BYTES),
+            ),
         };
         self.core.insert(RefCell::new(make(tables)))
     }

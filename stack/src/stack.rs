@@ -9,6 +9,8 @@ use embassy_net_driver::Driver;
 #[cfg(feature = "alloc")]
 use crate::engine::{Connections, Listeners, Neighbours, Tables, UdpSockets, Waiting};
 #[cfg(feature = "alloc")]
+use crate::pools::Pool;
+#[cfg(feature = "alloc")]
 use crate::table::{Deadlines, Index, Storage};
 use crate::{
     address::{Cidr, Route},
@@ -169,13 +171,17 @@ impl Stack<'static> {
                 Storage::Grown(Vec::new()),
                 Index::hashing(),
                 growing(),
-                config.neighbours_max.max(1),
+                config.limits.within(Pool::Neighbours, config.neighbours_max).max(1),
                 seed,
                 config.neighbour_reachable,
             ),
-            waiting: Waiting::new(Storage::Grown(Vec::new())).of_at_most(config.waiting_max),
+            waiting: Waiting::new(Storage::Grown(Vec::new()))
+                .of_at_most(config.limits.within(Pool::Waiting, usize::MAX)),
             #[cfg(feature = "reassembly")]
-            fragments: crate::engine::Fragments::new(Storage::Grown(Vec::new()), config.reassembly_bytes),
+            fragments: crate::engine::Fragments::new(
+                Storage::Grown(Vec::new()),
+                config.limits.within(Pool::Reassembly, config.reassembly_bytes),
+            ),
         };
         let core = Core::new(tables, &driver.capabilities(), driver.hardware_address(), config, seed);
         let stack = Self { shared: Shared::Owned(Rc::new(RefCell::new(core))) };

@@ -16,7 +16,7 @@ use embedded_io_async::{Read, Write};
 use futures_util::future::{join, join_all};
 use support::{Sea, Verdict};
 use wavetank_stack::{
-    COUNTERS, Cidr, Config, Duration, FlowId, Probe, Reason, Route, Stack, Verify,
+    COUNTERS, Cidr, Config, Duration, FlowId, Limits, Pool, Pools, Probe, Reason, Route, Stack, Verify,
     tcp::{self, Listener, Options, Stream},
     time::timeout,
     udp,
@@ -86,10 +86,22 @@ fn a_burst_waits_for_the_neighbour_up_to_a_bound() {
     assert_eq!(stack.stats().dropped(Reason::NeighbourQueueFull), 2);
 }
 
+/// Lets so many packets wait, and nothing else go short.
+#[derive(Debug)]
+struct Waiting(usize);
+
+impl Pools for Waiting {
+    fn room(&self, pool: Pool) -> usize {
+        if pool == Pool::Waiting { self.0 } else { usize::MAX }
+    }
+
+    fn ran_out(&self, _: Pool) {}
+}
+
 #[test]
 fn no_more_wait_for_all_neighbours_than_there_is_room_for() {
     let sea = Sea::new();
-    let host = sea.host_with(&["192.0.2.1/24"], &[], |config| config.waiting_max = 2);
+    let host = sea.host_with(&["192.0.2.1/24"], &[], |config| config.limits = Limits::of(Rc::new(Waiting(2))));
     let stack = host.stack.clone();
     let others = [2, 3, 4].map(|number| sea.host(&[&format!("192.0.2.{number}/24")]));
     let clock = sea.clone();

@@ -35,7 +35,7 @@ use embedded_storage_async::nor_flash::NorFlash;
 use rand_core::Rng;
 use sha2::{Digest as _, Sha256};
 use wavetank_stack::time::{sleep, sleep_until, timeout};
-use wavetank_stack::{Cidr, Clock, Duration, FlowId, Probe, Resources, Route, Stack};
+use wavetank_stack::{Cidr, Clock, Duration, FlowId, Limits, Probe, Resources, Route, Stack};
 
 use self::frames::{Frame, Frames, PIECE};
 pub use self::frames::{RoomError, SLOTS_MAX};
@@ -101,6 +101,8 @@ pub struct Config {
     pub drain: Duration,
     /// Waits between attempts to reach the server.
     pub backoff: Backoff,
+    /// Who says that it has less room than its memory is. Default: nobody.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -118,6 +120,7 @@ impl Config {
             patience: Duration::from_secs(10),
             drain: Duration::from_secs(20),
             backoff: Backoff::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -206,6 +209,7 @@ where
         let mut memory = Memory::<CONNECTIONS>::new();
         let (stack, mut runner) = {
             let mut network = wavetank_stack::Config::new(slice::from_ref(&config.address), config.route.as_slice());
+            network.limits = config.limits.clone();
             network.linger = LINGER;
             Stack::new(&mut memory, net, clock, &network, rng.next_u64())
         };

@@ -40,7 +40,7 @@ use wavetank_health::Health;
 use wavetank_stack::coap::{Client, Options, Request};
 use wavetank_stack::storage::{Error as StorageError, LayoutError, Spool};
 use wavetank_stack::time::{sleep, sleep_until};
-use wavetank_stack::{Cidr, Clock, Duration, FlowId, Instant, Probe, Resources, Route, Stack};
+use wavetank_stack::{Cidr, Clock, Duration, FlowId, Instant, Limits, Probe, Resources, Route, Stack};
 
 use self::event::{EVENT_LEN, Event, JSON_MAX};
 use crate::updates::{Host, Keep, NoUpdates, Updates, Vitals};
@@ -109,6 +109,8 @@ pub struct Config {
     pub ack_timeout: Duration,
     /// Waits between attempts to reach the server.
     pub backoff: Backoff,
+    /// Who says that it has less room than its memory is. Default: nobody.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -124,6 +126,7 @@ impl Config {
             heartbeat: Duration::from_secs(3_600),
             ack_timeout: Duration::from_secs(2),
             backoff: Backoff::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -213,7 +216,9 @@ where
             probe.count(metrics::NETWORK_STARTS, 1);
             let (told, exit) = {
                 let mut memory = Memory::<CONNECTIONS>::new();
-                let network = wavetank_stack::Config::new(slice::from_ref(&config.address), config.route.as_slice());
+                let mut network =
+                    wavetank_stack::Config::new(slice::from_ref(&config.address), config.route.as_slice());
+                network.limits = config.limits.clone();
                 let (stack, mut runner) = Stack::new(&mut memory, &mut net, clock, &network, rng.next_u64());
                 let asks = K::IS_KEPT && clock.now() >= door.beat;
                 let telling = pin!(async {
@@ -360,7 +365,10 @@ where
         let mut options = Options::default();
         options.ack_timeout = self.config.ack_timeout;
         options.block_bytes = BLOCK_BYTES;
-        let mut client = Client::new(stack, self.clock, rng, options).expect("nobody else has sockets");
+        let Ok(mut client) = Client::new(stack, self.clock, rng, options) else {
+            self.probe.count(metrics::EVENTS_FAILED, 1);
+            return false;
+        };
         let path = self.path("events");
         loop {
             let mut bytes = [0; EVENT_LEN];

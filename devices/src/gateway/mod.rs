@@ -36,7 +36,7 @@ use wavetank_stack::forward::{Forwarder, Offer, PACKET_MAX, advertise};
 use wavetank_stack::icmp::Pinger;
 use wavetank_stack::lowpan::{self, Counts, Lowpan};
 use wavetank_stack::time::sleep;
-use wavetank_stack::{Cidr, Clock, Duration, Probe, Resources, Route, Stack};
+use wavetank_stack::{Cidr, Clock, Duration, Limits, Probe, Resources, Route, Stack};
 
 use self::panel::{Panel, Show, press};
 use crate::updates::{Host, Keep, NoUpdates, Updates};
@@ -48,6 +48,8 @@ const STREAM_BYTES: usize = 512;
 const LINGER: Duration = Duration::from_secs(2);
 /// After so many questions without an answer the uplink is down.
 const MISSES: u32 = 3;
+/// How long to wait for a socket where there is none.
+const WANTING: Duration = Duration::from_secs(1);
 /// Packets of the radios' that are put together at a time.
 const REASSEMBLIES: usize = 4;
 
@@ -102,6 +104,8 @@ pub struct Config {
     pub hold: Duration,
     /// For how long the radios' hosts may rely on it and on their addresses without hearing of it again.
     pub lifetime: Duration,
+    /// Who says that it has less room than its memory is. Default: nobody.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -118,6 +122,7 @@ impl Config {
             patience: Duration::from_secs(2),
             hold: Duration::from_secs(3),
             lifetime: Duration::from_secs(1_800),
+            limits: Limits::default(),
         }
     }
 
@@ -209,14 +214,20 @@ where
         let (mut lan_memory, mut air_memory) = (LanMemory::<CONNECTIONS>::new(), AirMemory::new());
         let (lan, mut by_cable) = {
             let mut network = wavetank_stack::Config::new(slice::from_ref(&config.address), config.route.as_slice());
+            network.limits = config.limits.clone();
             network.linger = LINGER;
             Stack::new(&mut lan_memory, lan, clock, &network, rng.next_u64())
         };
         let (air, mut by_radio) = {
-            let network = wavetank_stack::Config::new(&own, &[]);
+            let mut network = wavetank_stack::Config::new(&own, &[]);
+            network.limits = config.limits.clone();
             Stack::new(&mut air_memory, link, clock, &network, rng.next_u64())
         };
-        let forwarder = Forwarder::new([&lan, &air], clock).expect("a slot of each stack is meant for it");
+        // A slot of each stack is meant for it: only where there is less than that, there is none.
+        let Ok(forwarder) = Forwarder::new([&lan, &air], clock) else {
+            sleep(clock, WANTING).await;
+            return Exit::Reboot;
+        };
         let rng = RefCell::new(rng);
         let host = Host { id: &config.id, stack: &lan, clock, probe, vitals: &vitals };
         let work = pin!(join4(
@@ -241,10 +252,11 @@ where
 }
 
 /// Says to the radios' hosts that there is a router.
-async fn announce(air: &Stack<'_>, clock: &impl Clock, rng: impl Rng, offer: Offer) -> Infallible {
-    match advertise(air, clock, rng, offer).await {
-        Ok(never) => never,
-        Err(error) => unreachable!("a slot is meant for it, and its messages are short: {error}"),
+async fn announce(air: &Stack<'_>, clock: &impl Clock, mut rng: impl Rng, offer: Offer) -> Infallible {
+    loop {
+        // It ends only where there is no socket for it.
+        let _ = advertise(air, clock, &mut rng, offer).await;
+        sleep(clock, WANTING).await;
     }
 }
 
@@ -256,7 +268,12 @@ async fn watch<C: Clock>(
     config: &Config,
     panel: &Panel<'_, impl OutputPin, impl Probe>,
 ) -> Infallible {
-    let mut pinger = Pinger::new(lan).expect("a slot is meant for it");
+    let mut pinger = loop {
+        match Pinger::new(lan) {
+            Ok(pinger) => break pinger,
+            Err(_) => sleep(clock, WANTING).await,
+        }
+    };
     let (mut missed, mut lost) = (0_u32, 0);
     loop {
         let answers = pinger.ping(clock, config.uplink, 0, config.patience).await.is_ok();

@@ -38,7 +38,8 @@ use rand_core::Rng;
 use wavetank_stack::coap::{Server, serve};
 use wavetank_stack::mqtt::Client;
 use wavetank_stack::storage::{Key, KeyValue, LayoutError};
-use wavetank_stack::{Cidr, Clock, Duration, Probe, Resources, Route, Stack};
+use wavetank_stack::time::sleep;
+use wavetank_stack::{Cidr, Clock, Duration, Limits, Probe, Resources, Route, Stack};
 
 use self::broker::{Publisher, RECEIVED_BYTES, TO_SEND_BYTES, WINDOW};
 use self::command::COMMAND_LEN;
@@ -54,6 +55,8 @@ const STREAM_BYTES: usize = 512;
 const DATAGRAM_BYTES: usize = 256;
 /// How long the last connection may take to be gone.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long to wait for a socket where there is none.
+const WANTING: Duration = Duration::from_secs(1);
 /// Where the state is on the flash.
 const STATE: Key = Key(1);
 
@@ -99,6 +102,8 @@ pub struct Config {
     pub patience: Duration,
     /// After how long a silence to ask whether the broker is still there; whole seconds.
     pub keep_alive: Duration,
+    /// Who says that it has less room than its memory is. Default: nobody.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -113,6 +118,7 @@ impl Config {
             backoff: Backoff::default(),
             patience: Duration::from_secs(5),
             keep_alive: Duration::from_secs(30),
+            limits: Limits::default(),
         }
     }
 }
@@ -192,6 +198,7 @@ where
         let mut memory = Memory::<CONNECTIONS>::new();
         let (stack, mut runner) = {
             let mut network = wavetank_stack::Config::new(slice::from_ref(&config.address), config.route.as_slice());
+            network.limits = config.limits.clone();
             network.linger = LINGER;
             Stack::new(&mut memory, net, clock, &network, rng.next_u64())
         };
@@ -202,13 +209,16 @@ where
         let rng = RefCell::new(rng);
         let mut jitter = SharedRng::new(&rng);
         let host = Host { id: &config.id, stack: &stack, clock, probe, vitals: &vitals };
-        let work = pin!(join3(
-            keep(&mut store, &shared, probe, &vitals),
-            publisher.run(&stack, &mut jitter),
-            serve(&stack, clock, &mut server, || async {
-                let _state = shared.changed(Waiter::Server, Some(shared.state())).await;
-            }),
-        ));
+        let work = pin!(join3(keep(&mut store, &shared, probe, &vitals), publisher.run(&stack, &mut jitter), async {
+            loop {
+                // It ends only where there is no socket for it.
+                let _ = serve(&stack, clock, &mut server, || async {
+                    let _state = shared.changed(Waiter::Server, Some(shared.state())).await;
+                })
+                .await;
+                sleep(clock, WANTING).await;
+            }
+        },));
         let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
         match runner.run_with(stack.telling(probe, pin!(select(work, keeping)))).await {
             Either::First((never, ..)) => match never {},

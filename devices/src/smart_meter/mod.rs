@@ -34,7 +34,7 @@ use rand_core::Rng;
 use wavetank_stack::mqtt::{Client, Connection, Event, Message, Options, PublishError, QoS};
 use wavetank_stack::storage::{Error as StorageError, LayoutError, Spool};
 use wavetank_stack::time::{sleep, sleep_until, timeout};
-use wavetank_stack::{Cidr, Clock, Duration, FlowId, Instant, Probe, Resources, Route, Stack};
+use wavetank_stack::{Cidr, Clock, Duration, FlowId, Instant, Limits, Probe, Resources, Route, Stack};
 
 use self::record::{JSON_MAX, RECORD_LEN, Record};
 use crate::dial::connect;
@@ -102,6 +102,8 @@ pub struct Config {
     pub patience: Duration,
     /// After how long a silence to ask whether the broker is still there; whole seconds.
     pub keep_alive: Duration,
+    /// Who says that it has less room than its memory is. Default: nobody.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -117,6 +119,7 @@ impl Config {
             backoff: Backoff::default(),
             patience: Duration::from_secs(5),
             keep_alive: Duration::from_secs(30),
+            limits: Limits::default(),
         }
     }
 }
@@ -193,6 +196,7 @@ where
         let mut memory = Memory::<CONNECTIONS>::new();
         let (stack, mut runner) = {
             let mut network = wavetank_stack::Config::new(slice::from_ref(&config.address), config.route.as_slice());
+            network.limits = config.limits.clone();
             network.linger = LINGER;
             Stack::new(&mut memory, net, clock, &network, rng.next_u64())
         };

@@ -13,8 +13,8 @@ use embedded_storage_async::nor_flash::NorFlash;
 use rand_core::Rng;
 use wavetank_stack::dhcp::{Client, Event, Options as DhcpOptions};
 use wavetank_stack::dns::{Family, Name, Options as DnsOptions, Resolver};
-use wavetank_stack::time::Delay;
-use wavetank_stack::{Clock, Probe, Resources, Stack, tcp};
+use wavetank_stack::time::{Delay, sleep};
+use wavetank_stack::{Clock, Duration, Probe, Resources, Stack, tcp};
 
 use super::shared::Shared;
 use super::uplink::{Dial, Uplink};
@@ -28,6 +28,8 @@ use crate::{Exit, ResetCause, SharedRng};
 const DATAGRAM_BYTES: usize = 600;
 /// Answers of name servers that are remembered.
 const NAMES_MAX: usize = 2;
+/// How long to wait for a socket where there is none.
+const WANTING: Duration = Duration::from_secs(1);
 
 /// One connection, and one for updates where there are any; a socket for the DHCP client, and one for the resolver.
 type Memory<'r, const CONNECTIONS: usize> = Resources<'r, CONNECTIONS, 2, STREAM_BYTES, DATAGRAM_BYTES, 0, 4>;
@@ -111,7 +113,7 @@ where
 
         let mut memory = Memory::<CONNECTIONS>::new();
         let mut network = wavetank_stack::Config::default();
-        network.linger = LINGER;
+        (network.linger, network.limits) = (LINGER, config.limits.clone());
         let (stack, mut runner) = Stack::new(&mut memory, net, clock, &network, rng.next_u64());
 
         let vitals = U::vitals(SENSOR_WELL, cause, clock.now(), &mut rng);
@@ -130,7 +132,13 @@ where
         let work = pin!(join3(
             sampler::sample(&mut sensor, clock, config.period, &shared),
             uplink.run(&mut dial, &mut jitter, &mut head),
-            client.run(|event| tell(probe, &event)),
+            async {
+                loop {
+                    // It ends only where there is no socket for it.
+                    let _ = client.run(|event| tell(probe, &event)).await;
+                    sleep(clock, WANTING).await;
+                }
+            },
         ));
         let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
         match runner.run_with(stack.telling(probe, pin!(select(work, keeping)))).await {

@@ -39,7 +39,7 @@ use embedded_hal_async::i2c::I2c;
 use embedded_storage_async::nor_flash::NorFlash;
 use rand_core::Rng;
 use wavetank_stack::time::Delay;
-use wavetank_stack::{Cidr, Clock, Duration, Probe, Resources, Route, Runner, Stack};
+use wavetank_stack::{Cidr, Clock, Duration, Limits, Probe, Resources, Route, Runner, Stack};
 
 pub use self::by_name::{Hub, run_by_dhcp, run_by_dhcp_with_updates};
 use self::dial::HubDial;
@@ -115,6 +115,8 @@ pub struct Config<N = Fixed> {
     pub connect_timeout: Duration,
     /// How long the hub may take to answer one request.
     pub exchange_timeout: Duration,
+    /// Who says that it has less room than its memory is. Default: nobody.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -134,6 +136,7 @@ impl<N> Config<N> {
             backoff: Backoff::default(),
             connect_timeout: Duration::from_secs(5),
             exchange_timeout: Duration::from_secs(5),
+            limits: Limits::default(),
         }
     }
 }
@@ -230,6 +233,6 @@ fn plug_in<'r, const CONNECTIONS: usize, N: Driver, C: Clock>(
 ) -> (Stack<'r>, Runner<'r, N, C>) {
     let address = slice::from_ref(&config.network.address);
     let mut network = wavetank_stack::Config::new(address, config.network.route.as_slice());
-    network.linger = LINGER;
+    (network.linger, network.limits) = (LINGER, config.limits.clone());
     Stack::new(memory, net, clock, &network, seed)
 }

@@ -37,7 +37,7 @@ use embedded_storage_async::nor_flash::NorFlash;
 use rand_core::Rng;
 use wavetank_stack::storage::{Error as StorageError, LayoutError, Spool};
 use wavetank_stack::time::{sleep, sleep_until, timeout};
-use wavetank_stack::{Cidr, Clock, Duration, FlowId, Probe, Resources, Route, Stack};
+use wavetank_stack::{Cidr, Clock, Duration, FlowId, Limits, Probe, Resources, Route, Stack};
 
 use self::record::{RECORD_LEN, Record};
 use crate::report::{Body, Http, Line, Outbox, Report, Verdict};
@@ -102,6 +102,8 @@ pub struct Config<U = Http> {
     pub agreement: i32,
     /// Waits between attempts to report.
     pub backoff: Backoff,
+    /// Who says that it has less room than its memory is. Default: nobody.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -123,6 +125,7 @@ impl<U> Config<U> {
             period: Duration::from_secs(10),
             agreement: 2_000,
             backoff: Backoff::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -207,6 +210,7 @@ where
         let mut memory = Memory::<CONNECTIONS>::new();
         let (stack, mut runner) = {
             let mut network = wavetank_stack::Config::new(slice::from_ref(&config.address), config.route.as_slice());
+            network.limits = config.limits.clone();
             network.linger = LINGER;
             Stack::new(&mut memory, net, clock, &network, rng.next_u64())
         };

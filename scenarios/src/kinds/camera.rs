@@ -101,6 +101,7 @@ pub fn kind() -> TypedKind<Config> {
     let summary =
         "Takes pictures, and brings them to an \"image-store\"; drops the oldest when the link cannot bear them.";
     TypedKind::new("camera", summary)
+        .pooled()
         .counting_its_stack()
         .by_radio()
         .metrics(METRICS)
@@ -199,6 +200,7 @@ fn settings(config: &Config, node: &Node, network: &Network) -> camera::Config {
     let room = u32::from(pages(config)) * ERASE as u32;
     let mut settings = camera::Config::new(board::id(node), address, config.server, 0..room);
     settings.route = route;
+    settings.limits = runtime::limits(node);
     settings.frame_bytes = u32::try_from(config.frame.as_bytes()).expect("`check` saw to it");
     settings.period = config.period.as_duration();
     settings.exposure = settings.period.max(std::time::Duration::from_secs(60));

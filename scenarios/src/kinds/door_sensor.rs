@@ -102,6 +102,7 @@ pub fn kind() -> TypedKind<Config> {
     let summary =
         "Tells a \"coap-collector\" of every opening and closing of a door, through power cuts; sleeps in between.";
     TypedKind::new("door-sensor", summary)
+        .pooled()
         .counting_its_stack()
         .by_radio()
         .metrics(METRICS)
@@ -188,6 +189,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network, board: Board) ->
     let pages = u32::from(config.flash_pages) * ERASE as u32;
     let mut settings = door_sensor::Config::new(board::id(&node), address, collector, 0..pages);
     settings.route = route;
+    settings.limits = runtime::limits(&node);
     settings.debounce = config.debounce.as_duration();
     settings.heartbeat = config.heartbeat.as_duration();
     settings.ack_timeout = config.ack_timeout.as_duration();

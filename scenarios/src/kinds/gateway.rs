@@ -158,6 +158,7 @@ pub static PARTS: &[Part] = &[
 pub fn kind() -> TypedKind<Config> {
     let summary = "Passes packets of IPv6 between a network of radios and an Ethernet; a device that takes updates.";
     TypedKind::new("gateway", summary)
+        .pooled()
         .counting_its_stack()
         .by_radio()
         .metrics(METRICS)
@@ -359,6 +360,7 @@ async fn live(node: Node, config: Arc<Config>, board: Board, radio: impl Driver)
     let uplink = config.uplink().expect("`check` saw to it");
     let mut settings = gateway::Config::new(board::id(&node), board.address, board.pan, board.prefix, uplink);
     settings.route = board.route;
+    settings.limits = runtime::limits(&node);
     settings.beat = config.beat.as_duration();
     settings.patience = config.patience.as_duration();
     settings.hold = config.hold.as_duration();

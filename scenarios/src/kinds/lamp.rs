@@ -75,6 +75,7 @@ pub fn kind() -> TypedKind<Config> {
     let summary =
         "A light that is commanded by MQTT and by CoAP, tells both what it is, and remembers it without power.";
     TypedKind::new("lamp", summary)
+        .pooled()
         .counting_its_stack()
         .metrics(METRICS)
         .metrics(firmware::METRICS)
@@ -127,6 +128,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network, flash: Cells, im
     let pages = u32::from(config.flash_pages) * ERASE as u32;
     let mut settings = lamp::Config::new(board::id(&node), address, config.broker, 0..pages);
     settings.route = route;
+    settings.limits = runtime::limits(&node);
     settings.patience = config.patience.as_duration();
     settings.keep_alive = config.keep_alive.as_duration();
     settings.backoff = backoff(&config);

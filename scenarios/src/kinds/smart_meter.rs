@@ -97,6 +97,7 @@ pub static PARTS: &[Part] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("smart-meter", "Counts pulses, and reports every one of them over MQTT, through power cuts.")
+        .pooled()
         .counting_its_stack()
         .metrics(METRICS)
         .metrics(firmware::METRICS)
@@ -203,6 +204,7 @@ fn settings(config: &Config, node: &Node, network: &Network) -> smart_meter::Con
     let pages = u32::from(config.flash_pages) * ERASE as u32;
     let mut settings = smart_meter::Config::new(board::id(node), address, config.broker, 0..pages);
     settings.route = route;
+    settings.limits = runtime::limits(node);
     settings.period = config.period.as_duration();
     settings.patience = config.patience.as_duration();
     settings.keep_alive = config.keep_alive.as_duration();

@@ -171,6 +171,7 @@ pub static PARTS: &[Part] = &[
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("thermostat", "Measures the temperature over I2C and reports it over HTTP.")
+        .pooled()
         .counting_its_stack()
         .by_radio()
         .metrics(METRICS)
@@ -306,6 +307,7 @@ fn backoff(config: &Config) -> Backoff {
 /// What the thermostat is told, on that network.
 fn settings<N>(config: &Config, node: &Node, network: N) -> thermostat::Config<N> {
     let mut settings = thermostat::Config::on(network, board::id(node));
+    settings.limits = runtime::limits(node);
     settings.period = config.period.as_duration();
     settings.connect_timeout = config.connect_timeout.as_duration();
     settings.exchange_timeout = config.exchange_timeout.as_duration();

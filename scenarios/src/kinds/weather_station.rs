@@ -132,6 +132,7 @@ pub fn kind() -> TypedKind<Config> {
     let summary =
         "Looks at three instruments on one I2C bus, and reports all of it by HTTP, CoAP or MQTT, through power cuts.";
     TypedKind::new("weather-station", summary)
+        .pooled()
         .counting_its_stack()
         .by_radio()
         .metrics(METRICS)
@@ -279,6 +280,7 @@ fn settings<U>(config: &Config, node: &Node, network: &Network, report: U) -> we
     let pages = u32::from(config.flash_pages) * ERASE as u32;
     let mut settings = weather_station::Config::by(report, board::id(node), address, 0..pages);
     settings.route = route;
+    settings.limits = runtime::limits(node);
     settings.period = config.period.as_duration();
     settings.agreement = i32::try_from(config.agreement_millicelsius).expect("`check` saw to it");
     settings.backoff = backoff(config);

@@ -209,9 +209,9 @@ fn address_missing(kind: Option<&Arc<dyn Kind>>, entry: &schema::Node<'_>) -> Op
 /// Limits that nobody would heed.
 fn no_pools(kind: &Arc<dyn Kind>, entry: &schema::Node<'_>) -> Option<Problem> {
     let limits = entry.limits.as_ref().filter(|_| !kind.is_pooled())?;
-    let what = format!("a \"{}\" has memory of its own, fixed where it was written", kind.name());
+    let what = format!("a \"{}\" heeds no limits", kind.name());
     let problem = Problem::new(Code::KeyConflict, limits.key.clone(), what, "leave this out");
-    Some(problem.help("limit those whose stacks grow, such as a server"))
+    Some(problem.help("limit devices and servers: those that open something with the stack"))
 }
 
 /// A node that is to ask for its address, and does not know how.

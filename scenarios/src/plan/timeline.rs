@@ -573,8 +573,8 @@ fn refuse_deaf(
         }
         schema::FaultKind::ShrinkPool => hits.iter().find_map(|node| {
             let kind = roster.members[*node].kind.as_ref()?;
-            let what = format!("a \"{}\" has memory of its own, fixed where it was written", kind.name());
-            (!kind.is_pooled()).then_some((what, "aim it at a node whose stack grows, such as a server"))
+            let what = format!("a \"{}\" heeds no limits", kind.name());
+            (!kind.is_pooled()).then_some((what, "aim it at a device or a server: those open something with the stack"))
         }),
         schema::FaultKind::Deauthenticate => hits.iter().filter(|_| wiring.complete).find_map(|node| {
             let is_access_point = is_access_point(&roster.members[*node]);

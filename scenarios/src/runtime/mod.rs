@@ -18,6 +18,7 @@ pub use io::HyperIo;
 pub use life::{exit, reset_cause, watched};
 pub use network::Network;
 pub(crate) use network::options;
+pub use pools::limits;
 pub use probe::TankProbe;
 pub use radio::{Port, PortRxToken, PortTxToken, RadioMemory};
 #[cfg(feature = "tls")]

@@ -1,7 +1,6 @@
 //! A node's place in the network, as its stack is told it.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::rc::Rc;
 
 use rand_core::Rng;
 use wavetank_sim::node::Node;
@@ -10,7 +9,7 @@ use wavetank_stack::lowpan;
 use wavetank_stack::{Cidr, Config, Route};
 
 use super::TankClock;
-use super::pools::NodePools;
+use super::pools::limits;
 use super::radio::{Port, RadioMemory};
 use crate::plan::Transceiver;
 use crate::schema;
@@ -89,12 +88,7 @@ impl Network {
     #[must_use]
     pub fn config_for(&self, node: &Node) -> Config<'_> {
         let mut config = self.config();
-        if node.has_pools() {
-            config.neighbours_max = config.neighbours_max.min(node.pool_room("neighbours"));
-            config.waiting_max = node.pool_room("waiting");
-            config.reassembly_bytes = config.reassembly_bytes.min(node.pool_room("reassembly"));
-            config.pools = Some(Rc::new(NodePools(node.clone())));
-        }
+        config.limits = limits(node);
         config
     }
 

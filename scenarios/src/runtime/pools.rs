@@ -1,12 +1,19 @@
-//! What a node's stack may open.
+//! What a node's stack has only so much of.
 
 use std::fmt;
+use std::rc::Rc;
 
 use wavetank_sim::node::Node;
-use wavetank_stack::{Pool, Pools};
+use wavetank_stack::{Limits, Pool, Pools};
+
+/// What the scenario lets the stack of `node` have: for kinds that are [pooled](crate::registry::TypedKind::pooled).
+#[must_use]
+pub fn limits(node: &Node) -> Limits {
+    if node.has_pools() { Limits::of(Rc::new(NodePools(node.clone()))) } else { Limits::default() }
+}
 
 /// The pools of a node that has limits.
-pub(super) struct NodePools(pub(super) Node);
+struct NodePools(Node);
 
 impl fmt::Debug for NodePools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,6 +28,10 @@ fn name(pool: Pool) -> Option<&'static str> {
         Pool::Sockets => Some("sockets"),
         Pool::StreamBytes => Some("stream_buffer"),
         Pool::DatagramBytes => Some("datagram_buffer"),
+        Pool::Neighbours => Some("neighbours"),
+        Pool::Waiting => Some("waiting"),
+        Pool::Reassembly => Some("reassembly"),
+        Pool::Names => Some("names"),
         _ => None,
     }
 }
@@ -33,6 +44,12 @@ impl Pools for NodePools {
     fn ran_out(&self, pool: Pool) {
         if let Some(name) = name(pool) {
             self.0.pool_ran_out(name);
+        }
+    }
+
+    fn made_do(&self, pool: Pool) {
+        if let Some(name) = name(pool) {
+            self.0.pool_made_do(name);
         }
     }
 }

@@ -8,8 +8,9 @@ use crate::diagnose::Span;
 pub(super) const POOLS: &[(&str, &str)] = &[
     ("connections", "TCP connections, those included that wait to be accepted or linger."),
     ("sockets", "UDP sockets, those for pings included."),
-    ("stream_buffer", "Bytes of each of a new connection's two buffers."),
-    ("datagram_buffer", "Bytes of each of a new UDP socket's two buffers."),
+    ("stream_buffer", "Bytes of each of a new connection's two buffers; of a device from its next start on."),
+    ("datagram_buffer", "Bytes of each of a new UDP socket's two buffers; of a device from its next start on."),
+    ("names", "Answers of name servers that are remembered."),
 ];
 
 /// `limits` of a node.
@@ -22,7 +23,9 @@ pub struct Limits {
 }
 
 pub(super) static LIMITS: Table = Table {
-    doc: "How much a node has of what its stack opens: what is beyond is refused, as where memory is fixed.",
+    doc: "How much a node's stack has of what can run out: what is beyond is refused, as by tables that are full. Servers \
+          have no limit of their own; a device has the memory that it was written with, of which this can only leave less. A \
+          gateway has as much in each of its networks.",
     fields: &[
         optional(
             "connections",
@@ -53,6 +56,12 @@ pub(super) static LIMITS: Table = Table {
             Shape::Size,
             "The longest payload of a packet that is put together of fragments; longer ones are dropped.",
             "reassembly = \"1500 B\"",
+        ),
+        optional(
+            "names",
+            Shape::Integer { min: 0, max: 1_000_000 },
+            "How many answers of name servers it remembers; the one that it has not needed for longest gives way.",
+            "names = 1",
         ),
         optional(
             "stream_buffer",

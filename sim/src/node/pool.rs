@@ -75,6 +75,14 @@ impl Node {
         let pool = self.kernel().trace.borrow_mut().intern(name);
         self.kernel().effect(Effect::RanOut { node: self.id(), pool });
     }
+
+    /// Its program has less of something than it asked for, and makes do with that. Only the faults that are behind it are told.
+    pub fn pool_made_do(&self, name: &str) {
+        let what = self.pool_room(name) as u64;
+        for fault in self.core().limited_by(name) {
+            self.kernel().effect(Effect::Felt { fault, what });
+        }
+    }
 }
 
 impl Kernel {

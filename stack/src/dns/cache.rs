@@ -39,13 +39,15 @@ impl<const ENTRIES: usize> Cache<ENTRIES> {
         Some(entry.addresses.clone())
     }
 
-    /// Remembers an answer for `ttl` seconds. The one that was not used for longest makes room.
+    /// Remembers an answer for `ttl` seconds among as many others as `room` says. The one that was not used for longest makes
+    /// room.
     pub(super) fn remember(
         &mut self,
         (name, record_type): (&Name, RecordType),
         addresses: &[IpAddr],
         ttl: u32,
         now: Instant,
+        room: impl FnOnce(usize) -> usize,
     ) {
         // Said here, that of a resolver without a memory nothing of this is left.
         if ENTRIES == 0 {
@@ -55,7 +57,8 @@ impl<const ENTRIES: usize> Cache<ENTRIES> {
         if ttl == 0 {
             return;
         }
-        if self.entries.is_full() {
+        let room = room(ENTRIES);
+        while self.entries.len() >= room {
             let oldest = self.entries.iter().enumerate().min_by_key(|(_, entry)| entry.used_at);
             let Some((oldest, _)) = oldest else {
                 return;
@@ -84,16 +87,23 @@ mod tests {
         let name = |text: &str| Name::new(text).unwrap();
         let address: IpAddr = "192.0.2.1".parse().unwrap();
         let at = Instant::from_secs;
-        cache.remember((&name("a"), RecordType::A), &[address], 60, at(0));
-        cache.remember((&name("b"), RecordType::A), &[], 10, at(1));
+        cache.remember((&name("a"), RecordType::A), &[address], 60, at(0), |entries| entries);
+        cache.remember((&name("b"), RecordType::A), &[], 10, at(1), |entries| entries);
         assert_eq!(cache.find(&name("a"), RecordType::A, at(2)).unwrap(), [address]);
         assert_eq!(cache.find(&name("a"), RecordType::Aaaa, at(2)), None);
         assert!(cache.find(&name("b"), RecordType::A, at(3)).unwrap().is_empty());
         assert_eq!(cache.find(&name("b"), RecordType::A, at(11)), None);
-        cache.remember((&name("b"), RecordType::A), &[address], 100, at(12));
+        cache.remember((&name("b"), RecordType::A), &[address], 100, at(12), |entries| entries);
         cache.find(&name("a"), RecordType::A, at(13)).unwrap();
-        cache.remember((&name("c"), RecordType::A), &[address], 100, at(14));
+        cache.remember((&name("c"), RecordType::A), &[address], 100, at(14), |entries| entries);
         assert_eq!(cache.find(&name("b"), RecordType::A, at(15)), None);
         assert!(cache.find(&name("a"), RecordType::A, at(15)).is_some());
+        // Somebody says that there is less room: for one, and for none.
+        cache.remember((&name("d"), RecordType::A), &[address], 100, at(16), |_| 1);
+        let known =
+            |cache: &mut Cache<2>| ["a", "c", "d"].map(|of| cache.find(&name(of), RecordType::A, at(17)).is_some());
+        assert_eq!(known(&mut cache), [false, false, true]);
+        cache.remember((&name("a"), RecordType::A), &[address], 100, at(18), |_| 0);
+        assert_eq!(known(&mut cache), [false; 3]);
     }
 }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     ip::{parse, told},
+    pools::Pool,
     stack::Stack,
     time::{Clock, Duration, timeout},
     udp,
@@ -181,7 +182,8 @@ impl<'r, C: Clock, R: Rng, const ENTRIES: usize> Resolver<'r, C, R, ENTRIES> {
     }
 
     fn remember(&self, name: &Name, record_type: RecordType, addresses: &[IpAddr], ttl: u32) {
-        self.cache.borrow_mut().remember((name, record_type), addresses, ttl, self.clock.now());
+        let room = |entries| self.stack.core().borrow().limits().within(Pool::Names, entries);
+        self.cache.borrow_mut().remember((name, record_type), addresses, ttl, self.clock.now(), room);
     }
 
     /// Asks each server in turn, round after round, until one says something of use.

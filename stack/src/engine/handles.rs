@@ -57,7 +57,7 @@ impl Core<'_> {
     /// A slot for a new connection, if there is one and it may be taken.
     pub(super) fn claim_connection(&mut self, options: &Options) -> Option<u32> {
         #[cfg(feature = "alloc")]
-        if self.pools.is_some() {
+        if self.limits.pools().is_some() {
             return self.claim_granted(options);
         }
         self.tables.connections.claim(options, &mut self.stats)

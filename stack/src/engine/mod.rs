@@ -91,6 +91,7 @@ pub(crate) use wakes::{Waiter, Wakes};
 use crate::{
     address::{Cidr, Route},
     config::{Config, Verify},
+    pools::Limits,
     stats::Stats,
     time::{Duration, Instant},
 };
@@ -123,8 +124,7 @@ pub(crate) struct Core<'r> {
     linger: Duration,
     #[cfg(feature = "alloc")]
     fetch: Option<fn(*const u8)>,
-    #[cfg(feature = "alloc")]
-    pools: Option<alloc::rc::Rc<dyn crate::Pools>>,
+    limits: Limits,
     random: u64,
 }
 
@@ -192,12 +192,17 @@ impl<'r> Core<'r> {
             linger: config.linger,
             #[cfg(feature = "alloc")]
             fetch: config.fetch,
-            #[cfg(feature = "alloc")]
-            pools: config.pools.clone(),
+            limits: config.limits.clone(),
             random: seed,
         };
         core.set_addresses(config.addresses, config.routes);
         core
+    }
+
+    /// Who says that there is less than there is memory for.
+    #[cfg(feature = "dns")]
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Takes over addresses and routes. Connections from an address that is gone are the caller's to end, by

@@ -112,7 +112,7 @@ impl<'r> Socket<'r> {
 }
 
 pub(crate) struct Sockets<'r> {
-    slots: Storage<'r, Socket<'r>>,
+    pub(super) slots: Storage<'r, Socket<'r>>,
     index: Index,
     dirty: List,
 }
@@ -336,8 +336,11 @@ impl Core<'_> {
         options: &Options,
     ) -> Result<u32, Error> {
         #[cfg(feature = "alloc")]
-        let granted = match &self.pools {
-            Some(pools) => Some(self.granted(options, &**pools).ok_or(Error::Full)?),
+        let granted = match self.limits.pools() {
+            Some(_) => Some(self.granted(options).ok_or_else(|| {
+                self.stats.note(|stats| &mut stats.slots_wanting);
+                Error::Full
+            })?),
             None => None,
         };
         #[cfg(feature = "alloc")]

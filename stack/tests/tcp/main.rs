@@ -554,7 +554,8 @@ mod pooled {
         let limits = Rc::new(Limits { connections: Cell::new(2), ..Limits::default() });
         let (sea, told) = (Sea::new(), Rc::clone(&limits));
         let server = sea.host(&["192.0.2.1/24"]);
-        let client = sea.host_with(&["192.0.2.2/24"], &[], |config| config.pools = Some(told.clone()));
+        let client =
+            sea.host_with(&["192.0.2.2/24"], &[], |config| config.limits = wavetank_stack::Limits::of(told.clone()));
         let (clock, stack) = (sea.clone(), client.stack.clone());
         sea.run(async move {
             let listener = Listener::bind(&server.stack, 80, 8, Options::default()).unwrap();
@@ -602,7 +603,8 @@ mod pooled {
     fn callers_wait_for_a_server_whose_pool_has_run_out() {
         let limits = Rc::new(Limits { connections: Cell::new(1), ..Limits::default() });
         let (sea, told) = (Sea::new(), Rc::clone(&limits));
-        let server = sea.host_with(&["192.0.2.1/24"], &[], |config| config.pools = Some(told.clone()));
+        let server =
+            sea.host_with(&["192.0.2.1/24"], &[], |config| config.limits = wavetank_stack::Limits::of(told.clone()));
         let client = sea.host(&["192.0.2.2/24"]);
         let (clock, stack) = (sea.clone(), server.stack.clone());
         sea.run(async move {
