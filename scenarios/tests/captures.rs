@@ -394,7 +394,8 @@ fn tshark_sees_what_middleboxes_say_that_they_did() {
     ];
     let mut text = TAMPERED.to_owned();
     for (at, (how, keys)) in boxes.iter().enumerate() {
-        let bytes = if ["slice", "slow-close"].contains(how) { "40 kB" } else { "400 kB" };
+        // What is broken off is begun anew as long as there is something to send.
+        let bytes = if ["slice", "slow-close"].contains(how) { "40 kB" } else { "1 GB" };
         text += &format!(
             "\n[node.to-{how}]\nkind = \"bulk-sender\"\naddress = \"10.0.0.{}/24\"\n\
              config = {{ to = \"10.0.0.{}:5001\", after = \"1s\", bytes = \"{bytes}\" }}\n\
@@ -434,11 +435,14 @@ fn tshark_sees_what_middleboxes_say_that_they_did() {
     let odd = "tcp.analysis.lost_segment || tcp.analysis.out_of_order || tcp.analysis.retransmission";
     assert!(numbers("slice", odd, "frame.number").is_empty());
 
-    // Reset: each end of each connection that was hit hears of it, in the other's name, and tshark takes the number for right.
+    // Reset: each end of each connection that was hit hears of it, in the other's name, and tshark takes the number for right; what
+    // was under way meanwhile is answered in the same way.
     assert!(hits("reset") >= 20, "{}", hits("reset"));
     for (node, other) in [("to-reset", "10.0.0.32"), ("reset", "10.0.0.12")] {
         let forged = format!("{CAME} && tcp.flags.reset == 1 && ip.src == {other}");
-        assert_eq!(numbers(node, &forged, "frame.number").len(), hits("reset"), "{node}");
+        let mut streams = numbers(node, &forged, "tcp.stream");
+        streams.dedup();
+        assert_eq!(streams.len(), hits("reset"), "{node}");
         assert!(numbers(node, &format!("{forged} && tcp.analysis.lost_segment"), "frame.number").is_empty());
     }
     // Neither has said that to the other.
@@ -452,10 +456,14 @@ fn tshark_sees_what_middleboxes_say_that_they_did() {
     assert_eq!(borne.len(), hits("limit"));
     assert!(borne.len() >= 15 && borne.values().all(|bytes| *bytes == 5_000.0), "{borne:?}");
 
-    // Stalled: connections open, and no data comes of what was sent; each piece that was sent was kept.
+    // Stalled: connections open, and no data comes of what was sent; each piece that was sent was kept, and each connection reset
+    // after that.
     assert!(numbers("stall", &format!("{CAME} && tcp.flags.syn == 1"), "frame.number").len() >= 5);
     assert!(numbers("stall", &data(CAME), "frame.number").is_empty());
-    assert_eq!(numbers("to-stall", &data(SENT), "frame.number").len(), hits("stall"));
+    let kept = numbers("to-stall", &data(SENT), "frame.number").len();
+    let mut reset = numbers("to-stall", &format!("{CAME} && tcp.flags.reset == 1"), "tcp.stream");
+    reset.dedup();
+    assert!(reset.len() >= 5 && kept + reset.len() == hits("stall"), "{kept} {reset:?}");
 
     // Closed late: the end is there four seconds after what it follows, and no sooner.
     let ends = |node: &str, direction: &str| {
@@ -464,5 +472,6 @@ fn tshark_sees_what_middleboxes_say_that_they_did() {
     let last = numbers("slow-close", &data(CAME), "frame.time_relative").into_iter().fold(0.0, f64::max);
     let first = ends("slow-close", CAME).first().copied().expect("an end");
     assert!((4.0..4.1).contains(&(first - last)), "{first} after {last}");
-    assert_eq!(ends("to-slow-close", SENT).len(), hits("slow-close"), "each end that was sent was kept");
+    // The sender, who is not told that it came, sends it again: one connection is hit.
+    assert!(ends("to-slow-close", SENT).len() >= 2 && hits("slow-close") == 1);
 }

@@ -79,19 +79,20 @@ fn shared(uploads: &[&str], queue: &str) -> (f64, f64, f64) {
     (jain(&shares), used, worst_ms)
 }
 
-const TAIL: &str = r#"{ kind = "tail", bytes = "96 KiB" }"#;
+const TAIL: &str = r#"{ kind = "tail", bytes = "24 KiB" }"#;
 const FAIR: &str = r#"{ kind = "fq-codel" }"#;
 
 #[test]
 fn flows_share_a_line_alike_whatever_their_round_trips() {
-    let uploads = ["1ms", "5ms", "20ms", "60ms"];
+    let uploads = ["1ms", "4ms", "12ms", "30ms"];
     let (fair, used, worst_ms) = shared(&uploads, FAIR);
     assert!(fair > 0.98 && used > 0.85, "{fair} {used}");
-    // There and back 8 ms; and of four flows a quantum each, 1.5 ms, before whoever is new has its turn, and what is being sent.
+    // There and back, asking where the other is included, 8 ms; a quantum of each of four flows that are new, too, 1.5 ms each; and
+    // what is being sent.
     assert!(worst_ms < 8.0 + 5.0 * 1.6, "{worst_ms}");
     let (plain, used, worst_ms) = shared(&uploads, TAIL);
     assert!(plain < 0.9 && used > 0.85, "{plain} {used}");
-    assert!(worst_ms > 90.0, "{worst_ms}");
+    assert!(worst_ms > 24.0, "{worst_ms}");
 }
 
 #[test]
@@ -99,5 +100,5 @@ fn one_flow_alone_has_the_line_and_lets_others_through() {
     let (_, used, worst_ms) = shared(&["5ms"], FAIR);
     assert!(used > 0.85 && worst_ms < 8.0 + 2.0 * 1.6, "{used} {worst_ms}");
     let (_, used, worst_ms) = shared(&["5ms"], TAIL);
-    assert!(used > 0.9 && worst_ms > 90.0, "{used} {worst_ms}");
+    assert!(used > 0.85 && worst_ms > 24.0, "{used} {worst_ms}");
 }

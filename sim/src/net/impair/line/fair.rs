@@ -136,6 +136,10 @@ impl FqCoDel {
     }
 }
 
+/// IP protocols with ports at their head: TCP, UDP, DCCP, SCTP and UDP-Lite. Others have something else there, such as a checksum: by
+/// that, packets of one flow would be so many flows.
+const WITH_PORTS: [u8; 5] = [6, 17, 33, 132, 136];
+
 /// The hash of what tells a flow: addresses, protocol, ports; of the Ethernet header where there is no IP.
 fn flow_hash(frame: &[u8]) -> u128 {
     let mut key = [0; 40];
@@ -144,25 +148,50 @@ fn flow_hash(frame: &[u8]) -> u128 {
             key[at..at + bytes.len()].copy_from_slice(bytes);
         }
     };
-    let transport = match frame.get(12..15) {
+    let (protocol, transport) = match frame.get(12..15) {
         Some([0x08, 0x00, first]) => {
             put(0, frame.get(26..34));
-            put(32, frame.get(23..24));
             let is_fragment = frame.get(20..22).is_some_and(|bytes| bytes[0] & 0x3F != 0 || bytes[1] != 0);
-            (!is_fragment).then_some(14 + usize::from(first & 0x0F) * 4)
+            (frame.get(23..24), (!is_fragment).then_some(14 + usize::from(first & 0x0F) * 4))
         }
         Some([0x86, 0xDD, _]) => {
             put(0, frame.get(22..54));
-            put(32, frame.get(20..21));
-            Some(54)
+            (frame.get(20..21), Some(54))
         }
         _ => {
             put(0, frame.get(0..14));
-            None
+            (None, None)
         }
     };
-    if let Some(at) = transport {
+    put(32, protocol);
+    if let (Some(at), true) = (transport, protocol.is_some_and(|protocol| WITH_PORTS.contains(&protocol[0]))) {
         put(33, frame.get(at..at + 4));
     }
     digest(&key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A packet of IPv4 with that protocol, and that at its payload's beginning.
+    fn packet(protocol: u8, head: [u8; 4]) -> Vec<u8> {
+        let mut frame = vec![0; 60];
+        frame[12..15].copy_from_slice(&[0x08, 0x00, 0x45]);
+        frame[23] = protocol;
+        frame[26..34].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+        frame[34..38].copy_from_slice(&head);
+        frame
+    }
+
+    #[test]
+    fn ports_tell_flows_apart_where_there_are_ports() {
+        let differ = |protocol| {
+            let [one, other] = [[1, 2, 3, 4], [1, 2, 9, 9]].map(|head| flow_hash(&packet(protocol, head)));
+            one != other
+        };
+        assert!(differ(6) && differ(17));
+        assert!(!differ(1) && !differ(50), "an echo's checksum is no port, nor is what is encrypted");
+        assert_ne!(flow_hash(&packet(1, [0; 4])), flow_hash(&packet(6, [0; 4])));
+    }
 }
