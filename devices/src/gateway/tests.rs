@@ -357,7 +357,7 @@ fn its_health_is_that_of_both_its_stacks() {
         stats
     };
     // What was counted so far takes the place of what was before.
-    [2, 3].map(|timeouts| vitals.beside(&counted(timeouts)));
+    [2, 3].iter().for_each(|timeouts| vitals.beside(&counted(*timeouts)));
     assert_eq!(vitals.report(Instant::ZERO, &counted(4)).network.timeouts, 7);
 }
 

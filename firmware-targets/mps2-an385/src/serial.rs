@@ -123,31 +123,31 @@ impl embedded_io_async::Error for Overrun {
 /// UART 1, 115,200 bits a second.
 pub struct Line {
     /// What comes.
-    pub from: From,
+    pub from: Incoming,
     /// What goes.
-    pub to: To,
+    pub to: Outgoing,
 }
 
 /// What comes by UART 1. Reads are cancel-safe.
-pub struct From(());
+pub struct Incoming(());
 
 /// What goes by UART 1.
-pub struct To(());
+pub struct Outgoing(());
 
 impl Line {
     /// Switches it on. There is one, so make one.
     pub fn start() -> Self {
         UART1.write(BAUDDIV, DIVISOR);
         UART1.write(CTRL, CTRL_TX_ENABLE | CTRL_RX_ENABLE | CTRL_TX_INTERRUPT | CTRL_RX_INTERRUPT);
-        Line { from: From(()), to: To(()) }
+        Line { from: Incoming(()), to: Outgoing(()) }
     }
 }
 
-impl ErrorType for From {
+impl ErrorType for Incoming {
     type Error = Overrun;
 }
 
-impl Read for From {
+impl Read for Incoming {
     async fn read(&mut self, out: &mut [u8]) -> Result<usize, Overrun> {
         poll_fn(|cx| {
             critical_section::with(|cs| {
@@ -172,11 +172,11 @@ impl Read for From {
     }
 }
 
-impl ErrorType for To {
+impl ErrorType for Outgoing {
     type Error = Infallible;
 }
 
-impl Write for To {
+impl Write for Outgoing {
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         let Some(&byte) = bytes.first() else { return Ok(0) };
         poll_fn(|cx| {
