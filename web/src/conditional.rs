@@ -61,10 +61,13 @@ impl Validators {
     /// The part that a GET asks for, of a representation of so many bytes.
     #[must_use]
     pub fn range(&self, method: &Method, headers: &HeaderMap, length: u64) -> Part {
-        let Some(range) = headers.get(RANGE).filter(|_| *method == Method::GET) else {
+        let Some(range) = only(headers, RANGE).filter(|_| *method == Method::GET) else {
             return Part::Whole;
         };
-        if let Some(validator) = headers.get(IF_RANGE) {
+        if headers.contains_key(IF_RANGE) {
+            let Some(validator) = only(headers, IF_RANGE) else {
+                return Part::Whole;
+            };
             let same = match validator.to_str() {
                 Ok(tag) if tag.starts_with('"') || tag.starts_with("W/") => self.is_strongly(tag),
                 // What is neither a tag nor a date names no state of it, nor does a date where there is a tag.
@@ -172,11 +175,16 @@ impl<'a> Iterator for Tags<'a> {
     }
 }
 
-/// A date that stands alone: several are as good as none (RFC 9110, 13.1.3 and 13.1.4).
-fn date(headers: &HeaderMap, name: http::HeaderName) -> Option<SystemTime> {
+/// A field that is no list and stands there once: several are as good as none.
+fn only(headers: &HeaderMap, name: http::HeaderName) -> Option<&HeaderValue> {
     let mut values = headers.get_all(name).into_iter();
-    let (date, None) = (values.next()?, values.next()) else { return None };
-    httpdate::parse_http_date(date.to_str().ok()?).ok()
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    Some(value)
+}
+
+/// A date that stands alone (RFC 9110, 13.1.3 and 13.1.4).
+fn date(headers: &HeaderMap, name: http::HeaderName) -> Option<SystemTime> {
+    httpdate::parse_http_date(only(headers, name)?.to_str().ok()?).ok()
 }
 
 #[cfg(test)]
@@ -239,6 +247,16 @@ mod tests {
             ("Wed, 21 Oct 2015 07:28:00 GMT", Part::Whole),
         ] {
             assert_eq!(part(&tagged, validator), given, "{validator}");
+        }
+        // Neither field is a list: two name no state, and no part.
+        for twice in [RANGE, IF_RANGE] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RANGE, HeaderValue::from_static("bytes=2-4"));
+            headers.insert(IF_RANGE, HeaderValue::from_static("\"a\""));
+            assert_eq!(tagged.range(&Method::GET, &headers, 10), some);
+            let again = headers[&twice].clone();
+            headers.append(&twice, again);
+            assert_eq!(tagged.range(&Method::GET, &headers, 10), Part::Whole, "{twice}");
         }
         // A Wednesday, which begins as a weak tag does.
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_445_412_480);

@@ -13,12 +13,28 @@ use crate::{FromRequest, IntoResponse, Request, Response};
 ///
 /// It takes the whole request, nothing, or up to eight [extractors](FromRequest), of which the last may again be the
 /// request: `async fn(Params<u32>, Json<Order>) -> Result<Json<Receipt>>`. Neither the function nor its future need be
-/// `Send`. `Arguments` only tells the implementations apart and is never written by hand.
+/// `Send`.
+///
+/// `Arguments` only tells the implementations apart, and need not be written by hand. Where a function is no handler, the compiler
+/// has several of them to choose from, and so cannot say what is wrong. Once it is told which is meant, it names the argument, or the
+/// answer, that will not do:
+///
+/// ```compile_fail,E0277
+/// use wavetank_web::{App, Params, WithParts};
+///
+/// async fn device(Params(_): Params<u32>, index: usize) -> String {
+///     index.to_string()
+/// }
+///
+/// let mut app = App::new();
+/// app.at("/:id").get::<WithParts<(_, _)>>(device); // `usize` cannot be taken from a request
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler for an app whose state is `{State}`",
     label = "expected `async fn(…) -> impl IntoResponse`, whose arguments can be taken from a request",
     note = "it may take nothing, `Request<{State}>`, or up to eight extractors such as `Json<T>`, `Query<T>`, `Params<T>` and `State<{State}>`, and the request after them",
-    note = "what it returns must implement `IntoResponse`: text, bytes, `Json<T>`, a `StatusCode`, tuples of these, or `Result` of one and an error that implements `std::error::Error`"
+    note = "what it returns must implement `IntoResponse`: text, bytes, `Json<T>`, a `StatusCode`, tuples of these, or `Result` of one and an error that implements `std::error::Error`",
+    note = "to be told which of these it is, say what it takes: `get::<WithParts<(_, _)>>(…)` for two extractors, `WithPartsAndRequest<(_,)>` for one and the request, `WithRequest` or `WithoutRequest`"
 )]
 pub trait Handler<State, Arguments>: 'static {
     /// Answers one request.
@@ -33,11 +49,11 @@ pub enum WithRequest {}
 #[derive(Debug)]
 pub enum WithoutRequest {}
 
-/// Marks handlers that take parts of the request.
+/// Marks handlers that take parts of the request, as a tuple.
 #[derive(Debug)]
 pub struct WithParts<Parts>(PhantomData<Parts>);
 
-/// Marks handlers that take parts of the request and then the request.
+/// Marks handlers that take parts of the request, as a tuple, and then the request.
 #[derive(Debug)]
 pub struct WithPartsAndRequest<Parts>(PhantomData<Parts>);
 

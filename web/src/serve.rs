@@ -196,15 +196,10 @@ impl<R: Runtime> Shared<R> {
     }
 }
 
-/// How much of a response may wait to be written. hyper has 408 KiB, which are seven pieces of 64 KiB; ten go with fewer calls of
-/// the system.
-const WRITE_BYTES_MAX: usize = 640 * 1024;
-
 /// hyper is given no timer and writes no date, so it consults no clock that shows.
 fn builder(options: &Options) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.auto_date_header(false).header_read_timeout(None).max_header_size(options.head_bytes_max);
-    http.max_buf_size(WRITE_BYTES_MAX);
     http
 }
 

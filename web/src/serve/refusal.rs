@@ -6,8 +6,10 @@ use http::{HeaderValue, StatusCode};
 /// no more than a part of a request line.
 pub(super) fn status(hypers: u16, bytes: &[u8], at_target: bool) -> u16 {
     match hypers {
-        // RFC 9112, 3: a target that is too long is said to be so, be it the whole of what is too long.
-        431 if at_target => 414,
+        // RFC 9112, 3: a target that is too long is said to be so, be it the whole of what is too long; and so is a method that is
+        // longer than any.
+        431 if at_target && bytes.contains(&b' ') => 414,
+        431 if at_target => 501,
         // RFC 9110, 15.6.6. A version 1.2 there is not, nor is it known what it would mean.
         400 if is_of_other_version(bytes) => 505,
         other => other,

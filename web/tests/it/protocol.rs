@@ -417,6 +417,9 @@ fn a_target_that_is_too_long_is_said_to_be_so() {
         status(&ask(&format!("GET /{} HTTP/1.1\r\nhost: hub\r\n\r\n", "x".repeat(60_000))).0),
         "HTTP/1.1 404 Not Found"
     );
+    let (response, closed) = ask(&format!("{} / HTTP/1.1\r\nhost: hub\r\n\r\n", "X".repeat(70_000)));
+    assert_eq!(status(&response), "HTTP/1.1 501 Not Implemented", "a method that is longer than any");
+    assert!(closed);
 }
 
 #[test]
