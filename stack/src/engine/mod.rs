@@ -88,10 +88,11 @@ pub(crate) use udp::{Socket as UdpSocket, Sockets as UdpSockets};
 pub(crate) use waiting::{Room, Waiting};
 pub(crate) use wakes::{Waiter, Wakes};
 
+#[cfg(any(feature = "alloc", feature = "dns"))]
+use crate::pools::Limits;
 use crate::{
     address::{Cidr, Route},
     config::{Config, Verify},
-    pools::Limits,
     stats::Stats,
     time::{Duration, Instant},
 };
@@ -124,6 +125,7 @@ pub(crate) struct Core<'r> {
     linger: Duration,
     #[cfg(feature = "alloc")]
     fetch: Option<fn(*const u8)>,
+    #[cfg(any(feature = "alloc", feature = "dns"))]
     limits: Limits,
     random: u64,
 }
@@ -192,6 +194,7 @@ impl<'r> Core<'r> {
             linger: config.linger,
             #[cfg(feature = "alloc")]
             fetch: config.fetch,
+            #[cfg(any(feature = "alloc", feature = "dns"))]
             limits: config.limits.clone(),
             random: seed,
         };
