@@ -11,7 +11,7 @@ use wavetank_sim::prefetch;
 use wavetank_sim::time::Duration;
 use wavetank_sim::world::World;
 use wavetank_stack::tcp;
-use wavetank_stack::{Cidr, Config, Route, Stack};
+use wavetank_stack::{Cidr, Config, Fetch, Route, Stack};
 
 /// The address of the `index`th host.
 #[must_use]
@@ -61,7 +61,7 @@ where
             let nic = node.nic(0).expect("every host has an interface");
             let mut config = Config::new(slice::from_ref(&home.address), home.route.as_slice());
             (config.neighbours_max, config.neighbour_reachable) = (home.neighbours_max, home.neighbour_reachable);
-            config.fetch = Some(prefetch::line);
+            config.fetch = Some(Fetch { line: prefetch::line, keep_near: prefetch::keep_near });
             let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &config, u64::from(index) + 1);
             runner.run_with(app(node, stack)).await;
             Exit::Halt

@@ -15,9 +15,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, RawWakerVTable, Wake, Waker};
 
+use crate::ahead::Ahead;
 use crate::current;
 use crate::kernel::{Kernel, LIFE_MASK, WorldId};
+use crate::net::Net;
 use crate::node::{NodeCore, NodeId};
+use crate::prefetch;
 use crate::quirk::Turn;
 use crate::random::Stream;
 use crate::trace::Event;
@@ -172,6 +175,36 @@ impl Tasks {
             self.ready.push_front(id);
         }
         self.ready.pop_front()
+    }
+
+    /// A task's turn comes soon.
+    #[inline]
+    pub(crate) fn fetch_slot(&self, slot: u32) -> Ahead {
+        prefetch::first(&self.slots[slot as usize]);
+        Ahead::Task { slot, step: 0 }
+    }
+
+    /// It is fetched, then its node and its future, then what the node has and may send by.
+    pub(crate) fn fetch(&self, slot: u32, step: u8, nodes: &[Rc<NodeCore>], net: &Net) -> Ahead {
+        let Some(task) = &self.slots[slot as usize].task else { return Ahead::Done };
+        match step {
+            0 => prefetch::lines::<2, Task>(task),
+            1 => {
+                prefetch::lines::<3, NodeCore>(&task.node);
+                if let Ok(future) = task.future.try_borrow()
+                    && let Some(future) = future.as_deref()
+                {
+                    prefetch::whole(future);
+                }
+            }
+            2 => {
+                prefetch::first(&nodes[task.node.id.index()]);
+                prefetch::first(&task.node.nics.borrow()[..]);
+                prefetch::line(task.node.near.get());
+            }
+            _ => net.fetch_ways(&task.node.nics.borrow(), step - 3),
+        }
+        if step < 5 { Ahead::Task { slot, step: step + 1 } } else { Ahead::Done }
     }
 
     /// Ends a task. Its future is the caller's to drop, when nothing is borrowed.

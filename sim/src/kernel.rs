@@ -1,6 +1,6 @@
 //! The kernel: everything that a world owns, and the loop that moves it from event to event.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::mem;
 use std::rc::{Rc, Weak};
 use std::vec::Drain;
@@ -8,6 +8,7 @@ use std::vec::Drain;
 use rand_core::Rng;
 
 use crate::affect::Hits;
+use crate::ahead::{Lookout, NODES_MIN};
 use crate::check::{Checks, Told};
 use crate::current::Oracle;
 use crate::executor::{Polled, TaskId, Tasks};
@@ -193,6 +194,8 @@ pub(crate) struct Kernel {
     pub(crate) stirred_at: Cell<u64>,
     /// How many operations on shared objects have been called.
     pub(crate) operations: Cell<u64>,
+    /// What is to come, where there is too much of everything for the caches.
+    lookout: OnceCell<Box<RefCell<Lookout>>>,
 }
 
 impl Kernel {
@@ -225,6 +228,7 @@ impl Kernel {
             polled_node: PolledNode::default(),
             stirred_at: Cell::default(),
             operations: Cell::default(),
+            lookout: OnceCell::new(),
         }
     }
 
@@ -276,6 +280,13 @@ impl Kernel {
     /// The work of the current poll takes this much longer.
     pub(crate) fn charge(&self, duration: Duration) {
         self.debt_ns.set(self.debt_ns.get().saturating_add(nanos(duration)));
+    }
+
+    /// The polled node's program looks there first whenever it is polled.
+    pub(crate) fn keep_near(&self, address: *const u8) {
+        if let Some(node) = self.polled_node() {
+            node.near.set(address);
+        }
     }
 
     fn polled_node(&self) -> Option<Rc<NodeCore>> {
@@ -439,9 +450,20 @@ impl Kernel {
 }
 
 impl Kernel {
+    /// There is a node more.
+    pub(crate) fn grown(&self) {
+        if self.nodes.borrow().len() == NODES_MIN {
+            self.lookout.get_or_init(|| Box::new(RefCell::new(Lookout::new())));
+            self.queue.borrow_mut().announce();
+        }
+    }
+
     /// While an event is dealt with, the frame of one of the next comes nearer.
     #[inline]
     fn look_ahead(&self) {
+        if let Some(lookout) = self.lookout.get() {
+            return self.look_out(&mut lookout.borrow_mut());
+        }
         let upcoming = self.queue.borrow().upcoming();
         if let Some(Action::Frame(flight)) = upcoming.map(Action::of) {
             self.net.borrow().await_flight(flight);

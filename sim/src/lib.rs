@@ -10,6 +10,7 @@
 #![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only the guard's hooks ask the kernel for all of it"))]
 
 mod affect;
+mod ahead;
 mod current;
 mod executor;
 mod kernel;

@@ -1,5 +1,6 @@
 //! Integer metrics of nodes, and sums over them that are kept as they change.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::check::{Aggregate, Cell};
@@ -37,9 +38,21 @@ struct CellState {
 pub(crate) struct Metrics {
     metrics: Vec<Metric>,
     cells: Vec<CellState>,
+    /// Many nodes have a metric of the same name, which lies in one place for all of them.
+    names: BTreeSet<Rc<str>>,
 }
 
 impl Metrics {
+    /// A name, where all that have it have it.
+    fn name(&mut self, name: &str) -> Rc<str> {
+        if let Some(known) = self.names.get(name) {
+            return Rc::clone(known);
+        }
+        let new: Rc<str> = name.into();
+        self.names.insert(Rc::clone(&new));
+        new
+    }
+
     fn create(&mut self, node: NodeId, name: &Rc<str>) -> MetricId {
         let id = MetricId(u32::try_from(self.metrics.len()).expect("fewer than 2^32 metrics"));
         let mut cells = Vec::new();
@@ -124,8 +137,9 @@ impl Kernel {
         if let Some(Known { id, .. }) = known.iter().find(|known| *known.name == *name) {
             return *id;
         }
-        let name: Rc<str> = name.into();
-        let id = self.metrics.borrow_mut().create(node.id, &name);
+        let mut metrics = self.metrics.borrow_mut();
+        let name = metrics.name(name);
+        let id = metrics.create(node.id, &name);
         known.push(Known { name, id, passes: false });
         id
     }

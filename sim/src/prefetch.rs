@@ -3,8 +3,12 @@
 //! With thousands of frames in flight none of them is in a near cache when it lands, and the event loop knows an event
 //! ahead which one that will be.
 
+use crate::current;
+
 /// How far apart the lines of a cache lie, in bytes.
 const LINE: usize = 64;
+/// How many lines of a value are fetched as a whole: what is larger is not read as a whole.
+const WHOLE_LINES_MAX: usize = 40;
 
 /// Has the cache line at `address` fetched, where the processor can be asked for that. A hint: nothing depends on it, and
 /// the address may be any.
@@ -21,6 +25,27 @@ pub fn line(address: *const u8) {
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = address;
+}
+
+/// Has all cache lines of `value` fetched, but no more than [`WHOLE_LINES_MAX`].
+#[inline]
+pub fn whole<T: ?Sized>(value: &T) {
+    let first = std::ptr::from_ref(value).cast::<u8>();
+    for index in 0..size_of_val(value).div_ceil(LINE).min(WHOLE_LINES_MAX) {
+        line(first.wrapping_add(index * LINE));
+    }
+}
+
+/// Has the line fetched in which `value` begins.
+#[inline(always)]
+pub(crate) fn first<T: ?Sized>(value: &T) {
+    line(std::ptr::from_ref(value).cast());
+}
+
+/// Says where the program of the node that is polled keeps what it looks at first whenever it is polled: among many nodes
+/// that is fetched before its turn comes. A hint, which is good as long as the program runs.
+pub fn keep_near(address: *const u8) {
+    current::polling(|kernel| kernel.keep_near(address));
 }
 
 /// Has the first `LINES` cache lines of `value` fetched.

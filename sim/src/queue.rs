@@ -15,6 +15,13 @@ const SLOTS: usize = 64;
 /// Enough for all levels, and a power of two: a masked index needs no check.
 const PLACES: usize = 1024;
 
+/// The level whose slots are the windows that are announced.
+const WINDOW: usize = 3;
+/// How many bits of a time tell its place in a window: each is 262 µs.
+const WINDOW_BITS: usize = 6 * WINDOW;
+/// How many entries of a window are announced at most.
+const ANNOUNCED_MAX: usize = 256;
+
 /// Names a pending entry. The id of an entry that was popped or cancelled names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryId {
@@ -74,6 +81,16 @@ pub struct Queue {
     /// Per level, a bit for each slot that may hold more than one instant.
     mixed: [u64; LEVELS],
     slots: [Slot; PLACES],
+    /// What leaves soon, if anybody wants to know.
+    soon: Option<Soon>,
+}
+
+/// What leaves soon.
+#[derive(Debug, Default)]
+struct Soon {
+    /// The window after which it leaves.
+    window: u64,
+    payloads: Vec<u64>,
 }
 
 impl Default for Queue {
@@ -95,6 +112,7 @@ impl Queue {
             occupied: [0; LEVELS],
             mixed: [0; LEVELS],
             slots: [Slot { head: NIL, tail: NIL, earliest: 0 }; PLACES],
+            soon: None,
         }
     }
 
@@ -182,6 +200,9 @@ impl Queue {
                 }
             }
             self.release(head);
+            if self.soon.as_ref().is_some_and(|soon| soon.window != earliest >> WINDOW_BITS) {
+                self.announce_after(earliest >> WINDOW_BITS);
+            }
             return Some((earliest, payload));
         }
         None
@@ -196,6 +217,36 @@ impl Queue {
         let later = slots & (slots - 1);
         let slot = if later != 0 { later } else { slots }.trailing_zeros() as usize;
         Some(self.entries[self.slots[Place { level, slot }.index()].head as usize].payload)
+    }
+
+    /// From now on it tells what leaves soon.
+    pub(crate) fn announce(&mut self) {
+        self.soon.get_or_insert_default();
+    }
+
+    /// The payload of an entry that leaves in the next window, each told once.
+    #[inline]
+    pub(crate) fn announced(&mut self) -> Option<u64> {
+        self.soon.as_mut()?.payloads.pop()
+    }
+
+    /// A window has begun: what leaves in the next one that is not empty is announced.
+    #[cold]
+    fn announce_after(&mut self, window: u64) {
+        let later = self.occupied[WINDOW] & (u64::MAX << (window % SLOTS as u64)) & !(1 << (window % SLOTS as u64));
+        let Some(soon) = &mut self.soon else { return };
+        soon.window = window;
+        soon.payloads.clear();
+        if later == 0 {
+            return;
+        }
+        let next = Place { level: WINDOW, slot: later.trailing_zeros() as usize };
+        let mut index = self.slots[next.index()].head;
+        while index != NIL && soon.payloads.len() < ANNOUNCED_MAX {
+            let Entry { payload, next, .. } = self.entries[index as usize];
+            soon.payloads.push(payload);
+            index = next;
+        }
     }
 
     /// Links a chain of entries anew, now that the last popped time is nearer to theirs.
@@ -337,5 +388,26 @@ mod tests {
                 prop_assert!(upcoming.is_none_or(|payload| model.keys().any(|key| key.1 == payload)));
             }
         }
+    }
+
+    /// What is announced is pending, leaves after the window that has begun, and is announced once a window.
+    #[test]
+    fn what_leaves_in_the_next_window_is_announced() {
+        let (mut queue, window) = (Queue::new(), 1_u64 << WINDOW_BITS);
+        queue.announce();
+        let times: Vec<u64> = (0..5_000).map(|index| index * 77_777).collect();
+        let mut announced = 0;
+        for &at in &times {
+            queue.push(at, at);
+        }
+        for &at in &times {
+            assert_eq!(queue.pop(u64::MAX), Some((at, at)));
+            while let Some(soon) = queue.announced() {
+                assert!(soon / window > at / window && times.contains(&soon), "{soon} at {at}");
+                announced += 1;
+            }
+        }
+        // Not those of the first window, nor of the first after each time that a higher level was spread.
+        assert!((4_700..5_000).contains(&announced), "{announced}");
     }
 }

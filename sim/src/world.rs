@@ -222,6 +222,8 @@ impl World {
         let node = Rc::new(NodeCore::new(id, spec, program(boot)));
         self.kernel.schedule_boot(&node, ResetCause::PowerOn, self.kernel.now.get());
         nodes.push(node);
+        drop(nodes);
+        self.kernel.grown();
         id
     }
 

@@ -362,6 +362,51 @@ fn an_idle_hour_costs_nothing() {
 }
 
 /// The strictest of a node's own limits and those of faults counts, and running out is told with what it ran into.
+/// Among so many nodes what events to come will read is fetched before: of tasks that end meanwhile, too, whose places
+/// others take, and of frames that are lost.
+#[test]
+fn many_nodes_hear_each_other() {
+    const NODES: u32 = 5_000;
+    const NETWORK: u32 = 20;
+    let run = || {
+        let mut world = world(3);
+        let switches: Vec<_> = (0..NODES / NETWORK).map(|_| world.add_switch()).collect();
+        let address = |index: u32| {
+            let [_, a, b, c] = index.to_be_bytes();
+            Mac([2, 0, 0, a, b, c])
+        };
+        for index in 0..NODES {
+            let node = world.add_node(NodeSpec::named(format!("node-{index}")), move |node: Node| async move {
+                let (mut nic, clock) = (node.nic(0).expect("plugged in"), node.clock());
+                for round in 0..3 {
+                    clock.sleep(Duration::from_micros(10) * index + MS * 10 * round).await;
+                    let neighbour = index - index % NETWORK + (index + 1) % NETWORK;
+                    send(&mut nic, address(neighbour), &index.to_le_bytes());
+                }
+                let ear = node.clone();
+                node.spawn(async move {
+                    for _ in 0..3 {
+                        receive(&mut nic).await;
+                        ear.count("received", 1);
+                    }
+                });
+                clock.sleep(Duration::from_secs(1)).await;
+                if index % 7 == 0 { Exit::Halt } else { Exit::Reboot }
+            });
+            let nic = world.add_nic(node, address(index));
+            let profile = LinkConfig { latency: MS * (1 + index % 3), ..LinkConfig::default() };
+            let switch = Plug::Switch(switches[(index / NETWORK) as usize]);
+            world.connect(&format!("lan/{index}"), Plug::Nic(nic), switch, &profile, &profile);
+        }
+        world.run_until(at(1_500));
+        let received: i64 = world.snapshot().metrics.iter().map(|metric| metric.value).sum();
+        (received, world.snapshot().fingerprint)
+    };
+    let (received, fingerprint) = run();
+    assert!(received >= i64::from(3 * NODES) - 3, "{received}");
+    assert_eq!((received, fingerprint), run());
+}
+
 #[test]
 fn pools_shrink_while_faults_last_and_say_when_they_have_run_out() {
     let mut world = world(1);

@@ -37,13 +37,23 @@ pub struct Config<'a> {
     /// ones have their size. Four such packets are put together at a time. Default: 4,096.
     #[cfg(feature = "reassembly")]
     pub reassembly_bytes: usize,
-    /// Has the cache line at an address fetched, without waiting for it. With thousands of connections a segment waits
-    /// for memory more than for anything else, and most of what it is about to need is known as soon as it is known
-    /// whose it is. Default: nothing is fetched ahead.
+    /// Has memory fetched that is read soon. Default: nothing is fetched ahead.
     #[cfg(feature = "alloc")]
-    pub fetch: Option<fn(*const u8)>,
+    pub fetch: Option<Fetch>,
     /// Who says that there is less of something than there is memory for. Default: nobody.
     pub limits: Limits,
+}
+
+/// How memory is fetched that is read soon. With thousands of connections a segment waits for memory more than for anything
+/// else, and most of what it is about to need is known as soon as it is known whose it is; with thousands of stacks in one
+/// process so does each turn.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Copy, Debug)]
+pub struct Fetch {
+    /// Has the cache line at an address fetched, without waiting for it.
+    pub line: fn(*const u8),
+    /// Is told, once, where what the stack reads first in each turn lies.
+    pub keep_near: fn(*const u8),
 }
 
 impl Default for Config<'_> {

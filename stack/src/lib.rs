@@ -75,6 +75,8 @@ pub mod websocket;
 pub use address::{Cidr, ParseCidrError, Route};
 #[cfg(feature = "claim")]
 pub use claim::{Claim, Claiming};
+#[cfg(feature = "alloc")]
+pub use config::Fetch;
 pub use config::{ADDRESSES_MAX, Config, DNS_SERVERS_MAX, GROUPS_MAX, ROUTES_MAX, Verify};
 pub use interface::TooMany;
 #[cfg(feature = "multicast")]

@@ -513,6 +513,7 @@ impl Running<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
         loop {
             let now = self.node.clock().now();
+            self.router.warm(now);
             self.obey(cx);
             self.router.poll(now);
             self.take_in(cx, now);

@@ -27,6 +27,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use wavetank_sim::net::Origin;
+use wavetank_sim::prefetch;
 use wavetank_sim::time::{Duration, Instant};
 use wavetank_stack::forward::Budget;
 
@@ -166,7 +167,12 @@ pub struct Router {
     errors: Budget,
     counts: [u64; Count::ALL.len()],
     outbox: VecDeque<Outgoing>,
+    /// When it last had a turn.
+    turned_at: Instant,
 }
+
+/// After how long without a turn nothing of a router is in a near cache, if it is one of many.
+const COLD: Duration = Duration::from_millis(100);
 
 impl Router {
     /// A router that has just been switched on.
@@ -185,6 +191,7 @@ impl Router {
             errors: Budget::default(),
             counts: [0; Count::ALL.len()],
             outbox: VecDeque::new(),
+            turned_at: Instant::START,
         }
     }
 
@@ -217,6 +224,16 @@ impl Router {
         let nat = self.nat.as_ref().and_then(Nat::poll_at);
         let firewall = self.firewall.as_ref().and_then(Firewall::poll_at);
         [self.neighbours.poll_at(), nat, firewall].into_iter().flatten().min()
+    }
+
+    /// A turn begins. What hardly any turn does without is fetched at once, where it would be waited for piece by piece.
+    pub fn warm(&mut self, now: Instant) {
+        if now - std::mem::replace(&mut self.turned_at, now) > COLD {
+            self.routes.fetch();
+            self.neighbours.fetch();
+            self.nat.iter().for_each(Nat::fetch);
+            self.interfaces.iter().for_each(|own| prefetch::line(own.addresses.as_ptr().cast()));
+        }
     }
 
     /// Does what is due.

@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use wavetank_sim::hash::Map;
+use wavetank_sim::hash::Flat;
+use wavetank_sim::prefetch;
 use wavetank_sim::random::Stream;
 use wavetank_sim::time::{Duration, Instant};
 
@@ -183,8 +184,8 @@ pub struct Nat {
     mappings: Vec<Option<Mapping>>,
     /// The places without one.
     vacant: Vec<Id>,
-    by_inside: Map<u128, Id>,
-    by_port: Map<u32, Id>,
+    by_inside: Flat<u128, Id>,
+    by_port: Flat<u32, Id>,
     /// How many ports of the range are taken, by protocol.
     taken: [u32; 3],
     due: BinaryHeap<Reverse<(Instant, Id)>>,
@@ -218,8 +219,8 @@ impl Nat {
             stream,
             mappings: Vec::new(),
             vacant: Vec::new(),
-            by_inside: Map::default(),
-            by_port: Map::default(),
+            by_inside: Flat::default(),
+            by_port: Flat::default(),
             taken: [0; 3],
             due: BinaryHeap::new(),
             fragmented: BTreeMap::new(),
@@ -238,6 +239,13 @@ impl Nat {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// It is looked at soon.
+    pub(super) fn fetch(&self) {
+        if let Some(first) = self.due.peek() {
+            prefetch::whole(first);
+        }
     }
 
     pub(super) fn interface(&self) -> usize {
@@ -317,8 +325,8 @@ impl Nat {
     fn remove(&mut self, id: Id) {
         if let Some(Mapping { protocol, inside, scope, outside, .. }) = self.mappings[id as usize].take() {
             self.vacant.push(id);
-            self.by_inside.remove(&inside_key(protocol, inside, scope));
-            self.by_port.remove(&port_key(protocol, outside));
+            self.by_inside.remove(inside_key(protocol, inside, scope));
+            self.by_port.remove(port_key(protocol, outside));
             self.taken[protocol as usize] -= u32::from(self.is_in_range(outside));
         }
     }
@@ -326,8 +334,8 @@ impl Nat {
     /// The mapping of an inside port towards a peer.
     fn mapping_of(&self, protocol: Protocol, inside: SocketAddrV4, peer: SocketAddrV4) -> Option<Id> {
         let scope = self.config.mapping.part(peer);
-        let scoped = self.by_inside.get(&inside_key(protocol, inside, scope));
-        scoped.or_else(|| scope.and_then(|_| self.by_inside.get(&inside_key(protocol, inside, None)))).copied()
+        let scoped = self.by_inside.get(inside_key(protocol, inside, scope));
+        scoped.or_else(|| scope.and_then(|_| self.by_inside.get(inside_key(protocol, inside, None))))
     }
 
     /// An outside port for a new mapping.
@@ -343,7 +351,7 @@ impl Nat {
             return None;
         }
         let all = (0..size).map(|step| first + ((offset + step) % size) as u16);
-        let mut free = all.filter(|port| !self.by_port.contains_key(&port_key(protocol, *port)));
+        let mut free = all.filter(|port| self.by_port.get(port_key(protocol, *port)).is_none());
         let keeps_parity = self.config.ports == Ports::Preserve && protocol != Protocol::Icmp;
         let nearest = free.next()?;
         if !keeps_parity || nearest % 2 == inside_port % 2 {
@@ -414,7 +422,7 @@ impl Nat {
         let Some(protocol) = Protocol::of(packet) else { return Inward::Refused };
         let is_question = protocol == Protocol::Icmp && packet.payload().first() == Some(&8);
         let Some((inside, peer)) = ends(packet, Way::In).filter(|_| !is_question) else { return Inward::Own };
-        let Some(id) = self.by_port.get(&port_key(protocol, inside.port())).copied() else { return Inward::Refused };
+        let Some(id) = self.by_port.get(port_key(protocol, inside.port())) else { return Inward::Refused };
         let mapping = self.mapping(id);
         let filtering = self.config.filtering;
         let is_known = mapping.sessions.peers().any(|known| known == peer);
@@ -439,7 +447,7 @@ impl Nat {
         let (Some(protocol), Some((outside, _))) = (Protocol::of(&quoted), ends(&quoted, Way::Out)) else {
             return Inward::Refused;
         };
-        let Some(id) = self.by_port.get(&port_key(protocol, outside.port())).copied() else { return Inward::Own };
+        let Some(id) = self.by_port.get(port_key(protocol, outside.port())) else { return Inward::Own };
         let inside = self.mapping(id).inside;
         quoted.set_source(*inside.ip(), Some(inside.port()));
         packet.set_destination(*inside.ip(), None);

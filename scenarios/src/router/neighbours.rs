@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use wavetank_sim::hash::Map;
 use wavetank_sim::net::Origin;
+use wavetank_sim::prefetch;
 use wavetank_sim::time::{Duration, Instant};
 
 use super::packet::Packet;
@@ -56,6 +57,13 @@ impl Neighbours {
 
     pub(super) fn poll_at(&self) -> Option<Instant> {
         self.due.first().map(|(at, _)| *at)
+    }
+
+    /// It is looked at soon.
+    pub(super) fn fetch(&self) {
+        if let Some(first) = self.due.first() {
+            prefetch::whole(first);
+        }
     }
 
     pub(super) fn is_known(&self, place: Place) -> bool {

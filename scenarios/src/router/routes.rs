@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
+use wavetank_sim::prefetch;
+
 use super::addresses::network;
 use super::{Cidr, Interface, Route};
 
@@ -67,6 +69,11 @@ impl Routes {
     pub(super) fn remove(&mut self, to: Cidr) {
         let network = network(to.ip, to.prefix);
         self.table(to).retain(|entry| (entry.prefix, entry.network) != (to.prefix, network));
+    }
+
+    /// It is looked at soon.
+    pub(super) fn fetch(&self) {
+        prefetch::whole(&self.v4[..]);
     }
 
     pub(super) fn lookup(&self, to: IpAddr) -> Option<Hop> {

@@ -6,7 +6,7 @@ use rand_core::Rng;
 use wavetank_sim::node::Node;
 use wavetank_sim::prefetch;
 use wavetank_stack::lowpan;
-use wavetank_stack::{Cidr, Config, Route};
+use wavetank_stack::{Cidr, Config, Fetch, Route};
 
 use super::TankClock;
 use super::pools::limits;
@@ -79,7 +79,7 @@ impl Network {
     #[must_use]
     pub fn config(&self) -> Config<'_> {
         let mut config = Config::new(&self.addresses, &self.routes);
-        config.fetch = Some(prefetch::line);
+        config.fetch = Some(Fetch { line: prefetch::line, keep_near: prefetch::keep_near });
         config
     }
 

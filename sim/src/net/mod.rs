@@ -8,6 +8,7 @@
 //! One event is queued for each frame and hop, and a frame that lands goes to its interface's ring at once: the driver's
 //! task is woken, its poll finds the frame there.
 
+mod ahead;
 pub mod air;
 mod frame;
 pub mod impair;

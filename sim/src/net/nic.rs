@@ -9,9 +9,11 @@ use std::task::Context;
 use embassy_net_driver::{Capabilities, Checksum, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 
 use super::{DropReason, FRAME_BYTES_MAX, Frame, LinkId, NicId};
-use crate::executor::Wakee;
+use crate::ahead::Ahead;
+use crate::executor::{Tasks, Wakee};
 use crate::kernel::{Effect, Kernel};
 use crate::node::NodeCore;
+use crate::prefetch;
 
 /// An Ethernet address (EUI-48).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +27,7 @@ impl fmt::Display for Mac {
 }
 
 pub(crate) struct NicCore {
-    id: NicId,
+    pub(super) id: NicId,
     pub(crate) node: Rc<NodeCore>,
     mac: Mac,
     /// Its EUI-64, if it is a radio.
@@ -64,6 +66,21 @@ impl NicCore {
     #[inline]
     pub(crate) fn is_radio(&self) -> bool {
         self.eui.is_some()
+    }
+
+    /// It is wanted soon.
+    pub(crate) fn fetch(&self) {
+        prefetch::lines::<3, Self>(self);
+    }
+
+    /// What it refers to is wanted soon.
+    pub(crate) fn fetch_further(&self, tasks: &Tasks) -> Ahead {
+        prefetch::lines::<2, NodeCore>(&self.node);
+        prefetch::first(self.ring.borrow().as_slices().0);
+        match &*self.wakee.borrow() {
+            Some(Wakee::Task(task)) => tasks.fetch_slot(task.slot),
+            _ => Ahead::Done,
+        }
     }
 
     /// Why it cannot take another frame, if it cannot.

@@ -1,7 +1,8 @@
 //! A learning Ethernet switch (IEEE 802.1D, clause 7): it learns where addresses are and floods what it does not know.
 
 use super::{LinkId, PortVlan};
-use crate::hash::Map;
+use crate::hash::{Flat, Map};
+use crate::prefetch;
 use crate::time::{Duration, nanos};
 
 /// What a switch can be told; by default its table has no end and nothing in it grows old.
@@ -21,7 +22,7 @@ pub struct SwitchId(pub(crate) u32);
 pub(crate) struct Switch {
     pub(crate) ports: Vec<Port>,
     /// The port behind which an address was last seen.
-    stations: Map<u64, u32>,
+    stations: Flat<u64, u32>,
     /// In the place of `stations`, where the table has bounds.
     pub(super) bounded: Option<Box<Bounded>>,
 }
@@ -94,11 +95,32 @@ impl Switch {
         if self.ports[port as usize].station != Some(source) {
             self.learn(port, source);
         }
-        match self.stations.get(&destination) {
-            Some(&out) if out == port => Forward::Nowhere,
-            Some(&out) => Forward::To(out),
+        match self.stations.get(destination) {
+            Some(out) if out == port => Forward::Nowhere,
+            Some(out) => Forward::To(out),
             None => Forward::Flood,
         }
+    }
+
+    /// A frame comes in by that port soon.
+    pub(super) fn fetch(&self, port: u32, frame: &[u8]) {
+        prefetch::first(&self.ports[port as usize]);
+        if let Some(destination) = address(frame, 0) {
+            self.stations.fetch(destination);
+        }
+    }
+
+    /// And leaves by another.
+    pub(super) fn fetch_egress(&self, frame: &[u8]) {
+        if let Some(out) = address(frame, 0).and_then(|destination| self.stations.get(destination)) {
+            prefetch::first(&self.ports[out as usize]);
+        }
+    }
+
+    /// The link by which a frame would leave, if its destination is known.
+    pub(super) fn egress(&self, frame: &[u8]) -> Option<LinkId> {
+        let out = self.stations.get(address(frame, 0)?)?;
+        Some(self.ports[out as usize].link)
     }
 }
 

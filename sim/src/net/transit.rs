@@ -149,6 +149,12 @@ impl Net {
         }
     }
 
+    /// A frame in flight.
+    #[inline]
+    pub(super) fn flight(&self, flight: u32) -> Option<&Frame> {
+        self.flights[flight as usize].as_deref()
+    }
+
     #[cold]
     pub(super) fn lose(&mut self, port: &mut Port<'_>, frame: Box<Frame>, reason: DropReason) {
         let (link, ordinal) = (LinkId(frame.link), frame.ordinal);

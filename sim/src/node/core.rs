@@ -143,6 +143,8 @@ pub(crate) struct NodeCore {
     pub(crate) poll_ns: Cell<u64>,
     pub(crate) refusal: Cell<Option<&'static str>>,
     pub(crate) supply: Option<Box<Supply>>,
+    /// Where its program keeps what it looks at first whenever it is polled.
+    pub(crate) near: Cell<*const u8>,
     pub(crate) booted_at: Cell<Instant>,
     pub(crate) clock: ClockSpec,
     /// Ready tasks that wait for the gate.
@@ -189,6 +191,7 @@ impl NodeCore {
             gate: Cell::new(Gate::OFF),
             cause: Cell::default(),
             life: Cell::default(),
+            near: Cell::new(std::ptr::null()),
             booted_at: Cell::default(),
             cuts: Cell::default(),
             pauses: Cell::default(),

@@ -127,10 +127,48 @@ pub(crate) struct Core<'r> {
     fetch: Option<fn(*const u8)>,
     #[cfg(any(feature = "alloc", feature = "dns"))]
     limits: Limits,
+    /// When it last had a turn.
+    #[cfg(feature = "alloc")]
+    turned_at: Instant,
     random: u64,
 }
 
+/// The addresses of the cache's lines in which a value lies.
+#[cfg(feature = "alloc")]
+fn lines_of<T: ?Sized>(value: &T) -> impl Iterator<Item = *const u8> + use<T> {
+    const LINE: usize = 64;
+    let first = core::ptr::from_ref(value).cast::<u8>();
+    (0..size_of_val(value)).step_by(LINE).map(move |at| first.wrapping_add(at))
+}
+
+/// After how long without a turn nothing of a stack is in a near cache, if it is one of many.
+#[cfg(feature = "alloc")]
+const COLD: Duration = Duration::from_millis(100);
+
 impl<'r> Core<'r> {
+    /// A turn begins. What hardly any turn does without is fetched at once, where it would be waited for piece by piece.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn warm(&mut self, now: Instant) {
+        let idle = now - core::mem::replace(&mut self.turned_at, now);
+        if let Some(fetch) = self.fetch.filter(|_| idle > COLD) {
+            self.fetch_by(fetch);
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    #[inline(never)]
+    fn fetch_by(&self, fetch: fn(*const u8)) {
+        lines_of(&self.tables).for_each(fetch);
+        lines_of(&self.local).for_each(fetch);
+        lines_of(&self.wakes).for_each(fetch);
+        lines_of(&self.stats).for_each(fetch);
+        lines_of(&self.compute).for_each(fetch);
+        lines_of(&self.surroundings).for_each(fetch);
+        lines_of(self.tables.udp.first()).for_each(fetch);
+        lines_of(self.tables.neighbours.first()).for_each(fetch);
+    }
+
     pub(crate) fn new(
         tables: Tables<'r>,
         driver: &Capabilities,
@@ -193,7 +231,9 @@ impl<'r> Core<'r> {
             surroundings: Surroundings::default(),
             linger: config.linger,
             #[cfg(feature = "alloc")]
-            fetch: config.fetch,
+            fetch: config.fetch.map(|fetch| fetch.line),
+            #[cfg(feature = "alloc")]
+            turned_at: Instant::ZERO,
             #[cfg(any(feature = "alloc", feature = "dns"))]
             limits: config.limits.clone(),
             random: seed,

@@ -134,6 +134,12 @@ pub(crate) struct Neighbours<'r> {
 }
 
 impl<'r> Neighbours<'r> {
+    /// Where the first of them lies: many a device speaks to its router alone.
+    #[cfg(feature = "alloc")]
+    pub(super) fn first(&self) -> &[Neighbour] {
+        &self.entries[..self.entries.len().min(1)]
+    }
+
     pub(crate) fn new(
         entries: Storage<'r, Neighbour>,
         index: Index,

@@ -122,6 +122,12 @@ impl<'r> Sockets<'r> {
         Self { slots, index, dirty: List::EMPTY }
     }
 
+    /// Where the first of them lies: many a device has no more.
+    #[cfg(feature = "alloc")]
+    pub(super) fn first(&self) -> &[Socket<'r>] {
+        &self.slots[..self.slots.len().min(1)]
+    }
+
     #[inline]
     pub(super) fn find(&self, kind: Kind, port: u16) -> Option<u32> {
         self.index.find(&self.slots, || hash(port), |slot| slot.kind == kind && slot.port == port)

@@ -1,0 +1,58 @@
+//! The network's part of what the next events will read.
+
+use super::link::Destination;
+use super::switch::Switch;
+use super::{Net, NicCore, NicId};
+use crate::ahead::Ahead;
+use crate::executor::Tasks;
+use crate::prefetch;
+
+use std::rc::Rc;
+
+/// How many of a node's interfaces are fetched before it is polled.
+const WAYS: usize = 2;
+
+impl Net {
+    /// A frame lands soon: its link is fetched first, then where that leads, then what is there.
+    pub(crate) fn fetch(&self, flight: u32, step: u8, tasks: &Tasks) -> Ahead {
+        let Some(frame) = self.flight(flight) else { return Ahead::Done };
+        let link = &self.links[frame.link as usize];
+        match (step, &link.to) {
+            (0, _) => prefetch::first(link),
+            (1, Destination::Nic(nic)) => nic.fetch(),
+            (_, Destination::Nic(nic)) => return nic.fetch_further(tasks),
+            (_, Destination::Station(_)) => return Ahead::Done,
+            (1, Destination::Port { switch, .. }) => prefetch::lines::<2, Switch>(&self.switches[switch.0 as usize]),
+            (_, &Destination::Port { switch, port }) => {
+                let switch = &self.switches[switch.0 as usize];
+                match step {
+                    2 => switch.fetch(port, frame.bytes()),
+                    3 => switch.fetch_egress(frame.bytes()),
+                    _ => {
+                        if let Some(out) = switch.egress(frame.bytes()) {
+                            prefetch::first(&self.links[out.index()]);
+                        }
+                        return Ahead::Done;
+                    }
+                }
+            }
+        }
+        Ahead::Frame { flight, step: step + 1 }
+    }
+
+    /// A node may send soon by one of these: what the network has of them is fetched, in three steps.
+    pub(crate) fn fetch_ways(&self, nics: &[NicId], step: u8) {
+        for nic in nics.iter().take(WAYS) {
+            let nic = &self.nics[nic.0 as usize];
+            match step {
+                0 => prefetch::first::<Rc<NicCore>>(nic),
+                1 => nic.fetch(),
+                _ => {
+                    if let Some(link) = nic.link.get() {
+                        prefetch::first(&self.links[link.index()]);
+                    }
+                }
+            }
+        }
+    }
+}
