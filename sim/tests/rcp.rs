@@ -143,12 +143,15 @@ fn it_resets_itself_and_hangs_when_it_was_told_to() {
     assert_eq!(said(&mut rcp), line(HEARD));
 }
 
+/// What was sent, and when.
+type Sent = Rc<RefCell<Vec<(u64, Vec<u8>)>>>;
+
 /// A radio that has heard frames at certain times, and keeps what it sends.
 #[derive(Clone)]
 struct Air {
     desk: Desk,
     heard: Rc<RefCell<VecDeque<Vec<u8>>>>,
-    sent: Rc<RefCell<Vec<(u64, Vec<u8>)>>>,
+    sent: Sent,
 }
 
 struct Heard(Vec<u8>);

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::BTreeMap,
 };
 
 use super::*;
@@ -22,7 +22,7 @@ fn data(frame: &[u8]) -> Option<(u32, usize)> {
 /// the how-manieth time it comes. Answers with how many data segments came a second time, questions apart.
 fn losing(sea: &Sea, card: usize, mut lose: impl FnMut(usize, u32) -> bool + 'static) -> Rc<Cell<u32>> {
     let again = Rc::new(Cell::new(0));
-    let (count, seen) = (again.clone(), RefCell::new(HashMap::<u32, (usize, u32)>::new()));
+    let (count, seen) = (again.clone(), RefCell::new(BTreeMap::<u32, (usize, u32)>::new()));
     sea.filter(move |from, frame| match data(frame) {
         Some((number, len)) if from == card && len > 1 => {
             let mut seen = seen.borrow_mut();
