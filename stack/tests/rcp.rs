@@ -266,7 +266,10 @@ fn options() -> Options {
 
 async fn send(radio: &mut Radio<'_, 2>, frame: &[u8]) {
     poll_fn(|cx| match radio.transmit(cx) {
-        Some(room) => Poll::Ready(room.consume(frame.len(), |bytes| bytes.copy_from_slice(frame))),
+        Some(room) => {
+            room.consume(frame.len(), |bytes| bytes.copy_from_slice(frame));
+            Poll::Ready(())
+        }
         None => Poll::Pending,
     })
     .await;

@@ -215,7 +215,7 @@ mod tests {
             assert_eq!(decoder.take(*byte), None);
         }
         decoder.spoil();
-        let rest: Vec<_> = line[4..].iter().filter_map(|byte| decoder.take(*byte).map(|frame| frame.err())).collect();
+        let rest: Vec<_> = line[4..].iter().filter_map(|byte| decoder.take(*byte).map(Result::err)).collect();
         assert_eq!(rest, [Some(Fault::Aborted)]);
     }
 }
