@@ -356,6 +356,13 @@ impl<'r> Connection<'r> {
         asks.then(|| self.owed_since.or(sent).unwrap_or(self.heard) + patience)
     }
 
+    /// Nobody is asked.
+    #[cfg(not(feature = "recovery"))]
+    #[expect(clippy::unused_self, reason = "who recovers needs it")]
+    pub(crate) fn asks_at(&self, _sent: Option<Instant>, _mtu: usize) -> Option<Instant> {
+        None
+    }
+
     /// Whether smoltcp counts duplicates, and sends again what they say is lost: not the end of a stream alone, nor anything once
     /// both have ended.
     #[cfg(feature = "recovery")]

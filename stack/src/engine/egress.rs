@@ -136,10 +136,7 @@ impl Core<'_> {
             let slot = &connections.slots[at as usize];
             let mut asks = false;
             if !core::mem::take(&mut due_for_sure) {
-                #[cfg(feature = "recovery")]
                 let asks_at = slot.asks_at(tried.then_some(now), self.caps.max_transmission_unit);
-                #[cfg(not(feature = "recovery"))]
-                let asks_at = None;
                 let soonest = asks_at.unwrap_or(Instant::MAX).min(now + RETRANSMISSION_MIN);
                 if tried && slot.is_spent() && connections.is_marked_by(at, soonest) {
                     break;
