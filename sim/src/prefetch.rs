@@ -27,7 +27,7 @@ pub fn line(address: *const u8) {
     let _ = address;
 }
 
-/// Has all cache lines of `value` fetched, but no more than [`WHOLE_LINES_MAX`].
+/// Has all cache lines of `value` fetched, but no more than forty of them.
 #[inline]
 pub fn whole<T: ?Sized>(value: &T) {
     let first = std::ptr::from_ref(value).cast::<u8>();
