@@ -100,6 +100,32 @@ const fn micros_ceil(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000).saturating_add(duration.subsec_nanos().div_ceil(1_000) as u64)
 }
 
+/// A duration as it is kept where it is added to instants all the time: in whole microseconds, rounded up. What takes longer than
+/// that counts is [`Span::FOREVER`], and ends at [`Instant::MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Span(u64);
+
+impl Span {
+    pub(crate) const FOREVER: Span = Span(u64::MAX);
+
+    pub(crate) const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    pub(crate) const fn of(duration: Duration) -> Self {
+        Self(micros_ceil(duration))
+    }
+}
+
+impl Add<Span> for Instant {
+    type Output = Instant;
+    /// Saturates at [`Instant::MAX`].
+    #[inline]
+    fn add(self, span: Span) -> Instant {
+        Self::from_micros(self.micros.saturating_add(span.0))
+    }
+}
+
 impl Add<Duration> for Instant {
     type Output = Instant;
     /// Saturates at [`Instant::MAX`].

@@ -8,14 +8,16 @@ pub(crate) struct Sum(u64);
 impl Sum {
     #[inline]
     pub(crate) fn add(self, bytes: &[u8]) -> Self {
-        let mut sum = u128::from(self.0);
-        let (blocks, rest) = bytes.as_chunks::<32>();
+        let (blocks, rest) = bytes.as_chunks::<64>();
+        // Two sums, so that neither is waited for.
+        let (mut sum, mut other) = (self.0, 0);
         for block in blocks {
             let (words, _) = block.as_chunks::<8>();
-            for word in words {
-                sum += u128::from(u64::from_ne_bytes(*word));
-            }
+            let word = |at: usize| u64::from_ne_bytes(words[at]);
+            sum = four_words(sum, [word(0), word(1), word(2), word(3)]);
+            other = four_words(other, [word(4), word(5), word(6), word(7)]);
         }
+        let mut sum = u128::from(sum) + u128::from(other);
         let (words, mut rest) = rest.as_chunks::<8>();
         for word in words {
             sum += u128::from(u64::from_ne_bytes(*word));
@@ -73,6 +75,17 @@ impl Sum {
     pub(crate) fn bytes(self) -> [u8; 2] {
         (!self.fold()).to_ne_bytes()
     }
+}
+
+/// Adds four words, what is carried out at each going on to the next.
+#[inline]
+fn four_words(sum: u64, [a, b, c, d]: [u64; 4]) -> u64 {
+    let (sum, carry) = sum.carrying_add(a, false);
+    let (sum, carry) = sum.carrying_add(b, carry);
+    let (sum, carry) = sum.carrying_add(c, carry);
+    let (sum, carry) = sum.carrying_add(d, carry);
+    // Nothing was carried in at first: so what something is carried out of is not the largest number.
+    sum + u64::from(carry)
 }
 
 #[inline]

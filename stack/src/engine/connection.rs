@@ -18,7 +18,7 @@ use crate::{
     ip::{IpAddr, SocketAddr},
     table::{Link, NONE, mix},
     tcp::{Error, Options},
-    time::{Duration, Instant},
+    time::{Duration, Instant, Span},
 };
 
 /// What tells connections apart.
@@ -105,7 +105,11 @@ pub(crate) struct Connection<'r> {
     pub(crate) heard: Instant,
     /// When something was first sent, since the other side was last heard, that it has to answer.
     pub(crate) owed_since: Option<Instant>,
-    keep_alive: Option<Duration>,
+    /// How long that may take. Where keep-alives are sent, an acknowledgement of ours may have been taken for something to answer:
+    /// there the next keep-alive has its time too.
+    owed_for: Span,
+    /// Whether keep-alives are sent.
+    keeps_alive: bool,
 
     // Who waits for it.
     pub(crate) frontier: Frontier,
@@ -117,7 +121,6 @@ pub(crate) struct Connection<'r> {
     // Sending.
     /// Where its segments go, for as long as that is known.
     pub(crate) hop: Option<Hop>,
-    pub(crate) timeout: Option<Duration>,
     /// In the list of those that wait for a neighbour.
     pub(crate) waiting: Link,
 
@@ -144,7 +147,7 @@ const LINE: usize = 64;
 const SHORT: usize = 4 * LINE;
 
 /// After how long smoltcp retransmits at the earliest (RFC 6298, section 2.4).
-pub(crate) const RETRANSMISSION_MIN: Duration = Duration::from_secs(1);
+pub(crate) const RETRANSMISSION_MIN: Span = Span::of(Duration::from_secs(1));
 
 impl<'r> Connection<'r> {
     /// A free slot over `set`, which holds one socket with its buffers or is to get one.
@@ -161,14 +164,14 @@ impl<'r> Connection<'r> {
             set,
             heard: Instant::ZERO,
             owed_since: None,
-            keep_alive: None,
+            owed_for: Span::FOREVER,
+            keeps_alive: false,
             frontier: Frontier::default(),
             #[cfg(feature = "recovery")]
             losses: Losses::default(),
             reader: None,
             writer: None,
             hop: None,
-            timeout: None,
             waiting: Link::APART,
             waiting_for: NONE,
             handles: 0,
@@ -256,8 +259,9 @@ impl<'r> Connection<'r> {
         } else {
             CongestionControl::None
         });
-        self.timeout = options.timeout;
-        self.keep_alive = options.keep_alive;
+        let keep_alive = options.keep_alive.unwrap_or_default();
+        self.owed_for = options.timeout.map_or(Span::FOREVER, |timeout| Span::of(timeout.saturating_add(keep_alive)));
+        self.keeps_alive = options.keep_alive.is_some();
     }
 
     /// Forgets the connection without a word to the other side.
@@ -332,7 +336,7 @@ impl<'r> Connection<'r> {
         match socket.state() {
             State::Closed | State::Listen | State::TimeWait => false,
             State::Established | State::CloseWait | State::FinWait2 => {
-                self.keep_alive.is_some() || socket.send_queue() > 0
+                self.keeps_alive || socket.send_queue() > 0
             }
             _ => true,
         }
@@ -343,24 +347,28 @@ impl<'r> Connection<'r> {
     /// run for [`RETRANSMISSION_MIN`] at least.
     #[inline]
     pub(crate) fn is_spent(&self) -> bool {
-        self.frontier.is_all_sent() && self.keep_alive.is_none() && self.socket().state() == State::Established
+        self.frontier.is_all_sent() && !self.keeps_alive && self.socket().state() == State::Established
     }
 
-    /// When the other side is to be asked how far it came, if something was sent just `now`, or else is on its way.
+    /// When the other side is to be asked how far it came, if something was sent just now, or else is on its way;
+    /// [`Instant::MAX`] if it is not.
     #[cfg(feature = "recovery")]
     #[inline]
-    pub(crate) fn asks_at(&self, sent: Option<Instant>, mtu: usize) -> Option<Instant> {
-        let has_unsent = self.socket().send_queue() > 0;
-        let patience = self.losses.patience(self.frontier.end(), has_unsent, mtu)?;
-        let asks = patience < RETRANSMISSION_MIN && is_sending(self.socket().state());
-        asks.then(|| self.owed_since.or(sent).unwrap_or(self.heard) + patience)
+    pub(crate) fn asks_at(&self, sent: Option<Instant>, mtu: usize) -> Instant {
+        let has_unsent = || self.socket().send_queue() > 0;
+        match self.losses.patience(self.frontier.end(), has_unsent, mtu) {
+            Some(patience) if patience < RETRANSMISSION_MIN && is_sending(self.socket().state()) => {
+                self.owed_since.or(sent).unwrap_or(self.heard) + patience
+            }
+            _ => Instant::MAX,
+        }
     }
 
     /// Nobody is asked.
     #[cfg(not(feature = "recovery"))]
     #[expect(clippy::unused_self, reason = "who recovers needs it")]
-    pub(crate) fn asks_at(&self, _sent: Option<Instant>, _mtu: usize) -> Option<Instant> {
-        None
+    pub(crate) fn asks_at(&self, _sent: Option<Instant>, _mtu: usize) -> Instant {
+        Instant::MAX
     }
 
     /// Whether smoltcp counts duplicates, and sends again what they say is lost: not the end of a stream alone, nor anything once
@@ -371,11 +379,10 @@ impl<'r> Connection<'r> {
         socket.send_queue() > 0 && socket.state() != State::LastAck
     }
 
-    /// Until when the answer that is due must come. Where keep-alives are sent, an acknowledgement of ours
-    /// may have been taken for something to answer: there the next keep-alive has its time too.
+    /// Until when an answer to what was sent at `since` must come; [`Instant::MAX`] if it may take for ever.
     #[inline]
-    pub(crate) fn owed_until(&self) -> Option<Instant> {
-        Some(self.owed_since? + self.timeout? + self.keep_alive.unwrap_or_default())
+    pub(crate) fn owed_until(&self, since: Instant) -> Instant {
+        since + self.owed_for
     }
 
     /// Has those woken who need not wait any longer.
@@ -404,8 +411,9 @@ fn is_sending(state: State) -> bool {
     matches!(state, Established | CloseWait | FinWait1 | Closing | LastAck)
 }
 
+/// Whether a connection is being opened.
 #[inline]
-fn is_opening(state: State) -> bool {
+pub(super) fn is_opening(state: State) -> bool {
     matches!(state, State::SynSent | State::SynReceived | State::Listen)
 }
 
@@ -449,6 +457,7 @@ mod tests {
         assert!(client.send_slice(b"?").is_ok());
         iface.poll_egress(now, &mut device, &mut set);
         let due = iface.poll_at(now, &set).unwrap();
-        assert!(due >= now + RETRANSMISSION_MIN.into(), "due {due} at {now}");
+        let soonest = super::super::instant(now) + RETRANSMISSION_MIN;
+        assert!(super::super::instant(due) >= soonest, "due {due} at {now}");
     }
 }

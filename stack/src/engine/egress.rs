@@ -20,13 +20,13 @@ use crate::{
     ip::IpAddr,
     stats::Reason,
     tcp::Error,
-    time::{Duration, Instant},
+    time::{Duration, Instant, Span},
 };
 
 /// How long a connection that cannot send, for want of a route or a neighbour, waits before it tries again.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Span = Span::of(Duration::from_secs(1));
 /// When to look again after a connection that was due had nothing to send after all.
-const STALLED: Duration = Duration::from_millis(1);
+const STALLED: Span = Span::of(Duration::from_millis(1));
 
 /// What a piece of work came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,22 +131,28 @@ impl Core<'_> {
         let mut header = leased.map(|hop| hop.header);
         let mut tried = false;
         let mut stalled = false;
+        // The connection is marked by then at the latest.
+        let mut marked = Instant::MAX;
         loop {
             let connections = &mut self.tables.connections;
             let slot = &connections.slots[at as usize];
             let mut asks = false;
             if !core::mem::take(&mut due_for_sure) {
                 let asks_at = slot.asks_at(tried.then_some(now), self.caps.max_transmission_unit);
-                let soonest = asks_at.unwrap_or(Instant::MAX).min(now + RETRANSMISSION_MIN);
-                if tried && slot.is_spent() && connections.is_marked_by(at, soonest) {
-                    break;
+                if tried && slot.is_spent() {
+                    let soonest = asks_at.min(now + RETRANSMISSION_MIN);
+                    if connections.is_marked_by(at, soonest) {
+                        marked = soonest;
+                        break;
+                    }
                 }
-                let due = self.iface.poll_at(time, &slot.set).map(instant);
-                if due.is_none_or(|due| due > now) {
-                    asks = asks_at.is_some_and(|at| at <= now);
+                let due = self.iface.poll_at(time, &slot.set).map_or(Instant::MAX, instant);
+                if due > now {
+                    asks = asks_at <= now;
                     if !asks {
-                        if let Some(due) = due.into_iter().chain(asks_at).min() {
-                            connections.mark_at(at, due);
+                        marked = due.min(asks_at);
+                        if marked < Instant::MAX {
+                            connections.mark_at(at, marked);
                         }
                         break;
                     }
@@ -209,7 +215,7 @@ impl Core<'_> {
             }
         }
         if tried {
-            self.owe(at, now);
+            self.owe(at, now, marked);
         }
         self.tables.connections.clean(at);
         let slot = &self.tables.connections.slots[at as usize];
@@ -226,17 +232,16 @@ impl Core<'_> {
         let linger = self.linger;
         let connections = &mut self.tables.connections;
         let slot = &mut connections.slots[at as usize];
-        if slot.owed_since.is_some() {
+        if let Some(since) = slot.owed_since {
+            let until = slot.owed_until(since);
             if !slot.is_owed() {
                 slot.owed_since = None;
-            } else if let Some(until) = slot.owed_until() {
-                if until <= now {
-                    self.stats.note(|stats| &mut stats.timeouts);
-                    slot.error = Some(Error::TimedOut);
-                    slot.socket_mut().abort();
-                } else {
-                    connections.mark_at(at, until);
-                }
+            } else if until <= now {
+                self.stats.note(|stats| &mut stats.timeouts);
+                slot.error = Some(Error::TimedOut);
+                slot.socket_mut().abort();
+            } else if until < Instant::MAX {
+                connections.mark_at(at, until);
             }
         }
         let slot = &mut connections.slots[at as usize];
@@ -250,13 +255,15 @@ impl Core<'_> {
         }
     }
 
-    /// Something was sent, or should have been: from now on an answer may be due.
+    /// Something was sent, or should have been: from now on an answer may be due. The connection is marked by `marked` at the
+    /// latest.
     #[inline]
-    fn owe(&mut self, at: u32, now: Instant) {
+    fn owe(&mut self, at: u32, now: Instant, marked: Instant) {
         let slot = &mut self.tables.connections.slots[at as usize];
         if slot.owed_since.is_none() && slot.is_owed() {
             slot.owed_since = Some(now);
-            if let Some(until) = slot.owed_until() {
+            let until = slot.owed_until(now);
+            if until < marked {
                 self.tables.connections.mark_at(at, until);
             }
         }

@@ -152,10 +152,17 @@ impl Core<'_> {
         (Poll::Ready(outcome), None)
     }
 
-    /// Reads what there is; nothing at the end.
+    /// Reads what there is; nothing at the end. A waker that is replaced goes to `replaced`, as with all that is called for every
+    /// message: results that are small are not moved through memory.
     #[inline]
-    pub(crate) fn poll_read(&mut self, at: u32, buffer: &mut [u8], waker: &Waker) -> Polled<usize> {
-        self.receive(at, waker, |socket| socket.recv_slice(buffer))
+    pub(crate) fn poll_read(
+        &mut self,
+        at: u32,
+        buffer: &mut [u8],
+        waker: &Waker,
+        replaced: &mut Option<Waiter>,
+    ) -> Poll<Result<usize, Error>> {
+        self.receive(at, waker, replaced, |socket| socket.recv_slice(buffer))
     }
 
     /// Lends what there is, as far as it lies in one piece; nothing is lent at the end.
@@ -165,12 +172,13 @@ impl Core<'_> {
         at: u32,
         take: impl FnOnce(&[u8]) -> usize,
         waker: &Waker,
-    ) -> Polled<usize> {
+        replaced: &mut Option<Waiter>,
+    ) -> Poll<Result<usize, Error>> {
         let take = |bytes: &mut [u8]| {
             let taken = take(bytes);
             (taken, taken)
         };
-        self.receive(at, waker, |socket| socket.recv(take))
+        self.receive(at, waker, replaced, |socket| socket.recv(take))
     }
 
     #[inline]
@@ -178,17 +186,19 @@ impl Core<'_> {
         &mut self,
         at: u32,
         waker: &Waker,
+        replaced: &mut Option<Waiter>,
         receive: impl FnOnce(&mut Socket<'_>) -> Result<usize, RecvError>,
-    ) -> Polled<usize> {
+    ) -> Poll<Result<usize, Error>> {
         let slot = &mut self.tables.connections.slots[at as usize];
         // Whoever waits is woken, and waits no longer, as soon as there is something to read.
         if self.wakes.waits(&mut slot.reader, waker) {
-            return (Poll::Pending, None);
+            return Poll::Pending;
         }
         if !slot.is_readable() {
-            return (Poll::Pending, self.wakes.wait(&mut slot.reader, waker));
+            *replaced = self.wakes.wait(&mut slot.reader, waker);
+            return Poll::Pending;
         }
-        let outcome = match receive(slot.socket_mut()) {
+        Poll::Ready(match receive(slot.socket_mut()) {
             Ok(len) => {
                 // The window grew.
                 self.touch(at);
@@ -196,19 +206,25 @@ impl Core<'_> {
             }
             Err(RecvError::Finished) => Ok(0),
             Err(RecvError::InvalidState) => slot.error.map_or(Ok(0), Err),
-        };
-        (Poll::Ready(outcome), None)
+        })
     }
 
     /// Writes what there is room for.
     #[inline]
-    pub(crate) fn poll_write(&mut self, at: u32, bytes: &[u8], waker: &Waker) -> Polled<usize> {
+    pub(crate) fn poll_write(
+        &mut self,
+        at: u32,
+        bytes: &[u8],
+        waker: &Waker,
+        replaced: &mut Option<Waiter>,
+    ) -> Poll<Result<usize, Error>> {
         let slot = &mut self.tables.connections.slots[at as usize];
         if !slot.is_writable() {
             slot.drains = false;
-            return (Poll::Pending, self.wakes.wait(&mut slot.writer, waker));
+            *replaced = self.wakes.wait(&mut slot.writer, waker);
+            return Poll::Pending;
         }
-        let outcome = match slot.socket_mut().send_slice(bytes) {
+        Poll::Ready(match slot.socket_mut().send_slice(bytes) {
             Ok(len) => {
                 slot.eager = true;
                 slot.frontier.written(len);
@@ -216,8 +232,7 @@ impl Core<'_> {
                 Ok(len)
             }
             Err(_) => Err(slot.error.unwrap_or(Error::Closed)),
-        };
-        (Poll::Ready(outcome), None)
+        })
     }
 
     /// Waits until the other side has acknowledged all that was written.

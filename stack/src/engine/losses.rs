@@ -24,17 +24,17 @@
 use smoltcp::wire::TcpPacket;
 
 use super::frontier::is_before;
-use crate::time::{Duration, Instant};
+use crate::time::{Instant, Span};
 
 /// How many duplicates tell of a loss (RFC 5681, section 3.2).
 const DUPLICATES: u8 = 3;
 
 /// How long the other side may keep the acknowledgement of a single segment back: as long as most do at most
 /// (RFC 8985, section 7.2).
-const ACK_DELAY_MAX: Duration = Duration::from_millis(200);
+const ACK_DELAY_MAX_US: u64 = 200_000;
 
 /// How much longer than two round trips several segments are waited for, as clocks and timers are coarse.
-const COARSE: Duration = Duration::from_millis(10);
+const COARSE_US: u64 = 10_000;
 
 /// By so many questions what is waited for them doubles at most. Long before, a timeout is next.
 const ASKED_MAX: u8 = 16;
@@ -182,13 +182,19 @@ impl Losses {
     /// How long the other side may say nothing before it is [asked](Losses::ask), if everything before `end` was sent, in
     /// segments of so many bytes: the longer the more often it was. `has_unsent`: its window does not let something go.
     #[inline]
-    pub(super) fn patience(&self, end: Option<u32>, has_unsent: bool, segment: usize) -> Option<Duration> {
+    pub(super) fn patience(
+        &self,
+        end: Option<u32>,
+        has_unsent: impl FnOnce() -> bool,
+        segment: usize,
+    ) -> Option<Span> {
         let in_flight = end?.wrapping_sub(self.acked);
-        if self.round_trip_us == 0 || (in_flight == 0 && !has_unsent) {
+        if self.round_trip_us == 0 || (in_flight == 0 && !has_unsent()) {
             return None;
         }
-        let round_trips = Duration::from_micros(2 * u64::from(self.round_trip_us));
-        Some((round_trips + if in_flight as usize > segment { COARSE } else { ACK_DELAY_MAX }) * (1 << self.asked))
+        let round_trips_us = 2 * u64::from(self.round_trip_us);
+        let longer_us = if in_flight as usize > segment { COARSE_US } else { ACK_DELAY_MAX_US };
+        Some(Span::from_micros((round_trips_us + longer_us) << self.asked.min(ASKED_MAX)))
     }
 
     /// The other side is asked how far it came. Answers with the number of the byte that asks.
@@ -281,7 +287,10 @@ mod tests {
     fn patience_is_two_round_trips_as_they_are_on_average() {
         let mut losses = begun();
         let ms = Instant::from_millis;
-        let patience = |losses: &Losses, end| losses.patience(Some(at(end)), false, 1_000).map(|wait| wait.as_millis());
+        let patience = |losses: &Losses, end| {
+            let patience = losses.patience(Some(at(end)), || false, 1_000)?;
+            Some((Instant::ZERO + patience).as_millis())
+        };
         assert_eq!(patience(&losses, 5_000), None, "no round trip was measured");
         losses.sent(Some(at(1_000)), true, false, ms(0));
         losses.sent(Some(at(2_000)), true, false, ms(50));

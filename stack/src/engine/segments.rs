@@ -7,7 +7,7 @@ use smoltcp::{socket::tcp::State, wire::TcpPacket};
 use super::packet::is_v4;
 use super::{
     Core,
-    connection::{Flow, Role},
+    connection::{Flow, Role, is_opening},
     frontier::is_before,
     packet::{Mac, Packet, smol},
     port::OneShot,
@@ -141,7 +141,8 @@ impl Core<'_> {
         }
         let header = self.header_back(packet, from);
         let slot = &mut self.tables.connections.slots[at as usize];
-        let was_opening = slot.is_opening();
+        let state = slot.socket().state();
+        let was_opening = is_opening(state);
         slot.owed_since = None;
         #[cfg(feature = "recovery")]
         let [other, bare];
@@ -158,7 +159,8 @@ impl Core<'_> {
                 slot.losses.hasten();
             }
         }
-        let tells_nothing = slot.waits_for_end_alone()
+        let tells_nothing = state != State::Established
+            && slot.waits_for_end_alone()
             && is_bare(segment)
             && Some(segment.ack_number().0 as u32) != slot.frontier.end();
         // Resets that answer a handshake bear the number that they answer.
@@ -174,11 +176,12 @@ impl Core<'_> {
             }
         }
         self.stats.sent_one(device.sent, device.incident);
+        let state = slot.socket().state();
         // To call again is not to confirm a call.
-        if slot.socket().state() != State::SynReceived {
+        if state != State::SynReceived {
             slot.heard = now;
         }
-        if segment.rst() && slot.error.is_none() && slot.socket().state() == State::Closed {
+        if state == State::Closed && segment.rst() && slot.error.is_none() {
             self.stats.note(|stats| &mut stats.resets_received);
             slot.error = Some(if was_opening { Error::Refused } else { Error::Reset });
         }

@@ -51,7 +51,7 @@ impl<'r> Stream<'r> {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        self.stack.poll(|core| core.poll_read(self.at, buffer, cx.waker()))
+        self.stack.poll_in_place(|core, replaced| core.poll_read(self.at, buffer, cx.waker(), replaced))
     }
 
     /// Lends what has come to `take`, which says how many bytes it took; or has the task woken when there is something.
@@ -66,7 +66,7 @@ impl<'r> Stream<'r> {
         cx: &mut Context<'_>,
         take: impl FnOnce(&[u8]) -> usize,
     ) -> Poll<Result<usize, Error>> {
-        self.stack.poll(|core| core.poll_read_with(self.at, take, cx.waker()))
+        self.stack.poll_in_place(|core, replaced| core.poll_read_with(self.at, take, cx.waker(), replaced))
     }
 
     /// Writes from `bytes`, or has the task woken when there is room.
@@ -75,7 +75,7 @@ impl<'r> Stream<'r> {
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        self.stack.poll(|core| core.poll_write(self.at, bytes, cx.waker()))
+        self.stack.poll_in_place(|core, replaced| core.poll_write(self.at, bytes, cx.waker(), replaced))
     }
 
     pub(super) fn is_readable(&self) -> bool {
