@@ -84,9 +84,11 @@ pub(crate) enum Role {
 /// comes first, a cache line for each thing that is done with it; and what is rarely needed comes last.
 #[cfg_attr(feature = "alloc", repr(C, align(64)))]
 pub(crate) struct Connection<'r> {
-    // Finding it, and having it in the lists.
+    // Finding it, and what else will be needed.
     /// Of a connection that is or was in the index; it keeps it.
     pub(crate) flow: Flow,
+    #[cfg(feature = "alloc")]
+    parts: Parts,
     /// Whether the flow is in the index.
     pub(crate) indexed: bool,
     /// Whether `set` holds a socket.
@@ -95,47 +97,71 @@ pub(crate) struct Connection<'r> {
     pub(crate) eager: bool,
     /// The writer waits for everything to be acknowledged, not just for room.
     pub(crate) drains: bool,
-    pub(crate) role: Role,
-    /// In the list of those that want egress.
-    pub(crate) dirty: Link,
-
-    // Its socket, and its times.
-    pub(crate) set: SocketSet<'r>,
-    /// When a segment last came; until a call is confirmed, when it was first made.
-    pub(crate) heard: Instant,
-    /// When something was first sent, since the other side was last heard, that it has to answer.
-    pub(crate) owed_since: Option<Instant>,
-    /// How long that may take. Where keep-alives are sent, an acknowledgement of ours may have been taken for something to answer:
-    /// there the next keep-alive has its time too.
-    owed_for: Span,
+    /// Whether the writer may be waiting: if not, it need not be looked at.
+    pub(crate) blocks: bool,
     /// Whether keep-alives are sent.
     keeps_alive: bool,
-
-    // Who waits for it.
-    pub(crate) frontier: Frontier,
-    #[cfg(feature = "recovery")]
-    pub(crate) losses: Losses,
-    pub(crate) reader: Option<Waiter>,
-    pub(crate) writer: Option<Waiter>,
-
-    // Sending.
-    /// Where its segments go, for as long as that is known.
-    pub(crate) hop: Option<Hop>,
-    /// In the list of those that wait for a neighbour.
-    pub(crate) waiting: Link,
-
-    // What is seldom looked at.
-    pub(crate) waiting_for: u32,
     /// How many handles hold it: the stream, or its halves.
     pub(crate) handles: u8,
     pub(crate) error: Option<Error>,
+
+    // Its socket, its times, and having it in the lists.
+    pub(crate) role: Role,
+    pub(crate) set: SocketSet<'r>,
+    /// In the list of those that want egress.
+    pub(crate) dirty: Link,
+    /// In the list of those that wait for a neighbour.
+    pub(crate) waiting: Link,
+    /// When a segment last came; until a call is confirmed, when it was first made.
+    pub(crate) heard: Instant,
+    /// When something was first sent, since the other side was last heard, that it has to answer; [`Instant::MAX`] if nothing was.
+    owed_since: Instant,
+
+    // What was sent, and became of it.
+    /// How long an answer may take. Where keep-alives are sent, an acknowledgement of ours may have been taken for something to
+    /// answer: there the next keep-alive has its time too.
+    owed_for: Span,
+    #[cfg(feature = "recovery")]
+    pub(crate) losses: Losses,
+    pub(crate) frontier: Frontier,
+
+    // Who waits for it, and where its segments go, for as long as that is known.
+    pub(crate) reader: Option<Waiter>,
+    pub(crate) hop: Option<Hop>,
+
+    // What is seldom looked at.
+    pub(crate) writer: Option<Waiter>,
     /// In the free list, or in one of its listener's.
     pub(crate) queue: Link,
+    pub(crate) waiting_for: u32,
     /// When an orphan is given up; `None` until egress has told the time.
     pub(crate) linger_until: Option<Instant>,
-    /// Where its socket lies, and the buffers of what was received and of what is to be sent: only for having them fetched.
-    #[cfg(feature = "alloc")]
-    parts: [*const u8; 3],
+}
+
+/// Where the socket of a connection lies, and its buffers, for having them fetched. It tells no more than that.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Copy)]
+struct Parts {
+    socket: *const u8,
+    /// So many lines behind the socket lies the buffer of what was received, and that of what is to be sent.
+    received: i32,
+    sent: i32,
+}
+
+#[cfg(feature = "alloc")]
+impl Parts {
+    const NONE: Parts = Parts { socket: core::ptr::null(), received: 0, sent: 0 };
+
+    fn new(socket: *const u8, received: *const u8, sent: *const u8) -> Self {
+        let lines =
+            |to: *const u8| (to.addr() as isize - socket.addr() as isize + LINE as isize - 1).div_euclid(LINE as isize);
+        let [received, sent] = [received, sent].map(|to| i32::try_from(lines(to)).unwrap_or(0));
+        Self { socket, received, sent }
+    }
+
+    fn at(&self, lines: i32) -> *const u8 {
+        self.socket.wrapping_offset(lines as isize * LINE as isize)
+    }
 }
 
 /// How far apart the lines of a cache lie, in bytes.
@@ -159,27 +185,28 @@ impl<'r> Connection<'r> {
             has_socket,
             eager: false,
             drains: false,
-            role: Role::Free,
-            dirty: Link::APART,
-            set,
-            heard: Instant::ZERO,
-            owed_since: None,
-            owed_for: Span::FOREVER,
+            blocks: false,
             keeps_alive: false,
-            frontier: Frontier::default(),
-            #[cfg(feature = "recovery")]
-            losses: Losses::default(),
-            reader: None,
-            writer: None,
-            hop: None,
-            waiting: Link::APART,
-            waiting_for: NONE,
             handles: 0,
             error: None,
-            queue: Link::APART,
-            linger_until: None,
             #[cfg(feature = "alloc")]
-            parts: [core::ptr::null(); 3],
+            parts: Parts::NONE,
+            role: Role::Free,
+            set,
+            dirty: Link::APART,
+            waiting: Link::APART,
+            heard: Instant::ZERO,
+            owed_since: Instant::MAX,
+            owed_for: Span::FOREVER,
+            #[cfg(feature = "recovery")]
+            losses: Losses::default(),
+            frontier: Frontier::default(),
+            reader: None,
+            hop: None,
+            writer: None,
+            queue: Link::APART,
+            waiting_for: NONE,
+            linger_until: None,
         }
     }
 
@@ -198,20 +225,21 @@ impl<'r> Connection<'r> {
         self.set.get_mut(only())
     }
 
-    /// Has all of it fetched that a segment is about to need. Among thousands of connections none is in a near cache.
+    /// Has all of it fetched that a segment with so many bytes of data is about to need. Among thousands of connections none is in
+    /// a near cache.
     #[cfg(feature = "alloc")]
     #[inline]
-    pub(crate) fn fetch_by(&self, fetch: fn(*const u8)) {
+    pub(crate) fn fetch_by(&self, fetch: fn(*const u8), data_len: usize) {
         let lines = |of: *const u8, bytes: usize| {
             for line in (0..bytes).step_by(LINE) {
                 fetch(of.wrapping_add(line));
             }
         };
-        lines(core::ptr::from_ref(self).cast(), size_of::<Self>());
-        let [socket, received, sent] = self.parts;
-        lines(socket, size_of::<Socket<'_>>());
-        lines(received, SHORT);
-        lines(sent, SHORT);
+        // The first line was read.
+        lines(core::ptr::from_ref(self).cast::<u8>().wrapping_add(LINE), core::mem::offset_of!(Self, writer) - LINE);
+        lines(self.parts.socket, size_of::<Socket<'_>>());
+        lines(self.parts.at(self.parts.received), data_len.min(SHORT));
+        lines(self.parts.at(self.parts.sent), SHORT);
         if let Some(reader) = &self.reader {
             fetch(reader.whereabouts());
         }
@@ -231,10 +259,10 @@ impl<'r> Connection<'r> {
             let handle = self.set.add(socket);
             debug_assert_eq!(handle, only());
             self.has_socket = true;
-            self.parts = [core::ptr::from_ref(self.socket()).cast(), received, sent];
+            self.parts = Parts::new(core::ptr::from_ref(self.socket()).cast(), received, sent);
         }
         self.heard = Instant::ZERO;
-        self.owed_since = None;
+        self.owed_since = Instant::MAX;
         self.linger_until = None;
         self.error = None;
         self.frontier = Frontier::default();
@@ -329,15 +357,31 @@ impl<'r> Connection<'r> {
         matches!(socket.state(), State::FinWait1 | State::Closing | State::LastAck) && socket.send_queue() == 0
     }
 
+    /// When something was first sent, since the other side was last heard, that it has to answer.
+    #[inline]
+    pub(crate) fn owed_since(&self) -> Option<Instant> {
+        (self.owed_since != Instant::MAX).then_some(self.owed_since)
+    }
+
+    /// The other side owes no answer.
+    #[inline]
+    pub(crate) fn owes_nothing(&mut self) {
+        self.owed_since = Instant::MAX;
+    }
+
+    /// The other side owes an answer from now on.
+    #[inline]
+    pub(crate) fn owes_since(&mut self, now: Instant) {
+        self.owed_since = now;
+    }
+
     /// Whether an answer of the other side is due.
     #[inline]
     pub(crate) fn is_owed(&self) -> bool {
         let socket = self.socket();
         match socket.state() {
             State::Closed | State::Listen | State::TimeWait => false,
-            State::Established | State::CloseWait | State::FinWait2 => {
-                self.keeps_alive || socket.send_queue() > 0
-            }
+            State::Established | State::CloseWait | State::FinWait2 => self.keeps_alive || socket.send_queue() > 0,
             _ => true,
         }
     }
@@ -358,7 +402,7 @@ impl<'r> Connection<'r> {
         let has_unsent = || self.socket().send_queue() > 0;
         match self.losses.patience(self.frontier.end(), has_unsent, mtu) {
             Some(patience) if patience < RETRANSMISSION_MIN && is_sending(self.socket().state()) => {
-                self.owed_since.or(sent).unwrap_or(self.heard) + patience
+                self.owed_since().or(sent).unwrap_or(self.heard) + patience
             }
             _ => Instant::MAX,
         }
@@ -391,8 +435,9 @@ impl<'r> Connection<'r> {
         if is_waited(&self.reader) && self.is_readable() {
             wakes.wake(&mut self.reader);
         }
-        if is_waited(&self.writer) && if self.drains { self.is_drained() } else { self.is_writable() } {
+        if self.blocks && is_waited(&self.writer) && if self.drains { self.is_drained() } else { self.is_writable() } {
             wakes.wake(&mut self.writer);
+            self.blocks = false;
         }
     }
 }

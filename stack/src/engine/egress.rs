@@ -232,10 +232,10 @@ impl Core<'_> {
         let linger = self.linger;
         let connections = &mut self.tables.connections;
         let slot = &mut connections.slots[at as usize];
-        if let Some(since) = slot.owed_since {
+        if let Some(since) = slot.owed_since() {
             let until = slot.owed_until(since);
             if !slot.is_owed() {
-                slot.owed_since = None;
+                slot.owes_nothing();
             } else if until <= now {
                 self.stats.note(|stats| &mut stats.timeouts);
                 slot.error = Some(Error::TimedOut);
@@ -260,8 +260,8 @@ impl Core<'_> {
     #[inline]
     fn owe(&mut self, at: u32, now: Instant, marked: Instant) {
         let slot = &mut self.tables.connections.slots[at as usize];
-        if slot.owed_since.is_none() && slot.is_owed() {
-            slot.owed_since = Some(now);
+        if slot.owed_since().is_none() && slot.is_owed() {
+            slot.owes_since(now);
             let until = slot.owed_until(now);
             if until < marked {
                 self.tables.connections.mark_at(at, until);

@@ -37,7 +37,8 @@ pub(crate) struct Frontier {
     /// How many bytes were written since, and not sent.
     unsent: u32,
     /// What the last segment acknowledged, and the window that it told of.
-    said: (u32, u16),
+    acknowledged: u32,
+    window: u16,
     /// The last segment went up to the end.
     at_end: bool,
 }
@@ -51,7 +52,7 @@ impl Frontier {
 
     /// What the other side was last told: what is acknowledged, and the window, as they are in the header.
     pub(crate) const fn said(&self) -> (u32, u16) {
-        self.said
+        (self.acknowledged, self.window)
     }
 
     /// So many bytes were written.
@@ -75,7 +76,7 @@ impl Frontier {
         let ip_len = if is_v4(packet) { 20 } else { 40 };
         let (header, rest) = packet[ip_len..].split_first_chunk_mut::<20>()?;
         let [.., a, b, c, d, _, _, w, v, _, _, _, _] = *header;
-        self.said = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([w, v]));
+        (self.acknowledged, self.window) = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([w, v]));
         let options_len = usize::from(header[12] >> 4) * 4 - 20;
         let data_len =
             (rest.len() - options_len) as u32 + u32::from(header[13] & FIN) + u32::from(header[13] & SYN != 0);

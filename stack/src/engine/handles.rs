@@ -142,7 +142,7 @@ impl Core<'_> {
     pub(crate) fn poll_opened(&mut self, at: u32, waker: &Waker) -> Polled<()> {
         let slot = &mut self.tables.connections.slots[at as usize];
         if slot.is_opening() {
-            slot.drains = false;
+            (slot.drains, slot.blocks) = (false, true);
             return (Poll::Pending, self.wakes.wait(&mut slot.writer, waker));
         }
         let outcome = match slot.error {
@@ -220,7 +220,7 @@ impl Core<'_> {
     ) -> Poll<Result<usize, Error>> {
         let slot = &mut self.tables.connections.slots[at as usize];
         if !slot.is_writable() {
-            slot.drains = false;
+            (slot.drains, slot.blocks) = (false, true);
             *replaced = self.wakes.wait(&mut slot.writer, waker);
             return Poll::Pending;
         }
@@ -239,7 +239,7 @@ impl Core<'_> {
     pub(crate) fn poll_drained(&mut self, at: u32, waker: &Waker) -> Polled<()> {
         let slot = &mut self.tables.connections.slots[at as usize];
         if !slot.is_drained() {
-            slot.drains = true;
+            (slot.drains, slot.blocks) = (true, true);
             return (Poll::Pending, self.wakes.wait(&mut slot.writer, waker));
         }
         let outcome = match slot.error {

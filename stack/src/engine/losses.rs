@@ -182,12 +182,7 @@ impl Losses {
     /// How long the other side may say nothing before it is [asked](Losses::ask), if everything before `end` was sent, in
     /// segments of so many bytes: the longer the more often it was. `has_unsent`: its window does not let something go.
     #[inline]
-    pub(super) fn patience(
-        &self,
-        end: Option<u32>,
-        has_unsent: impl FnOnce() -> bool,
-        segment: usize,
-    ) -> Option<Span> {
+    pub(super) fn patience(&self, end: Option<u32>, has_unsent: impl FnOnce() -> bool, segment: usize) -> Option<Span> {
         let in_flight = end?.wrapping_sub(self.acked);
         if self.round_trip_us == 0 || (in_flight == 0 && !has_unsent()) {
             return None;

@@ -137,13 +137,13 @@ impl Core<'_> {
         if let Some(fetch) = self.fetch
             && self.tables.connections.slots.len() > FEW
         {
-            self.tables.connections.slots[at as usize].fetch_by(fetch);
+            self.tables.connections.slots[at as usize].fetch_by(fetch, segment.payload().len());
         }
         let header = self.header_back(packet, from);
         let slot = &mut self.tables.connections.slots[at as usize];
         let state = slot.socket().state();
         let was_opening = is_opening(state);
-        slot.owed_since = None;
+        slot.owes_nothing();
         #[cfg(feature = "recovery")]
         let [other, bare];
         #[cfg(feature = "recovery")]
