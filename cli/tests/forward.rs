@@ -2,14 +2,17 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../web/hub/tests/support/browser.rs"]
+mod browser;
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use browser::Browser;
 use common::{err, out, wavetank};
 
 const SCENARIO: &str = "scenarios/gallery/first-light.toml";
@@ -24,14 +27,11 @@ fn ask(address: &str, request: &str) -> String {
     answer
 }
 
-#[test]
-fn a_client_on_the_host_talks_to_the_hub_and_the_run_can_be_had_again_without_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let (inputs, live, again) = (path("inputs"), path("live"), path("again"));
+/// A run in paced real time, and where its hub is had.
+fn start(arguments: &[&str]) -> (Child, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_wavetank"))
-        .args(["run", SCENARIO, "--pace", "1x", "--forward", "127.0.0.1:0=hub:8080", "--json"])
-        .args(["--record-inputs", &inputs, "--trace", &live])
+        .args(["run", SCENARIO, "--pace", "1x", "--forward", "127.0.0.1:0=hub:8080"])
+        .args(arguments)
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -44,6 +44,35 @@ fn a_client_on_the_host_talks_to_the_hub_and_the_run_can_be_had_again_without_it
         assert!(told.read_line(&mut line).unwrap() > 0, "it says where it listens");
     }
     let address = line.trim().strip_prefix("http://").unwrap().split(' ').next().unwrap();
+    (child, address.to_owned())
+}
+
+/// What happens in the tank is seen on the page as it happens.
+#[test]
+fn a_browser_on_the_host_sees_the_hub_live() {
+    if !browser::is_here() {
+        println!("there is no chromium here: nothing was tested");
+        return;
+    }
+    let (mut child, address) = start(&[]);
+    let profile = tempfile::tempdir().unwrap();
+    let mut browser = Browser::open(profile.path(), &format!("http://{address}/"));
+    browser.wait_for("document.getElementById('state')?.textContent === 'Live'");
+    let readings = "Number(document.querySelectorAll('dd')[2].textContent)";
+    let seen = browser.evaluate(readings);
+    browser.wait_for(&format!("{readings} > {seen} + 3"));
+    drop(browser);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_client_on_the_host_talks_to_the_hub_and_the_run_can_be_had_again_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (inputs, live, again) = (path("inputs"), path("live"), path("again"));
+    let (mut child, address) = start(&["--json", "--record-inputs", &inputs, "--trace", &live]);
+    let address = address.as_str();
     let reading = r#"{"device":"visitor","sequence":1,"celsius_milli":20000,"at_ms":1}"#;
     let post = format!(
         "POST /readings HTTP/1.1\r\nhost: hub\r\nconnection: close\r\ncontent-type: application/json\r\n\

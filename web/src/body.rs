@@ -122,6 +122,16 @@ impl Body {
         }
     }
 
+    /// The same, by itself.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn into_at_hand(self) -> Option<Bytes> {
+        match self.kind {
+            Kind::Empty => Some(Bytes::new()),
+            Kind::Full(bytes) => Some(bytes),
+            Kind::Incoming(_) | Kind::Streamed(_) | Kind::Upgrade(_) => None,
+        }
+    }
+
     pub(crate) fn take_upgrade(&mut self) -> Option<OnUpgrade> {
         match std::mem::take(&mut self.kind) {
             Kind::Upgrade(upgrade) => Some(upgrade),

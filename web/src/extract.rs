@@ -39,7 +39,7 @@ use crate::{Body, Error, HeaderValue, IntoResponse, Json, PeerAddr, Request, Res
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be taken from a request",
     label = "an argument of a handler must implement `FromRequest<{State}>`",
-    note = "`Json<T>`, `Form<T>`, `Query<T>`, `Params<T>`, `State<S>`, `Extension<T>`, `Bytes`, `String`, `Body`, `Method`, `Uri`, `HeaderMap`, and `Option` and `Result` of these can; `Request<S>` may come last"
+    note = "`Json<T>`, `Form<T>`, `Query<T>`, `Params<T>`, `State<S>`, `Extension<T>`, `Bytes`, `String`, `Body`, `Method`, `Uri`, `HeaderMap`, and `Option`, `Result` and tuples of these can; `Request<S>` may come last"
 )]
 pub trait FromRequest<State>: Sized {
     /// Takes it.
@@ -108,6 +108,27 @@ impl<S, T: Clone + Send + Sync + 'static> FromRequest<S> for Extension<T> {
         Ok(Self(request.extensions().get().cloned().ok_or_else(missing)?))
     }
 }
+
+impl<S> FromRequest<S> for () {
+    async fn from_request(_: &mut Request<S>) -> Result<Self> {
+        Ok(())
+    }
+}
+
+macro_rules! several {
+    ($($Part:ident)+) => {
+        /// From left to right, as a handler's arguments.
+        impl<S, $($Part: FromRequest<S>),+> FromRequest<S> for ($($Part,)+) {
+            async fn from_request(request: &mut Request<S>) -> Result<Self> {
+                Ok(($($Part::from_request(request).await?,)+))
+            }
+        }
+    };
+}
+
+several!(A B);
+several!(A B C);
+several!(A B C D);
 
 impl<S> FromRequest<S> for PeerAddr {
     /// 500 unless [`Options::peer_addr`](crate::Options::peer_addr) is set.

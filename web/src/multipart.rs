@@ -95,6 +95,9 @@ impl Multipart {
         let headers = self.head().await?;
         let disposition = headers.get(CONTENT_DISPOSITION).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
         let disposition = disposition.ok_or_else(|| malformed("a part of the form has no Content-Disposition"))?;
+        if !essence(disposition.as_bytes()).eq_ignore_ascii_case(b"form-data") {
+            return Err(malformed("a part of the form is no part of a form (RFC 7578, 4.2)"));
+        }
         let name = parameter(disposition, "name").ok_or_else(|| malformed("a part of the form has no name"))?;
         let file_name = parameter(disposition, "filename");
         Ok(Some(FormPart { form: self, headers, name, file_name, ended: false }))

@@ -57,9 +57,9 @@ use serde::de::value::UnitDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde::{Deserialize, Serialize};
 
-use crate::{App, FromRequest, IntoResponse, Params, Request, Response, Result, Route, RouteError, State};
+use crate::{App, FromRequest, IntoResponse, Params, Request, Response, Result, Route, RouteError};
 
-pub use caller::{CallError, Caller};
+pub use caller::{CallError, Caller, Client};
 pub use content::{Content, File, FileForm, Octets, Text, Whole};
 pub use document::About;
 
@@ -227,16 +227,33 @@ fn nothing<T: for<'de> Deserialize<'de>>() -> Result<T, serde::de::value::Error>
 }
 
 impl<S: 'static> App<S> {
-    /// Answers an operation by an async function of the app's state and of what was asked. Its types are the operation's, or
-    /// it does not compile.
-    pub fn answer<P, Q, B, A, E, F, Answering>(&mut self, operation: &Operation<P, Q, B, A>, handler: F) -> &mut Self
+    /// Answers an operation by an async function of what was asked, and before it of something else of the request: mostly of the
+    /// app's [`State`], but whatever can be taken from a request may stand there, several in a tuple, or `()`. The types of what is
+    /// asked and answered are the operation's, or it does not compile.
+    ///
+    /// ```
+    /// use wavetank_web::openapi::{Asked, Operation};
+    /// use wavetank_web::{App, Error, Extension, State};
+    ///
+    /// #[derive(Clone)]
+    /// struct User(String);
+    ///
+    /// const GREET: Operation<String, (), (), String> = Operation::get("/greetings/:name");
+    ///
+    /// let mut app = App::with_state("Hello".to_owned());
+    /// app.answer(&GREET, async |(state, user): (State<String>, Extension<User>), asked: Asked<String>| {
+    ///     Ok::<_, Error>(format!("{} {} from {}", *state, asked.params, user.0.0))
+    /// });
+    /// ```
+    pub fn answer<T, P, Q, B, A, E, F, Answering>(&mut self, operation: &Operation<P, Q, B, A>, handler: F) -> &mut Self
     where
         P: Part,
         Q: Part,
         B: Content,
         A: Whole,
         E: Into<crate::Error>,
-        F: Fn(State<S>, Asked<P, Q, B>) -> Answering + 'static,
+        T: FromRequest<S> + 'static,
+        F: Fn(T, Asked<P, Q, B>) -> Answering + 'static,
         Answering: Future<Output = Result<A, E>> + 'static,
     {
         self.at(operation.path).answer(operation, handler);
@@ -281,27 +298,28 @@ impl<S: 'static> App<S> {
 
 impl<S: 'static> Route<'_, S> {
     /// Answers an operation of this path; see [`App::answer`]. What was given to [`Route::with`] surrounds it.
-    pub fn answer<P, Q, B, A, E, F, Answering>(&mut self, operation: &Operation<P, Q, B, A>, handler: F) -> &mut Self
+    pub fn answer<T, P, Q, B, A, E, F, Answering>(&mut self, operation: &Operation<P, Q, B, A>, handler: F) -> &mut Self
     where
         P: Part,
         Q: Part,
         B: Content,
         A: Whole,
         E: Into<crate::Error>,
-        F: Fn(State<S>, Asked<P, Q, B>) -> Answering + 'static,
+        T: FromRequest<S> + 'static,
+        F: Fn(T, Asked<P, Q, B>) -> Answering + 'static,
         Answering: Future<Output = Result<A, E>> + 'static,
     {
         let success = operation.success();
-        let answer = async move |state: State<S>, asked: Asked<P, Q, B>| -> Response {
-            match handler(state, asked).await {
+        let answer = async move |taken: T, asked: Asked<P, Q, B>| -> Response {
+            match handler(taken, asked).await {
                 Ok(answer) => content::respond(&answer, success).into_response(),
                 Err(error) => error.into().into_response(),
             }
         };
         let answer = std::rc::Rc::new(answer);
-        self.method(operation.method.clone(), move |state: State<S>, asked: Asked<P, Q, B>| {
+        self.method(operation.method.clone(), move |taken: T, asked: Asked<P, Q, B>| {
             let answer = std::rc::Rc::clone(&answer);
-            async move { answer(state, asked).await }
+            async move { answer(taken, asked).await }
         });
         self.described(operation)
     }

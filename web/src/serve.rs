@@ -10,6 +10,7 @@ mod framing;
 mod http2;
 mod metered;
 mod refusal;
+mod run;
 
 use std::cell::Cell;
 use std::future::Future;

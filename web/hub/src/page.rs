@@ -40,6 +40,8 @@ const LISTENERS_MAX: usize = 64;
 const PAUSE: Duration = Duration::from_secs(1);
 /// and what has not, such as how long ago a device was heard, this often.
 const REFRESH: Duration = Duration::from_secs(10);
+/// After so long without a word the page takes the hub for gone, and asks again.
+const SILENCE: Duration = Duration::from_secs(15);
 
 pub(crate) fn add_to(app: &mut App<Hub>) {
     app.at("/").with(SecurityHeaders::default()).with(CacheControl::no_store()).get(page);
@@ -71,10 +73,12 @@ fn show(request: &Request<Hub>, notice: &str) -> Result<Response> {
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>Telemetry hub</title>\n\
          <link rel=\"icon\" href=\"icon.svg\">\n\
          <link rel=\"stylesheet\" href=\"page.css\">\n<script src=\"page.js\" defer></script>\n</head>\n<body>\n\
-         <header><h1>Telemetry hub</h1><p id=\"state\" role=\"status\">As of when the page was loaded</p></header>\n\
+         <header><h1>Telemetry hub</h1><p id=\"state\" role=\"status\" data-silence=\"{}\">\
+         As of when the page was loaded</p></header>\n\
          <main>\n{notice}{steering}<p class=\"only\"><input id=\"only\" type=\"checkbox\" autocomplete=\"off\">\
          <label for=\"only\">Only devices that are offline</label></p>\n\
-         <div id=\"overview\">\n{overview}</div>\n</main>\n</body>\n</html>\n"
+         <div id=\"overview\">\n{overview}</div>\n</main>\n</body>\n</html>\n",
+        SILENCE.as_millis()
     );
     let mut response = page.into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

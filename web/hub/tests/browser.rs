@@ -3,18 +3,19 @@
 //! `WAVETANK_SCREENSHOTS=FOLDER` keeps pictures of it: light, dark, and on a narrow screen.
 #![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+#[path = "support/browser.rs"]
+mod browser;
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use browser::Browser;
 use serde_json::{Value, json};
-use tungstenite::{Message, WebSocket};
 use wavetank_hub::{Config, Secret, Security, Sockets, serve_tokio};
 
 const TOKEN: &str = "a token that nobody guesses";
@@ -82,7 +83,7 @@ fn fill(address: SocketAddr) {
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the hub runs on a thread while the browser looks at it")]
 fn the_page_is_live_in_a_browser() {
-    if Command::new("chromium").arg("--version").output().is_err() {
+    if !browser::is_here() {
         println!("there is no chromium here: nothing was tested");
         return;
     }
@@ -100,7 +101,8 @@ fn the_page_is_live_in_a_browser() {
     let address = told.recv().unwrap();
     fill(address);
     let profile = tempfile::tempdir().unwrap();
-    let mut browser = Browser::open(profile.path(), &format!("http://{address}/"));
+    let cable = Cable::to(address);
+    let mut browser = Browser::open(profile.path(), &format!("http://{}/", cable.address));
     browser.wait_for("document.getElementById('state').textContent === 'Live'");
     assert_eq!(browser.evaluate("document.querySelectorAll('tbody tr').length"), DEVICES);
     assert_eq!(
@@ -145,6 +147,14 @@ fn the_page_is_live_in_a_browser() {
         browser.keep_picture(name);
     }
     assert_eq!(browser.complaints, Vec::<Value>::new(), "the browser finds nothing wrong with the page");
+    // Who is cut off sees so, though nobody closes a connection, and who is not any more sees that.
+    cable.is_cut.store(true, Relaxed);
+    browser.evaluate("state.dataset.silence = 100");
+    browser.wait_for("state.textContent === 'Not live: the hub does not answer'");
+    ask(address, "POST /readings", r#"{"device":"another","sequence":1,"celsius_milli":20000,"at_ms":1}"#);
+    cable.is_cut.store(false, Relaxed);
+    browser.evaluate("state.dataset.silence = 15000");
+    browser.wait_for("state.textContent === 'Live' && document.querySelector('dd').textContent === '203'");
     // Logging in by the form, as a person does, at the second go.
     browser.evaluate("document.querySelector('summary').click(); token.value = 'wrong'; token.form.submit()");
     browser.wait_for("document.querySelector('[role=alert]')?.textContent.startsWith('That is not the token')");
@@ -159,6 +169,51 @@ fn the_page_is_live_in_a_browser() {
     drop(browser);
     stop.send(()).unwrap();
     serving.join().unwrap();
+}
+
+/// What lies between the browser and the hub. While it is cut, nothing passes, and nobody is told.
+struct Cable {
+    address: SocketAddr,
+    is_cut: Arc<AtomicBool>,
+}
+
+impl Cable {
+    #[allow(clippy::disallowed_methods, reason = "bytes are carried by threads while the browser looks at the page")]
+    fn to(hub: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, is_cut) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
+        let cut = Arc::clone(&is_cut);
+        thread::spawn(move || {
+            for near in listener.incoming() {
+                let (near, far) = (near.unwrap(), TcpStream::connect(hub).unwrap());
+                for (from, to) in [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)] {
+                    let cut = Arc::clone(&cut);
+                    thread::spawn(move || carry(from, to, &cut));
+                }
+            }
+        });
+        Self { address, is_cut }
+    }
+}
+
+/// Until either is closed, or the cable is cut: then what passed by it does not pass again.
+fn carry(mut from: TcpStream, mut to: TcpStream, is_cut: &AtomicBool) {
+    from.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let mut piece = [0; 16 * 1024];
+    while !is_cut.load(Relaxed) {
+        match from.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) if to.write_all(&piece[..count]).is_ok() => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            _ => break,
+        }
+    }
+    if is_cut.load(Relaxed) {
+        // Both ends stay open, for as long as the test.
+        std::mem::forget((from, to));
+        return;
+    }
+    let _ = to.shutdown(std::net::Shutdown::Write);
 }
 
 /// What of a page cannot be found by its headings (each at most one deeper than the one before), labels and names.
@@ -226,113 +281,5 @@ fn try_the_description(browser: &mut Browser) {
         let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
         assert_eq!(browser.evaluate(overflow), 0, "{name}");
         browser.keep_picture(name);
-    }
-}
-
-/// A page in a headless Chromium, spoken to by its debugging protocol.
-struct Browser {
-    child: Child,
-    socket: WebSocket<TcpStream>,
-    asked: u64,
-    /// Errors that it has logged.
-    complaints: Vec<Value>,
-}
-
-/// How long the browser may take for anything, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Asks again and again until there is an answer.
-#[allow(clippy::disallowed_methods, reason = "another program is waited for, which says nothing of itself")]
-fn patiently<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(began.elapsed() < PATIENCE, "{what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-impl Browser {
-    fn open(profile: &Path, url: &str) -> Self {
-        let child = Command::new("chromium")
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0"])
-            .arg(format!("--user-data-dir={}", profile.display()))
-            .arg(url)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let port: u16 = patiently("the browser says where it listens", || {
-            let text = std::fs::read_to_string(profile.join("DevToolsActivePort")).ok()?;
-            text.lines().next()?.parse().ok()
-        });
-        let debugged = patiently("the browser has the page", || {
-            let mut connection = TcpStream::connect(("127.0.0.1", port)).ok()?;
-            connection.write_all(b"GET /json/list HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
-            // It keeps the connection all the same.
-            connection.set_read_timeout(Some(Duration::from_millis(500))).ok()?;
-            let mut answer = Vec::new();
-            connection.read_to_end(&mut answer).ok();
-            let answer = String::from_utf8(answer).ok()?;
-            let pages: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
-            let page =
-                pages.as_array()?.iter().find(|page| page["url"].as_str().is_some_and(|at| at.starts_with(url)))?;
-            Some(page["webSocketDebuggerUrl"].as_str()?.to_owned())
-        });
-        let connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        connection.set_read_timeout(Some(PATIENCE)).unwrap();
-        let (socket, _) = tungstenite::client(debugged, connection).unwrap();
-        let mut browser = Self { child, socket, asked: 0, complaints: Vec::new() };
-        browser.ask("Log.enable", &json!({}));
-        browser
-    }
-
-    fn ask(&mut self, method: &str, params: &Value) -> Value {
-        self.asked += 1;
-        let question = json!({ "id": self.asked, "method": method, "params": params });
-        self.socket.send(Message::text(question.to_string())).unwrap();
-        loop {
-            let Message::Text(text) = self.socket.read().unwrap() else { continue };
-            let mut answer: Value = serde_json::from_str(&text).unwrap();
-            if answer["method"] == "Log.entryAdded" && answer["params"]["entry"]["level"] == "error" {
-                self.complaints.push(answer["params"]["entry"]["text"].take());
-            }
-            if answer["id"] == self.asked {
-                return answer["result"].take();
-            }
-        }
-    }
-
-    fn evaluate(&mut self, expression: &str) -> Value {
-        let params = json!({ "expression": expression, "returnByValue": true });
-        self.ask("Runtime.evaluate", &params)["result"]["value"].take()
-    }
-
-    fn wait_for(&mut self, condition: &str) {
-        patiently(condition, || (self.evaluate(condition) == true).then_some(()));
-    }
-
-    fn look(&mut self, width: u32, scheme: &str) {
-        let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
-        self.ask("Emulation.setDeviceMetricsOverride", &size);
-        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.ask("Emulation.setEmulatedMedia", &media);
-    }
-
-    fn keep_picture(&mut self, name: &str) {
-        if let Some(folder) = std::env::var_os("WAVETANK_SCREENSHOTS") {
-            let answer = self.ask("Page.captureScreenshot", &json!({ "captureBeyondViewport": true }));
-            let picture = STANDARD.decode(answer["data"].as_str().unwrap()).unwrap();
-            std::fs::write(Path::new(&folder).join(name).with_extension("png"), picture).unwrap();
-        }
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }

@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
-use http::{HeaderValue, StatusCode};
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use http_body::Body as HttpBody;
+use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tower_service::Service;
@@ -62,17 +65,27 @@ pub enum CallError {
 /// Answers are read up to this.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Asks operations of a server, by a service that takes its requests there: hyper's client, say, or the app itself.
+/// Asks operations of a server, by a service that takes its requests there: the app itself, a connection, or a client that finds
+/// its way by itself.
 pub struct Caller<S> {
     service: S,
     base: Url,
+    headers: HeaderMap,
 }
 
 impl<S> Caller<S> {
-    /// Asks by this service. Paths are below that of `base`, whose host and port are named to the server.
+    /// Asks by this service, which leads to the server: an app, or a connection. Paths are below that of `base`, whose host and port
+    /// are named to the server.
     #[must_use]
     pub fn new(service: S, base: Url) -> Self {
-        Self { service, base }
+        Self { service, base, headers: HeaderMap::new() }
+    }
+
+    /// Says this with all that is asked: who asks (`Authorization`), say.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
     }
 
     /// Asks, and reads the answer.
@@ -96,12 +109,66 @@ impl<S> Caller<S> {
         Answer: HttpBody<Data = Bytes> + 'static,
         Answer::Error: Into<BoxError>,
     {
-        let request = operation.request(&self.base, params, query, body)?;
+        let mut request = operation.request(&self.base, params, query, body)?;
+        request.headers_mut().extend(self.headers.clone());
         let mut service = self.service.clone();
         let ready = poll_fn(|cx| service.poll_ready(cx)).await;
         ready.map_err(|error| CallError::Transport(error.into()))?;
         let response = service.call(request).await.map_err(|error| CallError::Transport(error.into()))?;
         operation.read(response.map(Body::new)).await
+    }
+}
+
+impl<S> Caller<Client<S>> {
+    /// Asks by a client of HTTP that connects to where a request's URL says, and whose requests go from thread to thread:
+    /// hyper-util's, or what tower puts around it.
+    ///
+    /// ```no_run
+    /// # use wavetank_web::openapi::Caller;
+    /// # fn with<S>(pool: S) -> Result<(), url::ParseError> {
+    /// // let pool = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build_http();
+    /// let caller = Caller::by_client(pool, "http://hub.example:8080/api".parse()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn by_client(client: S, base: Url) -> Self {
+        let authority = base[Position::BeforeHost..Position::AfterPort].parse().ok();
+        let place = base.scheme().parse().ok().zip(authority);
+        Self::new(Client { inner: client, place }, base)
+    }
+}
+
+/// A client that is asked with whole URLs, and bodies that may go to another thread; see [`Caller::by_client`].
+#[derive(Clone)]
+pub struct Client<S> {
+    inner: S,
+    place: Option<(Scheme, Authority)>,
+}
+
+impl<S: Service<http::Request<Full<Bytes>>>> Service<http::Request<Body>> for Client<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> S::Future {
+        let (mut parts, body) = request.into_parts();
+        let mut uri = parts.uri.clone().into_parts();
+        (uri.scheme, uri.authority) = self.place.clone().unzip();
+        parts.uri = Uri::from_parts(uri).unwrap_or(parts.uri);
+        // An operation's request has its whole body at hand.
+        let body = Full::new(body.into_at_hand().unwrap_or_default());
+        self.inner.call(http::Request::from_parts(parts, body))
+    }
+}
+
+impl<S> fmt::Debug for Client<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("place", &self.place).finish_non_exhaustive()
     }
 }
 

@@ -130,7 +130,7 @@ where
         loop {
             ready!(watch.sleep.as_mut().poll(cx));
             let steps = self.meter.steps.get();
-            let waits_for_peer = self.meter.answering.get() == 0 || self.meter.blocked.get();
+            let waits_for_peer = self.meter.at_work.get() == 0 || self.meter.blocked.get();
             if steps == watch.steps && waits_for_peer {
                 return Poll::Ready(());
             }
@@ -148,7 +148,7 @@ where
                     Poll::Ready(ended) => return Poll::Ready(ended),
                     Poll::Pending => {
                         ready!(self.poll_stalled(cx));
-                        let idle = !self.meter.blocked.get();
+                        let idle = self.meter.answering.get() == 0 && !self.meter.blocked.get();
                         return Poll::Ready(if idle { Ended::Well } else { Ended::Failed });
                     }
                 },

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, LAST_MODIFIED, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -21,6 +21,7 @@ use tower_service::Service;
 use super::Shared;
 use super::framing::{Expected, are_trimmed, expected, is_of_http, is_target, misaddressed, miscoded};
 use super::metered::Meter;
+use super::run::{self, Run};
 use crate::middleware::describe;
 use crate::{Body, BoxError, Error, IntoResponse, PeerAddr, Runtime};
 
@@ -73,6 +74,7 @@ where
             refused,
             asked: Asked {
                 awaits_leave: expected == Expected::Leave,
+                is_http1,
                 is_http_11: request.version() == Version::HTTP_11,
                 is_head: request.method() == Method::HEAD,
             },
@@ -117,6 +119,7 @@ impl<S, R: Runtime> Exchanges<S, R> {
 #[derive(Clone, Copy)]
 struct Asked {
     awaits_leave: bool,
+    is_http1: bool,
     is_http_11: bool,
     is_head: bool,
 }
@@ -150,11 +153,11 @@ where
             let this = self.project();
             let answering = this.answering.take();
             let error = Error::new(status).detail(wrong);
-            let mut response = error.header(CONNECTION, HeaderValue::from_static("close")).into_response();
+            let mut response = own(error.header(CONNECTION, HeaderValue::from_static("close")), answering);
             if let Some(date) = this.shared.date_now() {
                 response.headers_mut().insert(DATE, date);
             }
-            return Poll::Ready(Ok(response.map(|body| Answer { body: Source::Own { body }, answering })));
+            return Poll::Ready(Ok(response));
         }
         // After a panic the service's future is dropped here below and never polled again.
         let outcome = match catch_unwind(AssertUnwindSafe(|| self.as_mut().poll_service(cx))) {
@@ -166,17 +169,22 @@ where
         };
         let mut this = self.project();
         this.future.set(None);
-        let answering = this.answering.take();
+        let mut answering = this.answering.take();
+        // The body is asked for when the peer has room for it.
+        answering.iter_mut().for_each(|answering| answering.set_at_work(false));
         let unread = answering.as_ref().is_some_and(|answering| answering.meter.unread.get());
         let mut response = match outcome {
             Ok(mut response) => {
                 let meter = answering.as_ref().map(|answering| &*answering.meter);
                 match meter.map_or(Ok(()), |meter| check_status(&mut response, meter, *this.asked)) {
-                    Ok(()) => response.map(|body| Answer { body: Source::Service { body }, answering }),
-                    Err(error) => error.into_response().map(|body| Answer { body: Source::Own { body }, answering }),
+                    Ok(()) => {
+                        let joins = this.asked.is_http1;
+                        response.map(|body| Answer::new(Source::Service { body }, answering, joins))
+                    }
+                    Err(error) => own(error, answering),
                 }
             }
-            Err(error) => error.into_response().map(|body| Answer { body: Source::Own { body }, answering }),
+            Err(error) => own(error, answering),
         };
         // What is too large is not read to its end, so the connection cannot go on (RFC 9110, 15.5.14).
         if response.status() == StatusCode::PAYLOAD_TOO_LARGE && unread {
@@ -223,6 +231,10 @@ where
         drop(service);
         this.future.as_pin_mut().expect("it was just set").poll(cx).map_err(Into::into)
     }
+}
+
+fn own<B>(error: Error, answering: Option<Answering>) -> Response<Answer<B>> {
+    error.into_response().map(|body| Answer::new(Source::Own { body }, answering, false))
 }
 
 /// Whether a response may be sent with the status that it has. One that goes over to another protocol tells the meter of it.
@@ -295,6 +307,8 @@ fn bound_last_modified(headers: &mut HeaderMap) {
 /// While one of these lives, the connection is busy with a request.
 struct Answering {
     meter: Rc<Meter>,
+    /// Whether it is the service that has to go on, and not the peer, who has yet to take what there is.
+    at_work: bool,
 }
 
 impl Answering {
@@ -302,12 +316,21 @@ impl Answering {
         meter.answering.set(meter.answering.get() + 1);
         meter.owing.set(true);
         meter.step();
-        Self { meter: Rc::clone(meter) }
+        let mut answering = Self { meter: Rc::clone(meter), at_work: false };
+        answering.set_at_work(true);
+        answering
+    }
+
+    fn set_at_work(&mut self, at_work: bool) {
+        let others = self.meter.at_work.get() - u32::from(self.at_work);
+        self.meter.at_work.set(others + u32::from(at_work));
+        self.at_work = at_work;
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
+        self.set_at_work(false);
         self.meter.answering.set(self.meter.answering.get() - 1);
     }
 }
@@ -318,7 +341,27 @@ pin_project! {
         #[pin]
         body: Source<B>,
         answering: Option<Answering>,
+        // Whether pieces are given together: not in HTTP/2, where the peer says how much it takes.
+        joins: bool,
+        // Once there was more than one.
+        joining: Option<Box<Joining>>,
     }
+}
+
+impl<B> Answer<B> {
+    fn new(body: Source<B>, answering: Option<Answering>, joins: bool) -> Self {
+        Self { body, answering, joins, joining: None }
+    }
+}
+
+/// What has become of pieces that are given together.
+#[derive(Default)]
+struct Joining {
+    /// What came when more was looked for: an error, or trailers; or that there is no more.
+    next: Option<Option<Result<Frame<Run>, BoxError>>>,
+    /// How much has been given since the connection last wrote, and at which step that was.
+    given: usize,
+    step: u64,
 }
 
 pin_project! {
@@ -330,27 +373,102 @@ pin_project! {
     }
 }
 
-impl<B> HttpBody for Answer<B>
+impl<B> Source<B>
 where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.project().body.project() {
+    fn poll_piece(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.project() {
             SourceProjected::Service { body } => body.poll_frame(cx).map_err(Into::into),
             SourceProjected::Own { body } => Pin::new(body).poll_frame(cx).map_err(Into::into),
             SourceProjected::Nothing => Poll::Ready(None),
         }
     }
 
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Service { body } => body.is_end_stream(),
+            Self::Own { body } => body.is_end_stream(),
+            Self::Nothing => true,
+        }
+    }
+}
+
+impl Joining {
+    /// Whether more may be joined to what is given next: no more is kept for a peer that does not take it than hyper would keep.
+    fn may_join(&mut self, meter: &Meter) -> bool {
+        let step = meter.steps.get();
+        if self.step != step {
+            (self.step, self.given) = (step, 0);
+        }
+        !meter.blocked.get() && self.given < run::BYTES_MAX
+    }
+
+    fn join<B>(&mut self, run: &mut Run, mut body: Pin<&mut Source<B>>, cx: &mut Context<'_>)
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        while run.has_room() && !body.is_over() {
+            match body.as_mut().poll_piece(cx) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(piece) => run.push(piece),
+                    Err(other) => {
+                        self.next = Some(Some(Ok(other.map_data(Run::One))));
+                        return;
+                    }
+                },
+                Poll::Ready(Some(Err(error))) => {
+                    self.next = Some(Some(Err(error)));
+                    return;
+                }
+                Poll::Ready(None) => {
+                    self.next = Some(None);
+                    return;
+                }
+                Poll::Pending => return,
+            }
+        }
+    }
+}
+
+impl<B> HttpBody for Answer<B>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Run;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Run>, BoxError>>> {
+        let mut this = self.project();
+        if let Some(next) = this.joining.as_mut().and_then(|joining| joining.next.as_mut()) {
+            return Poll::Ready(next.take());
+        }
+        let poll = this.body.as_mut().poll_piece(cx);
+        this.answering.iter_mut().for_each(|answering| answering.set_at_work(poll.is_pending()));
+        let mut frame = match ready!(poll) {
+            Some(Ok(frame)) => frame.map_data(Run::One),
+            other => return Poll::Ready(other.map(|frame| frame.map(|frame| frame.map_data(Run::One)))),
+        };
+        if *this.joins
+            && !this.body.is_over()
+            && let (Some(answering), Some(run)) = (this.answering, frame.data_mut())
+        {
+            let joining = this.joining.get_or_insert_default();
+            if joining.may_join(&answering.meter) {
+                joining.join(run, this.body, cx);
+            }
+            joining.given += run.remaining();
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
     fn is_end_stream(&self) -> bool {
-        match &self.body {
-            Source::Service { body } => body.is_end_stream(),
-            Source::Own { body } => body.is_end_stream(),
-            Source::Nothing => true,
+        match self.joining.as_ref().and_then(|joining| joining.next.as_ref()) {
+            Some(next) => next.is_none(),
+            None => self.body.is_over(),
         }
     }
 

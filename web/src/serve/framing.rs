@@ -246,6 +246,9 @@ pub(super) fn misaddressed(version: Version, uri: &Uri, headers: &HeaderMap) -> 
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Some("the request's target names a user (RFC 9110, 4.2.4)");
     }
+    if uri.authority().is_some_and(|authority| !is_host(authority.as_str().as_bytes())) {
+        return Some("the host in the request's target is none");
+    }
     if version > Version::HTTP_11 {
         return match (uri.authority(), headers.get(HOST)) {
             (None, None) => Some("the request names no host"),
@@ -348,13 +351,20 @@ fn is_host(value: &[u8]) -> bool {
         let is_address = std::str::from_utf8(address).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
         return (is_address || address.first() == Some(&b'v')) && port(&rest[end + 1..]);
     }
-    let end = value.iter().position(|&byte| !NAME[usize::from(byte)]).unwrap_or(value.len());
-    port(&value[end..])
+    let mut value = value;
+    loop {
+        let end = value.iter().position(|&byte| !NAME[usize::from(byte)]).unwrap_or(value.len());
+        match &value[end..] {
+            // Two hexadecimal digits follow (RFC 3986, 2.1).
+            [b'%', one, other, rest @ ..] if one.is_ascii_hexdigit() && other.is_ascii_hexdigit() => value = rest,
+            rest => return port(rest),
+        }
+    }
 }
 
-/// What a name or an address in a Host is made of: `unreserved`, `sub-delims` and what is escaped (RFC 3986, 3.2.2).
+/// What a name or an address in a Host is made of: `unreserved` and `sub-delims` (RFC 3986, 3.2.2), but for what is escaped.
 const NAME: [bool; 256] = {
-    let marks = b"-._~%!$&'()*+,;=";
+    let marks = b"-._~!$&'()*+,;=";
     let mut is = [false; 256];
     let mut byte = 0;
     while byte < 128_u8 {
@@ -380,7 +390,10 @@ mod tests {
         for yes in ["", "hub", "hub:80", "hub:", "192.0.2.1:8080", "[2001:db8::1]:80", "[::1]", "a%20b"] {
             assert!(is_host(yes.as_bytes()), "{yes}");
         }
-        for no in ["hub:http", "a b", "a/b", "user@hub", "[::1", "[hub]", "a:1:2", "hub?", "é", "[::1]x"] {
+        for no in [
+            "hub:http", "a b", "a/b", "user@hub", "a%", "a%4", "a%zzb", "%2g:80", "[::1", "[hub]", "a:1:2", "hub?",
+            "é", "[::1]x",
+        ] {
             assert!(!is_host(no.as_bytes()), "{no}");
         }
     }

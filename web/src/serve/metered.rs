@@ -17,6 +17,8 @@ use crate::upgrade::OnUpgrade;
 pub(super) struct Meter {
     /// How many requests are being answered.
     pub(super) answering: Cell<u32>,
+    /// How many of them wait for the service, and not for the peer.
+    pub(super) at_work: Cell<u32>,
     /// Grows with every request and with every write.
     pub(super) steps: Cell<u64>,
     /// Whether the peer has yet to make room for what is written.

@@ -153,6 +153,7 @@ fn forms_that_are_none_are_told_so() {
         part,
         "---x\r\nno colon\r\n\r\n",
         "---x\r\ncontent-disposition: form-data\r\n\r\n\r\n---x--",
+        "---x\r\ncontent-disposition: attachment; name=a\r\n\r\n\r\n---x--",
     ] {
         assert_eq!(upload(FORM, wrong, 9).0, 400, "{wrong:?}");
     }

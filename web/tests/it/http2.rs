@@ -1,5 +1,7 @@
 //! What RFC 9113 asks of a server, by frames on a connection. Each case names the section that asks for it.
 
+use std::time::Duration;
+
 use wavetank_web::middleware::BodyLimit;
 use wavetank_web::{App, Options, Params, Request};
 
@@ -384,6 +386,71 @@ fn floods_end_their_connection_or_cost_little() {
     talk.client.send(frame(PING, 0, 0, &[0; 8]).repeat(100_000));
     talk.server.settle();
     assert!(talk.client.unread_by_server() > 1_000_000, "{}", talk.client.unread_by_server());
+}
+
+#[test]
+fn settings_that_never_end_wait_and_heads_that_unfold_are_refused() {
+    // 6.5.3: each is acknowledged, as far as that is taken.
+    let mut talk = Talk::new();
+    talk.client.take_no_more_than(10_000);
+    talk.client.send(frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0]).repeat(100_000));
+    talk.server.settle();
+    assert!(talk.client.unread_by_server() > 1_000_000, "{}", talk.client.unread_by_server());
+    // What says nothing is passed over.
+    let mut talk = Talk::new();
+    let nothing = [post(1), frame(DATA, 0, 1, &[]).repeat(20_000), frame(DATA, END_STREAM, 1, b"one")].concat();
+    let answer = talk.ask(&nothing);
+    let calm = answer.iter().any(|frame| frame.kind == GOAWAY && code(frame, 4) == ENHANCE_YOUR_CALM);
+    assert!(calm || answer.iter().any(|frame| frame.kind == DATA && frame.payload == b"one"), "{answer:?}");
+    let mut talk = Talk::new();
+    talk.ask(&frame(PRIORITY, 0, 3, &[0, 0, 0, 1, 9]).repeat(100_000));
+    assert!(answers(&mut talk, 1));
+    // RFC 7541, 7.3: a long field is said once, and then 10,000 times by a byte each.
+    let mut talk = Talk::new();
+    let long = [&[0x40, 1, b'x', 0x7f, 0xa1, 0x1e], "y".repeat(4_000).as_bytes()].concat();
+    let bomb = [fields(false, &[]), long, vec![0xbe; 10_000]].concat();
+    let answer = talk.ask(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &bomb));
+    assert!(!answer.iter().any(|frame| frame.kind == DATA && frame.payload == b"hello"), "{answer:?}");
+    match answer.iter().find(|frame| frame.kind == GOAWAY) {
+        Some(end) => assert_eq!(code(end, 4), ENHANCE_YOUR_CALM),
+        None => assert!(answers(&mut talk, 3), "the connection goes on"),
+    }
+}
+
+#[test]
+fn who_never_has_room_is_let_go_and_who_has_little_or_waits_is_not() {
+    let (second, settings) = (Duration::from_secs(1), frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    let mut app = App::new();
+    app.at("/").get(async || "x".repeat(2_000));
+    app.at("/never").get(async || {
+        std::future::pending::<()>().await;
+    });
+    app.at("/quiet").get(async || {
+        let quiet = futures::stream::pending::<Result<&'static str, std::convert::Infallible>>();
+        wavetank_web::Body::from_stream(quiet)
+    });
+    let options = Options { head_timeout: Some(second), ..Options::default() };
+    let mut server = Server::of(options, &Clock::new(), app.into_service().unwrap());
+    let asked = |path: &str| [&[0x82, 0x86][..], &field(":path", path), &field(":authority", "hub")].concat();
+    let connect = |server: &mut Server, path: &str, settings: &[u8]| {
+        let client = server.connect();
+        client.send([PREFACE, settings, &frame(HEADERS, 5, 1, &asked(path))].concat());
+        client
+    };
+    let stuck = connect(&mut server, "/", &settings);
+    let little = connect(&mut server, "/", &settings);
+    let waiting = ["/never", "/quiet"].map(|path| connect(&mut server, path, &frame(SETTINGS, 0, 0, &[])));
+    let mut received = 0;
+    for _ in 0..20 {
+        server.pass(second / 2);
+        little.send(frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 100]));
+        server.settle();
+        let frames = parse(&little.received_bytes());
+        received += frames.iter().filter(|frame| frame.kind == DATA).map(|frame| frame.payload.len()).sum::<usize>();
+    }
+    assert_eq!(received, 2_000);
+    assert!(stuck.is_closed());
+    assert!(!little.is_closed() && waiting.iter().all(|client| !client.is_closed()));
 }
 
 #[test]

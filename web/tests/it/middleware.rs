@@ -1,15 +1,20 @@
 //! Each middleware, by itself.
 
 use std::cell::{Cell, RefCell};
+use std::fmt::Debug;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::executor::{LocalPool, block_on};
 use futures::task::LocalSpawnExt as _;
 use http::{HeaderName, Method};
+use tracing::field::{Field, Visit};
+use tracing::span::{self, Attributes, Record};
+use tracing::{Event, Metadata, Subscriber};
 use wavetank_web::middleware::{
-    Auth, CacheControl, ConcurrencyLimit, Cors, Etag, Id, RateLimit, RequestId, SameOrigin, SecurityHeaders,
+    Auth, CacheControl, ConcurrencyLimit, Cors, Etag, Id, RateLimit, RequestId, SameOrigin, SecurityHeaders, Trace,
     same_secret,
 };
 use wavetank_web::{Answer, App, Client, Extension, Middleware, Request, StatusCode};
@@ -34,6 +39,73 @@ fn ask(client: &Client, method: Method, target: &str, fields: &[(&'static str, &
     let asking =
         fields.iter().fold(client.request(method, target), |asking, (name, value)| asking.header(*name, *value));
     block_on(asking.send()).unwrap()
+}
+
+/// Writes down what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+struct Fields(String);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0 += &format!(" {field}={value:?}");
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> span::Id {
+        let mut fields = Fields(span.metadata().name().to_owned());
+        span.record(&mut fields);
+        self.0.lock().unwrap().push(fields.0);
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields(event.metadata().level().to_string());
+        event.record(&mut fields);
+        self.0.lock().unwrap().push(fields.0);
+    }
+
+    fn enter(&self, _: &span::Id) {
+        self.0.lock().unwrap().push("{".into());
+    }
+
+    fn exit(&self, _: &span::Id) {
+        self.0.lock().unwrap().push("}".into());
+    }
+}
+
+#[test]
+fn a_request_is_logged_with_its_route_and_its_status() {
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), || {
+        let mut app = App::new();
+        app.with(Trace);
+        app.at("/users/:name").get(async || StatusCode::IM_A_TEAPOT);
+        let client = Client::new(app.into_service().unwrap());
+        get(&client, "/users/tom?secret=1", &[]);
+        ask(&client, Method::POST, "/none", &[]);
+    });
+    let lines = log.0.lock().unwrap().join("\n");
+    let answered = |status| format!("{{\nINFO message=answered status={status}\n}}");
+    for expected in [
+        "request method=GET path=\"/users/tom\" route=\"/users/:name\"",
+        &answered(418),
+        "request method=POST path=\"/none\" route=\"none\"",
+        &answered(404),
+    ] {
+        assert!(lines.contains(expected), "{expected}: {lines}");
+    }
+    assert!(!lines.contains("secret"), "{lines}");
 }
 
 #[test]

@@ -1,14 +1,23 @@
 //! Operations: answered, asked and described by one set of types.
 
 use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use futures::executor::block_on;
+use http_body_util::Full;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tower_service::Service;
+use wavetank_web::header::AUTHORIZATION;
 use wavetank_web::middleware::BodyLimit;
 use wavetank_web::openapi::{About, Asked, CallError, Caller, File, FileForm, Octets, Operation, Text};
-use wavetank_web::{App, Client, Error, Params, Request, Result, RouteError, State, StatusCode};
+use wavetank_web::{
+    App, AppService, Client, Error, HeaderMap, HeaderValue, Method, Params, Request, Result, RouteError, State,
+    StatusCode,
+};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 struct Key {
@@ -66,6 +75,69 @@ fn readings() -> App<Kept> {
     app.answer(&REST, async |_: State<Kept>, asked: Asked<String>| Ok::<_, Error>(asked.params));
     app.at("/unspoken").get(async || "not described");
     app
+}
+
+/// A client as others make them: it wants to know where to, and that it may send from another thread.
+#[derive(Clone)]
+struct Pool(AppService<Kept>, Rc<RefCell<Vec<String>>>);
+
+impl Service<http::Request<Full<Bytes>>> for Pool {
+    type Response = wavetank_web::Response;
+    type Error = std::convert::Infallible;
+    type Future = <AppService<Kept> as Service<http::Request<Full<Bytes>>>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Full<Bytes>>) -> Self::Future {
+        fn may_go_elsewhere(_: &(impl Send + 'static)) {}
+        may_go_elsewhere(&request);
+        let who = request.headers().get("authorization").map(|who| who.to_str().unwrap().to_owned());
+        self.1.borrow_mut().push(format!("{} {}", request.uri(), who.unwrap_or_default()));
+        self.0.call(request)
+    }
+}
+
+#[test]
+fn a_client_is_told_where_to_and_who_asks() {
+    block_on(async {
+        let pool = Pool(readings().into_service().unwrap(), Rc::default());
+        let seen = Rc::clone(&pool.1);
+        let caller = Caller::by_client(pool, "https://hub.example:8443/".parse().unwrap());
+        let caller = caller.header(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
+        let key = Key { device: "a b".into(), sequence: 1 };
+        let reading = Reading::Celsius { milli: 7 };
+        assert_eq!(caller.call(&KEEP, &key, &(), &reading).await.unwrap(), reading);
+        let page = Page { from: 0, limit: Some(1) };
+        assert_eq!(caller.call(&LIST, &(), &page, &()).await.unwrap(), [reading]);
+        let path = KEEP.path().replace(":device", "a%20b").replace(":sequence", "1");
+        let expected = [format!("https://hub.example:8443{path} Bearer x")];
+        assert_eq!(seen.borrow()[..1], expected);
+        assert!(seen.borrow()[1].starts_with("https://hub.example:8443/") && seen.borrow()[1].contains("limit=1"));
+    });
+}
+
+#[test]
+fn what_else_a_handler_takes_comes_before_what_was_asked() {
+    const WHO: Operation<String, (), (), String> = Operation::get("/who/:name");
+    const NOBODY: Operation<(), (), (), u8> = Operation::get("/nobody");
+    block_on(async {
+        let mut app = App::with_state(7_u8);
+        app.at(WHO.path()).answer(
+            &WHO,
+            async |(state, method, agent): (State<u8>, Method, HeaderMap), asked: Asked<String>| {
+                let agent = agent.get("user-agent").ok_or_else(|| Error::new(StatusCode::FORBIDDEN))?;
+                Ok::<_, Error>(format!("{} {method} {} {agent:?}", *state, asked.params))
+            },
+        );
+        app.answer(&NOBODY, async |(): (), _: Asked| Ok::<_, Error>(1));
+        let client = Client::new(app.into_service().unwrap());
+        let answer = client.get("/who/tom").header("user-agent", "x").send().await.unwrap();
+        assert_eq!(answer.json::<String>().unwrap(), "7 GET tom \"x\"");
+        assert_eq!(client.get("/who/tom").send().await.unwrap().status, StatusCode::FORBIDDEN);
+        assert_eq!(client.get("/nobody").send().await.unwrap().text(), "1");
+    });
 }
 
 const ABOUT: About<'_> = About { title: "Readings", version: "1.0.0", summary: "What devices have said" };

@@ -34,6 +34,10 @@ fn a_request_says_once_and_validly_whom_it_is_for() {
     refused("GET / HTTP/1.1\r\nhost: a b\r\n\r\n");
     refused("GET / HTTP/1.1\r\nhost: user@hub\r\n\r\n");
     refused("GET / HTTP/1.1\r\nhost: hub/path\r\n\r\n");
+    // RFC 3986, 2.1 and 3.2.2: what is escaped is so by two digits, wherever the host is named.
+    refused("GET / HTTP/1.1\r\nhost: hub%zz\r\n\r\n");
+    refused("GET http://hub%4/ HTTP/1.1\r\nhost: hub\r\n\r\n");
+    assert_eq!(status(&ask("GET / HTTP/1.1\r\nhost: h%75b\r\n\r\n").0), "HTTP/1.1 200 OK");
     // RFC 9110, 4.2.1: an URL of HTTP without a host is refused.
     refused("GET / HTTP/1.1\r\nhost:\r\n\r\n");
     refused("GET / HTTP/1.1\r\nhost: \t\r\n\r\n");
@@ -71,6 +75,18 @@ fn a_message_has_one_end() {
     refused(&both("transfer-encoding: chunked, gzip", "x: y"));
     refused(&both("transfer-encoding: xchunked", "x: y"));
     refused(&both("transfer-encoding: \x0bchunked", "x: y"));
+    refused(&both("transfer-encoding: \x0cchunked", "x: y"));
+    refused(&both("transfer-encoding: \"chunked\"", "x: y"));
+    refused(&both("transfer-encoding: chunked;q=1", "x: y"));
+    refused(&both("transfer-encoding:", length));
+    refused(&both("transfer-encoding:\r\n chunked", "x: y"));
+    refused(&both("transfer-encoding: chunked\0", "x: y"));
+    refused(&both("content-length: 0x5", "x: y"));
+    refused(&both("content-length: 5;", "x: y"));
+    refused(&both("content-length: 5 0", "x: y"));
+    refused(&both("content-length\0: 5", "x: y"));
+    refused(&both("content-length", "x: y"));
+    refused(&both(": 5", "x: y"));
     refused("POST / HTTP/1.0\r\nhost: hub\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n");
     // RFC 9112, 2.2, 5.1 and 5.2: what a lenient peer may read otherwise.
     refused("GET / HTTP/1.1\r\nhost: hub\r\nx : y\r\n\r\n");

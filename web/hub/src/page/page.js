@@ -4,8 +4,7 @@ const state = document.getElementById("state");
 const say = (text) => {
   if (state.textContent !== text) state.textContent = text;
 };
-const events = new EventSource("events");
-events.addEventListener("overview", (event) => {
+const show = (event) => {
   const before = overview.querySelector(".scroll");
   const left = before?.scrollLeft ?? 0;
   const focused = before !== null && before === document.activeElement;
@@ -17,7 +16,26 @@ events.addEventListener("overview", (event) => {
   if (scroll) scroll.scrollLeft = left;
   if (scroll && focused) scroll.focus({ preventScroll: true });
   say("Live");
-});
-events.addEventListener("error", () => {
-  say(events.readyState === EventSource.CLOSED ? "Not live: reload the page" : "Not live: the hub does not answer");
-});
+};
+let events;
+let silence;
+const lost = () => say("Not live: the hub does not answer");
+// A hub that has lost its power, or a cable, does not say that it is gone: what it does not say in time tells so.
+const wait = () => {
+  clearTimeout(silence);
+  silence = setTimeout(() => {
+    lost();
+    listen();
+  }, Number(state.dataset.silence));
+};
+const listen = () => {
+  events?.close();
+  events = new EventSource("events");
+  events.addEventListener("overview", (event) => {
+    wait();
+    show(event);
+  });
+  events.addEventListener("error", lost);
+  wait();
+};
+listen();
