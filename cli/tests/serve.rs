@@ -20,6 +20,15 @@ fn telemetry_hub(listen: &str, data: Option<&Path>) -> Command {
     command
 }
 
+/// Starts a hub, and gives the first line that it says.
+fn started(command: &mut Command) -> (Child, BufReader<ChildStdout>, String) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    (child, out, line.trim().to_owned())
+}
+
 /// A hub in a process of its own.
 struct Hub {
     child: Child,
@@ -29,11 +38,8 @@ struct Hub {
 
 impl Hub {
     fn start(data: Option<&Path>) -> Self {
-        let mut child = telemetry_hub("127.0.0.1:0", data).stdout(Stdio::piped()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("telemetry-hub listening on http://").unwrap().to_owned();
+        let (child, out, line) = started(&mut telemetry_hub("127.0.0.1:0", data));
+        let address = line.strip_prefix("telemetry-hub listening on http://").unwrap().to_owned();
         Self { child, out, address }
     }
 
@@ -79,17 +85,9 @@ fn start_activated(
     arguments: &[&str],
 ) -> (Child, BufReader<ChildStdout>, String) {
     let hand_over = r#"export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<&0 0</dev/null"#;
-    let mut child = Command::new("sh")
-        .args(["-c", hand_over, "sh", env!("CARGO_BIN_EXE_wavetank"), "serve", "telemetry-hub"])
-        .args(arguments)
-        .stdin(socket.into())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    out.read_line(&mut line).unwrap();
-    (child, out, line.trim().to_owned())
+    let mut shell = Command::new("sh");
+    shell.args(["-c", hand_over, "sh", env!("CARGO_BIN_EXE_wavetank"), "serve", "telemetry-hub"]);
+    started(shell.args(arguments).stdin(socket.into()))
 }
 
 #[test]
@@ -146,17 +144,10 @@ fn a_unix_socket_is_for_its_user_unless_it_is_said_to_be_for_others() {
     let listen = format!("unix:{}", path.display());
     for (arguments, mode) in [(&[][..], 0o600), (&["--unix-mode", "660"], 0o660), (&["--unix-mode", "0666"], 0o666)] {
         // Whatever the umask says.
-        let mut child = Command::new("sh")
-            .args(["-c", "umask 0007; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_wavetank"), "serve", "telemetry-hub"])
-            .args(["--listen", &listen])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        assert_eq!(line.trim(), format!("telemetry-hub listening on {listen}"));
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "umask 0007; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_wavetank"), "serve", "telemetry-hub"]);
+        let (child, out, line) = started(shell.args(["--listen", &listen]).args(arguments));
+        assert_eq!(line, format!("telemetry-hub listening on {listen}"));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{arguments:?}");
         let mut connection = UnixStream::connect(&path).unwrap();
         connection.write_all(b"GET /health HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n").unwrap();

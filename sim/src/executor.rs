@@ -18,7 +18,7 @@ use std::task::{Context, Poll, RawWakerVTable, Wake, Waker};
 use crate::ahead::Ahead;
 use crate::current;
 use crate::kernel::{Kernel, LIFE_MASK, WorldId};
-use crate::net::Net;
+use crate::net::{Net, WAY_STEPS};
 use crate::node::{NodeCore, NodeId};
 use crate::prefetch;
 use crate::quirk::Turn;
@@ -186,6 +186,8 @@ impl Tasks {
 
     /// It is fetched, then its node and its future, then what the node has and may send by.
     pub(crate) fn fetch(&self, slot: u32, step: u8, nodes: &[Rc<NodeCore>], net: &Net) -> Ahead {
+        /// Those before the ways by which it may send.
+        const OWN_STEPS: u8 = 3;
         let Some(task) = &self.slots[slot as usize].task else { return Ahead::Done };
         match step {
             0 => prefetch::lines::<2, Task>(task),
@@ -202,9 +204,9 @@ impl Tasks {
                 prefetch::first(&task.node.nics.borrow()[..]);
                 prefetch::line(task.node.near.get());
             }
-            _ => net.fetch_ways(&task.node.nics.borrow(), step - 3),
+            _ => net.fetch_ways(&task.node.nics.borrow(), step - OWN_STEPS),
         }
-        if step < 5 { Ahead::Task { slot, step: step + 1 } } else { Ahead::Done }
+        if step + 1 < OWN_STEPS + WAY_STEPS { Ahead::Task { slot, step: step + 1 } } else { Ahead::Done }
     }
 
     /// Ends a task. Its future is the caller's to drop, when nothing is borrowed.

@@ -233,10 +233,11 @@ impl Queue {
     /// A window has begun: what leaves in the next one that is not empty is announced.
     #[cold]
     fn announce_after(&mut self, window: u64) {
-        let later = self.occupied[WINDOW] & (u64::MAX << (window % SLOTS as u64)) & !(1 << (window % SLOTS as u64));
         let Some(soon) = &mut self.soon else { return };
         soon.window = window;
         soon.payloads.clear();
+        // What is in the window that has begun lies at lower levels by now.
+        let later = self.occupied[WINDOW] & (u64::MAX << (window % SLOTS as u64));
         if later == 0 {
             return;
         }

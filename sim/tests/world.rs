@@ -361,7 +361,6 @@ fn an_idle_hour_costs_nothing() {
     assert_eq!(world.events(), 100, "the boots");
 }
 
-/// The strictest of a node's own limits and those of faults counts, and running out is told with what it ran into.
 /// Among so many nodes what events to come will read is fetched before: of tasks that end meanwhile, too, whose places
 /// others take, and of frames that are lost.
 #[test]
@@ -407,6 +406,7 @@ fn many_nodes_hear_each_other() {
     assert_eq!((received, fingerprint), run());
 }
 
+/// The strictest of a node's own limits and those of faults counts, and running out is told with what it ran into.
 #[test]
 fn pools_shrink_while_faults_last_and_say_when_they_have_run_out() {
     let mut world = world(1);

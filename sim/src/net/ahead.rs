@@ -11,6 +11,8 @@ use std::rc::Rc;
 
 /// How many of a node's interfaces are fetched before it is polled.
 const WAYS: usize = 2;
+/// In how many steps they are.
+pub(crate) const WAY_STEPS: u8 = 3;
 
 impl Net {
     /// A frame lands soon: its link is fetched first, then where that leads, then what is there.
@@ -30,7 +32,7 @@ impl Net {
                     3 => switch.fetch_egress(frame.bytes()),
                     _ => {
                         if let Some(out) = switch.egress(frame.bytes()) {
-                            prefetch::first(&self.links[out.index()]);
+                            prefetch::first(&self.links[out.link.index()]);
                         }
                         return Ahead::Done;
                     }
@@ -40,7 +42,7 @@ impl Net {
         Ahead::Frame { flight, step: step + 1 }
     }
 
-    /// A node may send soon by one of these: what the network has of them is fetched, in three steps.
+    /// A node may send soon by one of these: what the network has of them is fetched, in [`WAY_STEPS`].
     pub(crate) fn fetch_ways(&self, nics: &[NicId], step: u8) {
         for nic in nics.iter().take(WAYS) {
             let nic = &self.nics[nic.0 as usize];

@@ -29,6 +29,7 @@ pub use tamper::{LimitEnd, Tamper, Tampering};
 pub use tap::{Direction, Tap};
 pub use vlan::PortVlan;
 
+pub(crate) use ahead::WAY_STEPS;
 pub(crate) use frame::{Frame, Pool};
 pub(crate) use link::{Destination, Link};
 pub(crate) use nic::NicCore;

@@ -27,7 +27,7 @@ impl fmt::Display for Mac {
 }
 
 pub(crate) struct NicCore {
-    pub(super) id: NicId,
+    id: NicId,
     pub(crate) node: Rc<NodeCore>,
     mac: Mac,
     /// Its EUI-64, if it is a radio.

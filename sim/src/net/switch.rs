@@ -112,15 +112,13 @@ impl Switch {
 
     /// And leaves by another.
     pub(super) fn fetch_egress(&self, frame: &[u8]) {
-        if let Some(out) = address(frame, 0).and_then(|destination| self.stations.get(destination)) {
-            prefetch::first(&self.ports[out as usize]);
-        }
+        self.egress(frame).into_iter().for_each(prefetch::first);
     }
 
-    /// The link by which a frame would leave, if its destination is known.
-    pub(super) fn egress(&self, frame: &[u8]) -> Option<LinkId> {
+    /// The port by which a frame would leave, if its destination is known.
+    pub(super) fn egress(&self, frame: &[u8]) -> Option<&Port> {
         let out = self.stations.get(address(frame, 0)?)?;
-        Some(self.ports[out as usize].link)
+        Some(&self.ports[out as usize])
     }
 }
 

@@ -196,9 +196,16 @@ impl<Io: Write + Unpin> Write for Metered<Io> {
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
         ready!(self.poll_leave(cx))?;
-        let poll = match small(bufs, &mut [0; SMALL_BYTES]) {
-            Some(bytes) => Pin::new(&mut self.io).poll_write(cx, bytes),
-            None => Pin::new(&mut self.io).poll_write_vectored(cx, bufs),
+        let len = bufs.iter().map(|buf| buf.len()).sum();
+        let poll = if len <= SMALL_BYTES {
+            let mut space = [0; SMALL_BYTES];
+            bufs.iter().fold(0, |at, buf| {
+                space[at..at + buf.len()].copy_from_slice(buf);
+                at + buf.len()
+            });
+            Pin::new(&mut self.io).poll_write(cx, &space[..len])
+        } else {
+            Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
         };
         self.meter.written(&poll);
         poll
@@ -207,13 +214,3 @@ impl<Io: Write + Unpin> Write for Metered<Io> {
 
 /// What is no longer than this is written in one piece, for which the system has less to do than for several.
 const SMALL_BYTES: usize = 512;
-
-/// All of it in one piece, if it fits.
-fn small<'bytes>(bufs: &[io::IoSlice<'_>], space: &'bytes mut [u8; SMALL_BYTES]) -> Option<&'bytes [u8]> {
-    let mut used = 0;
-    for buf in bufs {
-        space.get_mut(used..used + buf.len())?.copy_from_slice(buf);
-        used += buf.len();
-    }
-    Some(&space[..used])
-}
