@@ -64,7 +64,7 @@ impl Kernel {
         for place in 0..std::mem::take(&mut lookout.len) {
             let further = match lookout.ahead[place] {
                 Ahead::Done => Ahead::Done,
-                Ahead::Frame { flight, step } => net.fetch(flight, step, &tasks),
+                Ahead::Frame { flight, step } => net.fetch(flight, step, &tasks, &nodes),
                 Ahead::Task { slot, step } => tasks.fetch(slot, step, &nodes, &net),
             };
             lookout.add(further);
@@ -73,7 +73,7 @@ impl Kernel {
         for _ in 0..BEGUN {
             let Some(payload) = queue.announced() else { return };
             lookout.add(match Action::of(payload) {
-                Action::Frame(flight) => net.fetch(flight, 0, &tasks),
+                Action::Frame(flight) => net.fetch(flight, 0, &tasks, &nodes),
                 Action::Wake(TaskId { slot, .. }) => tasks.fetch_slot(slot),
                 _ => Ahead::Done,
             });

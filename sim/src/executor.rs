@@ -202,6 +202,7 @@ impl Tasks {
             2 => {
                 prefetch::first(&nodes[task.node.id.index()]);
                 prefetch::first(&task.node.nics.borrow()[..]);
+                prefetch::first(&task.node.metrics.borrow()[..]);
                 prefetch::line(task.node.near.get());
             }
             _ => net.fetch_ways(&task.node.nics.borrow(), step - OWN_STEPS),

@@ -75,7 +75,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Flat<K, V> {
     #[inline]
     pub fn fetch(&self, key: K) {
         if let Some(place) = self.places.get(self.home(key)) {
-            prefetch::first(place);
+            prefetch::whole(place);
         }
     }
 

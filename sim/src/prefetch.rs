@@ -5,6 +5,15 @@
 
 use crate::current;
 
+/// What a program reads when a frame comes, told before it does: among many nodes that is fetched while others have their
+/// turns. It is asked for nothing but hints, and only where the world is large enough.
+pub trait Foresight {
+    /// Has fetched what is read for `frame`, which will come by the port that was named to
+    /// [`Nic::foresee`](crate::net::Nic::foresee). With each step what was fetched before is near, and may be followed a pointer
+    /// further; before the first, all of `self` is. Whether there is another step.
+    fn fetch(&self, port: usize, frame: &[u8], step: u8) -> bool;
+}
+
 /// How far apart the lines of a cache lie, in bytes.
 const LINE: usize = 64;
 /// How many lines of a value are fetched as a whole: what is larger is not read as a whole.
@@ -31,7 +40,9 @@ pub fn line(address: *const u8) {
 #[inline]
 pub fn whole<T: ?Sized>(value: &T) {
     let first = std::ptr::from_ref(value).cast::<u8>();
-    for index in 0..size_of_val(value).div_ceil(LINE).min(WHOLE_LINES_MAX) {
+    // It may begin in the midst of a line.
+    let lead = first.addr() % LINE;
+    for index in 0..(lead + size_of_val(value)).div_ceil(LINE).min(WHOLE_LINES_MAX) {
         line(first.wrapping_add(index * LINE));
     }
 }

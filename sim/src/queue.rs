@@ -9,6 +9,8 @@
 //! one instant, as those of beats and bursts are, moves as a whole. Beside a binary heap it takes half the time with a
 //! thousand entries pending and a quarter with a hundred thousand (`queue-…` and `heap-…` in bench/README.md).
 
+use std::collections::VecDeque;
+
 const NIL: u32 = u32::MAX;
 const LEVELS: usize = 11;
 const SLOTS: usize = 64;
@@ -19,7 +21,9 @@ const PLACES: usize = 1024;
 const WINDOW: usize = 3;
 /// How many bits of a time tell its place in a window: each is 262 µs.
 const WINDOW_BITS: usize = 6 * WINDOW;
-/// How many entries of a window are announced at most.
+/// How many of the next entries are announced at least, where as many are in the windows that are near enough.
+const AHEAD: u32 = 32;
+/// How many wait to be asked for at most.
 const ANNOUNCED_MAX: usize = 256;
 
 /// Names a pending entry. The id of an entry that was popped or cancelled names nothing.
@@ -81,6 +85,8 @@ pub struct Queue {
     /// Per level, a bit for each slot that may hold more than one instant.
     mixed: [u64; LEVELS],
     slots: [Slot; PLACES],
+    /// What leaves before is announced, or was: 0 where nobody wants to know.
+    announced_until: u64,
     /// What leaves soon, if anybody wants to know.
     soon: Option<Soon>,
 }
@@ -88,9 +94,19 @@ pub struct Queue {
 /// What leaves soon.
 #[derive(Debug, Default)]
 struct Soon {
-    /// The window after which it leaves.
+    /// The window in which the last one left.
     window: u64,
-    payloads: Vec<u64>,
+    /// The windows after it that were announced, and how many entries each had.
+    told: VecDeque<(u64, u32)>,
+    payloads: VecDeque<u64>,
+}
+
+impl Soon {
+    fn add(&mut self, payload: u64) {
+        if self.payloads.len() < ANNOUNCED_MAX {
+            self.payloads.push_back(payload);
+        }
+    }
 }
 
 impl Default for Queue {
@@ -112,6 +128,7 @@ impl Queue {
             occupied: [0; LEVELS],
             mixed: [0; LEVELS],
             slots: [Slot { head: NIL, tail: NIL, earliest: 0 }; PLACES],
+            announced_until: 0,
             soon: None,
         }
     }
@@ -142,6 +159,9 @@ impl Queue {
         (entry.at, entry.payload) = (at, payload);
         let generation = entry.generation;
         self.len += 1;
+        if at < self.announced_until {
+            self.announce_late(payload);
+        }
         self.link(index, at);
         EntryId { index, generation }
     }
@@ -224,29 +244,47 @@ impl Queue {
         self.soon.get_or_insert_default();
     }
 
-    /// The payload of an entry that leaves in the next window, each told once.
+    /// The payload of an entry that leaves soon, each told once, and those first that leave first, by and large.
     #[inline]
     pub(crate) fn announced(&mut self) -> Option<u64> {
-        self.soon.as_mut()?.payloads.pop()
+        self.soon.as_mut()?.payloads.pop_front()
     }
 
-    /// A window has begun: what leaves in the next one that is not empty is announced.
+    /// An entry has come that leaves among others that have been announced.
+    #[cold]
+    fn announce_late(&mut self, payload: u64) {
+        self.soon.iter_mut().for_each(|soon| soon.add(payload));
+    }
+
+    /// A window has begun: as many of the next ones are announced as have enough entries together.
     #[cold]
     fn announce_after(&mut self, window: u64) {
         let Some(soon) = &mut self.soon else { return };
         soon.window = window;
-        soon.payloads.clear();
-        // What is in the window that has begun lies at lower levels by now.
-        let later = self.occupied[WINDOW] & (u64::MAX << (window % SLOTS as u64));
-        if later == 0 {
-            return;
+        while soon.told.front().is_some_and(|(told, _)| *told <= window) {
+            soon.told.pop_front();
         }
-        let next = Place { level: WINDOW, slot: later.trailing_zeros() as usize };
-        let mut index = self.slots[next.index()].head;
-        while index != NIL && soon.payloads.len() < ANNOUNCED_MAX {
-            let Entry { payload, next, .. } = self.entries[index as usize];
-            soon.payloads.push(payload);
-            index = next;
+        let mut ahead: u32 = soon.told.iter().map(|(_, entries)| entries).sum();
+        let told = soon.told.back().map_or(window, |(told, _)| *told);
+        // Windows that come after those of this level are one slot of the next, and told when they come near.
+        let (first, mut slot) = (window - window % SLOTS as u64, told % SLOTS as u64);
+        while ahead < AHEAD {
+            slot += 1;
+            let later = self.occupied[WINDOW] & u64::MAX.checked_shl(slot as u32).unwrap_or(0);
+            if later == 0 {
+                break;
+            }
+            slot = later.trailing_zeros().into();
+            let place = Place { level: WINDOW, slot: slot as usize };
+            let (mut index, mut entries) = (self.slots[place.index()].head, 0);
+            while index != NIL {
+                let Entry { payload, next, .. } = self.entries[index as usize];
+                soon.add(payload);
+                (index, entries) = (next, entries + 1);
+            }
+            soon.told.push_back((first + slot, entries));
+            ahead += entries;
+            self.announced_until = (first + slot + 1) << WINDOW_BITS;
         }
     }
 
@@ -332,8 +370,8 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
+    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     #[derive(Clone, Debug)]
     enum Step {
@@ -391,24 +429,32 @@ mod tests {
         }
     }
 
-    /// What is announced is pending, leaves after the window that has begun, and is announced once a window.
+    /// What is announced is pending, leaves after the window that has begun, is announced once, and a good while ahead: also
+    /// what comes when its window has been announced already.
     #[test]
-    fn what_leaves_in_the_next_window_is_announced() {
+    fn what_leaves_soon_is_announced_once() {
         let (mut queue, window) = (Queue::new(), 1_u64 << WINDOW_BITS);
         queue.announce();
         let times: Vec<u64> = (0..5_000).map(|index| index * 77_777).collect();
-        let mut announced = 0;
+        let late: Vec<u64> = times.iter().map(|at| at + window).collect();
         for &at in &times {
             queue.push(at, at);
         }
-        for &at in &times {
-            assert_eq!(queue.pop(u64::MAX), Some((at, at)));
-            while let Some(soon) = queue.announced() {
-                assert!(soon / window > at / window && times.contains(&soon), "{soon} at {at}");
-                announced += 1;
+        let (mut announced, mut ahead, mut left) = (BTreeSet::new(), 0, 0);
+        while let Some((at, _)) = queue.pop(u64::MAX) {
+            left += 1;
+            if times.binary_search(&at).is_ok() {
+                queue.push(at + window, at + window);
             }
+            while let Some(soon) = queue.announced() {
+                assert!(soon > at && (times.binary_search(&soon).is_ok() || late.binary_search(&soon).is_ok()));
+                assert!(announced.insert(soon), "{soon} at {at}, once more");
+            }
+            ahead += announced.range(at + 1..).count();
         }
         // Not those of the first window, nor of the first after each time that a higher level was spread.
-        assert!((4_700..5_000).contains(&announced), "{announced}");
+        assert_eq!(left, 10_000);
+        assert!((9_400..10_000).contains(&announced.len()), "{}", announced.len());
+        assert!(ahead / left > AHEAD as usize / 2, "{}", ahead / left);
     }
 }

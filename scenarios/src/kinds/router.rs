@@ -12,6 +12,7 @@ use embassy_net_driver::RxToken;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use wavetank_sim::node::{Exit, Node, Powered, Timer};
+use wavetank_sim::prefetch::{self, Foresight};
 use wavetank_sim::random::Stream;
 use wavetank_sim::time::Instant;
 use wavetank_stack::lowpan;
@@ -487,13 +488,30 @@ async fn run(
     router: Router,
     orders: Rc<Orders>,
 ) -> Exit {
+    let router = Rc::new(Shared(RefCell::new(router)));
     let mut memories: Vec<RadioMemory> = radios.iter().map(|radio| RadioMemory::new(radio.is_some())).collect();
     let nics = (0..).map_while(|index| node.nic(index)).zip(&mut memories).zip(radios);
     let clock = TankClock(node.clock());
-    let ports = nics.map(|((nic, memory), options)| Gate::new(nic, memory, clock, options)).collect();
-    let mut running =
-        Running { told: [0; Count::ALL.len()], mappings: 0, timer: None, node, ports, trunks, router, orders };
-    poll_fn(|cx| running.poll(cx)).await
+    let ports = nics.enumerate().map(|(port, ((nic, memory), options))| {
+        // What comes by radio or with a tag is unpacked first.
+        if options.is_none() && !trunks.has_tags(port) {
+            nic.foresee(Rc::clone(&router) as Rc<dyn Foresight>, port);
+        }
+        Gate::new(nic, memory, clock, options)
+    });
+    let ports: Vec<_> = ports.collect();
+    prefetch::keep_near(ports.as_ptr().cast());
+    let mut running = Running { told: [0; Count::ALL.len()], mappings: 0, timer: None, node, ports, trunks, orders };
+    poll_fn(|cx| running.poll(&mut router.0.borrow_mut(), cx)).await
+}
+
+/// A router, and whoever fetches what it will read.
+struct Shared(RefCell<Router>);
+
+impl Foresight for Shared {
+    fn fetch(&self, port: usize, frame: &[u8], step: u8) -> bool {
+        self.0.try_borrow().is_ok_and(|router| router.foresee(port, frame, step))
+    }
 }
 
 /// A router at work: between its interfaces and its clock.
@@ -501,7 +519,6 @@ struct Running<'m> {
     node: Node,
     ports: Vec<Gate<'m>>,
     trunks: Trunks,
-    router: Router,
     timer: Option<(Instant, Timer)>,
     /// What the node's metrics say.
     told: [u64; Count::ALL.len()],
@@ -510,15 +527,15 @@ struct Running<'m> {
 }
 
 impl Running<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
+    fn poll(&mut self, router: &mut Router, cx: &mut Context<'_>) -> Poll<Exit> {
         loop {
             let now = self.node.clock().now();
-            self.router.warm(now);
-            self.obey(cx);
-            self.router.poll(now);
-            self.take_in(cx, now);
-            self.tell();
-            let Some(at) = self.router.poll_at() else {
+            router.warm(now);
+            self.obey(router, cx);
+            router.poll(now);
+            self.take_in(router, cx, now);
+            self.tell(router);
+            let Some(at) = router.poll_at() else {
                 self.timer = None;
                 return Poll::Pending;
             };
@@ -534,25 +551,25 @@ impl Running<'_> {
         }
     }
 
-    fn obey(&mut self, cx: &Context<'_>) {
+    fn obey(&mut self, router: &mut Router, cx: &Context<'_>) {
         let mut waker = self.orders.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             *waker = Some(cx.waker().clone());
         }
         if self.orders.forgets.take() {
-            self.router.forget_sessions();
+            router.forget_sessions();
         }
         if self.orders.are_new.take() {
-            self.router.reroute(&self.orders.wrong.borrow());
+            router.reroute(&self.orders.wrong.borrow());
         }
     }
 
-    fn take_in(&mut self, cx: &mut Context<'_>, now: Instant) {
-        self.give_out(cx);
+    fn take_in(&mut self, router: &mut Router, cx: &mut Context<'_>, now: Instant) {
+        self.give_out(router, cx);
         for port in 0..self.ports.len() {
             let has_tags = self.trunks.has_tags(port);
             while let Some((origin, frame)) = self.ports[port].receive(cx) {
-                let (router, trunks) = (&mut self.router, &self.trunks);
+                let (router, trunks) = (&mut *router, &self.trunks);
                 frame.consume(|bytes| match has_tags {
                     false => router.handle(port, origin, bytes, now),
                     true => match trunks.enter(port, bytes) {
@@ -560,13 +577,13 @@ impl Running<'_> {
                         None => router.note_stranger(),
                     },
                 });
-                self.give_out(cx);
+                self.give_out(router, cx);
             }
         }
     }
 
-    fn give_out(&mut self, cx: &mut Context<'_>) {
-        while let Some(Outgoing { interface, origin, frame }) = self.router.poll_frame() {
+    fn give_out(&mut self, router: &mut Router, cx: &mut Context<'_>) {
+        while let Some(Outgoing { interface, origin, frame }) = router.poll_frame() {
             match self.trunks.way(interface) {
                 (port, None) => self.ports[port].send(cx, origin, &frame),
                 (port, Some(vlan)) => self.ports[port].send(cx, origin, &trunk::tagged(&frame, vlan)),
@@ -575,14 +592,14 @@ impl Running<'_> {
     }
 
     /// Brings the node's metrics up to what the router has counted.
-    fn tell(&mut self) {
+    fn tell(&mut self, router: &Router) {
         for (count, told) in Count::ALL.into_iter().zip(&mut self.told) {
-            let counted = self.router.count(count);
+            let counted = router.count(count);
             if counted > *told {
                 self.node.count(metric(count), counted - std::mem::replace(told, counted));
             }
         }
-        let mappings = self.router.mappings();
+        let mappings = router.mappings();
         if mappings != std::mem::replace(&mut self.mappings, mappings) {
             self.node.gauge_while_running("nat.mappings", mappings as i64);
         }

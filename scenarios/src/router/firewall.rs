@@ -1,11 +1,11 @@
 //! A stateful packet filter: what was begun inside may be answered, everything else stays outside (RFC 6092).
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use wavetank_sim::time::Instant;
 
+use super::agenda::Agenda;
 use super::packet::Packet;
 use super::session::{Protocol, Session, Timeouts, Way};
 
@@ -46,14 +46,14 @@ pub struct Firewall {
     openings: Vec<Opening>,
     timeouts: Timeouts,
     flows: BTreeMap<Flow, Session>,
-    due: BinaryHeap<Reverse<(Instant, Flow)>>,
+    due: Agenda<Flow>,
 }
 
 impl Firewall {
     /// One that keeps out what comes in by `outside`, but for these openings.
     #[must_use]
     pub fn new(outside: usize, openings: Vec<Opening>, timeouts: Timeouts) -> Self {
-        Self { outside, openings, timeouts, flows: BTreeMap::new(), due: BinaryHeap::new() }
+        Self { outside, openings, timeouts, flows: BTreeMap::new(), due: Agenda::default() }
     }
 
     pub(super) fn clear(&mut self) {
@@ -62,14 +62,13 @@ impl Firewall {
     }
 
     pub(super) fn poll_at(&self) -> Option<Instant> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+        self.due.next()
     }
 
     pub(super) fn expire(&mut self, now: Instant) {
-        while let Some(Reverse((at, flow))) = self.due.peek().copied().filter(|Reverse((at, _))| *at <= now) {
-            self.due.pop();
+        while let Some((at, flow)) = self.due.take(now) {
             match self.flows.get(&flow).map(|session| session.expires) {
-                Some(expires) if expires > at => self.due.push(Reverse((expires, flow))),
+                Some(expires) if expires > at => self.due.add(expires, flow),
                 Some(_) => drop(self.flows.remove(&flow)),
                 None => {}
             }
@@ -104,7 +103,7 @@ impl Firewall {
         let session = self.flows.entry(flow).or_insert_with(Session::new);
         session.note(flow.protocol, packet, way, &self.timeouts, now);
         if !is_watched {
-            self.due.push(Reverse((session.expires, flow)));
+            self.due.add(session.expires, flow);
         }
         true
     }

@@ -9,9 +9,11 @@
 //! what comes are not looked at: links that damage frames look at what they have touched.
 
 mod addresses;
+mod agenda;
 mod announce;
 mod checksum;
 mod firewall;
+mod foresight;
 mod forward;
 mod icmp;
 mod local;
@@ -229,11 +231,18 @@ impl Router {
     /// A turn begins. What hardly any turn does without is fetched at once, where it would be waited for piece by piece.
     pub fn warm(&mut self, now: Instant) {
         if now - std::mem::replace(&mut self.turned_at, now) > COLD {
-            self.routes.fetch();
-            self.neighbours.fetch();
-            self.nat.iter().for_each(Nat::fetch);
-            self.interfaces.iter().for_each(|own| prefetch::line(own.addresses.as_ptr().cast()));
+            self.fetch();
+            self.fetch_addresses();
         }
+    }
+
+    fn fetch(&self) {
+        self.routes.fetch();
+        prefetch::whole(&self.interfaces[..]);
+    }
+
+    fn fetch_addresses(&self) {
+        self.interfaces.iter().for_each(|own| prefetch::line(own.addresses.as_ptr().cast()));
     }
 
     /// Does what is due.

@@ -2,8 +2,7 @@
 //!
 //! Fragments pass as long as the first one comes first.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use schemars::JsonSchema;
@@ -13,6 +12,7 @@ use wavetank_sim::prefetch;
 use wavetank_sim::random::Stream;
 use wavetank_sim::time::{Duration, Instant};
 
+use super::agenda::Agenda;
 use super::packet::Packet;
 use super::session::{Protocol, Session, Timeouts, Way};
 
@@ -188,7 +188,7 @@ pub struct Nat {
     by_port: Flat<u32, Id>,
     /// How many ports of the range are taken, by protocol.
     taken: [u32; 3],
-    due: BinaryHeap<Reverse<(Instant, Id)>>,
+    due: Agenda<Id>,
     /// What the first fragment of a packet was translated to.
     fragmented: BTreeMap<FragmentKey, (Ipv4Addr, Instant)>,
 }
@@ -222,7 +222,7 @@ impl Nat {
             by_inside: Flat::default(),
             by_port: Flat::default(),
             taken: [0; 3],
-            due: BinaryHeap::new(),
+            due: Agenda::default(),
             fragmented: BTreeMap::new(),
         };
         nat.clear();
@@ -241,11 +241,35 @@ impl Nat {
         self.len() == 0
     }
 
-    /// It is looked at soon.
-    pub(super) fn fetch(&self) {
-        if let Some(first) = self.due.peek() {
-            prefetch::whole(first);
+    /// The place is fetched by which the mapping of a packet that goes that way is found.
+    pub(super) fn fetch_index(&self, packet: &Packet<&[u8]>, way: Way) {
+        let (Some(protocol), Some((inside, peer))) = (Protocol::of(packet), ends(packet, way)) else { return };
+        match way {
+            Way::Out => self.by_inside.fetch(inside_key(protocol, inside, self.config.mapping.part(peer))),
+            Way::In => self.by_port.fetch(port_key(protocol, inside.port())),
         }
+    }
+
+    /// The mapping is fetched, which has that inside port.
+    pub(super) fn fetch_mapping(&self, packet: &Packet<&[u8]>, way: Way) {
+        if let Some(place) = self.foreseen(packet, way) {
+            prefetch::whole(place);
+        }
+    }
+
+    /// Where inside a packet that comes in goes, as things are.
+    pub(super) fn foreseen_inside(&self, packet: &Packet<&[u8]>) -> Option<Ipv4Addr> {
+        let mapping = self.foreseen(packet, Way::In)?.as_ref()?;
+        Some(*mapping.inside.ip())
+    }
+
+    fn foreseen(&self, packet: &Packet<&[u8]>, way: Way) -> Option<&Option<Mapping>> {
+        let (protocol, (inside, peer)) = (Protocol::of(packet)?, ends(packet, way)?);
+        let id = match way {
+            Way::Out => self.mapping_of(protocol, inside, peer)?,
+            Way::In => self.by_port.get(port_key(protocol, inside.port()))?,
+        };
+        self.mappings.get(id as usize)
     }
 
     pub(super) fn interface(&self) -> usize {
@@ -300,13 +324,12 @@ impl Nat {
     }
 
     pub(super) fn poll_at(&self) -> Option<Instant> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+        self.due.next()
     }
 
     /// Forgets what nobody has used for long enough.
     pub(super) fn expire(&mut self, now: Instant) {
-        while let Some(Reverse((at, id))) = self.due.peek().copied().filter(|Reverse((at, _))| *at <= now) {
-            self.due.pop();
+        while let Some((at, id)) = self.due.take(now) {
             let mapping = self.mappings.get_mut(id as usize).and_then(Option::as_mut);
             let Some(mapping) = mapping.filter(|mapping| mapping.due == at) else { continue };
             mapping.sessions.forget(now);
@@ -314,7 +337,7 @@ impl Nat {
             match mapping.sessions.next_due() {
                 Some(due) => {
                     mapping.due = due;
-                    self.due.push(Reverse((due, id)));
+                    self.due.add(due, id);
                 }
                 None if mapping.is_lasting => {}
                 None => self.remove(id),
@@ -367,7 +390,7 @@ impl Nat {
         session.note(mapping.protocol, packet, way, &self.config.timeouts, now);
         if session.expires < mapping.due {
             mapping.due = session.expires;
-            self.due.push(Reverse((mapping.due, id)));
+            self.due.add(mapping.due, id);
         }
     }
 
@@ -505,7 +528,7 @@ fn fragment_key(way: Way, packet: &Packet) -> FragmentKey {
 }
 
 /// The inside end of a packet that goes that way, and its peer.
-fn ends(packet: &Packet, way: Way) -> Option<(SocketAddrV4, SocketAddrV4)> {
+fn ends(packet: &Packet<impl AsRef<[u8]>>, way: Way) -> Option<(SocketAddrV4, SocketAddrV4)> {
     let (IpAddr::V4(source), IpAddr::V4(destination)) = (packet.source(), packet.destination()) else { return None };
     let (from, to) = packet.ports()?;
     // A query's peer has no port.

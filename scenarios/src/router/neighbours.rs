@@ -3,14 +3,14 @@
 //! An address that was heard not long ago is used as it is; an older one is used and asked for anew (RFC 4861, section
 //! 7.3). Who does not answer three times is gone.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use wavetank_sim::hash::Map;
+use wavetank_sim::hash::{Flat, Map};
 use wavetank_sim::net::Origin;
-use wavetank_sim::prefetch;
 use wavetank_sim::time::{Duration, Instant};
 
+use super::agenda::Agenda;
 use super::packet::Packet;
 
 /// How long an answer may take (RETRANS_TIMER).
@@ -33,12 +33,20 @@ pub(super) struct Waiting {
     pub(super) untouched: Option<Packet>,
 }
 
-#[derive(Debug, Default)]
-struct Neighbour {
-    mac: Option<[u8; 6]>,
+/// Where a neighbour was heard.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
     fresh_until: Instant,
-    /// How often was asked, and when the next thing is to happen.
-    asking: Option<(u32, Instant)>,
+    mac: [u8; 6],
+}
+
+/// A neighbour that is asked for.
+#[derive(Debug)]
+struct Asked {
+    /// How often.
+    tries: u32,
+    /// When the next thing is to happen.
+    due: Instant,
     waiting: VecDeque<Waiting>,
 }
 
@@ -46,43 +54,47 @@ struct Neighbour {
 pub(super) struct Neighbours {
     /// How long what was heard is good for.
     reachable: Duration,
-    table: Map<Place, Neighbour>,
-    due: BTreeSet<(Instant, Place)>,
+    heard: Flat<Place, Heard>,
+    asked: Map<Place, Asked>,
+    due: Agenda<Place>,
 }
 
 impl Neighbours {
     pub(super) fn new(reachable: Duration) -> Self {
-        Self { reachable, table: Map::default(), due: BTreeSet::new() }
+        Self { reachable, heard: Flat::default(), asked: Map::default(), due: Agenda::default() }
     }
 
     pub(super) fn poll_at(&self) -> Option<Instant> {
-        self.due.first().map(|(at, _)| *at)
+        self.due.next()
     }
 
-    /// It is looked at soon.
-    pub(super) fn fetch(&self) {
-        if let Some(first) = self.due.first() {
-            prefetch::whole(first);
-        }
+    /// A neighbour is looked for soon.
+    pub(super) fn fetch_place(&self, place: Place) {
+        self.heard.fetch(place);
     }
 
     pub(super) fn is_known(&self, place: Place) -> bool {
-        self.table.get(&place).is_some_and(|neighbour| neighbour.mac.is_some())
+        self.heard.get(place).is_some()
     }
 
     /// The neighbour's Ethernet address, if it is known, and whether to ask for it now.
     pub(super) fn find(&mut self, place: Place, now: Instant) -> (Option<[u8; 6]>, bool) {
-        let neighbour = self.table.entry(place).or_default();
-        let asks = neighbour.asking.is_none() && (neighbour.mac.is_none() || neighbour.fresh_until <= now);
-        if asks {
-            neighbour.asking = Some((1, now + PATIENCE));
-            self.due.insert((now + PATIENCE, place));
+        let heard = self.heard.get(place);
+        if let Some(Heard { mac, .. }) = heard.filter(|heard| heard.fresh_until > now) {
+            return (Some(mac), false);
         }
-        (neighbour.mac, asks)
+        let asks = !self.asked.contains_key(&place);
+        if asks {
+            let due = now + PATIENCE;
+            self.asked.insert(place, Asked { tries: 1, due, waiting: VecDeque::new() });
+            self.due.add(due, place);
+        }
+        (heard.map(|heard| heard.mac), asks)
     }
 
+    /// Keeps a packet for a neighbour that is asked for.
     pub(super) fn wait(&mut self, place: Place, packet: Waiting) {
-        let waiting = &mut self.table.entry(place).or_default().waiting;
+        let Some(Asked { waiting, .. }) = self.asked.get_mut(&place) else { return };
         if waiting.len() >= WAITING_MAX {
             waiting.pop_front();
         }
@@ -91,31 +103,28 @@ impl Neighbours {
 
     /// Notes where a neighbour is, a new one only if it `spoke_to_us`. Returns what waited for that.
     pub(super) fn learn(&mut self, place: Place, mac: [u8; 6], spoke_to_us: bool, now: Instant) -> VecDeque<Waiting> {
-        if !spoke_to_us && !self.table.contains_key(&place) {
-            return VecDeque::new();
+        let asked = self.asked.remove(&place);
+        if spoke_to_us || asked.is_some() || self.is_known(place) {
+            self.heard.insert(place, Heard { fresh_until: now + self.reachable, mac });
         }
-        let neighbour = self.table.entry(place).or_default();
-        neighbour.mac = Some(mac);
-        neighbour.fresh_until = now + self.reachable;
-        if let Some((_, at)) = neighbour.asking.take() {
-            self.due.remove(&(at, place));
-        }
-        std::mem::take(&mut neighbour.waiting)
+        asked.map_or_else(VecDeque::new, |Asked { due, waiting, .. }| {
+            self.due.remove(due, place);
+            waiting
+        })
     }
 
     /// What is due: whom to ask again, or what waited in vain.
     pub(super) fn poll(&mut self, now: Instant) -> Option<Due> {
-        let (at, place) = self.due.first().copied().filter(|(at, _)| *at <= now)?;
-        self.due.remove(&(at, place));
-        let neighbour = self.table.get_mut(&place)?;
-        match neighbour.asking {
-            Some((tries, _)) if tries < TRIES => {
-                neighbour.asking = Some((tries + 1, now + PATIENCE));
-                self.due.insert((now + PATIENCE, place));
-                Some(Due::Ask(place))
-            }
-            _ => Some(Due::GiveUp(self.table.remove(&place).map(|gone| gone.waiting).unwrap_or_default())),
+        let (_, place) = self.due.take(now)?;
+        let asked = self.asked.get_mut(&place)?;
+        if asked.tries < TRIES {
+            asked.tries += 1;
+            asked.due = now + PATIENCE;
+            self.due.add(asked.due, place);
+            return Some(Due::Ask(place));
         }
+        self.heard.remove(place);
+        Some(Due::GiveUp(self.asked.remove(&place).map(|gone| gone.waiting).unwrap_or_default()))
     }
 }
 

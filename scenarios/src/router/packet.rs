@@ -38,11 +38,11 @@ fn v6(bytes: &[u8], at: usize) -> Ipv6Addr {
 
 /// A whole IP packet: its header is all there and says no more than there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Packet(Vec<u8>);
+pub(super) struct Packet<Bytes = Vec<u8>>(Bytes);
 
-impl Packet {
-    /// What a frame carries, without what pads it.
-    pub(super) fn of(frame: &[u8]) -> Option<Self> {
+impl<'f> Packet<&'f [u8]> {
+    /// What a frame carries, without what pads it, where it lies.
+    pub(super) fn within(frame: &'f [u8]) -> Option<Self> {
         let bytes = frame.get(ETHERNET..)?;
         let len = match word(frame, 12) {
             TYPE_IPV4 => {
@@ -56,7 +56,91 @@ impl Packet {
             }
             _ => return None,
         };
-        Some(Self(bytes[..len].to_vec()))
+        Some(Self(&bytes[..len]))
+    }
+}
+
+impl<Bytes: AsRef<[u8]>> Packet<Bytes> {
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.as_ref()
+    }
+
+    pub(super) fn is_v4(&self) -> bool {
+        self.bytes()[0] >> 4 == 4
+    }
+
+    /// Where the header ends; IPv6 extension headers that every node passes over are passed over.
+    pub(super) fn transport(&self) -> (u8, usize) {
+        if self.is_v4() {
+            return (self.bytes()[9], usize::from(self.bytes()[0] & 15) * 4);
+        }
+        let (mut next, mut at) = (self.bytes()[6], 40);
+        // Hop-by-hop options, routing, destination options (RFC 8200, section 4).
+        while matches!(next, 0 | 43 | 60) && at + 8 <= self.bytes().len() {
+            let len = 8 + usize::from(self.bytes()[at + 1]) * 8;
+            (next, at) = (self.bytes()[at], at + len);
+        }
+        (next, at.min(self.bytes().len()))
+    }
+
+    pub(super) fn source(&self) -> IpAddr {
+        if self.is_v4() { v4(&self.bytes(), 12).into() } else { v6(&self.bytes(), 8).into() }
+    }
+
+    pub(super) fn destination(&self) -> IpAddr {
+        if self.is_v4() { v4(&self.bytes(), 16).into() } else { v6(&self.bytes(), 24).into() }
+    }
+
+    pub(super) fn hops(&self) -> u8 {
+        self.bytes()[if self.is_v4() { 8 } else { 7 }]
+    }
+
+    /// Whether it may not be cut (RFC 791); IPv6 packets never may by routers.
+    pub(super) fn keeps_whole(&self) -> bool {
+        !self.is_v4() || self.bytes()[6] & 0x40 != 0
+    }
+
+    /// Whether more of the same packet follows, and where this part belongs in it.
+    pub(super) fn fragment(&self) -> (bool, usize) {
+        if !self.is_v4() {
+            return (false, 0);
+        }
+        let field = word(&self.bytes(), 6);
+        (field & 0x2000 != 0, usize::from(field & 0x1fff) * 8)
+    }
+
+    pub(super) fn identification(&self) -> u16 {
+        word(&self.bytes(), 4)
+    }
+
+    /// The bytes behind the IP header.
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.bytes()[self.transport().1..]
+    }
+
+    /// The two ports, or the identifier of an ICMP query as both; `None` for everything else.
+    pub(super) fn ports(&self) -> Option<(u16, u16)> {
+        let (protocol, at) = self.transport();
+        if self.fragment().1 > 0 {
+            return None;
+        }
+        match protocol {
+            TCP | UDP if self.bytes().len() >= at + 8 => Some((word(&self.bytes(), at), word(&self.bytes(), at + 2))),
+            ICMP if self.bytes().len() >= at + 8 && matches!(self.bytes()[at], 0 | 8) => {
+                Some((word(&self.bytes(), at + 4), word(&self.bytes(), at + 4)))
+            }
+            ICMPV6 if self.bytes().len() >= at + 8 && matches!(self.bytes()[at], 128 | 129) => {
+                Some((word(&self.bytes(), at + 4), word(&self.bytes(), at + 4)))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Packet {
+    /// What a frame carries, without what pads it.
+    pub(super) fn of(frame: &[u8]) -> Option<Self> {
+        Packet::within(frame).map(|packet| Self(packet.0.to_vec()))
     }
 
     /// A packet that came without a frame around it.
@@ -73,42 +157,8 @@ impl Packet {
         Self(bytes)
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
     pub(super) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    pub(super) fn is_v4(&self) -> bool {
-        self.0[0] >> 4 == 4
-    }
-
-    /// Where the header ends; IPv6 extension headers that every node passes over are passed over.
-    pub(super) fn transport(&self) -> (u8, usize) {
-        if self.is_v4() {
-            return (self.0[9], usize::from(self.0[0] & 15) * 4);
-        }
-        let (mut next, mut at) = (self.0[6], 40);
-        // Hop-by-hop options, routing, destination options (RFC 8200, section 4).
-        while matches!(next, 0 | 43 | 60) && at + 8 <= self.0.len() {
-            let len = 8 + usize::from(self.0[at + 1]) * 8;
-            (next, at) = (self.0[at], at + len);
-        }
-        (next, at.min(self.0.len()))
-    }
-
-    pub(super) fn source(&self) -> IpAddr {
-        if self.is_v4() { v4(&self.0, 12).into() } else { v6(&self.0, 8).into() }
-    }
-
-    pub(super) fn destination(&self) -> IpAddr {
-        if self.is_v4() { v4(&self.0, 16).into() } else { v6(&self.0, 24).into() }
-    }
-
-    pub(super) fn hops(&self) -> u8 {
-        self.0[if self.is_v4() { 8 } else { 7 }]
     }
 
     /// One hop less.
@@ -121,24 +171,6 @@ impl Packet {
         } else {
             self.0[7] -= 1;
         }
-    }
-
-    /// Whether it may not be cut (RFC 791); IPv6 packets never may by routers.
-    pub(super) fn keeps_whole(&self) -> bool {
-        !self.is_v4() || self.0[6] & 0x40 != 0
-    }
-
-    /// Whether more of the same packet follows, and where this part belongs in it.
-    pub(super) fn fragment(&self) -> (bool, usize) {
-        if !self.is_v4() {
-            return (false, 0);
-        }
-        let field = word(&self.0, 6);
-        (field & 0x2000 != 0, usize::from(field & 0x1fff) * 8)
-    }
-
-    pub(super) fn identification(&self) -> u16 {
-        word(&self.0, 4)
     }
 
     /// The parts of an IPv4 packet that are no longer than `mtu` each (RFC 791, section 3.2). Options stay with the first.
@@ -164,29 +196,6 @@ impl Packet {
             at = end;
         }
         parts
-    }
-
-    /// The bytes behind the IP header.
-    pub(super) fn payload(&self) -> &[u8] {
-        &self.0[self.transport().1..]
-    }
-
-    /// The two ports, or the identifier of an ICMP query as both; `None` for everything else.
-    pub(super) fn ports(&self) -> Option<(u16, u16)> {
-        let (protocol, at) = self.transport();
-        if self.fragment().1 > 0 {
-            return None;
-        }
-        match protocol {
-            TCP | UDP if self.0.len() >= at + 8 => Some((word(&self.0, at), word(&self.0, at + 2))),
-            ICMP if self.0.len() >= at + 8 && matches!(self.0[at], 0 | 8) => {
-                Some((word(&self.0, at + 4), word(&self.0, at + 4)))
-            }
-            ICMPV6 if self.0.len() >= at + 8 && matches!(self.0[at], 128 | 129) => {
-                Some((word(&self.0, at + 4), word(&self.0, at + 4)))
-            }
-            _ => None,
-        }
     }
 
     /// Whether it is an ICMP message about another packet.

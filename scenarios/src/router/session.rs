@@ -19,7 +19,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    pub(super) fn of(packet: &Packet) -> Option<Self> {
+    pub(super) fn of(packet: &Packet<impl AsRef<[u8]>>) -> Option<Self> {
         match packet.transport().0 {
             TCP => Some(Self::Tcp),
             UDP => Some(Self::Udp),

@@ -5,6 +5,7 @@ use super::switch::Switch;
 use super::{Net, NicCore, NicId};
 use crate::ahead::Ahead;
 use crate::executor::Tasks;
+use crate::node::NodeCore;
 use crate::prefetch;
 
 use std::rc::Rc;
@@ -13,16 +14,26 @@ use std::rc::Rc;
 const WAYS: usize = 2;
 /// In how many steps they are.
 pub(crate) const WAY_STEPS: u8 = 3;
+/// The step in which what an interface refers to is fetched.
+const FURTHER: u8 = 2;
 
 impl Net {
     /// A frame lands soon: its link is fetched first, then where that leads, then what is there.
-    pub(crate) fn fetch(&self, flight: u32, step: u8, tasks: &Tasks) -> Ahead {
+    pub(crate) fn fetch(&self, flight: u32, step: u8, tasks: &Tasks, nodes: &[Rc<NodeCore>]) -> Ahead {
         let Some(frame) = self.flight(flight) else { return Ahead::Done };
         let link = &self.links[frame.link as usize];
         match (step, &link.to) {
             (0, _) => prefetch::first(link),
             (1, Destination::Nic(nic)) => nic.fetch(),
-            (_, Destination::Nic(nic)) => return nic.fetch_further(tasks),
+            (FURTHER, Destination::Nic(nic)) => nic.fetch_further(tasks),
+            (_, Destination::Nic(nic)) => {
+                // The task that waits for it, and what that will read for it, side by side.
+                let step = step - FURTHER - 1;
+                let task = nic.slot().map_or(Ahead::Done, |slot| tasks.fetch(slot, step, nodes, self));
+                if !nic.fetch_foreseen(frame.bytes(), step) && task == Ahead::Done {
+                    return Ahead::Done;
+                }
+            }
             (_, Destination::Station(_)) => return Ahead::Done,
             (1, Destination::Port { switch, .. }) => prefetch::lines::<2, Switch>(&self.switches[switch.0 as usize]),
             (_, &Destination::Port { switch, port }) => {

@@ -9,11 +9,11 @@ use std::task::Context;
 use embassy_net_driver::{Capabilities, Checksum, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 
 use super::{DropReason, FRAME_BYTES_MAX, Frame, LinkId, NicId};
-use crate::ahead::Ahead;
+
 use crate::executor::{Tasks, Wakee};
 use crate::kernel::{Effect, Kernel};
 use crate::node::NodeCore;
-use crate::prefetch;
+use crate::prefetch::{self, Foresight};
 
 /// An Ethernet address (EUI-48).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +39,8 @@ pub(crate) struct NicCore {
     ring_frames_max: usize,
     /// Whom to wake when a frame comes. It stays: a driver that looks once too often finds nothing.
     wakee: RefCell<Option<Wakee>>,
+    /// What the program will read for a frame that lands here, and which of its ports this is.
+    foresight: RefCell<Option<(Rc<dyn Foresight>, usize)>>,
 }
 
 /// aMaxPHYPacketSize without the check sequence (IEEE 802.15.4-2006, clause 6.4.1).
@@ -60,6 +62,7 @@ impl NicCore {
             ring: RefCell::default(),
             ring_frames_max,
             wakee: RefCell::default(),
+            foresight: RefCell::default(),
         }
     }
 
@@ -74,13 +77,28 @@ impl NicCore {
     }
 
     /// What it refers to is wanted soon.
-    pub(crate) fn fetch_further(&self, tasks: &Tasks) -> Ahead {
+    pub(crate) fn fetch_further(&self, tasks: &Tasks) {
         prefetch::lines::<2, NodeCore>(&self.node);
         prefetch::first(self.ring.borrow().as_slices().0);
-        match &*self.wakee.borrow() {
-            Some(Wakee::Task(task)) => tasks.fetch_slot(task.slot),
-            _ => Ahead::Done,
+        if let Some((foresight, _)) = &*self.foresight.borrow() {
+            prefetch::whole(&**foresight);
         }
+        if let Some(slot) = self.slot() {
+            tasks.fetch_slot(slot);
+        }
+    }
+
+    /// The place of the task that waits for frames.
+    pub(crate) fn slot(&self) -> Option<u32> {
+        match &*self.wakee.borrow() {
+            Some(Wakee::Task(task)) => Some(task.slot),
+            _ => None,
+        }
+    }
+
+    /// What the program will read for a frame is wanted soon. Whether there is more of it.
+    pub(crate) fn fetch_foreseen(&self, frame: &[u8], step: u8) -> bool {
+        matches!(&*self.foresight.borrow(), Some((foresight, port)) if foresight.fetch(*port, frame, step))
     }
 
     /// Why it cannot take another frame, if it cannot.
@@ -108,8 +126,8 @@ impl NicCore {
     /// The node lost its power.
     pub(crate) fn power_down(&self, kernel: &Kernel) {
         self.ring.borrow_mut().drain(..).for_each(|frame| kernel.pool.put(frame));
-        let wakee = self.wakee.borrow_mut().take();
-        drop(wakee);
+        let gone = (self.wakee.borrow_mut().take(), self.foresight.borrow_mut().take());
+        drop(gone);
     }
 
     #[inline]
@@ -141,6 +159,13 @@ impl Nic {
     #[must_use]
     pub fn mac(&self) -> Mac {
         self.core.mac
+    }
+
+    /// Says who knows what the program reads when a frame comes, and by which of its ports. A hint, for as long as the node
+    /// has power.
+    pub fn foresee(&self, by: Rc<dyn Foresight>, port: usize) {
+        let before = self.core.foresight.borrow_mut().replace((by, port));
+        drop(before);
     }
 
     /// Sends what another node sent first: what lies between that node and others lies between this frame and them, too.

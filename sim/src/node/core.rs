@@ -147,13 +147,13 @@ pub(crate) struct NodeCore {
     pub(crate) near: Cell<*const u8>,
     pub(crate) booted_at: Cell<Instant>,
     pub(crate) clock: ClockSpec,
+    pub(crate) nics: RefCell<Vec<NicId>>,
+    pub(crate) metrics: RefCell<Vec<Known>>,
     /// Ready tasks that wait for the gate.
     pub(crate) parked: RefCell<Vec<TaskId>>,
     /// What the last poll did, until its debt is paid.
     pub(crate) held: RefCell<Vec<Effect>>,
-    pub(crate) metrics: RefCell<Vec<Known>>,
     pub(crate) tasks: RefCell<Vec<TaskId>>,
-    pub(crate) nics: RefCell<Vec<NicId>>,
     pub(crate) powered: RefCell<Vec<Rc<dyn Powered>>>,
     /// What of its board can be ailing, by name.
     pub(crate) parts: RefCell<Vec<(String, Rc<dyn Faulty>)>>,
