@@ -9,8 +9,8 @@
 use crate::executor::TaskId;
 use crate::kernel::{Action, Kernel};
 
-/// From how many nodes on it is worth its price.
-pub(crate) const NODES_MIN: usize = 4_096;
+/// From how many nodes on it is worth its price (bench/README.md, "A million devices").
+pub(crate) const NODES_MIN: usize = 16_384;
 /// With how many events to come is begun at a time.
 const BEGUN: usize = 6;
 /// How many are on their way at most; with others is not begun.

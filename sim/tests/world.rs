@@ -12,6 +12,7 @@ use embassy_net_driver::{Driver, RxToken, TxToken};
 use wavetank_sim::fault::{Fault, FaultKind};
 use wavetank_sim::net::{LinkConfig, Mac, Nic, Plug};
 use wavetank_sim::node::{ClockSpec, Exit, Node, NodeSpec, PoolSpec, ResetCause};
+use wavetank_sim::prefetch::Foresight;
 use wavetank_sim::random::Probability;
 use wavetank_sim::time::{Duration, Instant};
 use wavetank_sim::trace::Event;
@@ -361,13 +362,27 @@ fn an_idle_hour_costs_nothing() {
     assert_eq!(world.events(), 100, "the boots");
 }
 
+/// Whom a frame is foretold to, and how often.
+#[derive(Default)]
+struct Foretold([Cell<u64>; 2]);
+
+impl Foresight for Foretold {
+    fn fetch(&self, port: usize, frame: &[u8], step: u8) -> bool {
+        assert!(frame.len() >= 14 && step < 2, "{step}");
+        let told = &self.0[usize::from(step)];
+        told.set(told.get() + u64::from(port == 7));
+        step == 0
+    }
+}
+
 /// Among so many nodes what events to come will read is fetched before: of tasks that end meanwhile, too, whose places
-/// others take, and of frames that are lost.
+/// others take, and of frames that are lost. A program that knows what it will read is asked in time.
 #[test]
 fn many_nodes_hear_each_other() {
-    const NODES: u32 = 5_000;
+    const NODES: u32 = 17_000;
     const NETWORK: u32 = 20;
     let run = || {
+        let foretold = Rc::new(Foretold::default());
         let mut world = world(3);
         let switches: Vec<_> = (0..NODES / NETWORK).map(|_| world.add_switch()).collect();
         let address = |index: u32| {
@@ -375,8 +390,10 @@ fn many_nodes_hear_each_other() {
             Mac([2, 0, 0, a, b, c])
         };
         for index in 0..NODES {
-            let node = world.add_node(NodeSpec::named(format!("node-{index}")), move |node: Node| async move {
+            let by = Rc::clone(&foretold);
+            let program = move |node: Node, by: Rc<Foretold>| async move {
                 let (mut nic, clock) = (node.nic(0).expect("plugged in"), node.clock());
+                nic.foresee(by, 7);
                 for round in 0..3 {
                     clock.sleep(Duration::from_micros(10) * index + MS * 10 * round).await;
                     let neighbour = index - index % NETWORK + (index + 1) % NETWORK;
@@ -391,7 +408,9 @@ fn many_nodes_hear_each_other() {
                 });
                 clock.sleep(Duration::from_secs(1)).await;
                 if index % 7 == 0 { Exit::Halt } else { Exit::Reboot }
-            });
+            };
+            let spec = NodeSpec::named(format!("node-{index}"));
+            let node = world.add_node(spec, move |node| program(node, Rc::clone(&by)));
             let nic = world.add_nic(node, address(index));
             let profile = LinkConfig { latency: MS * (1 + index % 3), ..LinkConfig::default() };
             let switch = Plug::Switch(switches[(index / NETWORK) as usize]);
@@ -399,6 +418,8 @@ fn many_nodes_hear_each_other() {
         }
         world.run_until(at(1_500));
         let received: i64 = world.snapshot().metrics.iter().map(|metric| metric.value).sum();
+        let [begun, gone_on] = foretold.0.each_ref().map(Cell::get);
+        assert!(begun > u64::from(2 * NODES) && gone_on > begun / 2, "{begun}, {gone_on}");
         (received, world.snapshot().fingerprint)
     };
     let (received, fingerprint) = run();
