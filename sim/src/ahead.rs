@@ -21,8 +21,8 @@ const AHEAD_MAX: usize = 64;
 pub(crate) enum Ahead {
     /// As far as is known.
     Done,
-    /// The frame that lands.
-    Frame { flight: u32, step: u8 },
+    /// The frame that lands, and whether its receiver's program has more to foresee of it.
+    Frame { flight: u32, step: u8, foresees: bool },
     /// The task that is polled.
     Task { slot: u32, step: u8 },
 }
@@ -64,7 +64,7 @@ impl Kernel {
         for place in 0..std::mem::take(&mut lookout.len) {
             let further = match lookout.ahead[place] {
                 Ahead::Done => Ahead::Done,
-                Ahead::Frame { flight, step } => net.fetch(flight, step, &tasks, &nodes),
+                Ahead::Frame { flight, step, foresees } => net.fetch(flight, step, foresees, &tasks, &nodes),
                 Ahead::Task { slot, step } => tasks.fetch(slot, step, &nodes, &net),
             };
             lookout.add(further);
@@ -73,7 +73,7 @@ impl Kernel {
         for _ in 0..BEGUN {
             let Some(payload) = queue.announced() else { return };
             lookout.add(match Action::of(payload) {
-                Action::Frame(flight) => net.fetch(flight, 0, &tasks, &nodes),
+                Action::Frame(flight) => net.fetch(flight, 0, true, &tasks, &nodes),
                 Action::Wake(TaskId { slot, .. }) => tasks.fetch_slot(slot),
                 _ => Ahead::Done,
             });

@@ -19,7 +19,14 @@ const FURTHER: u8 = 2;
 
 impl Net {
     /// A frame lands soon: its link is fetched first, then where that leads, then what is there.
-    pub(crate) fn fetch(&self, flight: u32, step: u8, tasks: &Tasks, nodes: &[Rc<NodeCore>]) -> Ahead {
+    pub(crate) fn fetch(
+        &self,
+        flight: u32,
+        step: u8,
+        mut foresees: bool,
+        tasks: &Tasks,
+        nodes: &[Rc<NodeCore>],
+    ) -> Ahead {
         let Some(frame) = self.flight(flight) else { return Ahead::Done };
         let link = &self.links[frame.link as usize];
         match (step, &link.to) {
@@ -30,7 +37,8 @@ impl Net {
                 // The task that waits for it, and what that will read for it, side by side.
                 let step = step - FURTHER - 1;
                 let task = nic.slot().map_or(Ahead::Done, |slot| tasks.fetch(slot, step, nodes, self));
-                if !nic.fetch_foreseen(frame.bytes(), step) && task == Ahead::Done {
+                foresees = foresees && nic.fetch_foreseen(frame.bytes(), step);
+                if !foresees && task == Ahead::Done {
                     return Ahead::Done;
                 }
             }
@@ -50,7 +58,7 @@ impl Net {
                 }
             }
         }
-        Ahead::Frame { flight, step: step + 1 }
+        Ahead::Frame { flight, step: step + 1, foresees }
     }
 
     /// A node may send soon by one of these: what the network has of them is fetched, in [`WAY_STEPS`].
