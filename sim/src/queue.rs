@@ -370,7 +370,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use proptest::prelude::*;
     use std::collections::{BTreeMap, BTreeSet};
 
     #[derive(Clone, Debug)]
