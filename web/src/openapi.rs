@@ -38,6 +38,9 @@
 //! # }).unwrap();
 //! ```
 //!
+//! Here the caller asks the app itself, as a test does. Over the network it asks by any client that is a tower service, such as
+//! hyper-util's: [`Caller::by_client`].
+//!
 //! It describes nothing that it is not told: handlers that are given to [`Route::get`](crate::Route::get) and its kin are not
 //! there unless [`Route::described`](crate::Route::described) says what they do. Nothing checks that a client's requests obey
 //! the description beyond what their types hold.

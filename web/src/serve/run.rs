@@ -1,15 +1,14 @@
 //! Pieces of a body that are at hand together, given to hyper as one: so they are one chunk, for one of which hyper has as much
 //! to do as for another.
 
-use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
 /// hyper hands on what it has once it is so much, and so more is not joined.
 pub(super) const BYTES_MAX: usize = 400 * 1024;
-/// The system is given 64 slices at once, hyper's own among them.
-const PIECES_MAX: usize = 32;
+/// hyper itself keeps no more of them.
+const PIECES_MAX: usize = 16;
 
 /// One piece of a body, or several that follow one another.
 #[derive(Debug)]
@@ -18,11 +17,19 @@ pub(super) enum Run {
     Many(Box<Many>),
 }
 
-/// No piece is empty.
+/// Those that are left lie in `taken..count`, and none of them is empty.
 #[derive(Debug)]
 pub(super) struct Many {
-    pieces: VecDeque<Bytes>,
+    pieces: [Bytes; PIECES_MAX],
+    taken: usize,
+    count: usize,
     left: usize,
+}
+
+impl Many {
+    fn pieces(&self) -> &[Bytes] {
+        &self.pieces[self.taken..self.count]
+    }
 }
 
 impl Run {
@@ -30,11 +37,11 @@ impl Run {
     pub(super) fn has_room(&self) -> bool {
         match self {
             Self::One(piece) => piece.len() < BYTES_MAX,
-            Self::Many(many) => many.left < BYTES_MAX && many.pieces.len() < PIECES_MAX,
+            Self::Many(many) => many.left < BYTES_MAX && many.count < PIECES_MAX,
         }
     }
 
-    /// Puts this behind it.
+    /// Puts this behind it, for which there must be room.
     pub(super) fn push(&mut self, piece: Bytes) {
         if piece.is_empty() {
             return;
@@ -43,13 +50,15 @@ impl Run {
             Self::One(first) if first.is_empty() => *first = piece,
             Self::One(first) => {
                 let left = first.len() + piece.len();
-                let mut pieces = VecDeque::with_capacity(8);
-                pieces.extend([std::mem::take(first), piece]);
-                *self = Self::Many(Box::new(Many { pieces, left }));
+                let mut pieces = [const { Bytes::new() }; PIECES_MAX];
+                pieces[0] = std::mem::take(first);
+                pieces[1] = piece;
+                *self = Self::Many(Box::new(Many { pieces, taken: 0, count: 2, left }));
             }
             Self::Many(many) => {
                 many.left += piece.len();
-                many.pieces.push_back(piece);
+                many.pieces[many.count] = piece;
+                many.count += 1;
             }
         }
     }
@@ -66,7 +75,7 @@ impl Buf for Run {
     fn chunk(&self) -> &[u8] {
         match self {
             Self::One(piece) => piece,
-            Self::Many(many) => many.pieces.front().map_or(&[], |piece| piece),
+            Self::Many(many) => many.pieces().first().map_or(&[], |piece| piece),
         }
     }
 
@@ -77,12 +86,14 @@ impl Buf for Run {
         };
         many.left = many.left.checked_sub(count).expect("no more is taken than there is");
         let mut count = count;
-        while let Some(first) = many.pieces.front_mut().filter(|_| count > 0) {
+        while count > 0 {
+            let first = &mut many.pieces[many.taken];
             if count < first.len() {
                 return first.advance(count);
             }
             count -= first.len();
-            many.pieces.pop_front();
+            *first = Bytes::new();
+            many.taken += 1;
         }
     }
 
@@ -90,7 +101,7 @@ impl Buf for Run {
         match self {
             Self::One(piece) => piece.chunks_vectored(into),
             Self::Many(many) => {
-                let slices = into.iter_mut().zip(&many.pieces);
+                let slices = into.iter_mut().zip(many.pieces());
                 slices.map(|(slice, piece)| *slice = IoSlice::new(piece)).count()
             }
         }
@@ -143,6 +154,6 @@ mod tests {
         let mut small = run(&["x"]);
         let count =
             (1..).take_while(|_| small.has_room().then(|| small.push(Bytes::from_static(b"x"))).is_some()).count();
-        assert_eq!((count, small.remaining()), (31, 32));
+        assert_eq!((count, small.remaining()), (15, 16));
     }
 }
