@@ -20,7 +20,8 @@ use crate::tank::Tank;
 pub struct Sea {
     /// Whether links lose one frame in a hundred, and delay each by up to 100 us more.
     pub is_rough: bool,
-    /// Whether hosts send one after another within the millisecond, so that no frame arrives together with another one's.
+    /// Whether hosts send one after another within the millisecond, so that no frame is sent or arrives together with
+    /// another one.
     pub is_apart: bool,
     /// How many nodes there are that do nothing, each at a port of the switch.
     pub bystanders: u32,
@@ -35,8 +36,10 @@ pub struct Sea {
 pub fn star(hosts: u32, bytes: usize, millis: u64, sea: Sea) -> Measured {
     // The switch has learned where all are after the first turn.
     let tank = Tank { prepared: Duration::from_micros(10_250), measured: Duration::from_millis(millis) };
+    // No multiple of what lies between two hosts' beginnings, nor is that of both links.
+    let latency = Duration::from_nanos(if sea.is_apart { 503_300 } else { 500_000 });
     let measured = tank.measure(move |world, tally| {
-        let mut link = hosts::wire(Duration::from_micros(500));
+        let mut link = hosts::wire(latency);
         if sea.is_rough {
             link.loss = Probability::from_parts_per_billion(10_000_000);
             link.jitter = Duration::from_micros(100);

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use wavetank_sim::random::Stream;
 
 use crate::diagnose::{Code, Problem};
-use crate::units::{Charge, Current, Probability, Rate, Resistance, SignedTime, Size, Time, Voltage};
+use crate::units::{Charge, Current, Probability, Rate, Resistance, SignedSize, SignedTime, Size, Time, Voltage};
 
 /// What a value was settled to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -174,7 +174,7 @@ impl Walk<'_> {
 struct Bounds {
     least: i128,
     most: i128,
-    write: fn(i128) -> String,
+    write: Box<dyn Fn(i128) -> String>,
 }
 
 impl Bounds {
@@ -206,13 +206,14 @@ fn range(text: &str) -> Option<Result<Bounds, String>> {
         (least, most): (&str, &str),
         read: impl Fn(&str) -> Option<T>,
         count: impl Fn(T) -> i128,
-        write: fn(i128) -> String,
+        write: impl Fn(i128) -> String + 'static,
     ) -> Option<Bounds> {
-        Some(Bounds { least: count(read(least)?), most: count(read(most)?), write })
+        Some(Bounds { least: count(read(least)?), most: count(read(most)?), write: Box::new(write) })
     }
     let ends = (least, most);
     let quoted_time = |ns: i128| format!("\"{}\"", SignedTime::from_nanos(ns as i64));
     let bounds = both(ends, |text| text.parse::<i64>().ok(), i128::from, |number| number.to_string())
+        .or_else(|| fractions(least, most))
         .or_else(|| both(ends, |text| Time::parse(text).ok(), |time| time.as_nanos().into(), quoted_time))
         .or_else(|| both(ends, |text| SignedTime::parse(text).ok(), |time| time.as_nanos().into(), quoted_time))
         .or_else(|| {
@@ -222,6 +223,7 @@ fn range(text: &str) -> Option<Result<Bounds, String>> {
         .or_else(|| {
             let write = |bytes: i128| format!("\"{bytes} B\"");
             both(ends, |text| Size::parse(text).ok(), |size| size.as_bytes().into(), write)
+                .or_else(|| both(ends, |text| SignedSize::parse(text).ok(), |size| size.as_bytes().into(), write))
         })
         .or_else(|| {
             let write = |na: i128| format!("\"{na} nA\"");
@@ -247,6 +249,35 @@ fn range(text: &str) -> Option<Result<Bounds, String>> {
         return Some(Err(format!("`{text}` ends before it begins")));
     }
     Some(Ok(bounds))
+}
+
+/// Numbers of which one has a fraction: in steps as fine as the finer one is spelled, or finer where there would be few.
+fn fractions(least: &str, most: &str) -> Option<Bounds> {
+    const STEPS_MIN: i128 = 100;
+    const PLACES_MAX: u32 = 9;
+    let (least, most) = (digits(least)?, digits(most)?);
+    let mut places = least.1.max(most.1);
+    let at = |(number, own): (i128, u32), places: u32| number.checked_mul(10_i128.checked_pow(places - own)?);
+    while places < PLACES_MAX && at(most, places)?.checked_sub(at(least, places)?)?.abs() < STEPS_MIN {
+        places += 1;
+    }
+    let write = move |number: i128| {
+        let (sign, unit) = (if number < 0 { "-" } else { "" }, 10_u128.pow(places));
+        let (whole, rest) = (number.unsigned_abs() / unit, number.unsigned_abs() % unit);
+        let fraction = format!("{rest:0width$}", width = places as usize);
+        format!("{sign}{whole}.{}{}", &fraction[..1], fraction[1..].trim_end_matches('0'))
+    };
+    Some(Bounds { least: at(least, places)?, most: at(most, places)?, write: Box::new(write) })
+}
+
+/// A number as it is spelled, without its point, and how many of its digits stand behind that.
+fn digits(text: &str) -> Option<(i128, u32)> {
+    let (sign, plain) = text.strip_prefix('-').map_or((1, text), |plain| (-1, plain));
+    let (whole, fraction) = plain.split_once('.').unwrap_or((plain, ""));
+    let is_spelled = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
+    let is_number = !whole.is_empty() && is_spelled(whole) && is_spelled(fraction) && fraction.len() <= 9;
+    let number: i128 = is_number.then(|| format!("{whole}{fraction}").parse().ok())??;
+    Some((sign * number, fraction.len() as u32))
 }
 
 /// Parts in a billion as a number of per cent.
@@ -296,6 +327,31 @@ mod tests {
         let [first, last] = [Choice::First, Choice::Last].map(|choice| settle(TEXT, choice).expect("sound").settings);
         assert_eq!((&*first[0].value, &*first[1].value, &*first[2].value), ("10ms", "x", "1 %"));
         assert_eq!((&*last[0].value, &*last[1].value, &*last[3].value), ("50ms", "true", "5"));
+    }
+
+    /// What has no unit is a number again, from end to end, as fine as it is spelled or in a hundred steps.
+    #[test]
+    fn numbers_with_fractions_and_signs_are_ranges_too() {
+        for (of, first, last, steps) in [
+            ("-2.5..2.5", "-2.5", "2.5", 500),
+            ("-0.05..20.5", "-0.05", "20.5", 2_055),
+            ("0..0.05", "0.0", "0.05", 500),
+            ("0.123456789..0.2", "0.123456789", "0.2", 1_000),
+            ("-4 B..12 B", "-4 B", "12 B", 16),
+            ("-3..3", "-3", "3", 6),
+        ] {
+            let text = format!("a = \"{of}\"");
+            let drawn = |choice| settle(&text, choice).expect("sound").settings.remove(0).value;
+            assert_eq!((&*drawn(Choice::First), &*drawn(Choice::Last)), (first, last));
+            let number = |value: String| value.trim_end_matches(" B").parse::<f64>().expect("a number");
+            let ends = number(first.into())..=number(last.into());
+            let all: Vec<f64> = (0..3_000).map(|seed| number(drawn(Choice::Seed(seed)))).collect();
+            assert!(all.iter().all(|value| ends.contains(value)), "{of}");
+            let mut values: Vec<String> = all.iter().map(f64::to_string).collect();
+            values.sort_unstable();
+            values.dedup();
+            assert!(values.len() > steps / 3, "{of}: {}", values.len());
+        }
     }
 
     #[test]

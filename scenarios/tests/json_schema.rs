@@ -3,7 +3,10 @@
 mod common;
 
 use common::{folder, gallery, registry};
+use std::sync::Arc;
+
 use serde_json::Value;
+use wavetank_scenarios::plan::Plan;
 use wavetank_scenarios::schema::json_schema;
 
 /// The part of JSON Schema 2020-12 that the schema uses; anything else is a failure of this test.
@@ -99,7 +102,7 @@ fn like(pattern: &str, text: &str) -> bool {
     }
     let text = text.trim().trim_start_matches(['+', '-']);
     if pattern.starts_with("^ *-?[0-9]") {
-        return text.chars().all(|c| c.is_ascii_digit());
+        return text.chars().all(|c| c.is_ascii_digit() || c == '.' && pattern.contains(r"(\."));
     }
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').trim();
     let units = [
@@ -130,6 +133,29 @@ fn every_gallery_scenario_is_accepted() {
     for (name, text) in gallery() {
         let value = json(&text).expect(&name);
         accepts(&schema, &value).unwrap_or_else(|why| panic!("{name}: {why}"));
+    }
+}
+
+/// Numbers of every sort may be ranges, and what the schema accepts of them the reader understands.
+#[test]
+fn numbers_of_every_sort_may_be_ranges() {
+    let schema = json_schema(&registry());
+    let (_, text) = gallery().into_iter().find(|(name, _)| name == "first-light.toml").expect("in the gallery");
+    let with = |loss: &str, drift: &str, value: &str| {
+        let text = text.replace("\"1 %\"", &format!("\"{loss}\""));
+        let more = [("clock-drift", "drift_ppm", drift), ("sensor-lie", "value", value)].map(|(kind, key, range)| {
+            let what = format!("kind = \"{kind}\"\ntarget = \"thermostat-1\"\n{key} = \"{range}\"\n");
+            format!("\n[[fault]]\nat = \"2s..4s\"\nfor = \"1s\"\n{what}")
+        });
+        text + &more.concat()
+    };
+    let good = with("0..0.05", "-0.5..0.5", "-2.5..-1");
+    accepts(&schema, &json(&good).expect("TOML")).unwrap_or_else(|why| panic!("{why}"));
+    let Ok(plan) = Plan::read("test.toml", &good, &registry()) else { panic!("not understood: {good}") };
+    let plan = Arc::new(plan);
+    assert!((0..20).all(|seed| plan.settled(seed).is_ok_and(|plan| plan.settings.len() == 5)));
+    for bad in [with("0..x", "1..2", "1..2"), with("0..0.1", "a..2", "1..2"), with("0..0.1", "1..2", "1 m..2 m")] {
+        assert!(accepts(&schema, &json(&bad).expect("TOML")).is_err(), "{bad}");
     }
 }
 

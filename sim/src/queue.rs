@@ -203,23 +203,28 @@ impl Queue {
                 return None;
             }
             self.last = earliest;
-            if self.mixed[level] & place.bit() != 0 {
+            let first = if self.mixed[level] & place.bit() != 0 {
                 self.vacate(place);
-                self.spread(head);
-                continue;
-            }
-            let Entry { payload, next, .. } = self.entries[head as usize];
-            if level == 0 && next != NIL {
-                self.slots[place.index()].head = next;
-            } else {
-                self.vacate(place);
-                if next != NIL {
-                    let ground = Place { level: 0, slot: earliest as usize % SLOTS };
-                    self.slots[ground.index()] = Slot { head: next, tail, earliest };
-                    self.occupy(ground);
+                match self.spread(head) {
+                    NIL => continue,
+                    first => first,
                 }
-            }
-            self.release(head);
+            } else {
+                let next = self.entries[head as usize].next;
+                if level == 0 && next != NIL {
+                    self.slots[place.index()].head = next;
+                } else {
+                    self.vacate(place);
+                    if next != NIL {
+                        let ground = Place { level: 0, slot: earliest as usize % SLOTS };
+                        self.slots[ground.index()] = Slot { head: next, tail, earliest };
+                        self.occupy(ground);
+                    }
+                }
+                head
+            };
+            let payload = self.entries[first as usize].payload;
+            self.release(first);
             if self.soon.as_ref().is_some_and(|soon| soon.window != earliest >> WINDOW_BITS) {
                 self.announce_after(earliest >> WINDOW_BITS);
             }
@@ -288,13 +293,20 @@ impl Queue {
         }
     }
 
-    /// Links a chain of entries anew, now that the last popped time is nearer to theirs.
-    fn spread(&mut self, mut index: u32) {
+    /// Links a chain of entries anew, now that the last popped time is that of the earliest. The first of those is left out and
+    /// returned, so that it need not be linked to be popped; there is none if what was the earliest has been cancelled.
+    fn spread(&mut self, mut index: u32) -> u32 {
+        let mut first = NIL;
         while index != NIL {
             let Entry { at, next, .. } = self.entries[index as usize];
-            self.link(index, at);
+            if at == self.last && first == NIL {
+                first = index;
+            } else {
+                self.link(index, at);
+            }
             index = next;
         }
+        first
     }
 
     #[inline]

@@ -206,7 +206,7 @@ impl Impair {
             corrupt: corrupt(reader),
             reorder: reorder(reader),
             slots: reader.table("slots").and_then(|table| slots(&table)),
-            mtu: reader.size("mtu").and_then(|size| short(reader, "mtu", &size, 65_535)),
+            mtu: mtu(reader),
             overhead_bytes: reader.signed_size("overhead").and_then(|size| overhead(reader, &size)),
             cells: reader.table("cells").and_then(|table| cells(&table)),
             queue: reader.inner_table("queue").and_then(|table| queue(&table)),
@@ -235,6 +235,13 @@ impl Impair {
         put(&mut self.cells, change.cells.as_ref());
         put(&mut self.queue, change.queue.as_ref());
     }
+}
+
+/// The longest packet that a link carries; one that carries nothing is cut.
+pub(super) fn mtu(reader: &Reader<'_, '_>) -> Option<u32> {
+    let size = reader.size("mtu")?;
+    reader.nonzero("mtu", size.get_ref().as_bytes() == 0, size.span())?;
+    short(reader, "mtu", &size, 65_535)
 }
 
 fn short(reader: &Reader<'_, '_>, key: &str, size: &super::Spanned<crate::units::Size>, max: u32) -> Option<u32> {

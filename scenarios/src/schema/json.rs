@@ -91,19 +91,19 @@ fn property(field: &Field, registry: &Registry) -> Value {
 
 /// What holds one quantity or word may be left to the seed.
 fn or_left_open(settled: Value, shape: Shape) -> Value {
+    let from_to = |number: &str| json!({ "type": "string", "pattern": format!("^ *{number} *\\.\\. *{number} *$") });
     let range = match shape {
-        Shape::Integer { .. } => json!({ "type": "string", "pattern": "^ *-?[0-9]+ *\\.\\. *-?[0-9]+ *$" }),
+        Shape::Integer { .. } => from_to("-?[0-9]+"),
+        Shape::Number | Shape::Drift | Shape::Probability | Shape::ProbabilityOr(_) => from_to("-?[0-9]+(\\.[0-9]*)?"),
         Shape::Time
         | Shape::SignedTime
         | Shape::SignedSize
         | Shape::Rate
         | Shape::Size
-        | Shape::Probability
         | Shape::Charge
         | Shape::Current
         | Shape::Voltage
         | Shape::Resistance
-        | Shape::ProbabilityOr(_)
         | Shape::SizeOr(_)
         | Shape::Fault
         | Shape::Word(_) => Value::Null,

@@ -326,7 +326,7 @@ fn fault(span: Span, reader: &Reader<'_, '_>) -> Fault {
         direction,
         others: reader.names("others"),
         profile: reader.filled("profile"),
-        mtu: reader.size("mtu").and_then(|size| u32::try_from(size.get_ref().as_bytes()).ok()),
+        mtu: super::impair::mtu(reader),
         poll: reader.time("poll"),
         by: reader.signed_time("by"),
         drift: drift.clone(),

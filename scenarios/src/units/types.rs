@@ -418,7 +418,7 @@ impl Drift {
     /// # Errors
     /// If it is finer than a part in a billion or beyond 100,000 ppm.
     pub fn parse_number(text: &str) -> Result<Self, Malformed> {
-        let ppb = decimal(text, 1_000, &PROBABILITY)?;
+        let ppb = decimal(text, 1_000, &PPM)?;
         i32::try_from(ppb).ok().filter(|ppb| ppb.abs() <= Self::MAX_PPB).map(Self).ok_or_else(|| Malformed {
             out_of_range: true,
             what: format!("a drift of {text} ppm is more than any clock has"),
@@ -430,6 +430,12 @@ impl Drift {
 static NUMBER: Dimension =
     Dimension { name: "a number", units: &[], slips: &[], smallest: "a millionth", examples: "-7.5 or 120" };
 
+static SECONDS: Dimension =
+    Dimension { name: "a number of seconds", units: &[], slips: &[], smallest: "a nanosecond", examples: "0 or 12.5" };
+
+static PPM: Dimension =
+    Dimension { name: "a drift", units: &[], slips: &[], smallest: "a thousandth of a ppm", examples: "-20 or 0.5" };
+
 /// Reads a number as it is spelled, in millionths: `-7.5`.
 pub(crate) fn micro(text: &str) -> Result<i64, Malformed> {
     decimal(text, 1_000_000, &NUMBER)
@@ -437,7 +443,7 @@ pub(crate) fn micro(text: &str) -> Result<i64, Malformed> {
 
 /// Reads a number of seconds as it is spelled, in nanoseconds: `12.5`.
 pub(crate) fn nanos(text: &str) -> Result<i64, Malformed> {
-    decimal(text, 1_000_000_000, &NUMBER)
+    decimal(text, 1_000_000_000, &SECONDS)
 }
 
 /// A number as TOML spells it, times `factor`, exactly.
@@ -467,7 +473,7 @@ fn decimal(text: &str, factor: i64, dimension: &Dimension) -> Result<i64, Malfor
     let scaled = value.checked_mul(i128::from(factor));
     let exact = match scaled {
         Some(scaled) if shift < 0 && scaled % power == 0 => Some(scaled / power),
-        Some(_) if shift < 0 => return Err(refused("is finer than a part in a billion")),
+        Some(_) if shift < 0 => return Err(refused(&format!("is finer than {}", dimension.smallest))),
         Some(scaled) => scaled.checked_mul(power),
         None => None,
     };

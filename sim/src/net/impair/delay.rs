@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::correlated::blend;
 use super::dice::Dice;
+use super::luck::GROUP;
 use crate::random::{Probability, below};
 use crate::time::{Duration, nanos};
 
@@ -36,7 +37,6 @@ pub enum Shape {
 }
 
 /// A delay that draws from a stream.
-#[repr(C)]
 pub(super) struct DelayModel {
     kind: Kind,
     dice: Dice,
@@ -56,9 +56,6 @@ struct Other {
 }
 
 impl DelayModel {
-    /// How much of it, from its beginning, each frame looks at.
-    pub(super) const HOT_BYTES: usize = std::mem::offset_of!(Self, dice) + Dice::HOT_BYTES;
-
     /// One that draws from the stream of that label.
     pub(super) fn new(delay: &Delay, label: &str) -> Self {
         let kind = match delay.shape {
@@ -66,6 +63,18 @@ impl DelayModel {
             _ => Kind::Other(Box::new(Other { delay: delay.clone(), last: None })),
         };
         Self { dice: Dice::new(label, 2), kind }
+    }
+
+    /// Whether each is on its own, nothing or more, and below that many nanoseconds.
+    pub(super) const fn is_even_below(&self, ns: u64) -> bool {
+        matches!(self.kind, Kind::Even(bound) if bound <= ns)
+    }
+
+    /// What is added to the latency of each frame of a group, in nanoseconds, where it is [below](Self::is_even_below) what 32
+    /// bits can say.
+    pub(super) fn group_ns(&mut self, seed: u64, group: u64) -> [u32; GROUP] {
+        let Kind::Even(bound) = self.kind else { return [0; GROUP] };
+        self.dice.wide_group(seed, group).map(|word| below(word, bound) as u32)
     }
 
     /// What is added to the latency of a frame, in nanoseconds.
@@ -219,6 +228,22 @@ mod tests {
         assert_is("normal", &Shape::Normal(MS), normal_distribution);
         assert_is("exponential", &Shape::Exponential(MS), |x| 1.0 - (-x).exp());
         assert_is("pareto", &Shape::Pareto(MS), pareto_distribution);
+    }
+
+    /// Over a million draws each, a delay is to the one before as netem's formula says: a moving average, whose neighbours
+    /// correlate by the share itself.
+    #[test]
+    fn delays_resemble_the_ones_before() {
+        for percent in [0, 25, 50, 90] {
+            let correlation = Probability::from_parts_per_billion(percent * 10_000_000);
+            let mut model = DelayModel::new(&Delay { shape: Shape::Uniform(MS), correlation }, "test/jitter");
+            let delays: Vec<f64> = (0..DRAWS).map(|ordinal| model.extra_ns(9, ordinal as u64) as f64).collect();
+            let mean = delays.iter().sum::<f64>() / DRAWS as f64;
+            let variance = delays.iter().map(|delay| (delay - mean).powi(2)).sum::<f64>();
+            let covariance = delays.windows(2).map(|pair| (pair[0] - mean) * (pair[1] - mean)).sum::<f64>();
+            let seen = covariance / variance;
+            assert!((seen - percent as f64 / 100.0).abs() < 0.005, "{seen} for {percent} %");
+        }
     }
 
     /// A mixture of quantiles has no closed distribution; the shares below its own quantiles are compared.

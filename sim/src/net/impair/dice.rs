@@ -3,6 +3,7 @@
 use rand_core::Rng;
 
 use super::correlated::{Correlated, Odds};
+use super::luck::GROUP;
 use crate::random::{Label, Stream};
 
 /// How many words are drawn in one go: as many as ChaCha8 makes at a time.
@@ -11,7 +12,6 @@ const BLOCK: usize = 64;
 const NO_BLOCK: u64 = u64::MAX;
 
 /// Random words for frames by their ordinals, so many 32-bit words for each.
-#[repr(C)]
 pub(super) struct Dice {
     /// Which block of the stream is at hand, and the block.
     block: u64,
@@ -21,9 +21,6 @@ pub(super) struct Dice {
 }
 
 impl Dice {
-    /// How much of them, from their beginning, each frame looks at.
-    pub(super) const HOT_BYTES: usize = std::mem::offset_of!(Self, label);
-
     pub(super) fn new(label: &str, words: u32) -> Self {
         Self { label: Label::new(label), words, drawn: None, block: NO_BLOCK }
     }
@@ -49,12 +46,17 @@ impl Dice {
     fn at<const N: usize>(&mut self, seed: u64, ordinal: u64) -> [u32; N] {
         debug_assert_eq!(self.words as usize, N);
         let first = ordinal * N as u64;
-        let (block, at) = (first / BLOCK as u64, first as usize % BLOCK);
+        let words = self.block(seed, first / BLOCK as u64);
+        std::array::from_fn(|word| words[(first as usize + word) % BLOCK])
+    }
+
+    /// A block of the stream, which is at hand from then on.
+    #[inline]
+    fn block(&mut self, seed: u64, block: u64) -> &[u32; BLOCK] {
         if self.block != block {
             self.turn(seed, block);
         }
-        let words = self.drawn.as_ref().expect("a block was drawn");
-        std::array::from_fn(|word| words[(at + word) % BLOCK])
+        self.drawn.as_ref().expect("a block was drawn")
     }
 
     #[cold]
@@ -74,23 +76,37 @@ impl Dice {
         word
     }
 
+    /// The two words of each frame of a group, as one.
+    #[inline]
+    pub(super) fn wide_group(&mut self, seed: u64, group: u64) -> [u64; GROUP] {
+        debug_assert_eq!(self.words, 2);
+        let words = self.block(seed, group * 2 * GROUP as u64 / BLOCK as u64);
+        let at = group as usize * 2 * GROUP % BLOCK;
+        std::array::from_fn(|frame| wide([words[(at + 2 * frame) % BLOCK], words[(at + 2 * frame + 1) % BLOCK]]))
+    }
+
     /// The frame's two words, as one.
     #[inline]
     pub(super) fn wide(&mut self, seed: u64, ordinal: u64) -> u64 {
-        let [low, high] = self.at(seed, ordinal);
-        u64::from(high) << 32 | u64::from(low)
+        wide(self.at(seed, ordinal))
     }
 
     /// The frame's four words, as two.
     pub(super) fn wide_pair(&mut self, seed: u64, ordinal: u64) -> [u64; 2] {
         let [a, b, c, d] = self.at(seed, ordinal);
-        [u64::from(b) << 32 | u64::from(a), u64::from(d) << 32 | u64::from(c)]
+        [wide([a, b]), wide([c, d])]
     }
 
     /// The frame's words, of which it may leave some.
     pub(super) fn some(&self, seed: u64, ordinal: u64) -> Stream {
         self.stream_at(seed, u128::from(ordinal) * u128::from(self.words))
     }
+}
+
+/// Two words as one, the lower one first.
+#[inline]
+fn wide([low, high]: [u32; 2]) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
 }
 
 /// Yes or no for frames by their ordinals, by one word of a stream for each.
@@ -117,6 +133,20 @@ impl Coin {
     pub(super) fn decides(&mut self, seed: u64, ordinal: u64) -> bool {
         let (block, at) = (ordinal / BLOCK as u64, ordinal % BLOCK as u64);
         if self.block == block { self.yes >> at & 1 == 1 } else { self.turn(seed, ordinal) }
+    }
+
+    /// Whether no answer depends on the one before.
+    pub(super) fn is_forgetful(&self) -> bool {
+        self.source.odds.is_independent()
+    }
+
+    /// What it says of the frames of a group, a bit for each, where no answer depends on the one before.
+    pub(super) fn group(&mut self, seed: u64, group: u64) -> u8 {
+        let first = group * GROUP as u64;
+        if self.block != first / BLOCK as u64 {
+            self.turn(seed, first);
+        }
+        (self.yes >> (first % BLOCK as u64)) as u8
     }
 
     #[cold]

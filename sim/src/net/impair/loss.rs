@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::correlated::Odds;
 use super::dice::{Coin, Dice};
+use super::luck::GROUP;
 use crate::random::Probability;
 
 /// Which frames a link loses.
@@ -94,6 +95,25 @@ impl LossModel {
             }
             Loss::List(ref list) => Self::List(Arc::clone(list)),
             Loss::Every(every) => Self::Every(every.max(1)),
+        }
+    }
+
+    /// Whether none depends on the ones before.
+    pub(super) fn is_forgetful(&self) -> bool {
+        match self {
+            Self::Random(coin) => coin.is_forgetful(),
+            Self::List(_) | Self::Every(_) => true,
+            Self::GilbertElliott(_) | Self::FourStates(_) => false,
+        }
+    }
+
+    /// Which frames of a group it loses, a bit for each; the same as if it were asked of one after the other.
+    pub(super) fn group(&mut self, seed: u64, group: u64) -> u8 {
+        match self {
+            Self::Random(coin) if coin.is_forgetful() => coin.group(seed, group),
+            _ => {
+                (0..GROUP).fold(0, |lost, at| lost | u8::from(self.loses(seed, group * GROUP as u64 + at as u64)) << at)
+            }
         }
     }
 

@@ -15,6 +15,7 @@ mod delay;
 mod dice;
 mod line;
 mod loss;
+mod luck;
 mod slot;
 mod special;
 mod transit;
@@ -31,7 +32,7 @@ pub(crate) use checksum::is_sound;
 pub(in crate::net) use checksum::{complement, sum};
 pub(in crate::net) use delay::{normal, unit};
 pub(crate) use line::Wire;
-pub(in crate::net) use special::Luck;
+pub(in crate::net) use luck::Luck;
 pub(crate) use special::Special;
 
 use crate::time::Duration;

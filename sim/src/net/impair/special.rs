@@ -6,16 +6,18 @@ use super::delay::{Delay, DelayModel, Shape};
 use super::dice::{Coin, Dice};
 use super::line::{Line, Wire};
 use super::loss::{Loss, LossModel};
+use super::luck::{Foretold, GROUP, Luck, group};
 use super::slot::SlotModel;
 use super::{Chances, Duplicate, Fate, Impairments, Odds, Reorder};
 use crate::net::vlan::{TAG_BYTES, tag};
 use crate::net::{Frame, LinkConfig};
 use crate::time::nanos;
 
-/// What makes a link more than a plain one. What every frame on most such links wants lies in the first line of the cache.
+/// What makes a link more than a plain one. What nearly every frame on most such links wants lies in the first line of the cache.
 #[derive(Default)]
 #[repr(C, align(64))]
 pub(crate) struct Special {
+    foretold: Foretold,
     impair: Impair,
     pub(crate) chances: Chances,
     /// The queue in front of the link, if it is not a plain one.
@@ -33,9 +35,8 @@ pub(crate) struct Special {
 /// Makes one configuration out of another.
 pub(crate) type Layer = Box<dyn Fn(LinkConfig) -> LinkConfig>;
 
-/// The impairments of a link with their states. What most links have lies together; each frame looks at it.
+/// The impairments of a link with their states.
 #[derive(Default)]
-#[repr(C)]
 struct Impair {
     loss: Option<LossModel>,
     delay: Option<DelayModel>,
@@ -44,15 +45,7 @@ struct Impair {
     mtu: Option<u32>,
 }
 
-const _: () = assert!(std::mem::offset_of!(Impair, delay) + DelayModel::HOT_BYTES <= 64);
-
-/// What is in store for a frame on a link that does no more to it.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::net) struct Luck {
-    pub(in crate::net) lose: bool,
-    /// How much longer its latency is, in nanoseconds.
-    pub(in crate::net) delay_ns: i64,
-}
+const _: () = assert!(std::mem::offset_of!(Special, foretold) == 0 && size_of::<Foretold>() <= 64);
 
 /// Impairments that few links have.
 struct Seldom {
@@ -78,7 +71,7 @@ impl Special {
 
     /// Does from now on what `config` says. Returns the frames that waited in the queue before.
     pub(crate) fn tune(&mut self, label: &str, config: &LinkConfig, wire: Wire) -> Vec<(Box<Frame>, Fate)> {
-        self.impair = Impair::new(label, config);
+        (self.foretold, self.impair) = (Foretold::default(), Impair::new(label, config));
         let line = config.impairments.as_ref().and_then(|impairments| impairments.line.as_ref());
         let old = std::mem::replace(&mut self.line, line.map(|line| Box::new(Line::new(line, wire))));
         old.map_or_else(Vec::new, |line| line.into_waiting())
@@ -100,7 +93,17 @@ impl Special {
     /// What is in store for a frame of a simple link.
     #[inline]
     pub(in crate::net) fn luck(&mut self, seed: u64, ordinal: u64) -> Luck {
-        self.impair.luck(seed, ordinal)
+        self.foretold.luck(ordinal).unwrap_or_else(|| self.foretell(seed, ordinal))
+    }
+
+    /// The same, and if it can be known for the other frames of its group, too.
+    #[inline(never)]
+    fn foretell(&mut self, seed: u64, ordinal: u64) -> Luck {
+        if !self.impair.is_forgetful() {
+            return self.impair.luck(seed, ordinal);
+        }
+        self.foretold = self.impair.foretell(seed, group(ordinal));
+        self.foretold.luck(ordinal).expect("it is in that group")
     }
 
     /// What is in store for a frame. Every frame draws, whatever becomes of it.
@@ -174,6 +177,19 @@ impl Impair {
     fn luck(&mut self, seed: u64, ordinal: u64) -> Luck {
         let delay_ns = self.delay.as_mut().map_or(0, |model| model.extra_ns(seed, ordinal));
         Luck { lose: self.loss.as_mut().is_some_and(|model| model.loses(seed, ordinal)), delay_ns }
+    }
+
+    /// Whether what befalls a frame is a matter of its ordinal alone, and fits what is foretold.
+    fn is_forgetful(&self) -> bool {
+        self.delay.as_ref().is_none_or(|model| model.is_even_below(Foretold::DELAY_NS_MAX))
+            && self.loss.as_ref().is_none_or(LossModel::is_forgetful)
+    }
+
+    /// What is in store for the frames of a group, where it is a matter of their ordinals.
+    fn foretell(&mut self, seed: u64, group: u64) -> Foretold {
+        let delays_ns = self.delay.as_mut().map_or([0; GROUP], |model| model.group_ns(seed, group));
+        let lost = self.loss.as_mut().map_or(0, |model| model.group(seed, group));
+        Foretold::new(group, delays_ns, lost)
     }
 
     fn draw(&mut self, seed: u64, ordinal: u64, bytes: usize) -> Fate {
@@ -282,6 +298,40 @@ mod tests {
         });
         let duplicates = (0..1_000_000).filter(|at| twice.decide(1, *at, 60).duplicate.is_some()).count() as f64;
         assert!((duplicates - 50_000.0).abs() < 4.0 * 218.0, "{duplicates}");
+    }
+
+    /// What is found out for a group of frames at once is what each of them draws.
+    #[test]
+    fn luck_in_groups_is_luck_one_by_one() {
+        let jitter = || Delay { shape: Shape::Uniform(Duration::from_micros(100)), correlation: Probability::NEVER };
+        let long = || Delay { shape: Shape::Uniform(Duration::from_secs(5)), correlation: Probability::NEVER };
+        let resembling = Odds { probability: percent(30).probability, correlation: percent(50).probability };
+        let states = Loss::GilbertElliott {
+            to_bad: percent(10).probability,
+            to_good: percent(50).probability,
+            loss_bad: percent(80).probability,
+            loss_good: Probability::NEVER,
+        };
+        for (delay, loss) in [
+            (Some(jitter()), Some(Loss::Random(percent(10)))),
+            (Some(jitter()), None),
+            (None, Some(Loss::Random(percent(10)))),
+            (None, Some(Loss::List([3, 9, 10, 400].into()))),
+            (Some(jitter()), Some(Loss::Every(7))),
+            (Some(jitter()), Some(Loss::Random(resembling))),
+            (Some(jitter()), Some(states)),
+            (Some(long()), Some(Loss::Random(percent(10)))),
+        ] {
+            let config = || special(Impairments { delay: delay.clone(), loss: loss.clone(), ..Impairments::default() });
+            let (mut grouped, mut single) = (config(), config());
+            let lost = (5..500).filter(|&ordinal| {
+                let (luck, fate) = (grouped.luck(3, ordinal), single.decide(3, ordinal, 60));
+                assert_eq!(luck.lose, fate.lose, "{loss:?} {ordinal}");
+                assert!(luck.lose || luck.delay_ns == fate.delay_ns, "{delay:?} {ordinal}");
+                luck.lose
+            });
+            assert_eq!(lost.count() > 0, loss.is_some());
+        }
     }
 
     /// What is decided for a frame depends on its ordinal alone.
