@@ -432,6 +432,7 @@ fn assign(scenario: &Scenario<'_>, roster: &Roster<'_, '_>, wiring: &mut Wiring,
     let mut owners: BTreeMap<(usize, IpAddr), (usize, Span)> = BTreeMap::new();
     for (node, member) in roster.members.iter().enumerate() {
         let interfaces = &mut wiring.interfaces[node];
+        let mut own: Vec<(usize, Cidr, Span)> = Vec::new();
         for address in &member.entry.addresses {
             let Some(interface) = interface_for(address, member, interfaces, &wiring.networks, problems) else {
                 continue;
@@ -443,6 +444,8 @@ fn assign(scenario: &Scenario<'_>, roster: &Roster<'_, '_>, wiring: &mut Wiring,
             };
             let span = address.cidr.span();
             interfaces[interface].addresses.push(cidr);
+            refuse_overlapping(member, (interface, cidr, &span), &own, interfaces, problems);
+            own.push((interface, cidr, span.clone()));
             let Some((owner, first)) = owners.insert((network, cidr.ip), (node, span.clone())) else {
                 continue;
             };
@@ -457,6 +460,26 @@ fn assign(scenario: &Scenario<'_>, roster: &Roster<'_, '_>, wiring: &mut Wiring,
     }
     for (member, interfaces) in roster.members.iter().zip(&wiring.interfaces) {
         refuse_gateways(member, interfaces, &owners, problems);
+    }
+}
+
+/// A node cannot tell two networks apart that have addresses in common, but those of a link alone.
+fn refuse_overlapping(
+    member: &Member<'_, '_>,
+    (interface, cidr, span): (usize, Cidr, &Span),
+    own: &[(usize, Cidr, Span)],
+    interfaces: &[Interface],
+    problems: &mut Vec<Problem>,
+) {
+    let is_of_link = |ip: IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    let overlaps = |other: &Cidr| other.contains(cidr.ip) || cidr.contains(other.ip);
+    let other = own.iter().find(|(at, other, _)| *at != interface && overlaps(other) && !is_of_link(other.ip));
+    if let Some((at, other, first)) = other {
+        let [here, there] = [interface, *at].map(|at| &interfaces[at].network_name);
+        let what = format!("{other} on \"{there}\" and {cidr} on \"{here}\" overlap: \"{}\" is in both", member.name);
+        let problem = Problem::new(Code::Address, span.clone(), what, "addresses that are the other network's, too");
+        let problem = problem.also(first.clone(), "the other network");
+        problems.push(problem.help("give its networks subnets that have no address in common"));
     }
 }
 
