@@ -108,6 +108,7 @@ pub(crate) struct Span(u64);
 impl Span {
     pub(crate) const FOREVER: Span = Span(u64::MAX);
 
+    #[cfg(feature = "recovery")]
     pub(crate) const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
