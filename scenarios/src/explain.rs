@@ -285,8 +285,9 @@ impl Causes {
     }
 
     fn hit(&self, entry: &Entry) -> bool {
-        entry.place().is_some_and(|place| place.split('/').any(|part| self.nodes.contains(part)))
-            || entry.text("source").is_some_and(|source| self.nodes.contains(source))
+        // A fault can be about several nodes, and say more than their names.
+        let names = |place: &str| place.split(['/', ',', ' ']).any(|part| self.nodes.contains(part));
+        entry.place().is_some_and(names) || entry.text("source").is_some_and(|source| self.nodes.contains(source))
     }
 }
 

@@ -88,3 +88,71 @@ fn causes_of_which_each_would_do_are_told_together() {
     assert!(cut.contains("cut-link") && powerless.contains("power-cut"), "{cut}, {powerless}");
     assert!(explained.path.iter().any(|entry| entry.event == "fault-began"), "the path begins with them");
 }
+
+/// A sensor by radio, past a gateway that is a device, and another one beside it.
+const PAST_A_GATEWAY: &str = r#"
+version = 1
+name = "Past a gateway"
+duration = "30s"
+seed = 4
+
+[node.near]
+kind = "pinger"
+count = 2
+address = "fd00:1::11/64"
+gateway = "fd00:1::1"
+position = { x = -10, y = 0, step_x = 20 }
+config = { to = "fd00:2::20" }
+
+[node.gateway]
+kind = "gateway"
+address = { air = "fd00:1::1/64", lan = "fd00:2::1/64" }
+position = { x = 0, y = 0 }
+config = { uplink = "fd00:2::20", beat = "1s" }
+
+[node.station]
+kind = "telemetry-hub"
+address = "fd00:2::20/64"
+gateway = "fd00:2::1"
+
+[network.air]
+kind = "radio"
+members = ["near-*", "gateway"]
+
+[network.lan]
+kind = "switch"
+members = ["gateway", "station"]
+
+[[fault]]
+at = "3s"
+for = "500ms"
+kind = "pause"
+target = "station"
+
+[[fault]]
+at = "8s"
+for = "1s"
+kind = "clog"
+target = "lan/gateway"
+
+[[fault]]
+at = "12s"
+kind = "partition"
+target = "near-2"
+others = "station"
+direction = "up"
+
+[[expect]]
+name = "each is answered twenty times"
+eventually = 'min("near-*", "pings.answered") >= 20'
+"#;
+
+/// A partition holds across a gateway that knows nothing of it, and is told to be the cause; what passes nearby is not.
+#[test]
+fn a_partition_across_a_gateway_is_a_cause() {
+    let (explained, plan) = explained(PAST_A_GATEWAY);
+    let [cause] = &marked(&explained, |mishap| mishap.causal)[..] else { panic!("{explained:?}") };
+    assert!(cause.contains("partition") && cause.contains("near-2"), "{cause}");
+    assert!(marked(&explained, |mishap| mishap.together).is_empty(), "{explained:?}");
+    assert!(explained.svg(&plan).contains("FAULT begins: partition near-2 -&gt; station"), "{}", explained.svg(&plan));
+}

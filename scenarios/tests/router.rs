@@ -291,3 +291,103 @@ fn routers_pass_on_by_radio_what_is_for_elsewhere() {
     let snapshot = ran(JOINED_BY_RADIO, None);
     assert!(metric(&snapshot, "pinger", "pings.answered") >= 18, "{:?}", snapshot.metrics);
 }
+
+/// Doors by radio, whose gateway is a device: it knows nothing of the tank, and yet passes on what it did not send itself.
+const BEHIND_A_GATEWAY: &str = r#"
+version = 1
+name = "behind a gateway"
+duration = "20s"
+
+[node.near]
+kind = "pinger"
+address = "fd00:1::11/64"
+gateway = "fd00:1::1"
+position = { x = -10, y = 0 }
+config = { to = "fd00:2::20" }
+
+[node.other]
+kind = "pinger"
+address = "fd00:1::12/64"
+gateway = "fd00:1::1"
+position = { x = 10, y = 0 }
+config = { to = "fd00:2::20" }
+
+[node.inward]
+kind = "pinger"
+address = "fd00:2::30/64"
+gateway = "fd00:2::1"
+config = { to = "fd00:1::11" }
+
+[node.gateway]
+kind = "gateway"
+address = { air = "fd00:1::1/64", lan = "fd00:2::1/64" }
+position = { x = 0, y = 0 }
+config = { uplink = "fd00:2::20", beat = "1s" }
+
+[node.sender]
+kind = "bulk-sender"
+address = "fd00:1::13/64"
+gateway = "fd00:1::1"
+position = { x = 0, y = 10 }
+config = { to = "[fd00:2::40]:5001", bytes = "6 kB", window = "2 kB", after = "2s" }
+
+[node.receiver]
+kind = "bulk-receiver"
+address = "fd00:2::40/64"
+gateway = "fd00:2::1"
+
+[node.station]
+kind = "telemetry-hub"
+address = "fd00:2::20/64"
+gateway = "fd00:2::1"
+
+[network.air]
+kind = "radio"
+members = ["near", "other", "sender", "gateway"]
+
+[network.lan]
+kind = "switch"
+members = ["gateway", "station", "inward", "receiver"]
+"#;
+
+/// By a radio of its own, and by a co-processor's.
+fn gateways() -> [String; 2] {
+    let module = BEHIND_A_GATEWAY.replace("beat = \"1s\"", "beat = \"1s\", rcp = {}");
+    [BEHIND_A_GATEWAY.to_owned(), module]
+}
+
+#[test]
+fn who_is_held_apart_stays_apart_across_a_gateway() {
+    let fault = "[[fault]]\nat = \"0s\"\nkind = \"partition\"\ntarget = ";
+    for text in gateways() {
+        let answered =
+            |snapshot: &Snapshot| ["near", "other", "inward"].map(|who| metric(snapshot, who, "pings.answered"));
+        let calm = ran(&text, None);
+        assert!(answered(&calm).iter().all(|answered| *answered >= 14), "{:?}", answered(&calm));
+        // What comes by radio in several frames, too.
+        assert_eq!((metric(&calm, "sender", "done"), metric(&calm, "receiver", "bytes.received")), (1, 6_000));
+        let apart = ran(&format!("{text}\n{fault}\"sender\"\nothers = \"receiver\"\ndirection = \"up\"\n"), None);
+        assert_eq!(metric(&apart, "receiver", "connections"), 0);
+        let later = fault.replace("0s", "2350ms");
+        let broken = ran(&format!("{text}\n{later}\"sender\"\nothers = \"receiver\"\n"), None);
+        let got = metric(&broken, "receiver", "bytes.received");
+        assert!(got > 0 && got < 6_000, "{got}");
+        let apart = ran(&format!("{text}\n{fault}\"near\"\nothers = \"station\"\n"), None);
+        let [near, other, inward] = answered(&apart);
+        assert!(near == 0 && other >= 14 && inward >= 14, "{near} {other} {inward}");
+        assert_eq!(metric(&apart, "gateway", "uplink"), 1, "what the gateway asks for itself is its own");
+        let apart = ran(&format!("{text}\n{fault}\"inward\"\nothers = \"near\"\n"), None);
+        let [near, other, inward] = answered(&apart);
+        assert!(near >= 14 && other >= 14 && inward == 0, "{near} {other} {inward}");
+        // One way only: the question arrives, the answer does not; and the other way round.
+        for (target, others) in [("station", "near"), ("near", "station")] {
+            let text = format!("{text}\n{fault}\"{target}\"\nothers = \"{others}\"\ndirection = \"up\"\n");
+            let [near, other, inward] = answered(&ran(&text, None));
+            assert!(near == 0 && other >= 14 && inward >= 14, "from {target}: {near} {other} {inward}");
+        }
+        // Of the gateway alone: others pass it still.
+        let apart = ran(&format!("{text}\n{fault}\"gateway\"\nothers = \"station\"\n"), None);
+        assert_eq!(metric(&apart, "gateway", "uplink"), 0);
+        assert!(metric(&apart, "gateway", "uplink.misses") > 5);
+    }
+}

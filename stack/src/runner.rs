@@ -79,8 +79,7 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
             stack.set_link(matches!(driver.link_state(cx), LinkState::Up));
         }
         let mut now = clock.now();
-        #[cfg(feature = "alloc")]
-        core.borrow_mut().warm(now);
+        core.borrow_mut().begin_turn(now);
         take_frames(core, driver, now, cx);
         loop {
             core.borrow_mut().wakes.begin_app();

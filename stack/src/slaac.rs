@@ -10,7 +10,8 @@
 //! what we have, it is given up; where none answers it stays for as long as it was to last.
 //!
 //! By radio ([`Client::by_radio`], with the feature `lowpan`) addresses are made of the radio's, which nobody else has
-//! (RFC 6775), so none is asked for; the link itself is told its prefix and its router where it is made.
+//! (RFC 6775), so none is asked for; the link itself is told its prefix and its router where it is made. By what prefixes addresses
+//! are shortened there it can learn, too ([`Client::learning`]).
 //!
 //! Not here: DHCPv6, temporary addresses (RFC 8981), more than one router at a time, redirects.
 
@@ -24,6 +25,8 @@ use core::{
 use heapless::Vec;
 use rand_core::Rng;
 
+#[cfg(feature = "lowpan")]
+use crate::lowpan::{Context, Contexts, NUMBERS};
 use crate::{
     address::{Cidr, Route},
     claim::{Claim, Claiming},
@@ -56,6 +59,10 @@ const SOLICITATION: u8 = 133;
 const ADVERTISEMENT: u8 = 134;
 const OPTION_PREFIX: u8 = 3;
 const OPTION_DNS: u8 = 25;
+#[cfg(feature = "lowpan")]
+const OPTION_CONTEXT: u8 = 34;
+#[cfg(feature = "lowpan")]
+const COMPRESSES: u8 = 0x10;
 const AUTONOMOUS: u8 = 0x40;
 
 /// A prefix that a router offers.
@@ -65,6 +72,31 @@ struct Offer {
     valid: Duration,
 }
 
+/// What a router says of a prefix that addresses are shortened by (RFC 6775, section 4.2).
+#[cfg(feature = "lowpan")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shortening {
+    number: u8,
+    context: Context,
+    valid: Duration,
+}
+
+#[cfg(feature = "lowpan")]
+impl Shortening {
+    fn read(option: &[u8]) -> Option<Self> {
+        let [_, _, bits, about, _, _, high, low] = *option.first_chunk()?;
+        let prefix = &option[8..];
+        if usize::from(bits) > prefix.len().min(16) * 8 {
+            return None;
+        }
+        let octets = core::array::from_fn(|i| prefix.get(i).copied().unwrap_or(0));
+        let mut context = Context::new(Ipv6Addr::from_octets(octets), bits);
+        context.compresses = about & COMPRESSES != 0;
+        let minutes = u16::from_be_bytes([high, low]);
+        Some(Self { number: about & 0xf, context, valid: Duration::from_secs(u64::from(minutes) * 60) })
+    }
+}
+
 /// What a router says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Advertisement {
@@ -72,6 +104,8 @@ struct Advertisement {
     lifetime: Duration,
     offers: Vec<Offer, PREFIXES_MAX>,
     dns: Vec<Ipv6Addr, DNS_SERVERS_MAX>,
+    #[cfg(feature = "lowpan")]
+    shortenings: Vec<Shortening, { NUMBERS as usize }>,
 }
 
 impl Advertisement {
@@ -82,7 +116,13 @@ impl Advertisement {
             return None;
         }
         let lifetime = Duration::from_secs(u16::from_be_bytes([header[6], header[7]]).into());
-        let mut read = Self { lifetime, offers: Vec::new(), dns: Vec::new() };
+        let mut read = Self {
+            lifetime,
+            offers: Vec::new(),
+            dns: Vec::new(),
+            #[cfg(feature = "lowpan")]
+            shortenings: Vec::new(),
+        };
         while let [kind, words, ..] = *options {
             let (option, rest) = options.split_at_checked(usize::from(words) * 8).filter(|_| words > 0)?;
             read.option(kind, option);
@@ -110,6 +150,12 @@ impl Advertisement {
             (OPTION_DNS, 24..) if seconds(4) > 0 => {
                 for chunk in option[8..].as_chunks::<16>().0 {
                     let _ = self.dns.push(Ipv6Addr::from(*chunk));
+                }
+            }
+            #[cfg(feature = "lowpan")]
+            (OPTION_CONTEXT, _) => {
+                if let Some(shortening) = Shortening::read(option) {
+                    let _ = self.shortenings.push(shortening);
                 }
             }
             _ => {}
@@ -154,6 +200,14 @@ struct Held {
     doubtful: bool,
 }
 
+/// A context that a router told of.
+#[cfg(feature = "lowpan")]
+#[derive(Clone, Copy)]
+struct Learnt {
+    number: u8,
+    until: Instant,
+}
+
 /// How routers are asked for.
 struct Asking {
     /// How often they are yet to be asked.
@@ -191,6 +245,13 @@ pub struct Client<'a, 'r, C: ?Sized, R> {
     at: Option<u32>,
     /// How often the link had come back when we last asked because of that.
     link: u8,
+    #[cfg(feature = "lowpan")]
+    contexts: Option<&'a Contexts>,
+    #[cfg(feature = "lowpan")]
+    learnt: Vec<Learnt, { NUMBERS as usize }>,
+    /// For how long the router last said that it is one.
+    #[cfg(feature = "lowpan")]
+    lifetime: Duration,
 }
 
 impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
@@ -208,6 +269,15 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         Self::of(stack, clock, rng, radio.identifier(), false)
     }
 
+    /// The same, which has `contexts`, which the link shares, follow what the router says that addresses are shortened by (RFC 6775,
+    /// section 5.4): for as long as it says; then for twice as long as it said to be a router what others shortened is restored still.
+    #[cfg(feature = "lowpan")]
+    #[must_use]
+    pub fn learning(mut self, contexts: &'a Contexts) -> Self {
+        self.contexts = Some(contexts);
+        self
+    }
+
     fn of(stack: &'a Stack<'r>, clock: &'a C, rng: R, interface: u64, detects: bool) -> Self {
         Self {
             stack,
@@ -220,6 +290,12 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             router: None,
             at: None,
             link: 0,
+            #[cfg(feature = "lowpan")]
+            contexts: None,
+            #[cfg(feature = "lowpan")]
+            learnt: Vec::new(),
+            #[cfg(feature = "lowpan")]
+            lifetime: Duration::ZERO,
         }
     }
 
@@ -304,6 +380,8 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             let now = self.clock.now();
             let doubtful = self.held.iter_mut().chain(&mut self.router).filter(|held| held.doubtful);
             doubtful.for_each(|held| held.until = now);
+            #[cfg(feature = "lowpan")]
+            self.forget_contexts();
             self.expire(tell);
             return;
         }
@@ -395,6 +473,8 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         {
             // Whoever answers is where the link leads now.
             self.leave_router(tell);
+            #[cfg(feature = "lowpan")]
+            self.forget_contexts();
         }
         match &mut self.router {
             Some(known) if known.address == router => {
@@ -408,6 +488,8 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             // One router is enough.
             _ => return,
         }
+        #[cfg(feature = "lowpan")]
+        self.learn(said, now);
         if !said.dns.is_empty() {
             let servers: Vec<IpAddr, DNS_SERVERS_MAX> = said.dns.iter().map(|&server| server.into()).collect();
             self.stack.set_dns_servers(&servers);
@@ -437,12 +519,49 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         }
     }
 
+    /// Takes over what addresses are shortened by.
+    #[cfg(feature = "lowpan")]
+    fn learn(&mut self, said: &Advertisement, now: Instant) {
+        let Some(contexts) = self.contexts else { return };
+        self.lifetime = said.lifetime;
+        for &Shortening { number, context, valid } in &said.shortenings {
+            self.learnt.retain(|learnt| learnt.number != number);
+            let is_valid = valid > Duration::ZERO;
+            contexts.set(number, is_valid.then_some(context));
+            if is_valid {
+                // There is a place for each number.
+                let _ = self.learnt.push(Learnt { number, until: now + valid });
+            }
+        }
+    }
+
+    /// What is not said again shortens no more, and is forgotten after a while.
+    #[cfg(feature = "lowpan")]
+    fn fade(&mut self, now: Instant) {
+        let Some(contexts) = self.contexts else { return };
+        let grace = self.lifetime * 2;
+        self.learnt.retain_mut(|learnt| {
+            if now < learnt.until {
+                return true;
+            }
+            let fading = contexts.of(learnt.number).filter(|context| context.compresses);
+            contexts.set(learnt.number, fading.map(Context::fading));
+            learnt.until = now + grace;
+            fading.is_some()
+        });
+    }
+
     fn next_expiry(&self) -> Instant {
-        self.held.iter().chain(&self.router).map(|held| held.until).min().unwrap_or(Instant::MAX)
+        let held = self.held.iter().chain(&self.router).map(|held| held.until);
+        #[cfg(feature = "lowpan")]
+        let held = held.chain(self.learnt.iter().map(|learnt| learnt.until));
+        held.min().unwrap_or(Instant::MAX)
     }
 
     fn expire(&mut self, tell: &mut impl FnMut(Event)) {
         let now = self.clock.now();
+        #[cfg(feature = "lowpan")]
+        self.fade(now);
         let stack = self.stack;
         self.held.retain(|held| {
             let valid = now < held.until;
@@ -466,8 +585,19 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
 }
 
 impl<C: ?Sized, R> Client<'_, '_, C, R> {
+    /// Forgets what addresses were shortened by.
+    #[cfg(feature = "lowpan")]
+    fn forget_contexts(&mut self) {
+        for learnt in self.learnt.iter() {
+            self.contexts.inspect(|contexts| contexts.set(learnt.number, None));
+        }
+        self.learnt.clear();
+    }
+
     /// Takes back all that was set.
     fn give_up(&mut self) {
+        #[cfg(feature = "lowpan")]
+        self.forget_contexts();
         if let Some(router) = self.router.take() {
             self.stack.remove_route(Route::default_via(router.address.into()).to);
         }
@@ -502,6 +632,30 @@ mod tests {
     use super::*;
     use proptest::{collection, prelude::*};
 
+    /// The option, bit by bit (RFC 6775, section 4.2).
+    #[cfg(feature = "lowpan")]
+    #[test]
+    fn a_context_is_as_long_as_its_prefix() {
+        let mut message = std::vec![ADVERTISEMENT, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+        message.extend([34, 2, 48, 0x13, 0, 0, 0, 10, 0x20, 1, 0xd, 0xb8, 0, 1, 0xff, 0xff]);
+        message.extend([34, 3, 112, 0x0f, 0, 0, 0xff, 0xff, 0x20, 1, 0xd, 0xb8, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7]);
+        // Longer than what is there; that says how it is to be gone at once.
+        message.extend([34, 2, 65, 0x14, 0, 0, 0, 10, 0x20, 1, 0xd, 0xb8, 0, 1, 0xff, 0xff]);
+        message.extend([34, 2, 0, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let read = Advertisement::read(&message).expect("it is one");
+        let context = |text: &str, bits, compresses| {
+            let context = Context::new(text.parse().expect("a prefix"), bits);
+            if compresses { context } else { context.fading() }
+        };
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let told = [
+            Shortening { number: 3, context: context("2001:db8:1::", 48, true), valid: minutes(10) },
+            Shortening { number: 15, context: context("2001:db8:2:3:4:5:6::", 112, false), valid: minutes(65_535) },
+            Shortening { number: 5, context: context("::", 0, true), valid: minutes(0) },
+        ];
+        assert_eq!(read.shortenings, told);
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(mut bytes in collection::vec(any::<u8>(), 0..200), words in 0_u8..6) {
@@ -510,6 +664,17 @@ mod tests {
                 bytes[16] = if words == 4 { OPTION_PREFIX } else { OPTION_DNS };
             }
             let _ = Advertisement::read(&bytes);
+        }
+
+        #[cfg(feature = "lowpan")]
+        #[test]
+        fn any_context_is_read_or_refused(mut bytes in collection::vec(any::<u8>(), 0..80), words in 0_u8..6) {
+            if bytes.len() > 18 {
+                (bytes[0], bytes[1], bytes[16], bytes[17]) = (ADVERTISEMENT, 0, OPTION_CONTEXT, words);
+            }
+            let read = Advertisement::read(&bytes);
+            let told = read.map(|read| read.shortenings).unwrap_or_default();
+            prop_assert!(told.iter().all(|told| told.number < NUMBERS && told.context.bits() <= 128));
         }
     }
 }

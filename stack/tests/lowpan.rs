@@ -16,7 +16,7 @@ use futures_util::future::{Either, join, select};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use support::{Card, Received, Room, Sea};
 use wavetank_stack::forward::{Offer, advertise};
-use wavetank_stack::lowpan::{Address, Counts, FRAME_MAX, Lowpan, Memory, Options};
+use wavetank_stack::lowpan::{self, Address, Contexts, Counts, FRAME_MAX, Lowpan, Memory, Options};
 use wavetank_stack::slaac::{Client, Event};
 use wavetank_stack::time::timeout;
 use wavetank_stack::{Cidr, Config, Duration, Stack, tcp, udp};
@@ -274,6 +274,158 @@ fn a_radio_makes_its_addresses_of_what_a_router_says() {
     assert!(!sea.recorded().iter().any(ndisc));
 }
 
+const BEYOND: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 2, 0, 0, 0, 0);
+const HUB: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 2, 0, 0, 0, 0x99);
+/// For so long contexts are good, and so long the router is one, in seconds. It speaks for the first minute.
+const VALID: u64 = 120;
+const LIFETIME: u64 = 300;
+
+/// A radio asks a station beyond its router once before the router has said how addresses there are shortened, once after, once when
+/// that has run out, and at last when it is forgotten. Answers with the frames of each time, and how many of them made no sense to
+/// the radio.
+fn talk_beyond() -> Vec<(Vec<Vec<u8>>, u32)> {
+    let sea = Sea::new();
+    let there = sea.clone();
+    sea.run(async move {
+        let sea = there;
+        let [ours, theirs] = EUIS.map(Address::Extended);
+        let mut options = Options::new(0xbeef).with_prefix(PREFIX);
+        options.router = Some(ours);
+        let (mut memories, counts) = ([Memory::<2>::new(), Memory::<2>::new()], [Counts::new(), Counts::new()]);
+        let [first, second] = &mut memories;
+        let (said, learnt) = (Contexts::new(), Contexts::new());
+        let [router, radio] = EUIS.map(|eui| Radio(sea.card(), eui));
+        let router = Lowpan::new(router, sea.clock(), first, &counts[0], options).learning(&said);
+        let radio = Lowpan::new(radio, sea.clock(), second, &counts[1], options).learning(&learnt);
+        let own = [ours.link_local(), ours.within(PREFIX), Cidr::v6(HUB, 64)];
+        let (router, mut routing) = Stack::shared(router, sea.clock(), &Config::new(&own, &[]), 1);
+        let (radio, mut running) = Stack::shared(radio, sea.clock(), &Config::new(&[], &[]), 2);
+        let mut offer = Offer::new(PREFIX);
+        (offer.valid, offer.preferred) = (Duration::from_secs(VALID), Duration::from_secs(VALID));
+        offer.lifetime = Duration::from_secs(LIFETIME);
+        offer.contexts = [Some(lowpan::Context::new(PREFIX, 64)), Some(lowpan::Context::new(BEYOND, 64)), None, None];
+        let echo = async {
+            let (socket, mut bytes) = (udp::Socket::bind(&router, 7, udp::Options::default()).unwrap(), [0; 16]);
+            loop {
+                let (len, from) = socket.recv_from(&mut bytes).await.unwrap();
+                // It shortens only once it has said so; then always, though others may have forgotten.
+                said.set(
+                    1,
+                    Some(lowpan::Context::new(BEYOND, 64)).map(|it| if bytes[0] > 0 { it } else { it.fading() }),
+                );
+                socket.send_from(&bytes[..len], HUB.into(), from).await.unwrap();
+            }
+        };
+        let advertising = async {
+            let clock = sea.clock();
+            sea.sleep(Duration::from_secs(5)).await;
+            let word = advertise(&router, &clock, ChaCha8Rng::seed_from_u64(1), offer);
+            _ = timeout(&clock, Duration::from_secs(60), word).await;
+            std::future::pending::<()>().await;
+        };
+        let clock = sea.clock();
+        let configured = async {
+            let rng = ChaCha8Rng::seed_from_u64(2);
+            let mut client = Client::by_radio(&radio, &clock, rng, theirs).learning(&learnt);
+            client.run(|_| ()).await.unwrap();
+        };
+        let story = async {
+            let mut seen = Vec::new();
+            let socket = udp::Socket::bind(&radio, 0xf0b1, udp::Options::default()).unwrap();
+            radio.add_address(theirs.within(PREFIX)).unwrap();
+            for (number, at) in [(0, 3), (1, 30), (2, 60 + VALID + 10), (3, 60 + VALID + 2 * LIFETIME + 20)] {
+                sea.sleep(Duration::from_secs(at).saturating_sub(sea.now())).await;
+                let before = counts[1].malformed.get();
+                sea.record();
+                // A prefix that has run out takes its address along, but the question is of the link, not of that.
+                _ = radio.add_address(theirs.within(PREFIX));
+                socket.send_to(&[number], SocketAddr::new(HUB.into(), 7)).await.unwrap();
+                let heard = timeout(&clock, Duration::from_secs(2), socket.recv_from(&mut [0; 16])).await.is_ok();
+                assert_eq!(heard, number < 3, "the last answer is shortened by what is forgotten");
+                let is_datagram = |frame: &Vec<u8>| frame[frame.len() - 7] & 0xf8 == 0xf0 && frame.ends_with(&[number]);
+                let frames = sea.recorded().into_iter().filter(is_datagram);
+                seen.push((frames.collect(), counts[1].malformed.get() - before));
+            }
+            seen
+        };
+        let configuring = select(Box::pin(configured), Box::pin(story));
+        let routed = routing.run_with(join(echo, advertising));
+        let ended = select(Box::pin(routed), Box::pin(running.run_with(configuring))).await;
+        let Either::Right((Either::Right((seen, _)), _)) = ended else { panic!("the story ends first") };
+        seen
+    })
+}
+
+/// What a router says that is shortened, hosts shorten; and no longer when it is not said again (RFC 6775, sections 4.2 and 5.4.3).
+#[test]
+fn a_radio_shortens_what_its_router_says() {
+    let seen = talk_beyond();
+    let number = |frames: &[Vec<u8>]| frames.iter().map(Vec::len).collect::<Vec<_>>();
+    // 21 bytes before it, then IPHC: two bytes, the contexts' numbers, whole addresses or what is left of them, UDP's header and a byte.
+    let (long, short) = (21 + 2 + 16 + 6 + 1, 21 + 2 + 1 + 8 + 6 + 1);
+    assert_eq!(seen[0].1 + seen[1].1 + seen[2].1, 0);
+    assert_eq!(number(&seen[0].0), [long, long]);
+    assert_eq!(number(&seen[1].0), [short, short], "the hub's number is no radio's: eight bytes of it");
+    assert_eq!(seen[1].0[0][21..24], [0x7e, 0xf5, 0x01], "from context 0 to context 1");
+    assert_eq!(seen[1].0[1][21..24], [0x7e, 0xd7, 0x10], "and back");
+    assert_eq!(number(&seen[2].0), [long, short], "what others shorten is restored still");
+    assert_eq!((number(&seen[3].0), seen[3].1), (vec![long, short], 1), "and then no more");
+}
+
+#[test]
+fn tshark_reads_what_a_router_has_shortened() {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        eprintln!("tshark is not installed: its reading of 6LoWPAN's contexts was not checked");
+        return;
+    }
+    let frames: Vec<_> = talk_beyond().into_iter().flat_map(|(frames, _)| frames).collect();
+    let capture = Capture::new(&frames);
+    assert_eq!(capture.read("_ws.malformed || udp.checksum.status == \"Bad\""), "");
+    let (asked, answered) = ("ipv6.dst == 2001:db8:0:2::99", "ipv6.src == 2001:db8:0:2::99");
+    let both = |filter: &str| capture.read(&format!("{filter} && udp.port == 61617")).lines().count();
+    assert_eq!([both(asked), both(answered)], [4, 4]);
+    let by_context = capture.read("6lowpan.iphc.sci == 0 && 6lowpan.iphc.dci == 1");
+    assert_eq!(by_context.lines().count(), 1);
+}
+
+/// Frames as tshark reads them.
+struct Capture {
+    path: std::path::PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Capture {
+    fn new(frames: &[Vec<u8>]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("radio.pcap");
+        // IEEE 802.15.4 without check sequences is link type 230.
+        let mut capture = Vec::new();
+        for word in [0xa1b2_c3d4_u32, 2 | 4 << 16, 0, 0, 65_535, 230] {
+            capture.extend(word.to_le_bytes());
+        }
+        for (number, frame) in (0_u32..).zip(frames) {
+            for word in [number, 0, frame.len() as u32, frame.len() as u32] {
+                capture.extend(word.to_le_bytes());
+            }
+            capture.extend(frame);
+        }
+        std::fs::write(&path, capture).unwrap();
+        Self { path, _folder: folder }
+    }
+
+    fn read(&self, filter: &str) -> String {
+        let output = Command::new("tshark")
+            .arg("-r")
+            .arg(&self.path)
+            .args(["-o", "6lowpan.context0:2001:db8:0:1::/64", "-o", "6lowpan.context1:2001:db8:0:2::/64"])
+            .args(["-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-Y", filter])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
 #[test]
 fn tshark_reads_every_frame() {
     if Command::new("tshark").arg("--version").output().is_err() {
@@ -281,31 +433,8 @@ fn tshark_reads_every_frame() {
         return;
     }
     let frames = talk(&Sea::new(), PREFIX, 600);
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("radio.pcap");
-    // IEEE 802.15.4 without check sequences is link type 230.
-    let mut capture = Vec::new();
-    for word in [0xa1b2_c3d4_u32, 2 | 4 << 16, 0, 0, 65_535, 230] {
-        capture.extend(word.to_le_bytes());
-    }
-    for (number, frame) in (0_u32..).zip(&frames) {
-        for word in [number, 0, frame.len() as u32, frame.len() as u32] {
-            capture.extend(word.to_le_bytes());
-        }
-        capture.extend(frame);
-    }
-    std::fs::write(&path, capture).unwrap();
-    let read = |filter: &str| {
-        let output = Command::new("tshark")
-            .arg("-r")
-            .arg(&path)
-            .args(["-o", "6lowpan.context0:2001:db8:0:1::/64", "-o", "tcp.check_checksum:TRUE"])
-            .args(["-o", "udp.check_checksum:TRUE", "-Y", filter])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let capture = Capture::new(&frames);
+    let read = |filter: &str| capture.read(filter);
     assert_eq!(read("_ws.malformed || tcp.checksum.status == \"Bad\" || udp.checksum.status == \"Bad\""), "");
     assert_eq!(read("6lowpan").lines().count(), frames.len());
     assert_eq!(read("udp && ipv6.src == 2001:db8:0:1::1 && udp.length == 608").lines().count(), 1);

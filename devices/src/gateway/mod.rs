@@ -32,9 +32,9 @@ use embedded_hal::digital::{InputPin, OutputPin};
 use embedded_hal_async::digital::Wait;
 use embedded_storage_async::nor_flash::NorFlash;
 use rand_core::Rng;
-use wavetank_stack::forward::{Forwarder, Offer, PACKET_MAX, advertise};
+use wavetank_stack::forward::{Forwarder, OFFERED_CONTEXTS_MAX, Offer, PACKET_MAX, advertise};
 use wavetank_stack::icmp::Pinger;
-use wavetank_stack::lowpan::{self, Counts, Lowpan};
+use wavetank_stack::lowpan::{self, Contexts, Counts, Lowpan};
 use wavetank_stack::time::sleep;
 use wavetank_stack::{Cidr, Clock, Duration, Limits, Probe, Resources, Route, Stack};
 
@@ -52,6 +52,9 @@ const MISSES: u32 = 3;
 const WANTING: Duration = Duration::from_secs(1);
 /// Packets of the radios' that are put together at a time.
 const REASSEMBLIES: usize = 4;
+
+/// How many networks beyond can be shortened: the radios' own is a context, too.
+pub const SHORTENS_MAX: usize = OFFERED_CONTEXTS_MAX - 1;
 
 /// What a gateway that is well has shown: its uplink answers.
 const UPLINK_WELL: u8 = 1;
@@ -94,6 +97,9 @@ pub struct Config {
     pub pan: u16,
     /// The first 64 bits of the radios' addresses, its own one included.
     pub prefix: Ipv6Addr,
+    /// Networks beyond whose addresses are shortened by radio, too (RFC 6775, section 4.2): only where all the radios' hosts learn
+    /// by what from what the gateway says. Default: none.
+    pub shortens: [Option<Cidr>; SHORTENS_MAX],
     /// Who has to answer for the uplink to be well: a station on the Ethernet, or beyond.
     pub uplink: IpAddr,
     /// From one question whether the uplink is there to the next.
@@ -117,6 +123,7 @@ impl Config {
             route: None,
             pan,
             prefix,
+            shortens: [None; SHORTENS_MAX],
             uplink,
             beat: Duration::from_secs(10),
             patience: Duration::from_secs(2),
@@ -129,7 +136,18 @@ impl Config {
     fn offer(&self) -> Offer {
         let mut offer = Offer::new(self.prefix);
         (offer.lifetime, offer.interval) = (self.lifetime, self.lifetime / 3);
+        offer.contexts = self.contexts();
         offer
+    }
+
+    /// By what addresses are shortened among the radios, by number.
+    fn contexts(&self) -> [Option<lowpan::Context>; OFFERED_CONTEXTS_MAX] {
+        let own = Some((IpAddr::V6(self.prefix), 64));
+        let mut all = core::iter::once(own).chain(self.shortens.map(|it| it.map(|it| (it.address(), it.prefix()))));
+        core::array::from_fn(|_| match all.next().flatten() {
+            Some((IpAddr::V6(prefix), bits)) => Some(lowpan::Context::new(prefix, bits)),
+            _ => None,
+        })
     }
 }
 
@@ -209,7 +227,9 @@ where
 
         let (mut packets, counts) = (lowpan::Memory::<REASSEMBLIES>::new(), Counts::new());
         let options = lowpan::Options::new(config.pan).with_prefix(config.prefix);
-        let link = Lowpan::new(radio, clock, &mut packets, &counts, options);
+        let contexts = Contexts::new();
+        (0..).zip(config.contexts()).for_each(|(number, context)| contexts.set(number, context));
+        let link = Lowpan::new(radio, clock, &mut packets, &counts, options).learning(&contexts);
         let own = [link.address().link_local(), link.address().within(config.prefix)];
         let (mut lan_memory, mut air_memory) = (LanMemory::<CONNECTIONS>::new(), AirMemory::new());
         let (lan, mut by_cable) = {

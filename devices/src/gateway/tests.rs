@@ -16,7 +16,7 @@ use embedded_hal_mock::eh1::MockError;
 use embedded_hal_mock::eh1::digital::{Mock, State, Transaction};
 use wavetank_stack::forward::Count;
 use wavetank_stack::time::sleep_until;
-use wavetank_stack::{Config as StackConfig, Instant, Stats, udp};
+use wavetank_stack::{Config as StackConfig, Instant, Stats, slaac, udp};
 
 use super::*;
 use crate::testing::{ManualClock, Noise, Notebook, Port, Received, Room, cable, run_until};
@@ -172,6 +172,10 @@ fn place() -> (Place, Port, Radio) {
 
 impl Place {
     fn gateway<'a>(self: &'a mut Place) -> impl Future<Output = Exit> + use<'a> {
+        self.gateway_with(config())
+    }
+
+    fn gateway_with<'a>(self: &'a mut Place, config: Config) -> impl Future<Output = Exit> + use<'a> {
         let parts = Parts {
             lan: &mut self.lan,
             radio: Still(&mut self.air),
@@ -181,7 +185,7 @@ impl Place {
             rng: Noise(3),
             probe: &self.notebook,
         };
-        run(parts, config(), ResetCause::PowerOn)
+        run(parts, config, ResetCause::PowerOn)
     }
 }
 
@@ -273,6 +277,63 @@ fn what_a_sensor_sends_reaches_the_hub_and_the_answer_the_sensor() {
     assert_eq!(place.notebook.counted(Count::Forwarded.name()), 6);
     assert_eq!(place.notebook.gauged(metrics::UPLINK), Some(1));
     assert!(place.light.on.get());
+}
+
+/// A sensor that learns by what addresses are shortened from what the gateway says, and asks the hub then. Answers with what it has
+/// learnt, and whether it was answered.
+async fn learner(radio: Radio, clock: &ManualClock) -> ([Option<(Ipv6Addr, u8)>; 3], bool) {
+    let (mut packets, counts, learnt) = (lowpan::Memory::<2>::new(), Counts::new(), Contexts::new());
+    let own = lowpan::Address::Extended(EUIS[1]);
+    let mut options = lowpan::Options::new(PAN);
+    options.router = Some(lowpan::Address::Extended(EUIS[0]));
+    let link = Lowpan::new(radio, clock.clone(), &mut packets, &counts, options).learning(&learnt);
+    let (stack, mut runner) = Stack::shared(link, clock.clone(), &StackConfig::new(&[], &[]), 2);
+    let configuring = async {
+        let mut client = slaac::Client::by_radio(&stack, clock, Noise(4), own).learning(&learnt);
+        match client.run(|_| ()).await {
+            Ok(never) => match never {},
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let asking = async {
+        while stack.addresses().count() < 2 {
+            sleep(clock, Duration::from_millis(100)).await;
+        }
+        let socket = udp::Socket::bind(&stack, 0, udp::Options::default()).expect("a free socket");
+        socket.send_to(&[7; 12], SocketAddr::new(HUB.into(), 7)).await.expect("a way");
+        let mut buffer = [0; 100];
+        let answer = pin!(socket.recv_from(&mut buffer));
+        let came = wavetank_stack::time::timeout(clock, Duration::from_secs(5), answer).await;
+        let said = [0, 1, 2].map(|number| learnt.of(number).map(|context| (context.prefix(), context.bits())));
+        (said, matches!(came, Ok(Ok((12, _)))))
+    };
+    let seen = match runner.run_with(pin!(select(pin!(configuring), pin!(asking)))).await {
+        Either::First(never) => match never {},
+        Either::Second(seen) => seen,
+    };
+    assert_eq!(counts.malformed.get(), 0);
+    seen
+}
+
+/// The radios' own prefix is told, and the hub's where that was asked for; what is shortened by them is understood both ways.
+#[test]
+fn it_says_by_what_addresses_are_shortened_and_shortens_by_that() {
+    let lan = Cidr::v6(HUB, 64);
+    for (shortens, beyond) in [([None; SHORTENS_MAX], None), ([Some(lan), None, None], Some((HUB, 64)))] {
+        let (mut place, port, radio) = place();
+        let (clock, mut config) = (place.clock.clone(), config());
+        config.shortens = shortens;
+        let all = async {
+            let world = pin!(join(hub(port, &clock), place.gateway_with(config)));
+            match select(world, pin!(learner(radio, &clock))).await {
+                Either::First((never, _)) => match never {},
+                Either::Second(seen) => seen,
+            }
+        };
+        let seen = run_until(&clock, Instant::from_secs(60), pin!(all)).expect("in time");
+        let beyond = beyond.map(|(address, bits)| (lowpan::Context::new(address, bits).prefix(), bits));
+        assert_eq!(seen, ([Some((PREFIX, 64)), beyond, None], true));
+    }
 }
 
 #[test]

@@ -14,14 +14,14 @@ use wavetank_devices::{Backoff, ResetCause};
 use wavetank_sim::hw::gpio::{Changes, Input, Line, Output};
 use wavetank_sim::hw::rcp::{Module, Whims};
 use wavetank_sim::hw::uart::Serial;
-use wavetank_sim::net::Nic;
 use wavetank_sim::node::{Exit, Node};
-use wavetank_stack::{Cidr, Route, rcp};
+use wavetank_stack::{Cidr, Route, lowpan, rcp};
 
 use super::board;
 use super::check::Findings;
 use super::defaults;
 use super::firmware::{self, Absent, Loaded, Updates};
+use super::relayed::{Frames, Relayed, Senders};
 use crate::plan::Interface;
 use crate::registry::{Metric, Part, PartSort, Place, TypedKind};
 use crate::runtime::{self, TankClock, TankProbe};
@@ -270,6 +270,7 @@ struct Board {
     images: Option<firmware::Board>,
     radio: usize,
     cable: usize,
+    own_by_cable: Ipv6Addr,
     address: Cidr,
     route: Option<Route>,
     pan: u16,
@@ -305,6 +306,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Gatewa
         images,
         radio,
         cable,
+        own_by_cable: own_by_cable.0,
         address,
         route: site.gateways().iter().find(is_way).map(|via| Route::default_via(*via)),
         pan: interfaces[radio].radio.as_ref().expect(fits).pan,
@@ -315,15 +317,34 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Gatewa
 }
 
 async fn run(node: Node, config: Arc<Config>, board: Board) -> Exit {
-    let nic = node.nic(board.radio).expect("a plan's nodes are plugged in");
+    let nic = |at| node.nic(at).expect("a plan's nodes are plugged in");
+    let (lan, radio) = (nic(board.cable), nic(board.radio));
+    // What it sends from these is its own; what it sends from others it passes on.
+    let mut own = vec![board.own_by_cable, board.prefix];
+    if let HardwareAddress::Ieee802154(eui) = radio.hardware_address() {
+        let by_radio = lowpan::Address::Extended(eui).within(board.prefix).address();
+        own.extend(match by_radio {
+            IpAddr::V6(own) => Some(own),
+            IpAddr::V4(_) => None,
+        });
+    }
+    let (senders, agreed) = (Senders::new(own), lowpan::Options::new(board.pan).with_prefix(board.prefix));
+    let lan = Relayed::new(lan, Frames::Ethernet, &senders);
+    let radio = Relayed::new(radio, Frames::Lowpan(agreed), &senders);
     match board.module.clone() {
-        None => live(node, config, board, nic).await,
-        Some(module) => by_module(node, config, board, module, nic).await,
+        None => live(node, config, board, (lan, radio)).await,
+        Some(module) => by_module(node, config, board, module, (lan, radio)).await,
     }
 }
 
 /// The gateway, whose radio is a co-processor.
-async fn by_module(node: Node, config: Arc<Config>, board: Board, module: Module, nic: Nic) -> Exit {
+async fn by_module(
+    node: Node,
+    config: Arc<Config>,
+    board: Board,
+    module: Module,
+    (lan, nic): (Relayed, Relayed),
+) -> Exit {
     let HardwareAddress::Ieee802154(eui) = nic.hardware_address() else {
         unreachable!("`fit` saw to it that this interface is a radio");
     };
@@ -339,16 +360,16 @@ async fn by_module(node: Node, config: Arc<Config>, board: Board, module: Module
     let bench = node.part("rcp");
     node.spawn(async move { module.serve(nic, bench).await });
     let passing = pin!(link.run(serial.clone(), serial, &clock, &probe));
-    match select(passing, pin!(live(node, config, board, radio))).await {
+    match select(passing, pin!(live(node, config, board, (lan, radio)))).await {
         Either::Left((never, _)) => match never {},
         Either::Right((exit, _)) => exit,
     }
 }
 
 /// The gateway by that radio.
-async fn live(node: Node, config: Arc<Config>, board: Board, radio: impl Driver) -> Exit {
+async fn live(node: Node, config: Arc<Config>, board: Board, (lan, radio): (Relayed, impl Driver)) -> Exit {
     let parts = Parts {
-        lan: node.nic(board.cable).expect("a plan's nodes are plugged in"),
+        lan,
         radio,
         // A pin is an input, and the light off, until the program says otherwise.
         light: Output::new(),

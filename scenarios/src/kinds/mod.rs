@@ -26,6 +26,7 @@ mod ledger;
 pub mod mqtt_broker;
 pub mod ntp_server;
 pub mod pinger;
+mod relayed;
 pub mod rogue;
 pub mod router;
 pub mod smart_meter;

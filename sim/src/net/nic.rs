@@ -263,8 +263,15 @@ pub struct NicTxToken<'a> {
     nic: &'a Nic,
 }
 
-impl TxToken for NicTxToken<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, write: F) -> R {
+impl NicTxToken<'_> {
+    /// Sends what `write` writes; `whose` is shown it, and says who sent it first, if that was another node ([`Nic::relay`]).
+    #[inline]
+    pub fn relay<R>(
+        self,
+        len: usize,
+        write: impl FnOnce(&mut [u8]) -> R,
+        whose: impl FnOnce(&[u8]) -> Option<Origin>,
+    ) -> R {
         let kernel = &self.nic.kernel;
         let fits = len <= RADIO_BYTES_MAX || !self.nic.core.is_radio();
         let Some(mut frame) = fits.then(|| kernel.pool.take(len)).flatten() else {
@@ -274,7 +281,21 @@ impl TxToken for NicTxToken<'_> {
         };
         let result = write(frame.bytes_mut());
         frame.seal();
-        kernel.effect(Effect::Frame(self.nic.core.id, frame));
+        let nic = self.nic.core.id;
+        kernel.effect(match whose(frame.bytes()) {
+            None => Effect::Frame(nic, frame),
+            Some(origin) => {
+                frame.origin = origin.0;
+                Effect::Relay(nic, frame)
+            }
+        });
         result
+    }
+}
+
+impl TxToken for NicTxToken<'_> {
+    #[inline]
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, write: F) -> R {
+        self.relay(len, write, |_| None)
     }
 }

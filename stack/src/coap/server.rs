@@ -16,6 +16,7 @@ use super::{
     message::{Block, Code, Kind, Message, OptionNumber, Token, Writer},
 };
 use crate::{
+    engine::splitmix,
     stack::Stack,
     time::{Clock, Duration, Instant, sleep_until},
     udp,
@@ -31,7 +32,8 @@ const STATIONS: usize = 16;
 const RUN_MAX: u16 = 4_096;
 /// How many can observe at a time.
 const OBSERVERS: usize = 4;
-/// How often a notification is sent before its observer is forgotten, and the first wait (section 4.8).
+/// How often a notification is sent before its observer is forgotten, and the shortest first wait for its acknowledgement; the
+/// longest is half as long again (section 4.8).
 const NOTIFICATIONS: u8 = 5;
 const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 /// The options that are understood, among those that must be.
@@ -153,9 +155,20 @@ struct Observer {
     token: Token,
     /// Its request, to be answered anew.
     request: Vec<u8, 64>,
-    /// The notification that it has not acknowledged: its id, how often it was sent, when it is sent again.
-    pending: Option<(u16, u8, Instant)>,
+    /// The notification that it has not acknowledged. It gets no other one meanwhile (RFC 7641, section 4.5.1).
+    pending: Option<Pending>,
     edition: u32,
+}
+
+/// A notification that was sent and not acknowledged.
+#[derive(Clone, Copy)]
+struct Pending {
+    id: u16,
+    /// How often it was sent.
+    sent: u8,
+    /// How long its acknowledgement is waited for, and until when.
+    wait: Duration,
+    again: Instant,
 }
 
 /// A server, told the time and handed datagrams.
@@ -186,17 +199,18 @@ pub struct Server<H, const BODY: usize, const STATIONS: usize = { self::STATIONS
     done: bool,
     next_id: u16,
     sequence: u32,
+    random: u64,
 }
 
 impl<H: Resource, const BODY: usize> Server<H, BODY> {
-    /// A server that remembers as many stations as is usual. `seed` is where its message ids begin.
+    /// A server that remembers as many stations as is usual. `seed` is where its message ids begin, and what it draws.
     pub fn new(resource: H, seed: u16) -> Self {
         Self::remembering(resource, seed)
     }
 }
 
 impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STATIONS> {
-    /// A server that remembers `STATIONS` stations. `seed` is where its message ids begin.
+    /// A server that remembers `STATIONS` stations. `seed` is where its message ids begin, and what it draws.
     pub fn remembering(resource: H, seed: u16) -> Self {
         const { assert!(STATIONS >= 2, "nobody has more than half of the places") };
         Self {
@@ -210,6 +224,7 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
             done: false,
             next_id: seed,
             sequence: 1,
+            random: seed.into(),
         }
     }
 
@@ -242,7 +257,7 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
         match message.kind {
             Kind::Acknowledgement => {
                 let acknowledged = |observer: &&mut Observer| {
-                    observer.remote == remote && observer.pending.is_some_and(|(id, ..)| id == message.id)
+                    observer.remote == remote && observer.pending.is_some_and(|pending| pending.id == message.id)
                 };
                 if let Some(observer) = self.observers.iter_mut().find(acknowledged) {
                     observer.pending = None;
@@ -251,7 +266,7 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
             }
             Kind::Reset => {
                 self.observers.retain(|observer| {
-                    observer.remote != remote || observer.pending.is_none_or(|(id, ..)| id != message.id)
+                    observer.remote != remote || observer.pending.is_none_or(|pending| pending.id != message.id)
                 });
                 return None;
             }
@@ -459,18 +474,18 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
         let edition = self.resource.edition();
         // Whoever never answers is forgotten.
         self.observers
-            .retain(|observer| observer.pending.is_none_or(|(_, sent, again)| now < again || sent < NOTIFICATIONS));
+            .retain(|observer| observer.pending.is_none_or(|last| now < last.again || last.sent < NOTIFICATIONS));
         let is_due =
-            |observer: &Observer| observer.pending.map_or(observer.edition != edition, |(.., again)| again <= now);
+            |observer: &Observer| observer.pending.map_or(observer.edition != edition, |last| last.again <= now);
         let at = self.observers.iter().position(is_due)?;
-        let id = self.id();
+        let (id, first) = (self.id(), self.first_wait());
         self.sequence += 1;
         let sequence = self.sequence & 0xff_ffff;
         let observer = &mut self.observers[at];
-        let sent = observer.pending.map_or(0, |(_, sent, _)| sent);
-        // What is sent again is the newest there is (RFC 7641, section 4.5.2).
+        let (sent, wait) = observer.pending.map_or((1, first), |last| (last.sent + 1, last.wait * 2));
+        // What is sent again is the newest there is, and no sooner for that (RFC 7641, section 4.5.2).
         observer.edition = edition;
-        observer.pending = Some((id, sent + 1, now + ACK_TIMEOUT * (1 << sent)));
+        observer.pending = Some(Pending { id, sent, wait, again: now + wait });
         let (remote, token, request) = (observer.remote, observer.token.clone(), observer.request.clone());
         let message = Message::parse(&request).ok()?;
         let asked = Asked { method: message.code, message: &message, payload: &[], remote };
@@ -486,7 +501,14 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
 
     /// When [`Server::notify`] next has something to send again.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.observers.iter().filter_map(|observer| observer.pending).map(|(.., again)| again).min()
+        self.observers.iter().filter_map(|observer| observer.pending).map(|pending| pending.again).min()
+    }
+
+    /// How long a notification's acknowledgement is waited for at first: drawn, so that those who lost theirs together are not told
+    /// together again (RFC 7252, section 4.2).
+    fn first_wait(&mut self) -> Duration {
+        let drawn = splitmix(&mut self.random) >> 32;
+        ACK_TIMEOUT + Duration::from_micros((drawn * (ACK_TIMEOUT.as_micros() as u64 / 2)) >> 32)
     }
 
     fn id(&mut self) -> u16 {

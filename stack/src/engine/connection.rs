@@ -48,6 +48,16 @@ impl Flow {
         SocketAddr::new(address(self.remote), self.ports as u16)
     }
 
+    /// All that there is of it, for hashing.
+    pub(crate) fn words(&self) -> impl ExactSizeIterator<Item = u32> + use<> {
+        let ([a, b], [c, d], ports) = (halves(self.local), halves(self.remote), self.ports);
+        let halves = [a, b, c, d];
+        (0..9_usize).map(move |at| match halves.get(at / 2) {
+            Some(half) => (half >> (at % 2 * 32)) as u32,
+            None => ports,
+        })
+    }
+
     #[inline]
     pub(crate) fn hash(&self, seed: u64) -> u64 {
         let ([local_low, local_high], [remote_low, remote_high]) = (halves(self.local), halves(self.remote));

@@ -42,6 +42,7 @@ impl Core<'_> {
             self.stats.note(|stats| &mut stats.slots_wanting);
             Error::Full
         })?;
+        self.begin(&flow(port));
         let connections = &mut self.tables.connections;
         let slot = &mut connections.slots[at as usize];
         slot.role = Role::Held;

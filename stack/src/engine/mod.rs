@@ -11,6 +11,7 @@
 //! - a connection that has something to send is in the dirty list, or in a neighbour's list of waiters, or
 //!   has a deadline.
 
+mod beginnings;
 mod checksum;
 #[cfg(feature = "claim")]
 mod claim;
@@ -63,9 +64,11 @@ use smoltcp::{
     wire::IpCidr,
 };
 
+use beginnings::Beginnings;
 #[cfg(feature = "forward")]
 pub(crate) use checksum::Sum;
 pub(crate) use connection::Connection;
+use connection::Flow;
 pub(crate) use connections::Connections;
 pub(crate) use datagrams::{Datagram, Datagrams, Entry};
 #[cfg(feature = "icmp")]
@@ -128,8 +131,8 @@ pub(crate) struct Core<'r> {
     #[cfg(any(feature = "alloc", feature = "dns"))]
     limits: Limits,
     /// When it last had a turn.
-    #[cfg(feature = "alloc")]
     turned_at: Instant,
+    beginnings: Beginnings,
     random: u64,
 }
 
@@ -147,13 +150,13 @@ const COLD: Duration = Duration::from_millis(100);
 
 impl<'r> Core<'r> {
     /// A turn begins. What hardly any turn does without is fetched at once, where it would be waited for piece by piece.
-    #[cfg(feature = "alloc")]
     #[inline]
-    pub(crate) fn warm(&mut self, now: Instant) {
-        let idle = now - core::mem::replace(&mut self.turned_at, now);
-        if let Some(fetch) = self.fetch.filter(|_| idle > COLD) {
+    pub(crate) fn begin_turn(&mut self, now: Instant) {
+        #[cfg(feature = "alloc")]
+        if let Some(fetch) = self.fetch.filter(|_| now - self.turned_at > COLD) {
             self.fetch_by(fetch);
         }
+        self.turned_at = now;
     }
 
     #[cfg(feature = "alloc")]
@@ -214,12 +217,9 @@ impl<'r> Core<'r> {
             #[cfg(feature = "ipv6")]
             icmpv6: on_receiving(driver.checksum.icmpv6),
         };
-        let mut settings = smoltcp::iface::Config::new(smoltcp::wire::HardwareAddress::Ip);
-        settings.random_seed = splitmix(&mut { seed });
-        let mut device = NoDevice(&caps);
-        let iface = Interface::new(settings, &mut device, smoltcp::time::Instant::ZERO);
+        let secret = splitmix(&mut { seed });
         let mut core = Self {
-            iface,
+            iface: interface(&caps, secret),
             nobody: SocketSet::new(&mut [][..]),
             caps,
             local: Local::new(mac),
@@ -232,8 +232,8 @@ impl<'r> Core<'r> {
             linger: config.linger,
             #[cfg(feature = "alloc")]
             fetch: config.fetch.map(|fetch| fetch.line),
-            #[cfg(feature = "alloc")]
             turned_at: Instant::ZERO,
+            beginnings: Beginnings::new(secret),
             #[cfg(any(feature = "alloc", feature = "dns"))]
             limits: config.limits.clone(),
             random: seed,
@@ -272,6 +272,19 @@ impl<'r> Core<'r> {
 
     fn spread_addresses(&mut self) {
         self.tables.neighbours.forget_ways();
+        self.tell_addresses();
+        self.surroundings.changed();
+    }
+
+    /// Has smoltcp draw the number with which the next connection, of that flow, begins.
+    fn begin(&mut self, flow: &Flow) {
+        let number = self.beginnings.of(flow, self.turned_at);
+        self.iface = interface(&self.caps, beginnings::seed_for(number));
+        self.tell_addresses();
+    }
+
+    /// Has smoltcp know which addresses we have.
+    fn tell_addresses(&mut self) {
         let own = &self.local.addresses;
         self.iface.update_ip_addrs(|addresses| {
             addresses.clear();
@@ -281,7 +294,6 @@ impl<'r> Core<'r> {
                 debug_assert!(pushed.is_ok(), "smoltcp is built for as many addresses as we are");
             }
         });
-        self.surroundings.changed();
     }
 
     pub(crate) fn addresses(&self) -> &[Cidr] {
@@ -369,6 +381,14 @@ fn smol_time(now: Instant) -> smoltcp::time::Instant {
 #[inline]
 fn instant(time: smoltcp::time::Instant) -> Instant {
     Instant::from_micros(u64::try_from(time.total_micros()).unwrap_or(0))
+}
+
+/// What of smoltcp is one for all connections.
+#[inline(never)]
+fn interface(caps: &DeviceCapabilities, random_seed: u64) -> Interface {
+    let mut settings = smoltcp::iface::Config::new(smoltcp::wire::HardwareAddress::Ip);
+    settings.random_seed = random_seed;
+    Interface::new(settings, &mut NoDevice(caps), smoltcp::time::Instant::ZERO)
 }
 
 /// Just the capabilities, which is all that smoltcp wants when it is made.

@@ -94,6 +94,7 @@ impl Core<'_> {
             None if self.forget_caller(listener, now) => self.claim_connection(&options)?,
             at => at?,
         };
+        self.begin(&flow);
         let connections = &mut self.tables.connections;
         let of = &mut self.tables.listeners.slots[listener as usize];
         let slot = &mut connections.slots[at as usize];

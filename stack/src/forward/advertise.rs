@@ -9,6 +9,8 @@ use core::{
 use heapless::Vec;
 use rand_core::Rng;
 
+#[cfg(feature = "lowpan")]
+use crate::lowpan::Context;
 use crate::{
     draw::between,
     engine::Sum,
@@ -31,8 +33,13 @@ const INITIAL_INTERVAL_MAX: Duration = Duration::from_secs(16);
 const ANSWER_DELAY_MAX: Duration = Duration::from_millis(500);
 /// From one word to all of them to the next, at least.
 const TO_ALL_DELAY_MIN: Duration = Duration::from_secs(3);
-/// A header, an MTU, a prefix and an Ethernet address.
-const MESSAGE_MAX: usize = 16 + 8 + 32 + 8;
+/// How many prefixes of a network of radios a router can say that are shortened.
+#[cfg(feature = "lowpan")]
+pub const OFFERED_CONTEXTS_MAX: usize = 4;
+#[cfg(not(feature = "lowpan"))]
+const OFFERED_CONTEXTS_MAX: usize = 0;
+/// A header, an MTU, a prefix, an Ethernet address, and contexts.
+const MESSAGE_MAX: usize = 16 + 8 + 32 + 8 + 24 * OFFERED_CONTEXTS_MAX;
 /// What a host says that asks: options of which none is looked at.
 const QUESTION_MAX: usize = 256;
 
@@ -53,6 +60,10 @@ pub struct Offer {
     /// Whether whoever has that prefix is reached without a router. Default: no, as not all radios of a network hear each other
     /// (RFC 6775).
     pub on_link: bool,
+    /// By what the addresses of a network of radios are shortened, by number, for `valid` (at most 45 days) each time it is said
+    /// (RFC 6775, section 4.2); the router's own link has to know it, too. Default: nothing.
+    #[cfg(feature = "lowpan")]
+    pub contexts: [Option<Context>; OFFERED_CONTEXTS_MAX],
 }
 
 impl Offer {
@@ -65,6 +76,8 @@ impl Offer {
             lifetime: Duration::from_secs(1_800),
             interval: Duration::from_secs(600),
             on_link: false,
+            #[cfg(feature = "lowpan")]
+            contexts: [None; OFFERED_CONTEXTS_MAX],
         }
     }
 
@@ -89,6 +102,15 @@ impl Offer {
             put(&[1, 1]);
             put(&mac);
         }
+        #[cfg(feature = "lowpan")]
+        for (number, context) in (0_u8..).zip(&self.contexts) {
+            let Some(context) = context else { continue };
+            // A prefix of more than 64 bits is written whole.
+            let (words, octets) = if context.bits() > 64 { (3, 16) } else { (2, 8) };
+            put(&[34, words, context.bits(), u8::from(context.compresses) << 4 | number, 0, 0]);
+            put(&u16::try_from(self.valid.as_secs() / 60).unwrap_or(u16::MAX).to_be_bytes());
+            put(&context.prefix().octets()[..octets]);
+        }
         message
     }
 }
@@ -105,7 +127,7 @@ pub async fn advertise(
     offer: Offer,
 ) -> Result<Infallible, Error> {
     let mut options = udp::Options::default();
-    (options.datagrams, options.receive_bytes, options.send_bytes, options.hop_limit) = (4, 1_600, 256, 255);
+    (options.datagrams, options.receive_bytes, options.send_bytes, options.hop_limit) = (4, 1_600, 512, 255);
     let socket = Socket::bind(stack, Version::V6, ICMPV6, options)?;
     // A stack that has no room for the group hears of nobody who asks, and says all the same what it says by itself.
     let _ = stack.join_group(ALL_ROUTERS.into());

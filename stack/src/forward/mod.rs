@@ -46,6 +46,8 @@ mod error;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "lowpan")]
+pub use advertise::OFFERED_CONTEXTS_MAX;
 pub use advertise::{Offer, advertise};
 pub use error::{Budget, ERROR_MAX, Trouble, may_be_told, tell};
 

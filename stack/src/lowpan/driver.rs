@@ -6,6 +6,7 @@ use core::task::{Context, Waker};
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 
+use super::contexts::{Contexts, Known};
 use super::fragment::{self, Added, Key, Reassembly};
 use super::iphc::{self, Compressed, HEADERS_MAX};
 use super::mac::{self, Address};
@@ -15,7 +16,7 @@ use crate::time::{Clock, Instant};
 /// The longest packet that fits one frame, its headers restored.
 pub(super) const WHOLE_MAX: usize = FRAME_MAX + 48;
 /// An uncompressed IPv6 packet follows (RFC 4944, section 5.1).
-const UNCOMPRESSED: u8 = 0x41;
+pub(super) const UNCOMPRESSED: u8 = 0x41;
 
 /// Fixed memory for one [`Lowpan`]: for so many packets that are put together at a time, and one that is sent.
 pub struct Memory<const REASSEMBLIES: usize = 2> {
@@ -43,6 +44,7 @@ pub struct Lowpan<'m, D, C> {
     clock: C,
     own: Address,
     options: Options,
+    learnt: Option<&'m Contexts>,
     counts: &'m Counts,
     reassemblies: &'m mut [Reassembly],
     whole: &'m mut [u8; WHOLE_MAX],
@@ -92,6 +94,7 @@ impl<'m, D: Driver, C: Clock> Lowpan<'m, D, C> {
             clock,
             own: Address::Extended(own),
             options,
+            learnt: None,
             counts,
             reassemblies: &mut memory.reassemblies,
             whole: &mut memory.whole,
@@ -103,6 +106,13 @@ impl<'m, D: Driver, C: Clock> Lowpan<'m, D, C> {
         }
     }
 
+    /// The same, which shortens by those contexts, too, as they are when a packet comes or goes.
+    #[must_use]
+    pub fn learning(mut self, contexts: &'m Contexts) -> Self {
+        self.learnt = Some(contexts);
+        self
+    }
+
     /// The radio's address.
     pub fn address(&self) -> Address {
         self.own
@@ -110,11 +120,12 @@ impl<'m, D: Driver, C: Clock> Lowpan<'m, D, C> {
 
     /// Sends what is in the outbox, as far as the radio has room; whether nothing is left.
     fn pump(&mut self, cx: &mut Context<'_>) -> bool {
+        let known = Known { options: &self.options, learnt: self.learnt };
         while self.outbox.len > 0 {
             let Some(room) = self.radio.transmit(cx) else {
                 return false;
             };
-            let Some(frame) = self.outbox.next_frame(&self.options, self.own, &mut self.tag) else {
+            let Some(frame) = self.outbox.next_frame(known, self.own, &mut self.tag) else {
                 count(&self.counts.unsendable);
                 self.outbox.clear();
                 return true;
@@ -170,7 +181,7 @@ impl Outbox<'_> {
     }
 
     /// The next frame of the packet; `None` if it cannot be sent.
-    fn next_frame(&mut self, options: &Options, own: Address, next_tag: &mut u16) -> Option<Frame> {
+    fn next_frame(&mut self, known: Known<'_>, own: Address, next_tag: &mut u16) -> Option<Frame> {
         let packet = &self.packet[..self.len];
         if let Some(under_way) = &mut self.under_way {
             let mac_len = mac_len(under_way.to, own);
@@ -183,8 +194,8 @@ impl Outbox<'_> {
             return Some(Frame { to, mac_len, fragment: header.emit(), compressed: None, bytes: from..end, is_last });
         }
         let destination: [u8; 16] = *packet.get(24..40)?.first_chunk()?;
-        let to = options.next_hop(Ipv6Addr::from(destination))?;
-        let compressed = iphc::compress(packet, options, own, to)?;
+        let to = known.options.next_hop(Ipv6Addr::from(destination))?;
+        let compressed = iphc::compress(packet, known, own, to)?;
         let mac_len = mac_len(to, own);
         let (room, from) = (FRAME_MAX - mac_len - compressed.bytes().len(), compressed.stands_for);
         if self.len - from <= room {
@@ -241,7 +252,7 @@ pub(super) enum Place {
 /// What frames are put together with.
 pub(super) struct Inbox<'a> {
     pub(super) own: Address,
-    pub(super) options: &'a Options,
+    pub(super) known: Known<'a>,
     pub(super) counts: &'a Counts,
     pub(super) reassemblies: &'a mut [Reassembly],
     pub(super) whole: &'a mut [u8; WHOLE_MAX],
@@ -255,7 +266,7 @@ impl Inbox<'_> {
             count(&self.counts.malformed);
             return None;
         };
-        let ours = matches!(header.pan, 0xffff) || header.pan == self.options.pan;
+        let ours = matches!(header.pan, 0xffff) || header.pan == self.known.options.pan;
         if !ours || header.from == self.own || (header.to != self.own && header.to != Address::BROADCAST) {
             count(&self.counts.not_for_us);
             return None;
@@ -297,7 +308,7 @@ impl Inbox<'_> {
         if !iphc::is_compressed(payload) {
             return None;
         }
-        let mut restored = iphc::restore(payload, self.options, header.from, header.to)?;
+        let mut restored = iphc::restore(payload, self.known, header.from, header.to)?;
         let (start, rest) = (restored.len, restored.rest);
         let len = start + rest.len();
         self.whole.get_mut(start..len)?.copy_from_slice(rest);
@@ -313,7 +324,7 @@ impl Inbox<'_> {
         if !iphc::is_compressed(payload) {
             return Added::Broken;
         }
-        let Some(mut restored) = iphc::restore(payload, self.options, header.from, header.to) else {
+        let Some(mut restored) = iphc::restore(payload, self.known, header.from, header.to) else {
             return Added::Broken;
         };
         let rest = restored.rest;
@@ -377,7 +388,7 @@ impl<'m, D: Driver, C: Clock> Driver for Lowpan<'m, D, C> {
             let (frame, _) = self.radio.receive(cx)?;
             let mut inbox = Inbox {
                 own: self.own,
-                options: &self.options,
+                known: Known { options: &self.options, learnt: self.learnt },
                 counts: self.counts,
                 reassemblies: self.reassemblies,
                 whole: self.whole,

@@ -2,8 +2,8 @@
 
 use core::net::Ipv6Addr;
 
+use super::contexts::{Context, Known, LINK_LOCAL};
 use super::mac::Address;
-use super::{Options, halves};
 
 /// The longest that compressed headers are: IPHC with everything in line, and UDP's.
 pub(super) const HEADERS_MAX: usize = 2 + 1 + 4 + 1 + 1 + 16 + 16 + 1 + 4 + 2;
@@ -37,7 +37,7 @@ impl Compressed {
 
 /// Compresses the headers of a packet that goes from one radio to another; `None` if it is no IPv6 packet of the length
 /// that it says.
-pub(super) fn compress(packet: &[u8], options: &Options, from: Address, to: Address) -> Option<Compressed> {
+pub(super) fn compress(packet: &[u8], known: Known<'_>, from: Address, to: Address) -> Option<Compressed> {
     let (header, payload) = packet.split_first_chunk::<IPV6>()?;
     if header[0] >> 4 != 6 || usize::from(u16::from_be_bytes([header[4], header[5]])) != payload.len() {
         return None;
@@ -48,8 +48,9 @@ pub(super) fn compress(packet: &[u8], options: &Options, from: Address, to: Addr
     let udp = udp.filter(|udp| usize::from(u16::from_be_bytes([udp[4], udp[5]])) == payload.len());
     let mut out = Compressed { bytes: [0; HEADERS_MAX], len: 2, stands_for: IPV6 };
     let mut control = DISPATCH;
-    let (source_context, destination_context) = (context_of(options, source), context_of(options, destination));
-    let contexts = source_context.unwrap_or(0) << 4 | destination_context.unwrap_or(0);
+    let (source_context, destination_context) = (known.shortest(source), known.shortest(destination));
+    let number = |context: Option<(u8, Context)>| context.map_or(0, |(number, _)| number);
+    let contexts = number(source_context) << 4 | number(destination_context);
     if contexts != 0 {
         control |= 1 << 7;
         out.put(&[contexts]);
@@ -90,13 +91,6 @@ fn address(bytes: &[u8]) -> Ipv6Addr {
     Ipv6Addr::from(octets)
 }
 
-/// The number of the context that an address's prefix is, if it is one.
-fn context_of(options: &Options, address: Ipv6Addr) -> Option<u8> {
-    let prefix = halves(address).0;
-    let is_it = |context: &Option<Ipv6Addr>| context.is_some_and(|context| halves(context).0 == prefix);
-    options.contexts.iter().position(is_it).map(|number| number as u8)
-}
-
 /// Traffic class and flow label: left out if they are zero, whole if not.
 fn put_class_and_label(out: &mut Compressed, header: &[u8; IPV6]) -> u16 {
     let word = u32::from_be_bytes([header[0], header[1], header[2], header[3]]);
@@ -111,25 +105,27 @@ fn put_class_and_label(out: &mut Compressed, header: &[u8; IPV6]) -> u16 {
 }
 
 /// Writes what of an address is in neither its context nor the radio's; answers with context and mode, three bits.
-fn put_unicast(out: &mut Compressed, address: Ipv6Addr, context: Option<u8>, radio: Address) -> u16 {
-    let (prefix, identifier) = halves(address);
-    let stateful = match context {
-        Some(_) => 1 << 2,
-        None if prefix == 0xfe80 << 48 => 0,
-        None => {
-            out.put(&address.octets());
-            return 0;
-        }
+fn put_unicast(out: &mut Compressed, address: Ipv6Addr, context: Option<(u8, Context)>, radio: Address) -> u16 {
+    let (stateful, context) = match context {
+        Some((_, context)) => (1 << 2, context),
+        None => (0, LINK_LOCAL),
     };
-    if identifier == radio.identifier() {
+    let identifier = address.to_bits() as u64;
+    if context.complete(radio.identifier()) == address {
         return stateful | 3;
     }
-    if let Address::Short(short) = Address::of(address) {
-        out.put(&short.to_be_bytes());
+    let short = Address::Short(identifier as u16);
+    if context.complete(short.identifier()) == address {
+        out.put(&(identifier as u16).to_be_bytes());
         return stateful | 2;
     }
-    out.put(&identifier.to_be_bytes());
-    stateful | 1
+    if context.complete(identifier) == address {
+        out.put(&identifier.to_be_bytes());
+        return stateful | 1;
+    }
+    debug_assert_eq!(stateful, 0, "what a context cannot complete it was not chosen for");
+    out.put(&address.octets());
+    0
 }
 
 fn put_multicast(out: &mut Compressed, group: Ipv6Addr) -> u16 {
@@ -197,6 +193,11 @@ pub(super) struct Restored<'a> {
 }
 
 impl Restored<'_> {
+    /// From whom the packet is, and to whom.
+    pub(super) fn ends(&self) -> [Ipv6Addr; 2] {
+        [address(&self.bytes[8..24]), address(&self.bytes[24..40])]
+    }
+
     /// The headers of a packet of `total` bytes; `None` if it is shorter than they are.
     pub(super) fn headers(&mut self, total: usize) -> Option<&[u8]> {
         let payload = total.checked_sub(IPV6).filter(|_| total >= self.len)?;
@@ -215,7 +216,7 @@ pub(super) fn is_compressed(payload: &[u8]) -> bool {
 }
 
 /// Restores the headers of what one radio sent to another; `None` if it makes no sense.
-pub(super) fn restore<'a>(payload: &'a [u8], options: &Options, from: Address, to: Address) -> Option<Restored<'a>> {
+pub(super) fn restore<'a>(payload: &'a [u8], known: Known<'_>, from: Address, to: Address) -> Option<Restored<'a>> {
     let mut reader = Reader(payload);
     let control = u16::from_be_bytes(reader.take()?);
     let bits = |shift: u16, count: u16| control >> shift & ((1 << count) - 1);
@@ -229,16 +230,15 @@ pub(super) fn restore<'a>(payload: &'a [u8], options: &Options, from: Address, t
         3 => 255,
         _ => reader.byte()?,
     };
-    let context = |number: u8| options.contexts.get(usize::from(number)).copied().flatten();
     let source = match (bits(6, 1), bits(4, 2)) {
         (1, 0) => Ipv6Addr::UNSPECIFIED,
-        (stateful, mode) => unicast(&mut reader, (stateful == 1).then(|| context(contexts >> 4)), mode, from)?,
+        (stateful, mode) => unicast(&mut reader, (stateful == 1).then(|| known.of(contexts >> 4)), mode, from)?,
     };
     let destination = match (bits(3, 1), bits(2, 1), bits(0, 2)) {
         (1, 0, mode) => multicast(&mut reader, mode)?,
         // Groups that are made of a prefix are not for stations like us.
         (1, ..) | (_, 1, 0) => return None,
-        (_, stateful, mode) => unicast(&mut reader, (stateful == 1).then(|| context(contexts & 0xf)), mode, to)?,
+        (_, stateful, mode) => unicast(&mut reader, (stateful == 1).then(|| known.of(contexts & 0xf)), mode, to)?,
     };
     let mut restored = Restored { bytes: [0; IPV6 + UDP], len: IPV6, rest: &[] };
     restored.bytes[..4].copy_from_slice(&word.to_be_bytes());
@@ -272,21 +272,18 @@ fn class_and_label(reader: &mut Reader<'_>, mode: u16) -> Option<u32> {
 }
 
 /// An address, its prefix from a context if it has one: `Some(None)` is one that nobody told us.
-fn unicast(reader: &mut Reader<'_>, context: Option<Option<Ipv6Addr>>, mode: u16, radio: Address) -> Option<Ipv6Addr> {
+fn unicast(reader: &mut Reader<'_>, context: Option<Option<Context>>, mode: u16, radio: Address) -> Option<Ipv6Addr> {
     if context.is_none() && mode == 0 {
         return Some(Ipv6Addr::from(reader.take::<16>()?));
     }
-    let prefix = match context {
-        Some(told) => halves(told?).0,
-        None => 0xfe80 << 48,
-    };
+    let context = context.unwrap_or(Some(LINK_LOCAL))?;
     let identifier = match mode {
         1 => u64::from_be_bytes(reader.take()?),
         2 => Address::Short(u16::from_be_bytes(reader.take()?)).identifier(),
         3 => radio.identifier(),
         _ => return None,
     };
-    Some(Ipv6Addr::from_bits(u128::from(prefix) << 64 | u128::from(identifier)))
+    Some(context.complete(identifier))
 }
 
 fn multicast(reader: &mut Reader<'_>, mode: u16) -> Option<Ipv6Addr> {

@@ -41,16 +41,22 @@
 //! }
 //! ```
 //!
+//! A router can tell its hosts of more prefixes that are shortened, as those of the networks beyond it (RFC 6775, section 4.2):
+//! [`forward::Offer`](crate::forward::Offer) names them, [`slaac::Client`](crate::slaac::Client) learns them, and the links of both
+//! share [`Contexts`] with them.
+//!
 //! What it does not do: no neighbour discovery with a border router's registration (RFC 8505), no mesh headers, no
 //! security of the link layer (frames that are secured are dropped; a radio that decrypts hands on plain ones), no
 //! compression of extension headers or inner packets. Unicasts ask the other side's radio for an acknowledgement; that,
 //! the frame check sequence and waiting for a free channel are the radio's. The link-local address is the caller's to
 //! configure ([`Address::link_local`]): the stack sees a link of bare IP.
 
+mod contexts;
 mod driver;
 mod fragment;
 mod iphc;
 mod mac;
+mod sniff;
 
 #[cfg(test)]
 mod tests;
@@ -58,8 +64,10 @@ mod tests;
 use core::cell::Cell;
 use core::net::Ipv6Addr;
 
+pub use contexts::{Context, Contexts, NUMBERS};
 pub use driver::{Lowpan, Memory, Received, Room};
 pub use mac::Address;
+pub use sniff::{Sniffed, sniff};
 
 use crate::address::Cidr;
 use crate::time::Duration;
@@ -68,7 +76,7 @@ use crate::time::Duration;
 pub const PACKET_MAX: usize = 1_280;
 /// The longest frame, without its check sequence.
 pub const FRAME_MAX: usize = 125;
-/// How many prefixes a network may shorten.
+/// How many prefixes a network may agree on in advance to shorten.
 pub const CONTEXTS_MAX: usize = 4;
 /// How long the pieces of a packet are waited for (RFC 4944, section 5.3).
 pub const REASSEMBLY_TIME: Duration = Duration::from_secs(60);
@@ -80,7 +88,7 @@ pub struct Options {
     /// Its number.
     pub pan: u16,
     /// The first 64 bits of addresses that are shortened, in the order that everybody in the network has them
-    /// (RFC 6282, section 3.1.2). These are on the link, too.
+    /// (RFC 6282, section 3.1.2). These are on the link, too; what a router says is shortened ([`Contexts`]) is not, by that.
     pub contexts: [Option<Ipv6Addr>; CONTEXTS_MAX],
     /// Who takes packets to elsewhere.
     pub router: Option<Address>,

@@ -5,6 +5,7 @@ use std::vec::Vec;
 
 use proptest::prelude::*;
 
+use super::contexts::Known;
 use super::driver::{Inbox, Place, WHOLE_MAX};
 use super::fragment::{Added, Header, Key, Reassembly};
 use super::iphc::{compress, restore};
@@ -18,6 +19,11 @@ fn options() -> Options {
     let mut options = Options::new(0xbeef).with_prefix(PREFIX);
     options.contexts[2] = Some(OTHER);
     options
+}
+
+/// What was agreed on, and nothing else.
+fn known(options: &Options) -> Known<'_> {
+    Known { options, learnt: None }
 }
 
 fn radio() -> impl Strategy<Value = Address> {
@@ -73,7 +79,7 @@ fn packet() -> impl Strategy<Value = Vec<u8>> {
 
 /// What a compressed packet is restored to.
 fn restored(bytes: &[u8], from: Address, to: Address) -> Option<Vec<u8>> {
-    let mut restored = restore(bytes, &options(), from, to)?;
+    let mut restored = restore(bytes, known(&options()), from, to)?;
     let rest = restored.rest.to_vec();
     let total = restored.len + rest.len();
     Some([restored.headers(total)?, &rest].concat())
@@ -90,10 +96,98 @@ fn addresses_of_the_link_cost_nothing() {
         packet.extend(own.octets());
     }
     packet.extend([0xf0, 0xb1, 0xf0, 0xb2, 0, 8, 0x12, 0x34]);
-    let compressed = compress(&packet, &options(), from, to).expect("a packet");
+    let compressed = compress(&packet, known(&options()), from, to).expect("a packet");
     // Two bytes of IPHC; the kind of UDP header, both ports, the checksum.
     assert_eq!(compressed.bytes(), [0x7e, 0x77, 0xf3, 0x12, 0x12, 0x34]);
     assert_eq!(compressed.stands_for, 48);
+}
+
+/// A packet of six bytes of ICMP's, from one address to the other.
+fn plain(source: Ipv6Addr, destination: Ipv6Addr) -> Vec<u8> {
+    let mut packet = vec![0x60, 0, 0, 0, 0, 6, 58, 64];
+    packet.extend(source.octets());
+    packet.extend(destination.octets());
+    packet.extend([128, 0, 1, 2, 3, 4]);
+    packet
+}
+
+/// Headers by contexts of several lengths, byte for byte (RFC 6282, section 3.1): after the two of IPHC the contexts' numbers, then
+/// the protocol, and what of the addresses neither a context nor a radio's address says.
+#[test]
+fn contexts_have_any_length_and_their_own_bits_count() {
+    let (from, to) = (Address::Extended([2, 0, 0, 0, 0, 0, 0, 1]), Address::Extended([2, 0, 0, 0, 0, 0, 0, 2]));
+    let learnt = Contexts::new();
+    let at = |text: &str| text.parse::<Ipv6Addr>().expect("an address");
+    learnt.set(3, Some(Context::new(at("2001:db8:1::ffff"), 48)));
+    learnt.set(5, Some(Context::new(at("2001:db8:2:3::"), 64)));
+    learnt.set(9, Some(Context::new(at("2001:db8:2:3:4:5:6:0"), 112)));
+    learnt.set(15, Some(Context::new(at("2001:db8:9::99"), 128)));
+    let options = Options::new(7).with_prefix(PREFIX);
+    let known = Known { options: &options, learnt: Some(&learnt) };
+    let cases: [(&str, &str, &[u8]); 8] = [
+        // The radio's own address under 48 bits, the other 16 zero; to a made-up one under 64.
+        (
+            "2001:db8:1::1",
+            "2001:db8:2:3::1234:5678:9abc",
+            &[0x7a, 0xf5, 0x35, 58, 0, 0, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc],
+        ),
+        // 112 bits of the context count before the short address's: only 16 are left to say.
+        ("2001:db8:1::1", "2001:db8:2:3:4:5:6:77", &[0x7a, 0xf6, 0x39, 58, 0, 0x77]),
+        // And none where all of them are the context's.
+        ("2001:db8:9::99", "2001:db8:1::2", &[0x7a, 0xf7, 0xf3, 58]),
+        // What lies between 48 bits and an interface's identifier is not zero: nothing can be left out.
+        ("2001:db8:1:1::1", "fe80::2", &[0x7a, 0x03, 58, 0x20, 1, 0xd, 0xb8, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1]),
+        // What was agreed on in advance is number 0, which is not said.
+        ("2001:db8:0:1::1", "2001:db8:0:1::2", &[0x7a, 0x77, 58]),
+        ("2001:db8:0:1::1", "2001:db8:1::2", &[0x7a, 0xf7, 0x03, 58]),
+        ("::", "ff02::2", &[0x7a, 0x4b, 58, 2]),
+        ("fe80::1", "ff02::2", &[0x7a, 0x3b, 58, 2]),
+    ];
+    for (source, destination, bytes) in cases {
+        let packet = plain(at(source), at(destination));
+        let compressed = compress(&packet, known, from, to).expect("a packet");
+        assert_eq!(compressed.bytes(), bytes, "{source} to {destination}");
+        let frame = [compressed.bytes(), &packet[40..]].concat();
+        let mut back = restore(&frame, known, from, to).expect("it is read");
+        assert_eq!(back.headers(packet.len()), Some(&packet[..40]), "{source} to {destination}");
+        assert_eq!(back.ends(), [at(source), at(destination)]);
+    }
+    // What may no longer shorten still restores; what is forgotten does neither.
+    let packet = plain(at("2001:db8:1::1"), at("2001:db8:1::2"));
+    let old = compress(&packet, known, from, to).expect("a packet");
+    assert_eq!(old.bytes(), [0x7a, 0xf7, 0x33, 58]);
+    learnt.set(3, learnt.of(3).map(Context::fading));
+    assert_eq!(compress(&packet, known, from, to).expect("a packet").bytes().len(), 3 + 16 + 16);
+    assert!(restore(old.bytes(), known, from, to).is_some());
+    learnt.set(3, None);
+    assert!(restore(old.bytes(), known, from, to).is_none());
+}
+
+#[test]
+fn whoever_looks_on_sees_from_whom_to_whom() {
+    let options = Options::new(7).with_prefix(PREFIX);
+    let header = mac::Header { sequence: 0, pan: 7, to: Address::Extended([9; 8]), from: Address::Extended([8; 8]) };
+    let mut start = vec![0; mac::HEADER_MAX];
+    let len = header.emit(start.first_chunk_mut().expect("its length"));
+    start.truncate(len);
+    let [source, destination] = [header.from, header.to].map(|radio| match radio.within(PREFIX).address() {
+        core::net::IpAddr::V6(own) => own,
+        core::net::IpAddr::V4(_) => PREFIX,
+    });
+    let packet = plain(source, destination);
+    let compressed = compress(&packet, known(&options), header.from, header.to).expect("a packet");
+    let whole = [&start[..], compressed.bytes(), &packet[40..]].concat();
+    let begins = Some(Sniffed::Begins { source, destination });
+    assert_eq!(sniff(&whole, &options, None), begins);
+    assert_eq!(sniff(&[&start[..], &[0x41], &packet].concat(), &options, None), begins);
+    let piece = |offset| {
+        let (bytes, len) = Header { size: 46, tag: 1, offset }.emit();
+        bytes[..len].to_vec()
+    };
+    assert_eq!(sniff(&[&start[..], &piece(None), compressed.bytes()].concat(), &options, None), begins);
+    assert_eq!(sniff(&[&start[..], &piece(Some(5)), &packet[40..]].concat(), &options, None), Some(Sniffed::GoesOn));
+    assert_eq!(sniff(&whole, &Options::new(7), None), None, "a prefix that is not known");
+    assert!((0..whole.len() - 6).all(|len| sniff(&whole[..len], &options, None).is_none()));
 }
 
 #[test]
@@ -119,8 +213,14 @@ fn nobody_pushes_out_what_others_send() {
         frame.extend(Header { size: 16, tag, offset: Some(offset) }.emit().0);
         frame.extend([7; 8]);
         let now = Instant::from_secs(now);
-        let mut inbox =
-            Inbox { own, options: &options, counts: &counts, reassemblies: &mut reassemblies, whole: &mut whole, now };
+        let mut inbox = Inbox {
+            own,
+            known: known(&options),
+            counts: &counts,
+            reassemblies: &mut reassemblies,
+            whole: &mut whole,
+            now,
+        };
         let place = inbox.take(&frame);
         if place.is_some() {
             reassemblies[0].free();
@@ -150,7 +250,7 @@ proptest! {
             frame.extend(payload);
             let now = Instant::from_secs(at as u64);
             let mut inbox =
-                Inbox { own, options: &options, counts: &counts, reassemblies: &mut reassemblies, whole: &mut whole, now };
+                Inbox { own, known: known(&options), counts: &counts, reassemblies: &mut reassemblies, whole: &mut whole, now };
             match inbox.take(&frame) {
                 Some(Place::Whole(len)) => prop_assert!(len <= WHOLE_MAX),
                 Some(Place::Reassembled(at)) => prop_assert!(!reassemblies[at].packet().is_empty()),
@@ -161,7 +261,7 @@ proptest! {
 
     #[test]
     fn what_is_compressed_is_restored(packet in packet(), from in radio(), to in radio()) {
-        let compressed = compress(&packet, &options(), from, to).expect("a packet");
+        let compressed = compress(&packet, known(&options()), from, to).expect("a packet");
         let bytes = [compressed.bytes(), &packet[compressed.stands_for..]].concat();
         prop_assert!(compressed.bytes().len() <= compressed.stands_for + 3);
         prop_assert_eq!(restored(&bytes, from, to), Some(packet));
@@ -174,7 +274,7 @@ proptest! {
         if let Some(packet) = restored(&iphc, from, to) {
             prop_assert!(packet.len() >= 40);
         }
-        let _ = compress(&bytes, &options(), from, to);
+        let _ = compress(&bytes, known(&options()), from, to);
         let _ = mac::Header::parse(&bytes);
         let _ = Header::parse(&bytes);
     }

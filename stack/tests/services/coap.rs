@@ -198,6 +198,68 @@ fn who_observes_is_told_of_each_change() {
     });
 }
 
+/// One notification at a time for each observer, each wait twice the one before, the first drawn for each (RFC 7252, section 4.2;
+/// RFC 7641, section 4.5).
+#[test]
+fn an_observer_that_does_not_answer_is_told_ever_more_seldom_and_always_the_newest() {
+    let lamp = Shared::default();
+    let mut server = Server::<_, 64>::new(lamp.clone(), 7);
+    let mut reply = [0; DATAGRAM_MAX];
+    let remote = |station: u8| std::net::SocketAddr::from(([192, 0, 2, station], 5_683));
+    for station in 0..4 {
+        let mut datagram = [0; 64];
+        let writer = Writer::new(&mut datagram, Kind::Confirmable, Code::GET, 1, &[station]);
+        let len = writer.number(OptionNumber::Observe, 0).path("lamp/level").payload(&[]).unwrap();
+        assert!(server.handle(&datagram[..len], remote(station), Instant::ZERO, &mut reply).is_some());
+    }
+    assert_eq!(server.observers(), 4);
+    let mut level = 0;
+    let mut told: BTreeMap<u8, Vec<(u64, String, u16)>> = BTreeMap::new();
+    let mut now = Instant::from_secs(10);
+    while server.observers() > 0 {
+        // It changes all the time, which has nobody told sooner.
+        level += 1;
+        lamp.set(level);
+        while let Some((to, len)) = server.notify(now, &mut reply) {
+            let message = Message::parse(&reply[..len]).unwrap();
+            assert_eq!(message.kind, Kind::Confirmable);
+            let text = String::from_utf8(message.payload.to_vec()).unwrap();
+            assert_eq!(text, level.to_string(), "the newest");
+            let std::net::IpAddr::V4(to) = to.ip() else { panic!("{to}") };
+            told.entry(to.octets()[3]).or_default().push((now.as_micros(), text, message.id));
+        }
+        now += Duration::from_millis(10);
+    }
+    let firsts: BTreeSet<u64> = told.values().map(|told| told[1].0 - told[0].0).collect();
+    assert_eq!((told.len(), firsts.len()), (4, 4), "each waits another time: {firsts:?}");
+    for told in told.values() {
+        let waits: Vec<u64> = told.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+        assert_eq!(waits.len(), 4, "sent five times in all");
+        assert!((2_000_000..=3_010_000).contains(&waits[0]), "{waits:?}");
+        assert!(waits.windows(2).all(|pair| pair[1].abs_diff(2 * pair[0]) <= 20_000), "{waits:?}");
+    }
+    // Who acknowledges is told of the next change at once, and of none before.
+    let mut datagram = [0; 64];
+    let writer = Writer::new(&mut datagram, Kind::Confirmable, Code::GET, 2, &[9]);
+    let len = writer.number(OptionNumber::Observe, 0).path("lamp/level").payload(&[]).unwrap();
+    assert!(server.handle(&datagram[..len], remote(9), now, &mut reply).is_some());
+    assert!(server.notify(now, &mut reply).is_none());
+    for level in [500, 600] {
+        lamp.set(level);
+        let (_, len) = server.notify(now, &mut reply).unwrap();
+        let id = Message::parse(&reply[..len]).unwrap().id;
+        lamp.set(level + 1);
+        assert!(server.notify(now, &mut reply).is_none(), "the one before is under way");
+        let len = Writer::new(&mut datagram, Kind::Acknowledgement, Code::EMPTY, id, &[]).payload(&[]).unwrap();
+        assert!(server.handle(&datagram[..len], remote(9), now, &mut reply).is_none());
+        let (_, len) = server.notify(now, &mut reply).unwrap();
+        let message = Message::parse(&reply[..len]).unwrap();
+        assert_eq!(message.payload, (level + 1).to_string().as_bytes());
+        let len = Writer::new(&mut datagram, Kind::Acknowledgement, Code::EMPTY, message.id, &[]).payload(&[]).unwrap();
+        assert!(server.handle(&datagram[..len], remote(9), now, &mut reply).is_none());
+    }
+}
+
 #[test]
 fn an_observer_that_is_gone_is_forgotten() {
     let sea = Sea::new();

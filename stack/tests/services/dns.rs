@@ -27,6 +27,10 @@ enum Mood {
     Levelling,
     /// Says that the answer is too long for a datagram.
     Truncating,
+    /// Says of an alias only to which name it leads, as one does that knows nothing of that.
+    Curt,
+    /// Says that each of two names is an alias of the other.
+    Circular,
 }
 
 struct Server {
@@ -45,6 +49,10 @@ fn answer(question: &[u8], mood: Mood, by_tcp: bool, buffer: &mut [u8]) -> Optio
     let addresses = [ADDRESS, "2001:db8::7"].map(|text| Record::Address(text.parse().unwrap()));
     let all = [(www, Record::Alias(web)), (hub, addresses[0]), (hub, addresses[1]), (web, Record::Alias(hub))];
     let records: Vec<_> = match asked {
+        _ if asked == *www && mood == Mood::Curt => all[..1].to_vec(),
+        _ if asked == *web && mood == Mood::Curt => all[3..].to_vec(),
+        _ if asked == *web && mood == Mood::Circular => vec![(web, Record::Alias(www))],
+        _ if asked == *www && mood == Mood::Circular => all[..1].to_vec(),
         _ if asked == *www => all.to_vec(),
         _ if asked == *web => all[1..].to_vec(),
         _ if asked == *hub => all[1..3].to_vec(),
@@ -137,12 +145,33 @@ fn names_become_addresses_and_are_remembered_while_they_hold() {
         assert_eq!(resolver.resolve("hub.lan", Family::V6).await.unwrap(), [v4("2001:db8::7")]);
         assert_eq!(resolver.resolve("www.lan", Family::V4).await.unwrap(), [v4(ADDRESS)]);
         assert_eq!(server.questions(), 3);
-        // Letters are in random case: each question in another.
-        let asked = server.asked.borrow().clone();
-        assert!(asked.iter().any(|name| name.chars().any(char::is_uppercase)), "{asked:?}");
         clock.sleep(Duration::from_secs(61)).await;
         resolver.resolve("hub.lan", Family::V4).await.unwrap();
         assert_eq!(server.questions(), 4);
+        // Letters are in random case: each question in another.
+        let asked = server.asked.borrow().clone();
+        let same: Vec<_> = asked.iter().filter(|name| name.eq_ignore_ascii_case("hub.lan")).collect();
+        assert_eq!(same.len(), 3);
+        assert!(same[0] != same[1] && same[1] != same[2] && same[0] != same[2], "{asked:?}");
+    });
+}
+
+#[test]
+fn aliases_are_followed_from_answer_to_answer_and_not_in_a_circle() {
+    let sea = Sea::new();
+    let server = Server::new(&sea, "192.0.2.1/24", Mood::Curt);
+    let resolver = resolver(&sea, &["192.0.2.1"]);
+    sea.run(async move {
+        assert_eq!(resolver.resolve("www.lan", Family::V4).await.unwrap(), [v4(ADDRESS)]);
+        let asked: Vec<_> = server.asked.borrow().iter().map(|name| name.to_ascii_lowercase()).collect();
+        assert_eq!(asked, ["www.lan", "web.lan", "hub.lan"]);
+        // The whole way is remembered.
+        assert_eq!(resolver.resolve("www.lan", Family::V4).await.unwrap(), [v4(ADDRESS)]);
+        assert_eq!(server.questions(), 3);
+        resolver.forget();
+        server.mood.set(Mood::Circular);
+        assert_eq!(resolver.resolve("www.lan", Family::V4).await, Err(Error::Failed(Rcode::ServerFailure)));
+        assert!(server.questions() < 3 + 20, "{} questions", server.questions());
     });
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod beginnings;
 mod flood;
 mod options;
 mod recovery;
