@@ -77,16 +77,16 @@ pub(crate) fn parse(text: &str) -> Option<IpAddr> {
 #[cfg(all(feature = "dns", not(feature = "ipv6")))]
 pub(crate) fn parse(text: &str) -> Option<IpAddr> {
     let (mut octets, mut at) = ([0; 4], 0);
-    for part in text.split('.') {
+    for part in text.as_bytes().split(|byte| *byte == b'.') {
         let mut number: u16 = 0;
-        for byte in part.bytes() {
+        for byte in part {
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 || number > 99 {
                 return None;
             }
             number = number * 10 + u16::from(digit);
         }
-        if part.is_empty() || (part.len() > 1 && part.starts_with('0')) {
+        if part.is_empty() || (part.len() > 1 && part[0] == b'0') {
             return None;
         }
         *octets.get_mut(at)? = u8::try_from(number).ok()?;

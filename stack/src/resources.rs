@@ -16,7 +16,7 @@ use crate::{
         UdpSocket, UdpSockets, Waiting,
     },
     pools::Pool,
-    table::{Deadlines, HeapEntry, Index, Storage},
+    table::{Deadline, Deadlines, Index, Storage},
 };
 
 /// How many datagrams a UDP socket's rings hold each.
@@ -48,14 +48,14 @@ pub struct Resources<
     stream_bytes: [[[u8; STREAM_BYTES]; 2]; TCP],
     sockets: [[SocketStorage<'r>; 1]; TCP],
     connections: [Connection<'r>; TCP],
-    connection_deadlines: [HeapEntry; TCP],
+    connection_deadlines: [Deadline; TCP],
     listeners: [Listener; LISTENERS],
     datagram_bytes: [[u8; DATAGRAM_BYTES]; UDP],
     send_bytes: [[u8; SEND_BYTES]; UDP],
     datagrams: [[[Entry; DATAGRAMS]; 2]; UDP],
     udp: [UdpSocket<'r>; UDP],
     neighbours: [Neighbour; NEIGHBOURS],
-    neighbour_deadlines: [HeapEntry; NEIGHBOURS],
+    neighbour_deadlines: [Deadline; NEIGHBOURS],
     waiting_bytes: [[u8; SEND_BYTES]; WAITING],
     waiting: [Room<'r>; WAITING],
     #[cfg(feature = "reassembly")]
@@ -85,14 +85,14 @@ impl<
             stream_bytes: [[[0; STREAM_BYTES]; 2]; TCP],
             sockets: [const { [SocketStorage::EMPTY; 1] }; TCP],
             connections: array::from_fn(|_| Connection::new(SocketSet::new(&mut [][..]))),
-            connection_deadlines: [HeapEntry::EMPTY; TCP],
+            connection_deadlines: [Deadline::NONE; TCP],
             listeners: array::from_fn(|_| Listener::free()),
             datagram_bytes: [[0; DATAGRAM_BYTES]; UDP],
             send_bytes: [[0; SEND_BYTES]; UDP],
             datagrams: [[[Entry::EMPTY; DATAGRAMS]; 2]; UDP],
             udp: array::from_fn(|_| UdpSocket::new(no_ring(), no_ring())),
             neighbours: [const { Neighbour::FREE }; NEIGHBOURS],
-            neighbour_deadlines: [HeapEntry::EMPTY; NEIGHBOURS],
+            neighbour_deadlines: [Deadline::NONE; NEIGHBOURS],
             waiting_bytes: [[0; SEND_BYTES]; WAITING],
             waiting: array::from_fn(|_| Room::new(Storage::Fixed(&mut []))),
             #[cfg(feature = "reassembly")]

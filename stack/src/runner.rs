@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 
 use crate::{
     engine::{Core, Egress, Port},
-    stack::Stack,
+    stack::{Stack, core_of},
     time::{Clock, Instant},
 };
 
@@ -66,7 +66,7 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
     ) -> Poll<A::Output> {
         let Self { stack, driver, clock } = self;
         let core = stack.core();
-        let mut borrowed = core.borrow_mut();
+        let mut borrowed = core_of(core);
         let (is_another, last) = borrowed.wakes.begin_turn(cx.waker());
         let is_link_watched = borrowed.is_link_watched();
         drop(borrowed);
@@ -79,14 +79,14 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
             stack.set_link(matches!(driver.link_state(cx), LinkState::Up));
         }
         let mut now = clock.now();
-        core.borrow_mut().begin_turn(now);
+        core_of(core).begin_turn(now);
         take_frames(core, driver, now, cx);
         loop {
-            core.borrow_mut().wakes.begin_app();
+            core_of(core).wakes.begin_app();
             let polled = app.as_mut().poll(cx);
             let mut next_deadline = send_frames(core, driver, now, cx);
             if polled.is_ready() {
-                core.borrow_mut().wakes.end_turn();
+                core_of(core).wakes.end_turn();
                 return polled;
             }
             while let Some(next) = next_deadline {
@@ -99,10 +99,10 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
                         continue;
                     }
                 }
-                core.borrow_mut().expire(now);
+                core_of(core).expire(now);
                 next_deadline = send_frames(core, driver, now, cx);
             }
-            let mut core = core.borrow_mut();
+            let mut core = core_of(core);
             if !core.wakes.is_app_called() {
                 core.wakes.end_turn();
                 return Poll::Pending;
@@ -148,7 +148,7 @@ fn take_frames<D: Driver>(core: &RefCell<Core<'_>>, driver: &mut D, now: Instant
             return;
         };
         let wakes = frame.consume(|frame| {
-            let mut core = core.borrow_mut();
+            let mut core = core_of(core);
             core.ingress(frame, room, now);
             !core.wakes.is_empty()
         });
@@ -170,7 +170,7 @@ fn send_frames<D: Driver>(
     cx: &mut Context<'_>,
 ) -> Option<Instant> {
     loop {
-        let mut borrowed = core.borrow_mut();
+        let mut borrowed = core_of(core);
         borrowed.wakes.end_app();
         let mut sent = Egress::Idle;
         if !borrowed.is_idle() {
@@ -202,7 +202,7 @@ fn send_some<D: Driver>(core: &mut Core<'_>, driver: &mut D, now: Instant, cx: &
 /// Wakes those whom the core has woken.
 pub(crate) fn wake(core: &RefCell<Core<'_>>) {
     loop {
-        let mut borrowed = core.borrow_mut();
+        let mut borrowed = core_of(core);
         let Some(waker) = borrowed.wakes.pop() else { return };
         let is_last = borrowed.wakes.is_empty();
         drop(borrowed);

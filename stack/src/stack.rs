@@ -2,7 +2,11 @@
 
 #[cfg(feature = "alloc")]
 use alloc::{rc::Rc, vec::Vec};
-use core::{cell::RefCell, fmt, task::Poll};
+use core::{
+    cell::{RefCell, RefMut},
+    fmt,
+    task::Poll,
+};
 
 use embassy_net_driver::Driver;
 
@@ -27,6 +31,14 @@ use crate::{
 #[derive(Clone)]
 pub struct Stack<'r> {
     shared: Shared<'r>,
+}
+
+/// The core, which nobody has for longer than a call.
+// On boards it is worth its bytes once.
+#[cfg_attr(feature = "alloc", inline)]
+#[cfg_attr(not(feature = "alloc"), inline(never))]
+pub(crate) fn core_of<'c, 'r>(core: &'c RefCell<Core<'r>>) -> RefMut<'c, Core<'r>> {
+    core.borrow_mut()
 }
 
 #[derive(Clone)]
@@ -93,9 +105,10 @@ impl<'r> Stack<'r> {
     /// Does something with the core, then wakes whom it has woken.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Core<'r>) -> R) -> R {
-        let mut core = self.core().borrow_mut();
+        let mut core = core_of(self.core());
         let result = f(&mut core);
-        if !core.wakes.is_empty() {
+        // On boards it is asked in one place whether somebody is to be woken.
+        if cfg!(not(feature = "alloc")) || !core.wakes.is_empty() {
             drop(core);
             wake(self.core());
         }

@@ -224,7 +224,7 @@ impl<'r, C: Clock, R: Rng, const ENTRIES: usize> Resolver<'r, C, R, ENTRIES> {
         (options.datagrams, options.receive_bytes, options.send_bytes) = (2, 1_024, 256);
         options.errors = true;
         let socket = udp::Socket::bind(&self.stack, 0, options).map_err(Error::NotSent)?;
-        socket.send_to(question, server).await.map_err(Error::NotSent)?;
+        poll_fn(|cx| socket.poll_send_to(cx, question, server)).await.map_err(Error::NotSent)?;
         let word = loop {
             let heard = poll_fn(|cx| {
                 socket.poll_recv_noting(cx, |bytes, arrival| {

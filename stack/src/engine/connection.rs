@@ -225,12 +225,14 @@ impl<'r> Connection<'r> {
         (self.set, self.has_socket) = (set, true);
     }
 
-    #[inline]
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(crate) fn socket(&self) -> &Socket<'r> {
         self.set.get(only())
     }
 
-    #[inline]
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(crate) fn socket_mut(&mut self) -> &mut Socket<'r> {
         self.set.get_mut(only())
     }

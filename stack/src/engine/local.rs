@@ -75,9 +75,7 @@ impl Local {
     /// Takes an address away; answers whether it was there.
     pub(crate) fn drop_address(&mut self, address: IpAddr) -> bool {
         let before = self.addresses.len();
-        while let Some(at) = self.addresses.iter().position(|own| own.spoken() == address) {
-            self.addresses.remove(at);
-        }
+        self.addresses.retain(|own| own.spoken() != address);
         self.addresses.len() < before
     }
 
@@ -90,9 +88,7 @@ impl Local {
     /// Takes a route away; answers whether it was there.
     pub(crate) fn drop_route(&mut self, to: Cidr) -> bool {
         let before = self.routes.len();
-        while let Some(at) = self.routes.iter().position(|own| own.to == to) {
-            self.routes.remove(at);
-        }
+        self.routes.retain(|own| own.to != to);
         self.routes.len() < before
     }
 

@@ -3,6 +3,8 @@
 //! The decoder owns no buffer: coded bytes are handed in wherever the caller wants the body, and the data
 //! among them is moved to the front. So a chunk may be split anywhere, and it costs no memory.
 
+use super::slide;
+
 /// Bytes of chunk extensions and of trailers that are skipped before the peer is thought to be mad.
 const SKIP_MAX: u16 = 1024;
 
@@ -65,7 +67,7 @@ impl Decoder {
         while at < bytes.len() && self.state != State::Done {
             if self.state == State::Data {
                 let run = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len() - at);
-                bytes.copy_within(at..at + run, data);
+                slide(bytes, at..at + run, data);
                 at += run;
                 data += run;
                 self.left -= run as u64;

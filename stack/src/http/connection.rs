@@ -6,6 +6,7 @@ use super::error::{RequestError, SendError};
 use super::head::{self, Head};
 use super::request::{Length, Request};
 use super::response::Response;
+use super::slide;
 use super::upload::Upload;
 
 /// Interim responses that are skipped before one answer.
@@ -167,7 +168,7 @@ impl<'b, S: Read + Write> Connection<'b, S> {
             if head.status >= 200 || head.status == 101 {
                 return Ok((head, filled));
             }
-            self.buffer.copy_within(head.len..filled, 0);
+            slide(self.buffer, head.len..filled, 0);
             filled -= head.len;
         }
         Err(SendError::TooManyInterim)

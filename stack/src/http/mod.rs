@@ -50,3 +50,14 @@ pub use response::Response;
 pub use timed::{Timed, TimedError};
 pub use upload::Upload;
 pub use url::{URL_MAX, Url, UrlError};
+
+/// Moves bytes down to `to`, which is before them.
+fn slide(bytes: &mut [u8], from: core::ops::Range<usize>, to: usize) {
+    #[cfg(feature = "alloc")]
+    bytes.copy_within(from, to);
+    // On boards nothing else calls `memmove`, which takes 1.6 KB. As loads and stores it would be made of this again.
+    #[cfg(not(feature = "alloc"))]
+    for (at, behind) in (to..).zip(from) {
+        bytes.swap(at, behind);
+    }
+}

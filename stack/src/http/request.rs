@@ -221,7 +221,8 @@ pub(super) const RESERVED: [&str; 4] = ["host", "connection", "content-length", 
 
 /// `tchar` of RFC 9110, section 5.6.2.
 pub(crate) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    // From the circumflex on come low line, grave accent and small letters.
+    matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' | b'|' | b'~')
 }
 
 pub(crate) fn is_field_value(byte: u8) -> bool {

@@ -24,6 +24,9 @@ impl Link {
     }
 }
 
+/// Which of an item's links a list uses.
+pub(crate) type Linked<T> = fn(&mut T) -> &mut Link;
+
 /// The ends of one list. `link` in each call picks which of an item's links this list uses; it must be the
 /// same one always.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +51,10 @@ impl List {
     }
 
     /// Adds `item`, which must be in no list by this link, at the end.
-    #[inline]
-    pub(crate) fn push_back<T>(&mut self, items: &mut [T], link: impl Fn(&mut T) -> &mut Link, item: u32) {
+    // On boards it is worth its bytes once for each sort of item.
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
+    pub(crate) fn push_back<T>(&mut self, items: &mut [T], link: Linked<T>, item: u32) {
         debug_assert!(!link(&mut items[item as usize]).is_linked());
         *link(&mut items[item as usize]) = Link { previous: self.tail, next: NONE };
         match self.tail {
@@ -60,16 +65,18 @@ impl List {
     }
 
     /// Takes the first item out.
-    #[inline]
-    pub(crate) fn pop_front<T>(&mut self, items: &mut [T], link: impl Fn(&mut T) -> &mut Link) -> Option<u32> {
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
+    pub(crate) fn pop_front<T>(&mut self, items: &mut [T], link: Linked<T>) -> Option<u32> {
         let item = self.front()?;
         self.remove(items, link, item);
         Some(item)
     }
 
     /// Takes `item`, which must be in this list, out.
-    #[inline]
-    pub(crate) fn remove<T>(&mut self, items: &mut [T], link: impl Fn(&mut T) -> &mut Link, item: u32) {
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
+    pub(crate) fn remove<T>(&mut self, items: &mut [T], link: Linked<T>, item: u32) {
         let Link { previous, next } = core::mem::replace(link(&mut items[item as usize]), Link::APART);
         debug_assert!(next != APART);
         match previous {

@@ -8,7 +8,7 @@ mod index;
 mod list;
 mod storage;
 
-pub(crate) use deadlines::{Deadlines, HeapEntry};
+pub(crate) use deadlines::{Deadline, Deadlines};
 pub(crate) use index::{Index, mix, mix_two};
 pub(crate) use list::{Link, List, NONE};
 pub(crate) use storage::Storage;

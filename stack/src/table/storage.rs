@@ -2,7 +2,10 @@
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
-use core::ops::{Deref, DerefMut};
+use core::{
+    ops::{Deref, DerefMut, Index, IndexMut},
+    slice::SliceIndex,
+};
 
 /// Items under the indices from 0 on.
 pub(crate) enum Storage<'r, T> {
@@ -56,5 +59,24 @@ impl<T> DerefMut for Storage<'_, T> {
             #[cfg(feature = "alloc")]
             Storage::Grown(items) => items,
         }
+    }
+}
+
+// Whoever indexes a slice looks whether the index is in it, each time. On boards that is worth its bytes once for each table.
+impl<T, I: SliceIndex<[T]>> Index<I> for Storage<'_, T> {
+    type Output = I::Output;
+
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
+    fn index(&self, at: I) -> &I::Output {
+        &(**self)[at]
+    }
+}
+
+impl<T, I: SliceIndex<[T]>> IndexMut<I> for Storage<'_, T> {
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
+    fn index_mut(&mut self, at: I) -> &mut I::Output {
+        &mut (**self)[at]
     }
 }

@@ -3,12 +3,12 @@
 //! Each item has at most one deadline, so the heap never holds more entries than there are items, and moving
 //! or cancelling one costs the logarithm of their number.
 
-use super::storage::Storage;
+use super::super::storage::Storage;
 use crate::time::Instant;
 
 /// Room for one deadline.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct HeapEntry {
+pub(crate) struct Deadline {
     at: Instant,
     item: u32,
     /// Where the item whose *index* is this entry's place in the array lies in the heap.
@@ -17,26 +17,26 @@ pub(crate) struct HeapEntry {
 
 const ABSENT: u32 = u32::MAX;
 
-impl HeapEntry {
+impl Deadline {
     /// No deadline.
-    pub(crate) const EMPTY: HeapEntry = HeapEntry { at: Instant::MAX, item: ABSENT, position: ABSENT };
+    pub(crate) const NONE: Deadline = Deadline { at: Instant::MAX, item: ABSENT, position: ABSENT };
 }
 
 /// The deadlines of the items of one table. `entries[..len]` is the heap.
 pub(crate) struct Deadlines<'r> {
-    entries: Storage<'r, HeapEntry>,
+    entries: Storage<'r, Deadline>,
     len: u32,
 }
 
 impl<'r> Deadlines<'r> {
     /// No deadlines, for as many items as `entries` has room.
-    pub(crate) fn new(entries: Storage<'r, HeapEntry>) -> Self {
+    pub(crate) fn new(entries: Storage<'r, Deadline>) -> Self {
         Self { entries, len: 0 }
     }
 
     /// Makes room for the items below `items`.
     pub(crate) fn reserve(&mut self, items: usize) {
-        while self.entries.len() < items && self.entries.grow(|| HeapEntry::EMPTY).is_some() {}
+        while self.entries.len() < items && self.entries.grow(|| Deadline::NONE).is_some() {}
     }
 
     /// The earliest deadline.
@@ -106,7 +106,7 @@ impl<'r> Deadlines<'r> {
     }
 
     fn sift_up(&mut self, mut position: u32) {
-        let HeapEntry { at, item, .. } = self.entries[position as usize];
+        let Deadline { at, item, .. } = self.entries[position as usize];
         while position > 0 {
             let above = (position - 1) / 2;
             let parent = self.entries[above as usize];
@@ -120,7 +120,7 @@ impl<'r> Deadlines<'r> {
     }
 
     fn sift_down(&mut self, mut position: u32) {
-        let HeapEntry { at, item, .. } = self.entries[position as usize];
+        let Deadline { at, item, .. } = self.entries[position as usize];
         loop {
             let mut below = 2 * position + 1;
             if below >= self.len {
@@ -137,41 +137,5 @@ impl<'r> Deadlines<'r> {
             position = below;
         }
         self.place(position, at, item);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn pops_in_order_whatever_was_set_and_cancelled(
-            steps in proptest::collection::vec((0_u32..16, 0_u64..100, any::<bool>()), 0..200),
-        ) {
-            let mut entries = [HeapEntry::EMPTY; 16];
-            let mut deadlines = Deadlines::new(Storage::Fixed(&mut entries));
-            let mut model = [None; 16];
-            for (item, at, cancel) in steps {
-                if cancel {
-                    deadlines.cancel(item);
-                    model[item as usize] = None;
-                } else {
-                    deadlines.no_later_than(item, Instant::from_micros(at));
-                    let known = &mut model[item as usize];
-                    *known = Some(known.map_or(at, |known: u64| known.min(at)));
-                }
-                prop_assert_eq!(deadlines.next().map(Instant::as_micros), model.iter().copied().flatten().min());
-            }
-            let mut last = 0;
-            while let Some(at) = deadlines.next() {
-                let item = deadlines.pop_due(at).expect("a deadline is due at its own time");
-                prop_assert_eq!(model[item as usize].take(), Some(at.as_micros()));
-                prop_assert!(at.as_micros() >= last);
-                last = at.as_micros();
-            }
-            prop_assert!(model.iter().all(Option::is_none));
-        }
     }
 }
