@@ -37,3 +37,8 @@ pub use backoff::Backoff;
 pub use entropy::SharedRng;
 pub use id::{DeviceId, InvalidDeviceId};
 pub use lifecycle::{Exit, ResetCause};
+
+/// The page's listing, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../stack/docs/concurrency.md")]
+struct Concurrency;

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::task::{Context, Waker};
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
-use wavetank_stack::lowpan::{Counts, FRAME_MAX, Lowpan, Memory, Options, PACKET_MAX};
+use wavetank_stack::lowpan::{self, Contexts, Counts, FRAME_MAX, Lowpan, Memory, Options, PACKET_MAX, sniff};
 
 use super::hand::Hand;
 use super::script::Still;
@@ -82,10 +82,17 @@ pub fn send(bytes: &[u8]) {
             }
         }
     }
+    let options = Options::new(0xbeef).with_prefix(PREFIX);
+    let learnt = Contexts::new();
+    for (number, bits) in [(1, 0), (2, 48), (3, 64), (7, 112), (15, 128)] {
+        learnt.set(number, Some(lowpan::Context::new(PREFIX, bits)));
+    }
+    for frame in &frames {
+        _ = sniff(frame, &options, Some(&learnt));
+    }
     let (came, radio) = (frames.len(), Radio { come: frames, sent: 0 });
     let (mut memory, counts) = (Memory::<2>::new(), Counts::new());
-    let options = Options::new(0xbeef).with_prefix(PREFIX);
-    let mut link = Lowpan::new(radio, Still, &mut memory, &counts, options);
+    let mut link = Lowpan::new(radio, Still, &mut memory, &counts, options).learning(&learnt);
     let mut cx = Context::from_waker(Waker::noop());
     let mut taken = 0;
     while let Some((packet, room)) = link.receive(&mut cx) {
