@@ -8,7 +8,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf as _, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, LAST_MODIFIED, TRANSFER_ENCODING, UPGRADE};
@@ -70,20 +70,46 @@ where
         if let Some(peer) = &self.peer {
             request.extensions_mut().insert(peer.clone());
         }
+        let asked = Asked {
+            awaits_leave: expected == Expected::Leave,
+            is_http1,
+            is_http_11: request.version() == Version::HTTP_11,
+            is_head: request.method() == Method::HEAD,
+        };
+        let answering = Some(Answering::new(&self.meter));
+        let (request, future) = if refused.is_none() { self.begin(request) } else { (None, None) };
         Exchange {
             refused,
-            asked: Asked {
-                awaits_leave: expected == Expected::Leave,
-                is_http1,
-                is_http_11: request.version() == Version::HTTP_11,
-                is_head: request.method() == Method::HEAD,
-            },
+            asked,
             service: Rc::clone(&self.service),
             shared: Rc::clone(&self.shared),
-            answering: Some(Answering::new(&self.meter)),
-            request: Some(request),
-            future: None,
+            answering,
+            request,
+            future,
         }
+    }
+}
+
+impl<S, B, R> Exchanges<S, R>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    R: Runtime,
+{
+    /// Calls a service that is ready, as an app always is: so the request is moved no further. It waits for one that is not; where
+    /// neither is there, the service has panicked.
+    fn begin(&self, request: Request<Incoming>) -> (Option<Box<Request<Incoming>>>, Option<S::Future>) {
+        let begin = || {
+            let mut service = self.service.borrow_mut();
+            match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(())) => (None, Some(service.call(request))),
+                // It is asked again, and says so again if it has failed.
+                Poll::Ready(Err(_)) | Poll::Pending => (Some(Box::new(request)), None),
+            }
+        };
+        catch_unwind(AssertUnwindSafe(begin)).unwrap_or_else(|panic| {
+            tracing::error!(panic = describe(&*panic), "a service panicked");
+            (None, None)
+        })
     }
 }
 
@@ -132,7 +158,7 @@ pin_project! {
         service: Rc<RefCell<S>>,
         shared: Rc<Shared<R>>,
         answering: Option<Answering>,
-        request: Option<Request<Incoming>>,
+        request: Option<Box<Request<Incoming>>>,
         #[pin]
         future: Option<F>,
     }
@@ -224,10 +250,15 @@ where
         if let Some(future) = this.future.as_mut().as_pin_mut() {
             return future.poll(cx).map_err(Into::into);
         }
+        let Some(request) = this.request.take() else {
+            return Poll::Ready(Err("the service panicked when it was called".into()));
+        };
         let mut service = this.service.borrow_mut();
-        ready!(service.poll_ready(cx)).map_err(Into::into)?;
-        let request = this.request.take().expect("the service is called once");
-        this.future.set(Some(service.call(request)));
+        if service.poll_ready(cx).map_err(Into::into)?.is_pending() {
+            *this.request = Some(request);
+            return Poll::Pending;
+        }
+        this.future.set(Some(service.call(*request)));
         drop(service);
         this.future.as_pin_mut().expect("it was just set").poll(cx).map_err(Into::into)
     }

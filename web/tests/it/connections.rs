@@ -1,15 +1,18 @@
 //! A server and its connections, over IO in memory and a clock that moves when told.
 
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::support::{Clock, Server};
 use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
 use futures::{FutureExt as _, StreamExt as _};
+use tower_service::Service;
 use wavetank_web::middleware::{BodyLimit, Timeout};
-use wavetank_web::{App, Body, BoxError, Options, PeerAddr, Request, Served};
+use wavetank_web::{App, Body, BoxError, IntoResponse as _, Options, PeerAddr, Request, Response, Served};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -115,6 +118,60 @@ fn a_panic_is_a_500_and_the_connection_goes_on() {
     assert_eq!(status(&response), "HTTP/1.1 500 Internal Server Error");
     assert!(!response.contains("by design"));
     assert_eq!(status(&server.ask(&client, GET)), "HTTP/1.1 200 OK");
+}
+
+/// A service in one of these moods.
+#[derive(Clone)]
+enum Moody {
+    Panics,
+    IsBroken,
+    IsBusy(Rc<RefCell<Option<Waker>>>, Rc<Cell<bool>>),
+}
+
+impl Service<http::Request<hyper::body::Incoming>> for Moody {
+    type Response = Response;
+    type Error = BoxError;
+    type Future = std::future::Ready<Result<Response, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match self {
+            Self::Panics => Poll::Ready(Ok(())),
+            Self::IsBroken => Poll::Ready(Err("broken by design".into())),
+            Self::IsBusy(_, done) if done.get() => Poll::Ready(Ok(())),
+            Self::IsBusy(waiting, _) => {
+                waiting.replace(Some(cx.waker().clone()));
+                Poll::Pending
+            }
+        }
+    }
+
+    fn call(&mut self, _: http::Request<hyper::body::Incoming>) -> Self::Future {
+        assert!(!matches!(self, Self::Panics), "by design");
+        std::future::ready(Ok("at last".into_response()))
+    }
+}
+
+#[test]
+fn a_service_may_be_busy_or_broken_or_panic_as_soon_as_it_is_called() {
+    let serve = |mood: Moody| {
+        let mut server = Server::of(Options::default(), &Clock::new(), mood);
+        let client = server.connect();
+        let answer = server.ask(&client, GET);
+        (server, client, answer)
+    };
+    for mood in [Moody::Panics, Moody::IsBroken] {
+        let (mut server, client, answer) = serve(mood);
+        assert_eq!(status(&answer), "HTTP/1.1 500 Internal Server Error");
+        assert!(!answer.contains("by design"));
+        assert_eq!(status(&server.ask(&client, GET)), "HTTP/1.1 500 Internal Server Error", "it goes on");
+    }
+    let (waiting, done) = (Rc::default(), Rc::default());
+    let (mut server, client, answer) = serve(Moody::IsBusy(Rc::clone(&waiting), Rc::clone(&done)));
+    assert_eq!(answer, "");
+    done.set(true);
+    waiting.take().expect("it will tell").wake();
+    server.settle();
+    assert!(client.received().ends_with("at last"));
 }
 
 #[test]
