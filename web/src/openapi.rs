@@ -231,7 +231,7 @@ fn nothing<T: for<'de> Deserialize<'de>>() -> Result<T, serde::de::value::Error>
 
 impl<S: 'static> App<S> {
     /// Answers an operation by an async function of what was asked, and before it of something else of the request: mostly of the
-    /// app's [`State`], but whatever can be taken from a request may stand there, several in a tuple, or `()`. The types of what is
+    /// app's [`State`](crate::State), but whatever can be taken from a request may stand there, several in a tuple, or `()`. The types of what is
     /// asked and answered are the operation's, or it does not compile.
     ///
     /// ```
