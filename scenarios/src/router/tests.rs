@@ -6,7 +6,7 @@ use wavetank_sim::random::Stream;
 use wavetank_sim::time::{Duration, Instant};
 
 use super::checksum::{finish, sum};
-use super::packet::{ETHERNET, ICMP, ICMPV6, Packet, TYPE_ARP, TYPE_IPV4, TYPE_IPV6, UDP, frame, put, word};
+use super::packet::{ETHERNET, ICMP, ICMPV6, Packet, TCP, TYPE_ARP, TYPE_IPV4, TYPE_IPV6, UDP, frame, put, word};
 use super::*;
 
 const INSIDE: usize = 0;
@@ -331,6 +331,48 @@ fn mappings_are_forgotten_and_ports_run_out() {
     nothing(&mut router);
     router.forget_sessions();
     assert_eq!(router.mappings(), 0);
+}
+
+/// RFC 4787 (UDP), 5382 (TCP: 2 h 4 min while it is open, 4 min while it is not) and 5508 (ICMP).
+#[test]
+fn each_protocol_is_forgotten_in_its_time() {
+    const FIN: u8 = 1;
+    const SYN: u8 = 2;
+    const RST: u8 = 4;
+    const ACK: u8 = 16;
+    let tcp = |from: (&str, u16), to: (&str, u16), flags: u8| {
+        let mut body = [0; 20];
+        put(&mut body, 0, from.1);
+        put(&mut body, 2, to.1);
+        (body[12], body[13]) = (5 << 4, flags);
+        made(from.0, to.0, TCP, 64, &body)
+    };
+    let sent = |flags| (INSIDE, tcp(("10.0.0.10", 5000), ("192.0.2.20", 80), flags));
+    let answered = |flags| (OUTSIDE, tcp(("192.0.2.20", 80), ("192.0.2.1", 5000), flags));
+    let ping = || (INSIDE, made("10.0.0.10", "192.0.2.20", ICMP, 64, &[8, 0, 0, 0, 0, 7, 0, 1]));
+    let asked = || (INSIDE, udp(("10.0.0.10", 5000), ("192.0.2.20", 53), b"q"));
+    let open = || vec![sent(SYN), answered(SYN | ACK), sent(ACK)];
+    for (packets, lasts_s) in [
+        (vec![asked()], 300),
+        (vec![ping()], 60),
+        (vec![sent(SYN)], 240),
+        (open(), 7_440),
+        ([open(), vec![sent(FIN | ACK)]].concat(), 7_440),
+        ([open(), vec![sent(FIN | ACK), answered(FIN | ACK)]].concat(), 240),
+        ([open(), vec![answered(RST)]].concat(), 240),
+    ] {
+        let mut router = router(nat(|_| ()));
+        for (interface, packet) in &packets {
+            put_in(&mut router, *interface, packet, 1);
+            assert!(router.poll_frame().is_some(), "it passes");
+            nothing(&mut router);
+        }
+        let mut left = |at_s: u64| {
+            router.poll(Instant::START + Duration::from_secs(at_s));
+            router.mappings()
+        };
+        assert_eq!((left(lasts_s), left(lasts_s + 2)), (1, 0), "{} packets, {lasts_s} s", packets.len());
+    }
 }
 
 #[test]
