@@ -225,6 +225,7 @@ impl Asking {
 }
 
 /// What the client waits for.
+#[expect(clippy::large_enum_variant, reason = "one is looked at at a time, and there may be no heap to box it on")]
 enum News {
     Said(Ipv6Addr, Advertisement),
     /// The link came back, so often by now.
@@ -588,7 +589,7 @@ impl<C: ?Sized, R> Client<'_, '_, C, R> {
     /// Forgets what addresses were shortened by.
     #[cfg(feature = "lowpan")]
     fn forget_contexts(&mut self) {
-        for learnt in self.learnt.iter() {
+        for learnt in &self.learnt {
             self.contexts.inspect(|contexts| contexts.set(learnt.number, None));
         }
         self.learnt.clear();

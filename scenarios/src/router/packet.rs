@@ -84,11 +84,11 @@ impl<Bytes: AsRef<[u8]>> Packet<Bytes> {
     }
 
     pub(super) fn source(&self) -> IpAddr {
-        if self.is_v4() { v4(&self.bytes(), 12).into() } else { v6(&self.bytes(), 8).into() }
+        if self.is_v4() { v4(self.bytes(), 12).into() } else { v6(self.bytes(), 8).into() }
     }
 
     pub(super) fn destination(&self) -> IpAddr {
-        if self.is_v4() { v4(&self.bytes(), 16).into() } else { v6(&self.bytes(), 24).into() }
+        if self.is_v4() { v4(self.bytes(), 16).into() } else { v6(self.bytes(), 24).into() }
     }
 
     pub(super) fn hops(&self) -> u8 {
@@ -105,12 +105,12 @@ impl<Bytes: AsRef<[u8]>> Packet<Bytes> {
         if !self.is_v4() {
             return (false, 0);
         }
-        let field = word(&self.bytes(), 6);
+        let field = word(self.bytes(), 6);
         (field & 0x2000 != 0, usize::from(field & 0x1fff) * 8)
     }
 
     pub(super) fn identification(&self) -> u16 {
-        word(&self.bytes(), 4)
+        word(self.bytes(), 4)
     }
 
     /// The bytes behind the IP header.
@@ -125,12 +125,12 @@ impl<Bytes: AsRef<[u8]>> Packet<Bytes> {
             return None;
         }
         match protocol {
-            TCP | UDP if self.bytes().len() >= at + 8 => Some((word(&self.bytes(), at), word(&self.bytes(), at + 2))),
+            TCP | UDP if self.bytes().len() >= at + 8 => Some((word(self.bytes(), at), word(self.bytes(), at + 2))),
             ICMP if self.bytes().len() >= at + 8 && matches!(self.bytes()[at], 0 | 8) => {
-                Some((word(&self.bytes(), at + 4), word(&self.bytes(), at + 4)))
+                Some((word(self.bytes(), at + 4), word(self.bytes(), at + 4)))
             }
             ICMPV6 if self.bytes().len() >= at + 8 && matches!(self.bytes()[at], 128 | 129) => {
-                Some((word(&self.bytes(), at + 4), word(&self.bytes(), at + 4)))
+                Some((word(self.bytes(), at + 4), word(self.bytes(), at + 4)))
             }
             _ => None,
         }
