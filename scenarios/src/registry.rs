@@ -155,6 +155,11 @@ pub trait Kind: Send + Sync + 'static {
         false
     }
 
+    /// Whether its nodes pass packets on between their networks, which then have no address in common.
+    fn passes_on(&self) -> bool {
+        false
+    }
+
     /// The faults, by name, that its nodes are told of: those that only some kinds can have.
     fn hears(&self) -> &[&str] {
         &[]
@@ -179,9 +184,19 @@ pub struct Place<'p> {
     pub signals: &'p [&'p str],
     /// The kinds of the scenario's nodes, by name, each once.
     pub kinds: &'p [&'p str],
+    /// Which node has an address that the scenario says, by network and address, in that order.
+    pub addresses: &'p [(usize, IpAddr, &'p str)],
 }
 
 impl Place<'_> {
+    /// The node to which the scenario gives an address in the network that an interface leads to.
+    #[must_use]
+    pub fn holder(&self, interface: &Interface, address: IpAddr) -> Option<&str> {
+        let wanted = (interface.network, address);
+        let at = self.addresses.binary_search_by_key(&wanted, |&(network, address, _)| (network, address)).ok()?;
+        Some(self.addresses[at].2)
+    }
+
     /// That the scenario has no signal of the name which a configuration has at `key`, if it names one.
     #[must_use]
     pub fn lacks_signal(&self, key: &'static str, name: Option<&str>) -> Option<ConfigProblem> {
@@ -242,6 +257,7 @@ pub struct TypedKind<C> {
     is_pooled: bool,
     counts_its_stack: bool,
     is_multihomed: bool,
+    passes_on: bool,
     hears: &'static [&'static str],
     install: Install<C>,
 }
@@ -265,6 +281,7 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
             is_pooled: false,
             counts_its_stack: false,
             is_multihomed: false,
+            passes_on: false,
             hears: &[],
             install: Arc::new(|_, _| Box::new(|_| Box::pin(std::future::pending()))),
         }
@@ -352,6 +369,13 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> TypedKind<C> {
     #[must_use]
     pub fn multihomed(mut self) -> Self {
         self.is_multihomed = true;
+        self
+    }
+
+    /// Its nodes pass packets on between their networks.
+    #[must_use]
+    pub fn passing_on(mut self) -> Self {
+        self.passes_on = true;
         self
     }
 
@@ -443,6 +467,10 @@ impl<C: DeserializeOwned + JsonSchema + Send + Sync + 'static> Kind for TypedKin
 
     fn is_multihomed(&self) -> bool {
         self.is_multihomed
+    }
+
+    fn passes_on(&self) -> bool {
+        self.passes_on
     }
 
     fn hears(&self) -> &[&str] {

@@ -11,7 +11,7 @@ use wavetank_sim::node::{Exit, Node};
 use wavetank_stack::Stack;
 use wavetank_stack::dhcp::{Kind, Message, Pool, Server, ServerConfig, serve};
 
-use crate::registry::{Metric, TypedKind};
+use crate::registry::{Metric, Place, TypedKind};
 use crate::runtime::{Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
@@ -84,6 +84,7 @@ pub fn kind() -> TypedKind<Config> {
         .counting_its_stack()
         .metrics(METRICS)
         .check(check)
+        .fit(fit)
         .program(install)
 }
 
@@ -103,6 +104,32 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
         problems.push(problem.help("leave the others out"));
     }
     problems
+}
+
+/// The pool is in the server's own network, and nobody there has one of its addresses already.
+fn fit(config: &Config, place: &Place<'_>) -> Vec<ConfigProblem> {
+    let interface = place.interfaces.first();
+    let own =
+        interface.and_then(|interface| Some((interface, interface.addresses.iter().find(|own| own.ip.is_ipv4())?)));
+    let Some((interface, own)) = own else {
+        let what = "a DHCP server has an IPv4 address of the network that it serves";
+        return vec![ConfigProblem::at("first", what).help("add one to its `address`")];
+    };
+    let first = u64::from(config.first.to_bits());
+    let mut pool =
+        (first..first + u64::from(config.count)).map(|bits| u32::try_from(bits).ok().map(Ipv4Addr::from_bits));
+    let stranger = pool.clone().position(|address| address.is_none_or(|address| !own.contains(address.into())));
+    if let Some(at) = stranger {
+        let what = format!("the pool goes past the server's network, {own}: with its address number {}", at + 1);
+        return vec![ConfigProblem::at("first", what).help("give it addresses of that network, or fewer")];
+    }
+    let taken = pool.find_map(|address| Some((address?, place.holder(interface, address?.into())?)));
+    let told = taken.map(|(address, name)| {
+        let what = format!("the pool has {address}, which is \"{name}\"'s already: two nodes would have it");
+        ConfigProblem::at("first", what)
+            .help("begin it elsewhere; for two nodes with one address there is the fault `ip-conflict`")
+    });
+    told.into_iter().collect()
 }
 
 type ServerFuture = Pin<Box<dyn Future<Output = Exit>>>;

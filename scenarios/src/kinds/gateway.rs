@@ -161,6 +161,7 @@ pub fn kind() -> TypedKind<Config> {
         .pooled()
         .counting_its_stack()
         .by_radio()
+        .passing_on()
         .metrics(METRICS)
         .metrics(firmware::METRICS)
         .parts(PARTS)

@@ -241,6 +241,7 @@ const fn metric(count: Count) -> &'static str {
 pub fn kind() -> TypedKind<Config> {
     TypedKind::new("router", "Forwards packets between its networks; can be a NAT and a firewall.")
         .by_radio()
+        .passing_on()
         .metrics(METRICS)
         .check(check)
         .fit(fit)

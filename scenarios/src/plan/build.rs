@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::battery::batteries;
 use super::demands::{Moments, demands};
 use super::packets::packets;
-use super::roster::Roster;
+use super::roster::{Member, Roster};
 use super::signals::signals;
 use super::storm::storms;
 use super::timeline::timeline;
@@ -120,6 +120,9 @@ fn fit(
     let signals: Vec<&str> = scenario.signals.iter().map(|signal| signal.name.as_str()).collect();
     let kinds: BTreeSet<&str> = roster.members.iter().filter_map(|member| Some(member.kind.as_ref()?.name())).collect();
     let kinds: Vec<&str> = kinds.into_iter().collect();
+    let mut addresses: Vec<(usize, IpAddr, &str)> =
+        roster.members.iter().zip(&wiring.interfaces).flat_map(held).collect();
+    addresses.sort_unstable();
     let mut told: Vec<*const schema::Node<'_>> = Vec::new();
     for ((member, config), interfaces) in roster.members.iter().zip(configs).zip(&wiring.interfaces) {
         let (Some(kind), Some(config), entry) = (&member.kind, config, member.entry) else { continue };
@@ -128,13 +131,29 @@ fn fit(
         }
         let gateways: Vec<IpAddr> = entry.gateways.iter().map(|gateway| *gateway.get_ref()).collect();
         let ports: Vec<Option<Vlan>> = interfaces.iter().map(|interface| port(wiring, interface)).collect();
-        let place = Place { interfaces, ports: &ports, gateways: &gateways, signals: &signals, kinds: &kinds };
+        let place = Place {
+            interfaces,
+            ports: &ports,
+            gateways: &gateways,
+            signals: &signals,
+            kinds: &kinds,
+            addresses: &addresses,
+        };
         let refused = kind.fit(config, &place);
         if !refused.is_empty() {
             told.push(entry);
             problems.extend(refused.into_iter().map(|refused| misfit(kind, entry, refused)));
         }
     }
+}
+
+/// The addresses that a node is given, by network.
+fn held<'r>(
+    (member, interfaces): (&'r Member<'_, '_>, &'r Vec<Interface>),
+) -> impl Iterator<Item = (usize, IpAddr, &'r str)> {
+    let given =
+        interfaces.iter().flat_map(|interface| interface.addresses.iter().map(|own| (interface.network, own.ip)));
+    given.filter(|(_, ip)| !ip.is_unspecified()).map(|(network, ip)| (network, ip, &*member.name))
 }
 
 /// How the switch's port that an interface leads to takes part in virtual networks.

@@ -463,7 +463,7 @@ fn assign(scenario: &Scenario<'_>, roster: &Roster<'_, '_>, wiring: &mut Wiring,
     }
 }
 
-/// A node cannot tell two networks apart that have addresses in common, but those of a link alone.
+/// Who passes packets on cannot tell two networks apart that have addresses in common, but those of a link alone.
 fn refuse_overlapping(
     member: &Member<'_, '_>,
     (interface, cidr, span): (usize, Cidr, &Span),
@@ -471,6 +471,9 @@ fn refuse_overlapping(
     interfaces: &[Interface],
     problems: &mut Vec<Problem>,
 ) {
+    if !member.kind.as_ref().is_some_and(|kind| kind.passes_on()) {
+        return;
+    }
     let is_of_link = |ip: IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
     let overlaps = |other: &Cidr| other.contains(cidr.ip) || cidr.contains(other.ip);
     let other = own.iter().find(|(at, other, _)| *at != interface && overlaps(other) && !is_of_link(other.ip));
