@@ -142,7 +142,8 @@ impl Script {
 }
 
 /// The files and lines of a backtrace that are not the standard library's, from the stream that was waited for to the
-/// driver. Paths may be relative, so our own files are told by how they end.
+/// driver; none where programs are built without debug information, in which case only the system's C is named. Paths may be relative,
+/// so our own files are told by how they end.
 fn callers(backtrace: &Backtrace) -> Vec<String> {
     let text = backtrace.to_string();
     let places = text.lines().filter_map(|line| line.trim().strip_prefix("at "));
@@ -150,6 +151,7 @@ fn callers(backtrace: &Backtrace) -> Vec<String> {
         places.filter(|place| !["/rustc/", "/library/", "/.cargo/registry/"].iter().any(|part| place.contains(part)));
     // The column changes nothing.
     let places = places.map(|place| place.rsplit_once(':').map_or(place, |(place, _)| place));
+    let places = places.filter(|place| place.rsplit_once(':').is_some_and(|(path, _)| path.ends_with(".rs")));
     let is_in = |place: &str, file: &str| place.rsplit_once(':').is_some_and(|(path, _)| path.ends_with(file));
     let callers = places
         .skip_while(|place| is_in(place, "src/script.rs") || is_in(place, "src/stream.rs"))
