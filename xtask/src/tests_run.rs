@@ -52,10 +52,10 @@ pub(crate) fn run(tally: &mut Tally) -> Outcome {
 /// libtest: `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; …`
 /// nextest: `Summary [   0.1s] 4 tests run: 3 passed (1 slow), 1 failed, 2 skipped`
 fn count(line: &str) -> Option<Tally> {
-    let line = line.trim_start();
+    // What nextest shows of a test that failed is indented, and counted in its summary.
     let counts = match line.strip_prefix("test result: ") {
         Some(rest) => rest.split_once(". ")?.1,
-        None => line.strip_prefix("Summary ")?.split_once(" run: ")?.1,
+        None => line.trim_start().strip_prefix("Summary ")?.split_once(" run: ")?.1,
     };
     let mut tally = Tally::default();
     for part in counts.split([';', ',']) {
@@ -96,5 +96,6 @@ mod tests {
             tally(1, 2, 0)
         );
         assert_eq!(count("test a ... ok"), None);
+        assert_eq!(count("    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 11 filtered out"), None);
     }
 }
