@@ -21,7 +21,7 @@ use super::board;
 use super::check::Findings;
 use super::defaults;
 use super::firmware::{self, Absent, Loaded, Updates};
-use super::relayed::{Frames, Relayed, Senders};
+use super::relayed::{Frames, Passing, Relayed, Senders};
 use crate::plan::Interface;
 use crate::registry::{Metric, Part, PartSort, Place, TypedKind};
 use crate::runtime::{self, TankClock, TankProbe};
@@ -330,8 +330,8 @@ async fn run(node: Node, config: Arc<Config>, board: Board) -> Exit {
         });
     }
     let (senders, agreed) = (Senders::new(own), lowpan::Options::new(board.pan).with_prefix(board.prefix));
-    let lan = Relayed::new(lan, Frames::Ethernet, &senders);
-    let radio = Relayed::new(radio, Frames::Lowpan(agreed), &senders);
+    let lan = Relayed::new(lan, Passing::new(Frames::Ethernet, &senders));
+    let radio = Relayed::new(radio, Passing::new(Frames::Lowpan(agreed), &senders));
     match board.module.clone() {
         None => live(node, config, board, (lan, radio)).await,
         Some(module) => by_module(node, config, board, module, (lan, radio)).await,

@@ -23,6 +23,7 @@ pub mod image_store;
 pub mod lamp;
 pub mod lamp_switch;
 mod ledger;
+mod marked;
 pub mod mqtt_broker;
 pub mod ntp_server;
 pub mod pinger;

@@ -9,11 +9,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::rc::Rc;
-use std::task::Context;
 
-use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
-use wavetank_sim::net::{Nic, NicRxToken, NicTxToken, Origin};
+use wavetank_sim::net::Origin;
 use wavetank_stack::lowpan::{self, Sniffed};
+
+use super::marked::{Marked, Marks};
 
 /// Who sends from which address, as far as it passed by.
 pub(super) struct Senders {
@@ -62,13 +62,10 @@ impl Frames {
 }
 
 /// An interface of such a device.
-pub(super) struct Relayed {
-    nic: Nic,
-    passing: Passing,
-}
+pub(super) type Relayed = Marked<Passing>;
 
 /// What tells whose frames are.
-struct Passing {
+pub(super) struct Passing {
     frames: Frames,
     senders: Rc<Senders>,
     /// Whose packet is under way.
@@ -76,6 +73,12 @@ struct Passing {
 }
 
 impl Passing {
+    pub(super) fn new(frames: Frames, senders: &Rc<Senders>) -> Self {
+        Self { frames, senders: Rc::clone(senders), under_way: Cell::new(None) }
+    }
+}
+
+impl Marks for Passing {
     fn comes(&self, frame: &[u8], origin: Origin) {
         if let Some(Sniffed::Begins { source, .. }) = self.frames.sniff(frame) {
             self.senders.note(source, origin);
@@ -89,68 +92,5 @@ impl Passing {
             None => self.under_way.set(None),
         }
         self.under_way.get()
-    }
-}
-
-impl Relayed {
-    pub(super) fn new(nic: Nic, frames: Frames, senders: &Rc<Senders>) -> Self {
-        Self { nic, passing: Passing { frames, senders: Rc::clone(senders), under_way: Cell::new(None) } }
-    }
-}
-
-impl Driver for Relayed {
-    type RxToken<'a> = RelayedRxToken<'a>;
-    type TxToken<'a> = RelayedTxToken<'a>;
-
-    fn receive(&mut self, cx: &mut Context<'_>) -> Option<(RelayedRxToken<'_>, RelayedTxToken<'_>)> {
-        let Self { nic, passing } = self;
-        let (frame, room) = nic.receive(cx)?;
-        Some((RelayedRxToken { frame, passing }, RelayedTxToken { room, passing }))
-    }
-
-    fn transmit(&mut self, cx: &mut Context<'_>) -> Option<RelayedTxToken<'_>> {
-        let Self { nic, passing } = self;
-        nic.transmit(cx).map(|room| RelayedTxToken { room, passing })
-    }
-
-    fn link_state(&mut self, cx: &mut Context<'_>) -> LinkState {
-        self.nic.link_state(cx)
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.nic.capabilities()
-    }
-
-    fn hardware_address(&self) -> HardwareAddress {
-        self.nic.hardware_address()
-    }
-}
-
-/// A frame that came.
-pub(super) struct RelayedRxToken<'a> {
-    frame: NicRxToken<'a>,
-    passing: &'a Passing,
-}
-
-impl RxToken for RelayedRxToken<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, read: F) -> R {
-        let Self { frame, passing } = self;
-        let origin = frame.origin();
-        frame.consume(|bytes| {
-            passing.comes(bytes, origin);
-            read(bytes)
-        })
-    }
-}
-
-/// Room for a frame.
-pub(super) struct RelayedTxToken<'a> {
-    room: NicTxToken<'a>,
-    passing: &'a Passing,
-}
-
-impl TxToken for RelayedTxToken<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, write: F) -> R {
-        self.room.relay(len, write, |frame| self.passing.goes(frame))
     }
 }

@@ -9,7 +9,6 @@ use std::task::Context;
 use embassy_net_driver::{Capabilities, Checksum, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 
 use super::{DropReason, FRAME_BYTES_MAX, Frame, LinkId, NicId};
-
 use crate::executor::{Tasks, Wakee};
 use crate::kernel::{Effect, Kernel};
 use crate::node::NodeCore;
@@ -167,20 +166,6 @@ impl Nic {
         let before = self.core.foresight.borrow_mut().replace((by, port));
         drop(before);
     }
-
-    /// Sends what another node sent first: what lies between that node and others lies between this frame and them, too.
-    /// A frame that no link carries is counted as [`DropReason::TooLong`].
-    pub fn relay(&self, origin: Origin, bytes: &[u8]) {
-        let fits = bytes.len() <= RADIO_BYTES_MAX || !self.core.is_radio();
-        let Some(mut frame) = fits.then(|| self.kernel.pool.take(bytes.len())).flatten() else {
-            self.kernel.net.borrow_mut().dropped[DropReason::TooLong as usize] += 1;
-            return;
-        };
-        frame.bytes_mut().copy_from_slice(bytes);
-        frame.origin = origin.0;
-        frame.seal();
-        self.kernel.effect(Effect::Relay(self.core.id, frame));
-    }
 }
 
 /// The node that sent a frame first, however often it was passed on by others.
@@ -248,6 +233,12 @@ impl NicRxToken<'_> {
     pub fn origin(&self) -> Origin {
         Origin(self.frame.origin)
     }
+
+    /// What it is.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.frame.bytes()
+    }
 }
 
 impl RxToken for NicRxToken<'_> {
@@ -264,7 +255,9 @@ pub struct NicTxToken<'a> {
 }
 
 impl NicTxToken<'_> {
-    /// Sends what `write` writes; `whose` is shown it, and says who sent it first, if that was another node ([`Nic::relay`]).
+    /// Sends what `write` writes; `whose` is shown it, and says who sent it first, if that was another node: what lies between
+    /// that node and others lies between this frame and them, too. A frame that no link carries is counted as
+    /// [`DropReason::TooLong`].
     #[inline]
     pub fn relay<R>(
         self,
