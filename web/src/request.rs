@@ -10,7 +10,7 @@ use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version};
 use percent_encoding::percent_decode_str;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::error::Category;
 
 use crate::route::Matched;
@@ -152,10 +152,13 @@ impl<State> Request<State> {
     /// The query string, deserialised. Repeated keys may fill a `Vec`.
     ///
     /// # Errors
-    /// 400 with the reason if the query does not fit `T`.
+    /// 400 with the parameter's name and the reason if the query does not fit `T`.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_html_form::from_str(self.inner.parts.uri.query().unwrap_or_default())
-            .map_err(|error| Error::new(StatusCode::BAD_REQUEST).detail(format!("in the query: {error}")))
+        let query = self.inner.parts.uri.query().unwrap_or_default();
+        serde_html_form::from_str(query).map_err(|error| {
+            let place = place::<T, _>(serde_html_form::Deserializer::from_bytes(query.as_bytes()));
+            Error::new(StatusCode::BAD_REQUEST).detail(format!("in the query: {place}{error}"))
+        })
     }
 
     /// The body, as a stream.
@@ -212,7 +215,8 @@ impl<State> Request<State> {
                 Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
                 Category::Io | Category::Syntax | Category::Eof => StatusCode::BAD_REQUEST,
             };
-            Error::new(status).detail(format!("in the body: {error}"))
+            let place = place::<T, _>(&mut serde_json::Deserializer::from_slice(&bytes));
+            Error::new(status).detail(format!("in the body: {place}{error}"))
         })
     }
 
@@ -227,8 +231,10 @@ impl<State> Request<State> {
             return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).detail(detail));
         }
         let bytes = self.body_bytes().await?;
-        serde_html_form::from_bytes(&bytes)
-            .map_err(|error| Error::new(StatusCode::UNPROCESSABLE_ENTITY).detail(format!("in the body: {error}")))
+        serde_html_form::from_bytes(&bytes).map_err(|error| {
+            let place = place::<T, _>(serde_html_form::Deserializer::from_bytes(&bytes));
+            Error::new(StatusCode::UNPROCESSABLE_ENTITY).detail(format!("in the body: {place}{error}"))
+        })
     }
 
     /// The request as tower's layers see it, and what they do not see.
@@ -291,6 +297,14 @@ impl<State> fmt::Debug for Request<State> {
 pub(crate) fn essence(content_type: &[u8]) -> &[u8] {
     let end = content_type.iter().position(|&byte| byte == b';').unwrap_or(content_type.len());
     content_type[..end].trim_ascii()
+}
+
+/// Which part of what was read is not as `T` has it, by its name, before what is wrong with it; nothing if that is the whole.
+/// What fits is not read in this way, which remembers each name.
+fn place<'de, T: DeserializeOwned, D: Deserializer<'de>>(again: D) -> String {
+    let part = serde_path_to_error::deserialize::<_, T>(again).err();
+    let path = part.filter(|wrong| wrong.path().iter().len() > 0).map(|wrong| wrong.path().to_string());
+    path.map(|path| format!("`{path}`: ")).unwrap_or_default()
 }
 
 /// Whether a `Content-Type` says JSON (RFC 8259) or a `+json` suffix (RFC 6839), whatever its parameters.

@@ -1,6 +1,7 @@
 //! Path parameters as whatever a handler wants them to be.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 use http::StatusCode;
@@ -13,17 +14,19 @@ use crate::{Error, Request, Result};
 
 pub(super) fn read<S, T: DeserializeOwned>(request: &Request<S>) -> Result<T> {
     let path = request.uri().path();
-    let mut params = Vec::new();
+    let (mut params, read) = (Vec::new(), Cell::new(""));
     for (name, raw) in request.matched().into_iter().flat_map(|matched| matched.params(path)) {
         let Ok(text) = percent_decode_str(raw).decode_utf8() else {
             return Err(
                 Error::new(StatusCode::BAD_REQUEST).detail(format!("`{raw}` is not a valid `{name}` in the path"))
             );
         };
-        params.push((name, Param(text)));
+        params.push((name, Param { name, text, read: &read }));
     }
     T::deserialize(Route { params }).map_err(|wrong| match wrong {
-        Wrong::Value(detail) => Error::new(StatusCode::BAD_REQUEST).detail(format!("in the path: {detail}")),
+        Wrong::Value(detail) => {
+            Error::new(StatusCode::BAD_REQUEST).detail(format!("in the path: `{}`: {detail}", read.get()))
+        }
         Wrong::Shape(_) => {
             let route = request.route().unwrap_or("none");
             let what = std::any::type_name::<T>();
@@ -71,7 +74,7 @@ struct Route<'a> {
 impl<'a> Route<'a> {
     /// What a single value is taken from. Those before it are of the path that its app is nested under.
     fn last(mut self) -> std::result::Result<Param<'a>, Wrong> {
-        let last = self.params.pop().map(|(_, param)| param);
+        let last = self.params.pop().map(|(_, param)| param.into_deserializer());
         last.ok_or_else(|| Wrong::Shape("the route has no parameter".to_owned()))
     }
 }
@@ -163,14 +166,19 @@ impl<'de> Deserializer<'de> for Route<'_> {
 }
 
 /// One parameter, decoded.
-struct Param<'a>(Cow<'a, str>);
+struct Param<'a> {
+    name: &'a str,
+    text: Cow<'a, str>,
+    /// The name of the one that was read last: if anything is wrong, it is with that one.
+    read: &'a Cell<&'a str>,
+}
 
 macro_rules! parsed {
     ($($method:ident: $visit:ident as $what:literal),+ $(,)?) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, Wrong> {
-            match self.0.parse() {
+            match self.text.parse() {
                 Ok(value) => visitor.$visit(value),
-                Err(_) => Err(Wrong::Value(format!(concat!("`{}` is not ", $what), self.0))),
+                Err(_) => Err(Wrong::Value(format!(concat!("`{}` is not ", $what), self.text))),
             }
         }
     )+};
@@ -197,7 +205,7 @@ impl<'de> Deserializer<'de> for Param<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, Wrong> {
-        visitor.visit_string(self.0.into_owned())
+        visitor.visit_string(self.text.into_owned())
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, Wrong> {
@@ -218,7 +226,7 @@ impl<'de> Deserializer<'de> for Param<'_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> std::result::Result<V::Value, Wrong> {
-        visitor.visit_enum(self.0.into_deserializer())
+        visitor.visit_enum(self.text.into_deserializer())
     }
 
     forward_to_deserialize_any! {
@@ -230,6 +238,7 @@ impl<'de> IntoDeserializer<'de, Wrong> for Param<'_> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
+        self.read.set(self.name);
         self
     }
 }

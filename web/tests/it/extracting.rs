@@ -93,14 +93,28 @@ fn path_parameters_are_what_the_handler_wants_them_to_be() {
     assert_eq!(get("/place/attic/-2"), (200, "-2 attic".into()));
     let (status, problem) = get("/one/256");
     assert_eq!(status, 400);
-    assert!(problem.contains("in the path: `256` is not an integer in 0..=255"), "{problem}");
+    assert!(problem.contains("in the path: `n`: `256` is not an integer in 0..=255"), "{problem}");
     let (status, problem) = get("/kind/kettle");
     assert_eq!(status, 400);
-    assert!(problem.contains("unknown variant `kettle`"), "{problem}");
+    assert!(problem.contains("in the path: `kind`: unknown variant `kettle`"), "{problem}");
     assert_eq!(get("/one/%ff").0, 400);
     let (status, problem) = get("/wrong/x");
     assert_eq!(status, 500, "the handler asks for what its route has not");
     assert!(!problem.contains("wrong"), "{problem}");
+}
+
+#[test]
+fn what_does_not_fit_is_told_by_its_name() {
+    let told = |(status, problem): (u16, String), expected: &str| {
+        assert!((400..500).contains(&status) && problem.contains(expected), "{status} {problem}");
+    };
+    told(get("/query?from=x"), "in the query: `from`: ");
+    told(get("/two/a/b"), "in the path: `b`: `b` is not a number");
+    told(get("/place/attic/x"), "in the path: `floor`: `x` is not a small integer");
+    told(post("/json", "application/json", r#"{"of":"tea","tags":["a",7]}"#), "in the body: `tags[1]`: invalid type");
+    told(post("/json", "application/json", "[]"), "in the body: invalid length 0");
+    told(post("/json", "application/json", r#"{"tags":[]}"#), "in the body: missing field `of`");
+    told(post("/form", "application/x-www-form-urlencoded", "tags=1"), "in the body: missing field `of`");
 }
 
 #[test]
