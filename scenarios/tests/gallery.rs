@@ -63,49 +63,40 @@ fn every_scenario_comes_to_what_it_is_meant_to_and_every_fault_hits_in_one() {
     assert!(spared.is_empty(), "no gallery scenario shows what comes of these faults: {spared:?}");
 }
 
+/// A run that is recorded is the same as one that is not; so is one that is given, in place of its draws, what chance decided in the
+/// first, and one to which that came by way of a scenario file's text.
 #[test]
 fn one_seed_is_one_history() {
+    const SEED: u64 = 7;
     for path in gallery() {
-        let plan = plan(&path);
-        assert_eq!(run(&plan, Some(7)).fingerprint, run(&plan, Some(7)).fingerprint, "{}", path.display());
-    }
-}
+        let (plan, place) = (plan(&path), path.display());
+        let Ran { snapshot: first, decisions } = run_recorded(&plan, SEED, Record::On, None).expect("runs");
+        assert_eq!(run(&plan, Some(SEED)).fingerprint, first.fingerprint, "{place}: recording shows");
 
-/// What chance decided, given to another run in place of its draws, is the same history.
-#[test]
-fn a_run_that_is_given_its_own_decisions_is_the_same_run() {
-    for path in gallery() {
-        let plan = plan(&path);
-        let first = run_recorded(&plan, 7, Record::On, None).expect("runs");
-        let given = Arc::new(Given::all(first.decisions.clone()));
-        let again = run_recorded(&plan, 7, Record::On, Some(given)).expect("runs");
-        assert_eq!(again.snapshot.fingerprint, first.snapshot.fingerprint, "{}", path.display());
-        assert_eq!(again.decisions, first.decisions, "{}", path.display());
-        assert_eq!(first.snapshot.fingerprint, run(&plan, Some(7)).fingerprint, "{}: recording shows", path.display());
-    }
-}
+        let given = Arc::new(Given::all(decisions.clone()));
+        let again = run_recorded(&plan, SEED, Record::On, Some(given)).expect("runs");
+        assert_eq!(again.snapshot.fingerprint, first.fingerprint, "{place}: given its own decisions");
+        assert_eq!(again.decisions, decisions, "{place}");
 
-/// The same, by way of a scenario file's text.
-#[test]
-fn decisions_written_as_a_scenario_are_the_same_run() {
-    for path in gallery() {
-        let plan = plan(&path);
-        let first = run_recorded(&plan, 7, Record::On, None).expect("runs");
-        let text = fs::read_to_string(&path).expect("readable");
-        let text = wavetank_scenarios::swarm::settled(&text, 7).expect("sound");
-        // Root keys stand before the first table, and the faults of the file are among the decisions.
-        let without_faults: String = text
-            .split("\n\n")
-            .filter(|part| !part.contains("[[fault]]") && !part.contains("[[storm]]") && !part.contains("[[packet]]"))
-            .map(|part| format!("{part}\n\n"))
-            .collect();
-        let given = "version = 1\ngiven = [\"lose\", \"duplicate\", \"corrupt\", \"delay\", \"overtake\", \"early-drop\", \"storm\"]";
-        let settled = plan.settled(7).expect("every seed makes a plan");
-        let written = without_faults.replacen("version = 1", given, 1) + &first.decisions.to_toml(&settled);
-        let again = Plan::read("written.toml", &written, &Registry::builtin()).unwrap_or_else(|problems| {
-            panic!("{}: {:?}", path.display(), problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+        let settled = plan.settled(SEED).expect("every seed makes a plan");
+        let written = without_chance(&path, SEED) + &decisions.to_toml(&settled);
+        let written = Plan::read("written.toml", &written, &Registry::builtin()).unwrap_or_else(|problems| {
+            panic!("{place}: {:?}", problems.iter().map(ToString::to_string).collect::<Vec<_>>())
         });
-        let again = run(&Arc::new(again), Some(7));
-        assert_eq!(again.fingerprint, first.snapshot.fingerprint, "{}", path.display());
+        assert_eq!(run(&Arc::new(written), Some(SEED)).fingerprint, first.fingerprint, "{place}: written down");
     }
+}
+
+/// A scenario's text as that seed settles it, without its faults, which are among the decisions, and without draws.
+fn without_chance(path: &PathBuf, seed: u64) -> String {
+    let text = fs::read_to_string(path).expect("readable");
+    let text = wavetank_scenarios::swarm::settled(&text, seed).expect("sound");
+    // Root keys stand before the first table.
+    let without_faults: String = text
+        .split("\n\n")
+        .filter(|part| !part.contains("[[fault]]") && !part.contains("[[storm]]") && !part.contains("[[packet]]"))
+        .map(|part| format!("{part}\n\n"))
+        .collect();
+    let given = "version = 1\ngiven = [\"lose\", \"duplicate\", \"corrupt\", \"delay\", \"overtake\", \"early-drop\", \"storm\"]";
+    without_faults.replacen("version = 1", given, 1)
 }

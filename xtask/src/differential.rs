@@ -8,7 +8,8 @@ use std::process::Command;
 
 use crate::{Outcome, interop, metadata, shell, tools};
 
-const TEST: [&str; 5] = ["test", "--package", "wavetank-sim", "--test", "differential"];
+// Of the workspace, so that what it stands on is what all tests stand on.
+const TEST: [&str; 4] = ["test", "--workspace", "--test", "differential"];
 
 /// Runs all comparisons that can be had here.
 pub(crate) fn run() -> Outcome {

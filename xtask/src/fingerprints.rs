@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
 use crate::shell;
 use crate::side_by_side::side_by_side;
-use crate::{Outcome, metadata};
+use crate::{Outcome, release, tests_run};
 
 /// What to do with what the runs come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) fn run(mode: Mode) -> Outcome {
     }
     let mut findings = Vec::new();
     let mut runs = Runs::new();
-    let builds = [build(Build::Debug)?, build(Build::Release)?];
+    let builds = [tests_run::built("wavetank")?, release::wavetank()?];
     let turns: Vec<_> =
         scenarios.iter().flat_map(|scenario| builds.iter().flat_map(move |build| [(scenario, build); 2])).collect();
     let came_to =
@@ -92,24 +92,6 @@ pub(crate) fn gallery() -> Outcome<Vec<String>> {
         .filter(|file| file.extension().is_some_and(|extension| extension == "toml"))
         .map(|file| shell::from_root(file))
         .collect())
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Build {
-    Debug,
-    Release,
-}
-
-fn build(build: Build) -> Outcome<PathBuf> {
-    let (arguments, folder) = match build {
-        // A test of the command, and with it the command, with the features that tests are built with: what
-        // `cargo xtask test` has built is not built again.
-        Build::Debug => (["build", "--workspace", "--test", "command"], "debug"),
-        Build::Release => (["build", "--package", "wavetank", "--release"], "release"),
-    };
-    shell::run(shell::cargo().args(arguments))?;
-    let name = format!("wavetank{}", std::env::consts::EXE_SUFFIX);
-    Ok(metadata::workspace()?.target_directory.join(folder).join(name))
 }
 
 fn run_once(binary: &Path, scenario: &str) -> Outcome<Run> {

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use crate::{Outcome, metadata, shell};
+use crate::{Outcome, release, shell};
 
 /// How often each point is measured; the median counts.
 const ROUNDS: usize = 3;
@@ -41,9 +41,7 @@ pub(crate) struct Point {
 
 /// Measures the curves named, or all; all of them are written down.
 pub(crate) fn run(names: &[&str]) -> Outcome {
-    let mut build = shell::cargo();
-    shell::run(build.args(["build", "--release", "--package", "wavetank-bench", "--example", "growth"]))?;
-    let program = metadata::workspace()?.target_directory.join("release/examples/growth");
+    let program = release::example("growth")?;
     let list = shell::read(&mut Command::new(&program))?;
     let curves = list.lines().map(serde_json::from_str).collect::<Result<Vec<Curve>, _>>()?;
     if let Some(stranger) = names.iter().find(|name| curves.iter().all(|curve| curve.name != **name)) {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::shell;
 use crate::side_by_side::side_by_side;
-use crate::{Outcome, metadata};
+use crate::{Outcome, metadata, release};
 
 /// Compare with what is written, or write it anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,10 +87,8 @@ fn report(written: &BTreeMap<String, u64>, counted: &BTreeMap<String, u64>) -> V
 
 /// Counts on all cores: instructions do not mind company.
 fn count_all(works: &[String]) -> Outcome<BTreeMap<String, u64>> {
-    let mut build = shell::cargo();
-    shell::run(build.args(["build", "--release", "--package", "wavetank-bench", "--example", "quick"]))?;
+    let program = release::example("quick")?;
     let artifacts = metadata::workspace()?.target_directory;
-    let program = artifacts.join("release/examples/quick");
     let counts = side_by_side(works, |work| count(&program, work, &artifacts).map_err(|error| error.to_string()));
     works.iter().zip(counts).map(|(work, count)| Ok((work.clone(), count?))).collect()
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::shell;
-use crate::{Outcome, metadata, tools};
+use crate::{Outcome, tests_run, tools};
 
 /// What the cases start, and the package that brings it. A case whose program cannot be had is skipped by name.
 const PROGRAMS: [(&str, &str); 14] = [
@@ -31,9 +31,7 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
         return Ok(());
     }
     tools::install(&PROGRAMS);
-    shell::run(shell::cargo().args(["build", "--package", "wavetank-interop"]))?;
-    let program = metadata::workspace()?.target_directory.join("debug/wavetank-interop");
-    shell::run(Command::new(program).args(words))
+    shell::run(Command::new(tests_run::built("wavetank-interop")?).args(words))
 }
 
 /// Why no case can run here, if none can.

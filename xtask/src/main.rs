@@ -24,6 +24,8 @@ mod outside;
 mod planted;
 mod policy;
 mod profile;
+mod release;
+mod room;
 mod seeds;
 mod shell;
 mod side_by_side;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::shell;
-use crate::{Outcome, metadata, tests_run};
+use crate::{Outcome, metadata};
 
 /// Their manifests.
 pub(crate) fn manifests() -> Outcome<Vec<PathBuf>> {
@@ -36,8 +36,8 @@ pub(crate) fn firmware() -> Outcome {
     }
     let images = metadata::workspace()?.target_directory.join(EMULATED).join("release");
     let mut boots = shell::cargo();
-    // With the features of the other tests, so that nothing is built anew for it.
-    boots.args(["test", "--quiet", "--package", "wavetank-scenarios", "--test", "board"]).args(tests_run::OPTIONAL);
+    // Of the workspace, so that what it stands on is what all tests stand on.
+    boots.args(["test", "--quiet", "--workspace", "--test", "board"]);
     shell::run(boots.env("WAVETANK_FIRMWARE", images))
 }
 

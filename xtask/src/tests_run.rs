@@ -1,9 +1,10 @@
 //! The tests, by nextest where it is installed and by cargo where not, and how many ran.
 
 use std::ops::AddAssign;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use crate::Outcome;
-use crate::shell;
+use crate::{Outcome, metadata, shell};
 
 /// What no room turns on for others, but is to be documented and checked with the rest. Tests turn it on by themselves.
 pub(crate) const OPTIONAL: [&str; 2] =
@@ -45,6 +46,29 @@ pub(crate) fn run(tally: &mut Tally) -> Outcome {
     }
     println!("{} tests passed, {} failed, {} ignored", tally.passed, tally.failed, tally.ignored);
     if failures.is_empty() { Ok(()) } else { Err(format!("failed: {}", failures.join("; ")).into()) }
+}
+
+/// A program of the workspace, not optimised, and on nothing but what the tests stand on: where they have been built, little is
+/// left to build.
+///
+/// That takes the features of all packages together, and of what their tests need; the latter are cargo's only if there is a test
+/// among what it is told. The one that is told here is small.
+pub(crate) fn built(program: &str) -> Outcome<PathBuf> {
+    shell::run(shell::cargo().args(["build", "--workspace", "--test", "executors", "--bin", program]))?;
+    let name = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+    Ok(metadata::workspace()?.target_directory.join("debug").join(name))
+}
+
+/// Removes the tests' programs, which are some 70 MB each; those that are started again are linked again. They are the files without
+/// an extension, where programs have none.
+pub(crate) fn forget_programs(artifacts: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(artifacts.join("debug/deps"))? {
+        let path = entry?.path();
+        if path.extension().is_none() && path.is_file() {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// What a line of output counts, if it is one that does.

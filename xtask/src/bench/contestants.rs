@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Round;
-use crate::{Outcome, metadata, shell};
+use crate::{Outcome, metadata, release, shell};
 
 /// A program that does works.
 pub(super) struct Contestant {
@@ -36,14 +36,9 @@ fn pinned(program: &Path) -> Command {
 
 /// Ours.
 pub(super) fn tank() -> Outcome<Contestant> {
-    let mut build = shell::cargo();
-    shell::run(build.args(["build", "--release", "--package", "wavetank-bench", "--example", "quick"]))?;
+    let program = release::example("quick")?;
     let commit = shell::read(Command::new("git").current_dir(shell::root()).args(["describe", "--always", "--dirty"]))?;
-    Ok(Contestant {
-        program: metadata::workspace()?.target_directory.join("release/examples/quick"),
-        arguments: &["--json"],
-        version: format!("wavetank at {}", commit.trim()),
-    })
+    Ok(Contestant { program, arguments: &["--json"], version: format!("wavetank at {}", commit.trim()) })
 }
 
 /// The peer in `bench/peers/NAME`.

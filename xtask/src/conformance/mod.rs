@@ -142,8 +142,8 @@ impl Ground {
         if let Err(error) = install(&python) {
             println!("{error}");
         }
-        let build = ["build", "--package", "wavetank-web", "--features", "full", "--example", "conformance"];
-        shell::run(shell::cargo().args(build))?;
+        // Of the workspace, so that what it stands on is what all tests stand on, and has all features.
+        shell::run(shell::cargo().args(["build", "--workspace", "--example", "conformance"]))?;
         let mut server = Command::new(target.join("debug/examples/conformance"))
             .arg("127.0.0.1:0")
             .arg(&files)
