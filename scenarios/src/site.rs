@@ -1,5 +1,7 @@
 //! The place where a node is put together: what a kind is told of it, and where it registers hardware.
 
+mod hardware;
+
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -10,6 +12,8 @@ use wavetank_sim::random::Stream;
 
 use crate::plan::{self, Interface};
 use crate::schema::Cidr;
+
+pub use hardware::Cells;
 
 /// A node that is being put together.
 pub struct Site<'p> {

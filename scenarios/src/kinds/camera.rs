@@ -157,7 +157,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Camera
     });
     let flash = match &images {
         Some(images) => images.flash.clone(),
-        None => board::flash(pages.into(), site),
+        None => site.flash(pages.into()),
     };
     let board = Board { scene: Rc::new(RefCell::new(site.stream("scene"))), flash, images };
     let (config, network) = (Arc::clone(config), Network::of(site));

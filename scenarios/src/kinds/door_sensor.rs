@@ -161,7 +161,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Sensor
     });
     let flash = match &images {
         Some(images) => images.flash.clone(),
-        None => board::flash(config.flash_pages.into(), site),
+        None => site.flash(config.flash_pages.into()),
     };
     let board = Board { door, contact, flash, images, told: Rc::default() };
     let (config, network) = (Arc::clone(config), Network::of(site));

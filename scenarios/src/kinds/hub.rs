@@ -22,7 +22,7 @@ use super::check::Findings;
 use super::firmware::{self, Firmware, Rollout};
 use super::ledger;
 use crate::registry::{Flow, Metric, TypedKind};
-use crate::runtime::{Network, TankClock, TankListener, TankProbe, TankRuntime};
+use crate::runtime::{self, Network, TankClock, TankListener, TankProbe, TankRuntime};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::Time;
@@ -91,7 +91,7 @@ pub static FLOWS: &[Flow] = &[
 /// The kind, with a redb database on the node's disk.
 #[must_use]
 pub fn kind() -> TypedKind<Config> {
-    kind_over(|disk| RedbStore::open(ledger::database(disk, "hub.redb").map_err(StoreError::new)?))
+    kind_over(|disk| RedbStore::open(runtime::database(disk, "hub.redb").map_err(StoreError::new)?))
 }
 
 /// The kind, with another store: `open` opens what the disk keeps, at each boot.

@@ -108,7 +108,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> LampFu
     });
     let flash = match &images {
         Some(images) => images.flash.clone(),
-        None => board::flash(config.flash_pages.into(), site),
+        None => site.flash(config.flash_pages.into()),
     };
     let (config, network) = (Arc::clone(config), Network::of(site));
     move |node| Box::pin(run(node, Arc::clone(&config), network.clone(), flash.clone(), images.clone()))

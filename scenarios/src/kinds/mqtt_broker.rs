@@ -20,7 +20,7 @@ use wavetank_stack::{Clock, Instant, Stack, tcp};
 use super::check::Findings;
 use super::ledger;
 use crate::registry::{Metric, TypedKind};
-use crate::runtime::{Network, TankClock, TankProbe};
+use crate::runtime::{self, Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
 use crate::site::Site;
 use crate::units::{Size, Time};
@@ -162,7 +162,7 @@ impl House {
         limits.queue_max = config.queue_max as usize;
         let bytes = |size: Size| usize::try_from(size.as_bytes()).unwrap_or(usize::MAX);
         (limits.queue_bytes_max, limits.kept_bytes_max) = (bytes(config.queued_max), bytes(config.kept_max));
-        let database = config.durable.then(|| ledger::database(disk, "mqtt.redb")).transpose()?;
+        let database = config.durable.then(|| runtime::database(disk, "mqtt.redb")).transpose()?;
         let broker = match &database {
             Some(database) => {
                 let records = read(database)?;

@@ -149,9 +149,8 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> MeterF
     let end_ns = config.pulses_until.map_or(u64::MAX, Time::as_nanos);
     let pulses = Pulses::new(config.pulse_interval.as_duration(), site.stream("pulses")).until(end_ns);
     let counter = Rc::new(RefCell::new(Pcf8583::new(pulses.clone())));
-    let bus = Bus::new(Speed::Fast, site.stream("i2c"));
+    let bus = site.i2c_bus(Speed::Fast);
     bus.attach(ADDRESS, Rc::clone(&counter)).expect("the bus is empty");
-    board::powered_bus(&bus, site);
     site.part("pcf8583", Rc::new(bus.chip(ADDRESS)));
     let images = config.updates.as_ref().map(|updates| {
         let hub = updates.hub.expect("`check` saw to it");
@@ -159,7 +158,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> MeterF
     });
     let flash = match &images {
         Some(images) => images.flash.clone(),
-        None => board::flash(config.flash_pages.into(), site),
+        None => site.flash(config.flash_pages.into()),
     };
     let board = Board { bus, counter, pulses, flash, images, told: Rc::default() };
     let (config, network) = (Arc::clone(config), Network::of(site));

@@ -219,7 +219,6 @@ const HUMIDITY: i64 = 45_000_000;
 /// Gives the thermostat its sensor, which outlives it, and says what it runs.
 fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> DeviceFuture + use<> {
     let (bus, temperature) = sensor_bus(&config.sensor, site);
-    board::powered_bus(&bus, site);
     site.part("sht4x", Rc::new(bus.chip(SENSOR_ADDRESS)));
     site.part("temperature", Rc::new(temperature));
     let board = config.updates.as_ref().map(|updates| {
@@ -316,7 +315,7 @@ fn settings<N>(config: &Config, node: &Node, network: N) -> thermostat::Config<N
 }
 
 /// An I2C bus with one sensor in a room whose temperature swings.
-fn sensor_bus(sensor: &Sensor, site: &Site<'_>) -> (Bus, Sense) {
+fn sensor_bus(sensor: &Sensor, site: &mut Site<'_>) -> (Bus, Sense) {
     let milli = |value: i64| Micro(value * 1_000);
     let noise = Shape::Noise {
         amplitude: milli(sensor.noise_millicelsius.into()),
@@ -335,7 +334,7 @@ fn sensor_bus(sensor: &Sensor, site: &Site<'_>) -> (Bus, Sense) {
     let mut serial = site.stream("sensor/serial-number");
     let part =
         Sht4x::new(temperature.clone(), Signal::constant(HUMIDITY), serial.next_u32(), site.stream("sensor/noise"));
-    let bus = Bus::new(Speed::Fast, site.stream("i2c"));
+    let bus = site.i2c_bus(Speed::Fast);
     let refusal = random::Probability::from_parts_per_billion(sensor.nack.as_ppb().into());
     let part = Reluctant { part, refusal, stream: site.stream("sensor/nack") };
     bus.attach(SENSOR_ADDRESS, part).expect("the bus is empty");

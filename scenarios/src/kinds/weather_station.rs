@@ -193,7 +193,7 @@ fn install(config: &Arc<Config>, site: &mut Site<'_>) -> impl Fn(Node) -> Statio
     });
     let flash = match &images {
         Some(images) => images.flash.clone(),
-        None => board::flash(config.flash_pages.into(), site),
+        None => site.flash(config.flash_pages.into()),
     };
     let board = Board { bus, flash, images };
     let (config, network) = (Arc::clone(config), Network::of(site));
@@ -220,13 +220,12 @@ fn instruments(config: &Config, site: &mut Site<'_>) -> Bus {
     };
     let (air, case) = (felt(&config.temperature, CELSIUS), felt(&config.temperature, CELSIUS));
     let (pressure, humidity) = (felt(&config.pressure, PASCAL), felt(&config.humidity, PERCENT));
-    let bus = Bus::new(Speed::Fast, site.stream("i2c"));
+    let bus = site.i2c_bus(Speed::Fast);
     let empty = "each has an address of its own";
     bus.attach(tmp117::ADDRESS, tmp117::Tmp117::new(air.clone(), site.stream("tmp117"))).expect(empty);
     bus.attach(bme280::ADDRESS, bme280::bme280(case.clone(), pressure.clone(), humidity.clone())).expect(empty);
     let axes = UPRIGHT.map(|micro| Sense::new(Signal::constant(micro)));
     bus.attach(lis3dh::ADDRESS, lis3dh::lis3dh(axes)).expect(empty);
-    board::powered_bus(&bus, site);
     for (name, address) in [("tmp117", tmp117::ADDRESS), ("bme280", bme280::ADDRESS), ("lis3dh", lis3dh::ADDRESS)] {
         site.part(name, Rc::new(bus.chip(address)));
     }

@@ -3,6 +3,7 @@
 //! Each adapter is thin on purpose: what it adapts is a trait of the ecosystem on both sides.
 
 mod clock;
+mod database;
 mod io;
 mod life;
 mod network;
@@ -14,6 +15,7 @@ mod tls;
 mod web;
 
 pub use clock::TankClock;
+pub use database::database;
 pub use io::HyperIo;
 pub use life::{exit, reset_cause, watched};
 pub use network::Network;

@@ -17,7 +17,7 @@ use wavetank_sim::time::Duration;
 use wavetank_stack::update::{Layout, Manifest, Reset, Trust, Version, boot};
 
 use super::{Behaviour, Image, Signer, Updates, vendor};
-use crate::kinds::board::{self, Cells, ERASE, WRITE};
+use crate::kinds::board::{Cells, ERASE, WRITE};
 use crate::runtime;
 use crate::site::Site;
 
@@ -58,7 +58,7 @@ impl Board {
         let a = u32::from(reserved) * page;
         let (b, state) = (a + slot, a + 2 * slot);
         let layout = Layout { a: a..b, b: b..state, state: state..state + STATE_PAGES * page };
-        let flash = board::flash((layout.state.end / page) as usize, site);
+        let flash = site.flash((layout.state.end / page) as usize);
         let image = Image::from_the_factory(name, updates.running.0, updates.size.as_bytes());
         let manifest = image.manifest();
         flash.burn(layout.a.start as usize, &image.bytes());
