@@ -121,7 +121,7 @@ impl<State: 'static> App<State> {
             }
             let mut table = Table::new();
             #[cfg(feature = "openapi")]
-            self.operations.extend(app.operations.iter().map(|operation| operation.at_host(&pattern.text())));
+            self.operations.extend(app.described().map(|operation| operation.at_host(&pattern.text())));
             app.mount_in(&mut table, "")?;
             self.hosts.push((pattern, table));
             Ok(())
@@ -143,6 +143,12 @@ impl<State: 'static> App<State> {
             table.settle(self.slash);
         }
         Ok(AppService::new(self.state, self.table, self.hosts, self.middleware))
+    }
+
+    /// What is known of its operations, with what surrounds them all so far.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn described(&self) -> impl Iterator<Item = crate::openapi::Described> {
+        self.operations.iter().map(|operation| operation.behind(self.middleware.security()))
     }
 
     fn register(&mut self, path: &str, method: Option<Method>, endpoint: Rc<dyn Endpoint<State>>) {
@@ -200,7 +206,7 @@ impl<State> fmt::Debug for App<State> {
 pub struct Route<'app, State: 'static> {
     pub(crate) app: &'app mut App<State>,
     pub(crate) path: String,
-    middleware: Chain<State>,
+    pub(crate) middleware: Chain<State>,
 }
 
 macro_rules! methods {
@@ -257,7 +263,7 @@ impl<State: 'static> Route<'_, State> {
     pub fn nest<Other: 'static>(&mut self, app: App<Other>) -> &mut Self {
         let prefix = self.path.strip_suffix('/').unwrap_or(&self.path).to_owned();
         #[cfg(feature = "openapi")]
-        self.app.operations.extend(app.operations.iter().map(|operation| operation.below(&prefix)));
+        self.app.operations.extend(app.described().map(|operation| operation.below(&prefix)));
         let mounted = app.mount_in(&mut self.app.table, &prefix);
         self.app.note(mounted);
         self

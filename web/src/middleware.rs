@@ -26,7 +26,7 @@ use futures_util::future::LocalBoxFuture;
 use crate::handler::Endpoint;
 use crate::{Request, Response};
 
-pub use auth::{Auth, same_secret};
+pub use auth::{Auth, Security, same_secret};
 pub use body_limit::BodyLimit;
 pub use catch_panic::CatchPanic;
 pub(crate) use catch_panic::describe;
@@ -64,6 +64,11 @@ pub use trace::Trace;
 pub trait Middleware<State>: 'static {
     /// Handles one request; `next.run(request)` is what lies further in.
     fn handle(&self, request: Request<State>, next: Next<State>) -> impl Future<Output = Response>;
+
+    /// What it asks of whoever asks, for the description of the operations that it surrounds; nothing unless it says so.
+    fn security(&self) -> Option<Security> {
+        None
+    }
 }
 
 /// The rest of the way to the handler.
@@ -98,10 +103,18 @@ impl<State> fmt::Debug for Next<State> {
 /// Middleware in the order it is passed.
 pub(crate) struct Chain<State> {
     layers: Vec<Rc<dyn Layer<State>>>,
+    /// What they ask of whoever asks.
+    security: Vec<Security>,
 }
 
 impl<State: 'static> Chain<State> {
+    #[cfg(feature = "openapi")]
+    pub(crate) fn security(&self) -> &[Security] {
+        &self.security
+    }
+
     pub(crate) fn push(&mut self, middleware: impl Middleware<State>) {
+        self.security.extend(middleware.security());
         self.layers.push(Rc::new(middleware));
     }
 
@@ -112,13 +125,13 @@ impl<State: 'static> Chain<State> {
 
 impl<State> Clone for Chain<State> {
     fn clone(&self) -> Self {
-        Self { layers: self.layers.clone() }
+        Self { layers: self.layers.clone(), security: self.security.clone() }
     }
 }
 
 impl<State> Default for Chain<State> {
     fn default() -> Self {
-        Self { layers: Vec::new() }
+        Self { layers: Vec::new(), security: Vec::new() }
     }
 }
 

@@ -66,6 +66,8 @@ pub use caller::{CallError, Caller, Client};
 pub use content::{Content, File, FileForm, Octets, Text, Whole};
 pub use document::About;
 
+pub use crate::middleware::Security;
+
 pub(crate) use document::Described;
 
 /// What can be part of an operation: it is written, read and described. `()` is nothing.
@@ -92,6 +94,14 @@ struct More {
     headers: &'static [(&'static str, &'static str)],
     also: &'static [(u16, &'static str)],
     has_text: bool,
+    security: Option<Secured>,
+}
+
+/// What its handler itself asks of whoever asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Secured {
+    by: Security,
+    always: bool,
 }
 
 type Types<Params, Query, Body, Answer> = fn(Params, Query, Body) -> Answer;
@@ -118,7 +128,7 @@ impl<P, Q, B, A> Operation<P, Q, B, A> {
             name: "",
             summary: "",
             status: None,
-            more: More { headers: &[], also: &[], has_text: false },
+            more: More { headers: &[], also: &[], has_text: false, security: None },
             types: PhantomData,
         }
     }
@@ -176,6 +186,21 @@ impl<P, Q, B, A> Operation<P, Q, B, A> {
     #[must_use]
     pub const fn or_text(mut self) -> Self {
         self.more.has_text = true;
+        self
+    }
+
+    /// Says that its handler looks itself at who asks. What an [`Auth`](crate::middleware::Auth) asks for that surrounds it is
+    /// described without that.
+    #[must_use]
+    pub const fn secured(mut self, by: Security) -> Self {
+        self.more.security = Some(Secured { by, always: true });
+        self
+    }
+
+    /// Says that its handler looks itself at who asks, but not in every case or configuration.
+    #[must_use]
+    pub const fn secured_at_times(mut self, by: Security) -> Self {
+        self.more.security = Some(Secured { by, always: false });
         self
     }
 
@@ -271,6 +296,9 @@ impl<S: 'static> App<S> {
     /// path for two hosts, cannot both be described, unless they are the same operation: that is an error of
     /// [`App::into_service`], which names both. What comes after the description, or describes itself, is not in it.
     ///
+    /// What an [`Auth`](crate::middleware::Auth) asks for that surrounds an operation, its app or an app that this is nested in is in
+    /// the document, too, as are [`Operation::secured`] and its kin; the page asks for it once, and keeps it while it is open.
+    ///
     /// # Panics
     /// If the path does not begin with a slash, or has parameters.
     pub fn describe(&mut self, path: &str, about: &About<'_>) -> &mut Self {
@@ -283,8 +311,9 @@ impl<S: 'static> App<S> {
         // Relative to where the document is (OpenAPI 3.1, 4.8.5), whatever the app is nested under.
         let up = "../".repeat(path.matches('/').count());
         let root = if up.is_empty() { "./".to_owned() } else { up };
-        self.note(document::check(&self.operations));
-        let (about, operations) = (document::Owned::from(about), self.operations.clone());
+        let operations: Vec<Described> = self.described().collect();
+        self.note(document::check(&operations));
+        let about = document::Owned::from(about);
         page::add_to(self, path, move || document::of(&about.lent(), &operations, &root).to_string());
         self
     }
@@ -294,8 +323,9 @@ impl<S: 'static> App<S> {
     /// # Errors
     /// [`RouteError::SamePlace`] if two operations cannot both be described; see [`App::describe`].
     pub fn openapi(&self, about: &About<'_>) -> Result<serde_json::Value, RouteError> {
-        document::check(&self.operations)?;
-        Ok(document::of(about, &self.operations, "/"))
+        let operations: Vec<Described> = self.described().collect();
+        document::check(&operations)?;
+        Ok(document::of(about, &operations, "/"))
     }
 }
 
@@ -333,7 +363,7 @@ impl<S: 'static> Route<'_, S> {
         operation: &Operation<P, Q, B, A>,
     ) -> &mut Self {
         if operation.path == self.path {
-            self.app.operations.push(Described::new(operation));
+            self.app.operations.push(Described::new(operation).behind(self.middleware.security()));
         } else {
             let (path, operation) = (self.path.clone(), operation.path.to_owned());
             self.app.note(Err(RouteError::OtherPath { path, operation }));

@@ -4,7 +4,7 @@ use http::header::LOCATION;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wavetank_web::middleware::{BodyLimit, SameOrigin, Trace};
-use wavetank_web::openapi::{About, Asked, Operation, Text};
+use wavetank_web::openapi::{About, Asked, Operation, Security, Text};
 use wavetank_web::{App, Error, IntoResponse, Json, Request, Response, Result, State, StatusCode};
 
 use crate::reading::Posted;
@@ -49,6 +49,7 @@ struct Receipt {
 const POST_READINGS: Operation<(), (), Posted, Receipt> = Operation::post("/readings")
     .name("postReadings")
     .summary("Stores a reading, or an array of them as a whole")
+    .secured_at_times(Security::Bearer)
     .status(201)
     .also(&[(200, "All were known already")]);
 

@@ -4,7 +4,7 @@ use http::header::LOCATION;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use wavetank_web::openapi::Operation;
+use wavetank_web::openapi::{Operation, Security};
 use wavetank_web::{App, Error, IntoResponse, Json, Request, Response, Result, StatusCode};
 
 use crate::api::Of;
@@ -34,18 +34,24 @@ pub(crate) fn add_to(app: &mut App<Hub>) {
 const COMMAND: Operation<Of, (), Value, Command> = Operation::post("/devices/:id/commands")
     .name("commandDevice")
     .summary("Has a device do something; for the admin")
+    .secured(Security::Bearer)
     .status(201);
-const WAITING: Operation<Of, (), (), Waiting> =
-    Operation::get("/devices/:id/commands").name("waitingCommands").summary("What a device has yet to do, in order");
+const WAITING: Operation<Of, (), (), Waiting> = Operation::get("/devices/:id/commands")
+    .name("waitingCommands")
+    .summary("What a device has yet to do, in order")
+    .secured_at_times(Security::Bearer);
 const SHOW: Operation<Which, (), (), Command> = Operation::get("/devices/:id/commands/:number")
     .name("showCommand")
-    .summary("A command, and what came of it; for the admin");
+    .summary("A command, and what came of it; for the admin")
+    .secured(Security::Bearer);
 const ANSWER: Operation<Which, (), Answer> = Operation::post("/devices/:id/commands/:number")
     .name("answerCommand")
-    .summary("Says that a device has done it, and what came of it");
+    .summary("Says that a device has done it, and what came of it")
+    .secured_at_times(Security::Bearer);
 const TURN_KEY: Operation<Of, (), (), Key> = Operation::post("/devices/:id/key")
     .name("turnKey")
     .summary("Gives a device another key, which is told this once; for the admin")
+    .secured(Security::Bearer)
     .status(201);
 
 #[derive(Serialize, Deserialize, JsonSchema)]

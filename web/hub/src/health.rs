@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wavetank_web::middleware::BodyLimit;
-use wavetank_web::openapi::Operation;
+use wavetank_web::openapi::{Operation, Security};
 use wavetank_web::{App, Error, Json, Request, Result, StatusCode};
 
 use crate::api::Of;
@@ -25,8 +25,10 @@ pub(crate) fn add_to(app: &mut App<Hub>) {
     app.at("/health/devices").get(list).described(&LIST);
 }
 
-const REPORT: Operation<Of, (), described::Report> =
-    Operation::post("/devices/:id/health").name("reportHealth").summary("Says how a device is");
+const REPORT: Operation<Of, (), described::Report> = Operation::post("/devices/:id/health")
+    .name("reportHealth")
+    .summary("Says how a device is")
+    .secured_at_times(Security::Bearer);
 const SHOW: Operation<Of, (), (), described::Condition> = Operation::get("/devices/:id/health")
     .name("showHealth")
     .summary("How a device is, by its own word and by what the hub has seen");

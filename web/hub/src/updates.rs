@@ -6,7 +6,7 @@ use http::header::LOCATION;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wavetank_web::middleware::BodyLimit;
-use wavetank_web::openapi::{Octets, Operation};
+use wavetank_web::openapi::{Octets, Operation, Security};
 use wavetank_web::{App, Error, IntoResponse, Json, Pieces, Request, Response, Result, StatusCode, negotiation};
 
 use crate::api::Of;
@@ -46,6 +46,7 @@ const PUT_IMAGE: Operation<described::Image, (), Octets, described::Manifest> =
     Operation::put("/firmware/:name/:version")
         .name("putImage")
         .summary("Puts an image there; for the admin")
+        .secured(Security::Bearer)
         .headers(&[
             (
                 "Firmware-Signature",
@@ -65,16 +66,24 @@ const LIST_ROLLOUTS: Operation<(), (), (), described::Rollouts> =
 const SHOW_ROLLOUT: Operation<described::Kind, (), (), described::Rollout> =
     Operation::get("/rollouts/:name").name("showRollout").summary("How far a kind of firmware is rolled out");
 const ROLL_OUT: Operation<described::Kind, (), described::RollOut, described::Rollout> =
-    Operation::put("/rollouts/:name").name("rollOut").summary("Rolls a version out so far; for the admin");
-const CALL_OFF: Operation<described::Kind> =
-    Operation::delete("/rollouts/:name").name("callOff").summary("Offers it to nobody else; for the admin");
+    Operation::put("/rollouts/:name")
+        .name("rollOut")
+        .summary("Rolls a version out so far; for the admin")
+        .secured(Security::Bearer);
+const CALL_OFF: Operation<described::Kind> = Operation::delete("/rollouts/:name")
+    .name("callOff")
+    .summary("Offers it to nobody else; for the admin")
+    .secured(Security::Bearer);
 const OFFER: Operation<Of, described::Asks, (), described::Manifest> = Operation::get("/devices/:id/update")
     .name("offerUpdate")
     .summary("What a device is to run next, as JSON or as text")
+    .secured_at_times(Security::Bearer)
     .or_text()
     .also(&[(204, "It runs what it should")]);
-const REPORT: Operation<Of, (), described::Said> =
-    Operation::post("/devices/:id/update").name("reportUpdate").summary("Says how far a device is with its update");
+const REPORT: Operation<Of, (), described::Said> = Operation::post("/devices/:id/update")
+    .name("reportUpdate")
+    .summary("Says how far a device is with its update")
+    .secured_at_times(Security::Bearer);
 
 async fn upload(mut request: Request<Hub>) -> Result<Response> {
     security::admin(&request)?;

@@ -30,13 +30,17 @@ pub struct Auth<User> {
     challenge: HeaderValue,
     /// To whoever has shown what is not known.
     refusal: HeaderValue,
-    scheme: Scheme,
+    scheme: Security,
     verify: Box<dyn Fn(Credentials) -> LocalBoxFuture<'static, Option<User>>>,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Scheme {
+/// How whoever asks shows who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Security {
+    /// By a name and a password (RFC 7617).
     Basic,
+    /// By a token (RFC 6750).
     Bearer,
 }
 
@@ -59,7 +63,7 @@ impl<User: 'static> Auth<User> {
             }
         };
         let challenge = challenge("Basic", realm, ", charset=\"UTF-8\"");
-        Self { refusal: challenge.clone(), challenge, scheme: Scheme::Basic, verify: Box::new(verify) }
+        Self { refusal: challenge.clone(), challenge, scheme: Security::Basic, verify: Box::new(verify) }
     }
 
     /// A token. Whoever shows a wrong one is told so (RFC 6750, 3.1: `invalid_token`), and not whoever shows none.
@@ -75,20 +79,20 @@ impl<User: 'static> Auth<User> {
             }
         };
         let refusal = challenge("Bearer", realm, ", error=\"invalid_token\"");
-        Self { challenge: challenge("Bearer", realm, ""), refusal, scheme: Scheme::Bearer, verify: Box::new(verify) }
+        Self { challenge: challenge("Bearer", realm, ""), refusal, scheme: Security::Bearer, verify: Box::new(verify) }
     }
 
     fn credentials(&self, value: &HeaderValue) -> Option<Credentials> {
         let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
         let rest = rest.trim();
         match self.scheme {
-            Scheme::Bearer if scheme.eq_ignore_ascii_case("bearer") => Some(Credentials::Bearer(rest.to_owned())),
-            Scheme::Basic if scheme.eq_ignore_ascii_case("basic") => {
+            Security::Bearer if scheme.eq_ignore_ascii_case("bearer") => Some(Credentials::Bearer(rest.to_owned())),
+            Security::Basic if scheme.eq_ignore_ascii_case("basic") => {
                 let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
                 let (name, password) = text.split_once(':')?;
                 Some(Credentials::Basic(name.to_owned(), password.to_owned()))
             }
-            Scheme::Basic | Scheme::Bearer => None,
+            Security::Basic | Security::Bearer => None,
         }
     }
 }
@@ -111,6 +115,10 @@ impl<State: 'static, User: Clone + Send + Sync + 'static> Middleware<State> for 
         };
         request.extensions_mut().insert(user);
         next.run(request).await
+    }
+
+    fn security(&self) -> Option<Security> {
+        Some(self.scheme)
     }
 }
 

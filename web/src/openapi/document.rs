@@ -11,7 +11,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::content::TEXT;
-use super::{Content, More, Operation, Part, is_nothing};
+use super::{Content, More, Operation, Part, Security, is_nothing};
 use crate::RouteError;
 
 /// What a description says of the whole.
@@ -53,6 +53,8 @@ pub(crate) struct Described {
     summary: &'static str,
     success: StatusCode,
     more: More,
+    /// What must be shown to what surrounds it.
+    security: BTreeSet<Security>,
     types: Rc<dyn Fn(&mut SchemaGenerator) -> Types>,
     /// Of the types.
     identity: TypeId,
@@ -76,6 +78,7 @@ impl Described {
             summary: operation.summary,
             success: operation.success(),
             more: operation.more,
+            security: operation.more.security.iter().filter(|own| own.always).map(|own| own.by).collect(),
             types: Rc::new(|generator| Types {
                 params: spread::<P>(generator),
                 query: spread::<Q>(generator),
@@ -96,6 +99,27 @@ impl Described {
         Self { host: Some(host.to_owned()), ..self.clone() }
     }
 
+    /// The same, surrounded by what asks for this.
+    pub(crate) fn behind(&self, security: &[Security]) -> Self {
+        let mut surrounded = self.clone();
+        surrounded.security.extend(security);
+        surrounded
+    }
+
+    /// What must be shown, as alternatives (OpenAPI 3.1, 4.8.30), and all that may be.
+    fn requirements(&self) -> (Option<Value>, BTreeSet<Security>) {
+        let all = |shown: &BTreeSet<Security>| -> Value {
+            shown.iter().map(|by| (scheme(*by).to_owned(), json!([]))).collect::<Map<_, _>>().into()
+        };
+        match self.more.security {
+            Some(own) if !own.always && self.security.is_empty() => {
+                let shown = BTreeSet::from([own.by]);
+                (Some(json!([{}, all(&shown)])), shown)
+            }
+            _ => ((!self.security.is_empty()).then(|| json!([all(&self.security)])), self.security.clone()),
+        }
+    }
+
     /// Whether OpenAPI has one place for this one and that: the same method of paths that differ in the names of their parameters
     /// alone (OpenAPI 3.1, 4.8.8), whatever host they are of, and whether a parameter is a segment or all that is left.
     fn shares_its_place_with(&self, other: &Self) -> bool {
@@ -104,8 +128,8 @@ impl Described {
 
     /// Whether this is the same operation as that, but for its host.
     fn is(&self, other: &Self) -> bool {
-        (&self.path, self.name, self.summary, self.success, self.identity)
-            == (&other.path, other.name, other.summary, other.success, other.identity)
+        (&self.path, self.name, self.summary, self.success, self.identity, self.requirements())
+            == (&other.path, other.name, other.summary, other.success, other.identity, other.requirements())
     }
 
     /// Its path's parameters are called as in `template`, which is its own or of the same shape.
@@ -127,6 +151,9 @@ impl Described {
         if let Some((media_type, schema)) = types.body {
             let content = json!({ media_type: { "schema": schema } });
             document.insert("requestBody".into(), json!({ "required": true, "content": content }));
+        }
+        if let Some(requirements) = self.requirements().0 {
+            document.insert("security".into(), requirements);
         }
         let mut responses = Map::new();
         let content = types.answer.map(|(media_type, schema)| {
@@ -302,13 +329,28 @@ pub(super) fn of(about: &About<'_>, operations: &[Described], root: &str) -> Val
     if !about.summary.is_empty() {
         info["description"] = about.summary.into();
     }
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": info,
         "servers": [{ "url": root }],
         "paths": paths,
         "components": { "schemas": schemas },
-    })
+    });
+    let shown: BTreeSet<Security> = operations.iter().flat_map(|operation| operation.requirements().1).collect();
+    if !shown.is_empty() {
+        let schemes =
+            shown.into_iter().map(|by| (scheme(by).to_owned(), json!({ "type": "http", "scheme": scheme(by) })));
+        document["components"]["securitySchemes"] = schemes.collect::<Map<_, _>>().into();
+    }
+    document
+}
+
+/// What HTTP calls it (RFC 9110, 11.1), and a document, too.
+fn scheme(by: Security) -> &'static str {
+    match by {
+        Security::Basic => "basic",
+        Security::Bearer => "bearer",
+    }
 }
 
 /// What is sent when something is wrong (RFC 9457).

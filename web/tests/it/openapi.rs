@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower_service::Service;
 use wavetank_web::header::AUTHORIZATION;
-use wavetank_web::middleware::BodyLimit;
-use wavetank_web::openapi::{About, Asked, CallError, Caller, File, FileForm, Octets, Operation, Text};
+use wavetank_web::middleware::{Auth, BodyLimit, same_secret};
+use wavetank_web::openapi::{About, Asked, CallError, Caller, File, FileForm, Octets, Operation, Security, Text};
 use wavetank_web::{
     App, AppService, Client, Error, HeaderMap, HeaderValue, Method, Params, Request, Result, RouteError, State,
     StatusCode,
@@ -253,7 +253,7 @@ fn the_description_is_served_with_a_page() {
     assert!(text.contains(r#"src="./docs/page.js""#) && !text.contains("//"), "nothing from elsewhere: {text}");
     let bytes: usize =
         ["", "/page.js", "/page.css"].map(|path| get(&format!("/api/docs{path}")).body.len()).iter().sum();
-    assert!((1_000..12_000).contains(&bytes), "{bytes}");
+    assert!((1_000..13_000).contains(&bytes), "{bytes}");
 }
 
 #[test]
@@ -452,4 +452,49 @@ fn the_apps_of_hosts_are_described_with_where_they_are() {
     assert_eq!(paths["/files/{name}"]["get"]["servers"], json!([{ "url": "//api.example.net/" }]));
     let any = json!({ "name": { "default": "www", "description": "Any name below example.org" } });
     assert_eq!(paths["/readings"]["get"]["servers"], json!([{ "url": "//{name}.example.org/", "variables": any }]));
+}
+
+const OPEN: Operation<(), (), (), u8> = Operation::get("/open");
+const CLOSED: Operation<(), (), (), u8> = Operation::get("/closed");
+const OWN: Operation<(), (), (), u8> = Operation::get("/own").secured(Security::Bearer);
+const SOMETIMES: Operation<(), (), (), u8> = Operation::get("/sometimes").secured_at_times(Security::Bearer);
+
+async fn seven(_: State<()>, _: Asked) -> Result<u8> {
+    Ok(7)
+}
+
+fn basic() -> Auth<()> {
+    Auth::basic("tides", async |name, password| same_secret(&(name + &password), "adas3cret").then_some(()))
+}
+
+#[test]
+fn who_must_show_who_they_are_is_described() {
+    let mut app = App::new();
+    app.answer(&OPEN, seven).answer(&OWN, seven).answer(&SOMETIMES, seven);
+    app.at("/closed").with(basic()).answer(&CLOSED, seven);
+    assert_eq!(app.openapi(&ABOUT).unwrap()["paths"]["/closed"]["get"]["security"], json!([{ "basic": [] }]));
+    let mut inner = App::new();
+    inner.answer(&OPEN, seven).answer(&SOMETIMES, seven);
+    // Also where it comes after the operations: it surrounds them all.
+    inner.with(Auth::bearer("tides", async |token: String| same_secret(&token, "s3cret").then_some(())));
+    app.at("/inner").nest(inner);
+    let document = app.openapi(&ABOUT).unwrap();
+    let security = |path: &str| &document["paths"][path]["get"]["security"];
+    let (bearer, nothing) = (json!([{ "bearer": [] }]), Value::Null);
+    assert_eq!([security("/open"), security("/own")], [&nothing, &bearer]);
+    assert_eq!(security("/sometimes"), &json!([{}, { "bearer": [] }]));
+    assert_eq!([security("/inner/open"), security("/inner/sometimes")], [&bearer, &bearer]);
+    let schemes =
+        json!({ "basic": { "type": "http", "scheme": "basic" }, "bearer": { "type": "http", "scheme": "bearer" } });
+    assert_eq!(document["components"]["securitySchemes"], schemes);
+    app.with(basic());
+    let both = app.openapi(&ABOUT).unwrap();
+    assert_eq!(both["paths"]["/inner/open"]["get"]["security"], json!([{ "basic": [], "bearer": [] }]));
+    assert_eq!(readings().openapi(&ABOUT).unwrap()["components"]["securitySchemes"], nothing, "nobody asks");
+
+    // What is described is what is asked.
+    let client = Client::new(app.into_service().unwrap());
+    assert_eq!(block_on(client.get("/open").send()).unwrap().status, 401);
+    let answer = block_on(client.get("/open").header("authorization", "Basic YWRhOnMzY3JldA==").send()).unwrap();
+    assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, "7"));
 }

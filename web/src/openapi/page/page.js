@@ -49,6 +49,39 @@ const serverOf = (api, operation) => {
   return new URL(filled, new URL(address, document.baseURI));
 };
 
+// What whoever asks has said of themselves, by scheme; it is gone with the page.
+const known = {};
+const utf8 = (text) => String.fromCharCode(...new TextEncoder().encode(text));
+
+// The header field for one of the alternatives of an operation, if what it takes is known.
+function authorisation(api, operation) {
+  const names = (operation.security ?? []).flatMap((shown) => Object.keys(shown));
+  const { scheme } = names.map((name) => api.components.securitySchemes[name]).find(({ scheme }) => known[scheme]) ?? {};
+  if (scheme === "bearer") return `Bearer ${known.bearer}`;
+  return scheme && `Basic ${btoa(utf8(known.basic))}`;
+}
+
+// A form that asks once for what operations take.
+function who(schemes) {
+  const form = make("form", { className: "inside" });
+  for (const { scheme } of schemes) {
+    const isToken = scheme === "bearer";
+    if (!isToken) form.append(...field("name", "Name", "basic", { name: "name", autocomplete: "username" }));
+    form.append(...field(scheme, isToken ? "Token" : "Password", scheme, { name: scheme, type: "password", autocomplete: isToken ? "off" : "current-password" }));
+  }
+  const told = make("p", { ariaLive: "polite" });
+  form.append(make("button", { textContent: "Authorise" }), told);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const fields = new FormData(form);
+    known.bearer = fields.get("bearer");
+    known.basic = fields.get("basic") && `${fields.get("name")}:${fields.get("basic")}`;
+    told.textContent = known.bearer || known.basic ? "It is shown where it is asked for, while this page is open." : "Nothing is shown.";
+  });
+  return make("details", { id: "who" }, make("summary", {}, make("b", { textContent: "Who you are" }),
+    make("span", { textContent: "for operations that ask" })), form);
+}
+
 async function send(api, path, method, operation, form, output) {
   const fields = new FormData(form);
   const query = new URLSearchParams();
@@ -60,7 +93,8 @@ async function send(api, path, method, operation, form, output) {
     else if (value !== "" && where === "header") headers[name] = value;
     else if (value !== "") query.append(name, value);
   }
-  if (fields.get("token")) headers.authorization = `Bearer ${fields.get("token")}`;
+  const shown = authorisation(api, operation);
+  if (shown) headers.authorization = shown;
   const asked = body(operation.requestBody?.content);
   let sent = asked && fields.get("body");
   if (asked?.type === MULTIPART) {
@@ -113,7 +147,8 @@ function show(api, path, method, operation, index) {
   }
   const asked = body(operation.requestBody?.content);
   if (asked) form.append(...bodyFields(api, asked, index));
-  form.append(...field(`o${index}token`, "Bearer token", "if it is asked for", { name: "token", type: "password", autocomplete: "off" }));
+  const names = (operation.security ?? []).map((shown) => Object.keys(shown).join(" and ") || "nothing");
+  if (names.length > 0) form.append(make("p", { textContent: `Asks who you are: ${names.join(", or ")}` }));
   const output = make("div", { className: "answer", ariaLive: "polite" });
   // A page asks nothing of other hosts.
   const server = serverOf(api, operation);
@@ -147,6 +182,8 @@ try {
   document.getElementById("about").textContent = api.info.description ?? "";
   const all = Object.entries(api.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => [path, method, operation]));
   place.replaceChildren(...all.map(([path, method, operation], index) => show(api, path, method, operation, index)));
+  const schemes = Object.values(api.components.securitySchemes ?? {});
+  if (schemes.length > 0) place.prepend(who(schemes));
   if (all.length === 0) place.replaceChildren(make("p", { textContent: "Nothing is described." }));
 } catch (error) {
   place.replaceChildren(make("p", { role: "alert", textContent: `The description cannot be read: ${error.message}` }));
