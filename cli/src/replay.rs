@@ -1,5 +1,6 @@
 //! `wavetank replay`: a seed's run once more, its events as text.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
@@ -29,6 +30,7 @@ pub(crate) fn run(arguments: &Replay, registry: &Registry, out: &mut impl Write)
     let filter = filter(&arguments.shown);
     let mut window = arguments.around.map(|around| Window::new(around, arguments.context));
     let (mut events, mut told) = (0, 0);
+    let mut seen = Seen::default();
     let mut broken: Option<(u64, String)> = None;
     let mut written = Ok(());
     let options = RunOptions { seed: Some(seed), ..RunOptions::default() };
@@ -37,6 +39,7 @@ pub(crate) fn run(arguments: &Replay, registry: &Registry, out: &mut impl Write)
         if broken.is_none() && is_trouble(&entry) {
             broken = Some((entry.index, entry.what()));
         }
+        seen.note(&entry);
         if !filter.passes(&entry) {
             return ControlFlow::Continue(());
         }
@@ -55,12 +58,52 @@ pub(crate) fn run(arguments: &Replay, registry: &Registry, out: &mut impl Write)
     }
     let Ended::AtItsEnd(snapshot) = ended else { return Ok(Exit::Pass) };
     writeln!(out, "\n{} of {} events shown, seed {seed}", count(told), count(events))?;
+    if told == 0 {
+        seen.tell(&filter, out)?;
+    }
     verdict(&snapshot, out)?;
     writeln!(out, "fingerprint  {}", snapshot.fingerprint)?;
     if let Some((index, what)) = broken {
         writeln!(out, "first        {what}\n             {} --around {index}", replay_line(&file, seed))?;
     }
     Ok(if is_broken(&snapshot) { Exit::Fail } else { Exit::Pass })
+}
+
+/// What there would have been to ask for, for whoever asked for nothing that there is.
+#[derive(Default)]
+struct Seen {
+    nodes: BTreeSet<String>,
+    kinds: BTreeSet<String>,
+}
+
+/// So many names are told.
+const NAMES_MAX: usize = 30;
+
+impl Seen {
+    fn note(&mut self, entry: &Entry) {
+        for (names, name) in [(&mut self.nodes, entry.node.as_deref()), (&mut self.kinds, Some(&*entry.event))] {
+            if let Some(name) = name.filter(|name| !names.contains(*name)) {
+                names.insert(name.to_owned());
+            }
+        }
+        if let Some(flow) = entry.text("kind").filter(|flow| entry.event == "flow" && !self.kinds.contains(*flow)) {
+            self.kinds.insert(flow.to_owned());
+        }
+    }
+
+    fn tell(&self, filter: &Filter, out: &mut impl Write) -> io::Result<()> {
+        let asked =
+            [("--node", &filter.node, "nodes", &self.nodes), ("--kind", &filter.kind, "kinds of events", &self.kinds)];
+        for (option, _, what, names) in asked.iter().filter(|(_, asked, ..)| asked.is_some()) {
+            let shown: Vec<&str> = names.iter().take(NAMES_MAX).map(String::as_str).collect();
+            let more = match names.len().saturating_sub(NAMES_MAX) {
+                0 => String::new(),
+                more => format!(" and {} more", count(more as u64)),
+            };
+            writeln!(out, "for {option}: {what} of this run are {}{more}", shown.join(", "))?;
+        }
+        Ok(())
+    }
 }
 
 /// When a run of the plan ends that may be told an earlier end.

@@ -163,6 +163,13 @@ fn a_replay_shows_what_it_is_asked_for() {
     assert_eq!(events(&one), 1, "{}", out(&one));
     let fingerprint = |output: &Output| out(output).lines().last().unwrap().to_owned();
     assert_eq!(fingerprint(&all), fingerprint(&one), "looking changes nothing");
+    let nothing = wavetank(&["replay", FIRST_LIGHT, "--to", "20s", "--node", "termostat-1", "--kind", "reading.take"]);
+    assert!(out(&nothing).starts_with("\n0 of "), "{}", out(&nothing));
+    for told in
+        ["for --node: nodes of this run are hub, thermostat-1, ", "reading.acknowledged, reading.kept, reading.stored"]
+    {
+        assert!(out(&nothing).contains(told), "{}", out(&nothing));
+    }
 }
 
 #[test]
