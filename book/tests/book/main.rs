@@ -10,6 +10,7 @@
 mod links;
 mod pages;
 mod reference;
+mod repository;
 mod sessions;
 mod shown;
 
@@ -25,6 +26,8 @@ mod desugared;
 mod executor;
 #[path = "../../listings/frames.rs"]
 mod frames;
+#[path = "../../listings/hardware.rs"]
+mod hardware;
 #[path = "../../listings/interrupt.rs"]
 mod interrupt;
 #[path = "../../listings/io.rs"]
