@@ -1,26 +1,32 @@
 //! The event queue: a monotone timing wheel.
 //!
-//! Eleven levels of 64 slots cover all 64 bits of time, six bits a level. An entry lies at the level of the highest
-//! six-bit digit in which its time differs from the last popped time, in the slot of that digit. All entries of one
-//! instant are therefore always in one slot, and since slots are first in, first out, they leave in the order in which
-//! they were pushed, without a stored sequence number.
+//! Eight levels of 256 slots cover all 64 bits of time, a byte a level. An entry lies at the level of the highest byte in
+//! which its time differs from the last popped time, in the slot of that byte. All entries of one instant are therefore
+//! always in one slot, and since slots are first in, first out, they leave in the order in which they were pushed,
+//! without a stored sequence number.
 //!
 //! Pushing and cancelling are O(1). Popping moves an entry down at most once a level; a slot whose entries are all of
-//! one instant, as those of beats and bursts are, moves as a whole. Beside a binary heap it takes half the time with a
-//! thousand entries pending and a quarter with a hundred thousand (`queue-…` and `heap-…` in bench/README.md).
+//! one instant, as those of beats and bursts are, moves as a whole. Levels are so wide that an event some hundred
+//! microseconds ahead goes down once or twice (bench/README.md, "Links that lose and delay"). Beside a binary heap it takes
+//! half the time with a thousand entries pending and a quarter with a hundred thousand (`queue-…` and `heap-…` there).
 
 use std::collections::VecDeque;
 
+use crate::prefetch;
+
 const NIL: u32 = u32::MAX;
-const LEVELS: usize = 11;
-const SLOTS: usize = 64;
-/// Enough for all levels, and a power of two: a masked index needs no check.
-const PLACES: usize = 1024;
+const LEVELS: usize = 8;
+const LEVEL_BITS: usize = 8;
+const SLOTS: usize = 1 << LEVEL_BITS;
+const PLACES: usize = LEVELS * SLOTS;
+/// Which slots hold something is kept in words, those of the lowest level first.
+const WORDS: usize = PLACES / 64;
+const LEVEL_WORDS: usize = SLOTS / 64;
 
 /// The level whose slots are the windows that are announced.
-const WINDOW: usize = 3;
-/// How many bits of a time tell its place in a window: each is 262 µs.
-const WINDOW_BITS: usize = 6 * WINDOW;
+const WINDOW: usize = 2;
+/// How many bits of a time tell its place in a window: each is 66 µs.
+const WINDOW_BITS: usize = LEVEL_BITS * WINDOW;
 /// How many of the next entries are announced at least, where as many are in the windows that are near enough.
 const AHEAD: u32 = 32;
 /// How many wait to be asked for at most.
@@ -52,22 +58,35 @@ struct Slot {
     earliest: u64,
 }
 
-/// A level and a slot of it.
+/// A slot of a level, counted through all levels.
 #[derive(Clone, Copy)]
-struct Place {
-    level: usize,
-    slot: usize,
-}
+struct Place(usize);
 
 impl Place {
     #[inline]
+    const fn new(level: usize, slot: usize) -> Self {
+        Self(level * SLOTS + slot % SLOTS)
+    }
+
+    /// A masked index needs no check.
+    #[inline]
     const fn index(self) -> usize {
-        (self.level * SLOTS + self.slot) % PLACES
+        self.0 % PLACES
+    }
+
+    #[inline]
+    const fn word(self) -> usize {
+        self.index() / 64
     }
 
     #[inline]
     const fn bit(self) -> u64 {
-        1 << self.slot
+        1 << (self.0 % 64)
+    }
+
+    #[inline]
+    const fn is_ground(self) -> bool {
+        self.0 < SLOTS
     }
 }
 
@@ -78,12 +97,12 @@ pub struct Queue {
     entries: Vec<Entry>,
     free: u32,
     len: u32,
-    /// A bit for each level that holds something.
-    levels: u32,
-    /// Per level, a bit for each slot that holds something.
-    occupied: [u64; LEVELS],
-    /// Per level, a bit for each slot that may hold more than one instant.
-    mixed: [u64; LEVELS],
+    /// A bit for each word of the next that is not zero.
+    words: u32,
+    /// A bit for each slot that holds something.
+    occupied: [u64; WORDS],
+    /// A bit for each slot that may hold more than one instant.
+    mixed: [u64; WORDS],
     slots: [Slot; PLACES],
     /// What leaves before is announced, or was: 0 where nobody wants to know.
     announced_until: u64,
@@ -124,9 +143,9 @@ impl Queue {
             entries: Vec::new(),
             free: NIL,
             len: 0,
-            levels: 0,
-            occupied: [0; LEVELS],
-            mixed: [0; LEVELS],
+            words: 0,
+            occupied: [0; WORDS],
+            mixed: [0; WORDS],
             slots: [Slot { head: NIL, tail: NIL, earliest: 0 }; PLACES],
             announced_until: 0,
             soon: None,
@@ -195,15 +214,15 @@ impl Queue {
     /// The earliest entry that is not later than `limit`, as (time, payload).
     #[inline]
     pub fn pop(&mut self, limit: u64) -> Option<(u64, u64)> {
-        while self.levels != 0 {
-            let level = self.levels.trailing_zeros() as usize;
-            let place = Place { level, slot: self.occupied[level].trailing_zeros() as usize };
+        while self.words != 0 {
+            let word = self.words.trailing_zeros() as usize;
+            let place = Place(word * 64 + self.occupied[word].trailing_zeros() as usize);
             let Slot { head, tail, earliest } = self.slots[place.index()];
             if earliest > limit {
                 return None;
             }
             self.last = earliest;
-            let first = if self.mixed[level] & place.bit() != 0 {
+            let first = if self.mixed[word] & place.bit() != 0 {
                 self.vacate(place);
                 match self.spread(head) {
                     NIL => continue,
@@ -211,12 +230,14 @@ impl Queue {
                 }
             } else {
                 let next = self.entries[head as usize].next;
-                if level == 0 && next != NIL {
+                if place.is_ground() && next != NIL {
                     self.slots[place.index()].head = next;
+                    // Among very many it has left the near caches since it was linked.
+                    prefetch::line(self.entries.as_ptr().wrapping_add(next as usize).cast());
                 } else {
                     self.vacate(place);
                     if next != NIL {
-                        let ground = Place { level: 0, slot: earliest as usize % SLOTS };
+                        let ground = Place::new(0, earliest as usize);
                         self.slots[ground.index()] = Slot { head: next, tail, earliest };
                         self.occupy(ground);
                     }
@@ -237,11 +258,11 @@ impl Queue {
     /// very next: that one has hardly any time left to be prepared for.
     #[inline]
     pub fn upcoming(&self) -> Option<u64> {
-        let level = self.levels.trailing_zeros() as usize;
-        let slots = *self.occupied.get(level)?;
+        let word = self.words.trailing_zeros() as usize;
+        let slots = *self.occupied.get(word)?;
         let later = slots & (slots - 1);
         let slot = if later != 0 { later } else { slots }.trailing_zeros() as usize;
-        Some(self.entries[self.slots[Place { level, slot }.index()].head as usize].payload)
+        Some(self.entries[self.slots[Place(word * 64 + slot).index()].head as usize].payload)
     }
 
     /// From now on it tells what leaves soon.
@@ -272,24 +293,21 @@ impl Queue {
         let mut ahead: u32 = soon.told.iter().map(|(_, entries)| entries).sum();
         let told = soon.told.back().map_or(window, |(told, _)| *told);
         // Windows that come after those of this level are one slot of the next, and told when they come near.
-        let (first, mut slot) = (window - window % SLOTS as u64, told % SLOTS as u64);
+        let (first, mut slot) = (window - window % SLOTS as u64, told as usize % SLOTS);
+        let windows = &self.occupied[WINDOW * LEVEL_WORDS..][..LEVEL_WORDS];
         while ahead < AHEAD {
-            slot += 1;
-            let later = self.occupied[WINDOW] & u64::MAX.checked_shl(slot as u32).unwrap_or(0);
-            if later == 0 {
-                break;
-            }
-            slot = later.trailing_zeros().into();
-            let place = Place { level: WINDOW, slot: slot as usize };
-            let (mut index, mut entries) = (self.slots[place.index()].head, 0);
+            let Some(later) = first_after(slot, windows) else { break };
+            slot = later;
+            let (mut index, mut entries) = (self.slots[Place::new(WINDOW, slot).index()].head, 0);
             while index != NIL {
                 let Entry { payload, next, .. } = self.entries[index as usize];
                 soon.add(payload);
                 (index, entries) = (next, entries + 1);
             }
-            soon.told.push_back((first + slot, entries));
+            let told = first + slot as u64;
+            soon.told.push_back((told, entries));
             ahead += entries;
-            self.announced_until = (first + slot + 1) << WINDOW_BITS;
+            self.announced_until = (told + 1) << WINDOW_BITS;
         }
     }
 
@@ -311,8 +329,8 @@ impl Queue {
 
     #[inline]
     fn place(&self, at: u64) -> Place {
-        let level = (63 - ((at ^ self.last) | 1).leading_zeros() as usize) / 6;
-        Place { level, slot: (at >> (6 * level)) as usize % SLOTS }
+        let level = (63 - ((at ^ self.last) | 1).leading_zeros() as usize) / LEVEL_BITS;
+        Place::new(level, (at >> (LEVEL_BITS * level)) as usize)
     }
 
     #[inline(always)]
@@ -322,14 +340,14 @@ impl Queue {
         let tail = std::mem::replace(&mut slot.tail, index);
         let entry = &mut self.entries[index as usize];
         (entry.next, entry.prev) = (NIL, tail);
-        if self.occupied[place.level] & place.bit() == 0 {
+        if self.occupied[place.word()] & place.bit() == 0 {
             (slot.head, slot.earliest) = (index, at);
             self.occupy(place);
             return;
         }
         if at != slot.earliest {
             slot.earliest = slot.earliest.min(at);
-            self.mixed[place.level] |= place.bit();
+            self.mixed[place.word()] |= place.bit();
         }
         self.entries[tail as usize].next = index;
     }
@@ -355,17 +373,18 @@ impl Queue {
     }
 
     #[inline]
-    fn occupy(&mut self, Place { level, slot }: Place) {
-        self.occupied[level] |= 1 << slot;
-        self.levels |= 1 << level;
+    fn occupy(&mut self, place: Place) {
+        self.occupied[place.word()] |= place.bit();
+        self.words |= 1 << place.word();
     }
 
     #[inline]
     fn vacate(&mut self, place: Place) {
-        self.mixed[place.level] &= !place.bit();
-        self.occupied[place.level] &= !place.bit();
-        if self.occupied[place.level] == 0 {
-            self.levels &= !(1 << place.level);
+        let word = place.word();
+        self.mixed[word] &= !place.bit();
+        self.occupied[word] &= !place.bit();
+        if self.occupied[word] == 0 {
+            self.words &= !(1 << word);
         }
     }
 
@@ -377,6 +396,15 @@ impl Queue {
         self.free = index;
         self.len -= 1;
     }
+}
+
+/// The first of a level's slots after that one that holds something.
+fn first_after(slot: usize, occupied: &[u64]) -> Option<usize> {
+    let first = slot + 1;
+    (first / 64..occupied.len()).find_map(|word| {
+        let here = if word == first / 64 { occupied[word] >> (first % 64) << (first % 64) } else { occupied[word] };
+        (here != 0).then(|| word * 64 + here.trailing_zeros() as usize)
+    })
 }
 
 #[cfg(test)]
