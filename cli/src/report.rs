@@ -253,7 +253,7 @@ pub(crate) mod tests {
                 dropped: BTreeMap::from([("link-down", 22), ("loss", 123)]),
             },
             faults: vec![
-                Hits { fault: "cut-cable lan/thermostat-2".to_owned(), hits: 22 },
+                Hits { fault: "cut-link lan/thermostat-2".to_owned(), hits: 22 },
                 Hits { fault: "partition hub -> thermostat-3".to_owned(), hits: 0 },
             ],
             expectations: vec![

@@ -422,6 +422,7 @@ fn fault(fault: &plan::Fault, plan: &Plan, built: &Built) -> Fault {
             FaultKind::Tell { node: built.nodes[node], name, what: format!("{to} {via}") }
         }
     };
+    debug_assert_eq!(kind.name(), name, "a run calls a fault what the scenario calls it");
     let duration = fault.until_ns.map(|until_ns| Duration::from_nanos(until_ns.saturating_sub(fault.at_ns)));
     Fault { at: Instant::from_nanos(fault.at_ns), duration, kind }
 }

@@ -74,7 +74,7 @@ fn one_cause_is_told_and_drawn() {
     assert!(marked(&explained, |mishap| mishap.together).is_empty());
     let svg = explained.svg(&plan);
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{svg}");
-    assert!(svg.contains(">thermostat-2</text>") && svg.contains("FAULT begins: cut-cable lan/thermostat-2"), "{svg}");
+    assert!(svg.contains(">thermostat-2</text>") && svg.contains("FAULT begins: cut-link lan/thermostat-2"), "{svg}");
     assert!(svg.contains("BROKEN: all devices are heard in the end"), "{svg}");
     assert!(svg.matches("<text").count() == svg.matches("</text>").count(), "{svg}");
     assert!(explained.mermaid(&plan).starts_with("sequenceDiagram"));

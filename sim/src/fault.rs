@@ -194,18 +194,17 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// The kind as one word.
+    /// The kind as one word, which is that of the language of scenarios: there a cable is a link.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::CutCable(_) => "cut-cable",
+            Self::CutCable(_) | Self::CutLink(_) => "cut-link",
             Self::PowerCut(_) => "power-cut",
             Self::BrownOut(_) => "brown-out",
             Self::Drain { .. } => "battery-drain",
             Self::Crash(_) => "crash",
-            Self::Reset(_) => "reset",
+            Self::Reset(_) => "restart",
             Self::Pause(_) => "pause",
-            Self::CutLink(_) => "cut-link",
             Self::Clog(_) => "clog",
             Self::Partition { .. } => "partition",
             Self::Retune { .. } => "degrade",

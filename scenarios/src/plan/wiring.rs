@@ -563,7 +563,11 @@ fn interface_for(
                     false => (Code::UnknownName, format!("there is no network \"{}\"", name.as_str())),
                 };
                 let problem = Problem::new(code, name.span(), what, "not one of its networks");
-                problems.push(problem.help(format!("its networks are {}", list(own()))));
+                let help = match did_you_mean(name.as_str(), own()) {
+                    Some(meant) => format!("did you mean \"{meant}\"? Its networks are {}", list(own())),
+                    None => format!("its networks are {}", list(own())),
+                };
+                problems.push(problem.help(help));
             }
             found
         }

@@ -7,7 +7,7 @@ use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::address::Cidr;
 use super::battery::VoltageByCharge;
-use super::language::{Field, Shape, Table};
+use super::language::{Field, SCENARIO, Shape, Table};
 use super::scenario::Moment;
 use super::text::Text;
 use crate::diagnose::{Code, Problem, Sink, Span, did_you_mean, list};
@@ -56,7 +56,13 @@ impl<'r, 'i> Reader<'r, 'i> {
             let keys = list(table.keys());
             let help = match near {
                 Some(near) => format!("did you mean `{}`? Keys are {keys}", near.key),
-                None => format!("keys are {keys}"),
+                None => match elsewhere(name) {
+                    Some((key, places)) if key == name => format!("it is a key of {places}; keys here are {keys}"),
+                    Some((key, places)) => {
+                        format!("did you mean `{key}`? It is a key of {places}; keys here are {keys}")
+                    }
+                    None => format!("keys are {keys}"),
+                },
             };
             meant.extend(near.map(|near| near.key));
             let problem = Problem::new(Code::UnknownKey, key.span(), what, "unknown key");
@@ -652,6 +658,29 @@ impl<'r, 'i> Reader<'r, 'i> {
 
 fn key_text<'k>(key: &'k Spanned<DeString<'_>>) -> &'k str {
     key.get_ref()
+}
+
+/// The key that a name which a table does not have stands for in others, and what their headers look like. There are so many
+/// that only a slip counts.
+fn elsewhere(name: &str) -> Option<(&'static str, String)> {
+    let mut tables = Vec::new();
+    headed(&SCENARIO, &mut tables);
+    let key = did_you_mean(name, tables.iter().flat_map(|(_, table)| table.keys()))
+        .filter(|key| strsim::osa_distance(name, key) <= 1)?;
+    let places = tables.iter().filter(|(_, table)| table.field(key).is_some());
+    Some((key, list(places.map(|(header, _)| *header))))
+}
+
+/// The tables under one that have a header of their own, each with an example of it.
+fn headed(table: &'static Table, into: &mut Vec<(&'static str, &'static Table)>) {
+    for field in table.fields {
+        if let Shape::Map(inner) | Shape::List(inner) = field.shape
+            && field.example.starts_with('[')
+        {
+            into.push((field.example, inner));
+            headed(inner, into);
+        }
+    }
 }
 
 fn find<'r, 'i>(items: &'r DeTable<'i>, key: &str) -> Option<&'r Spanned<DeValue<'i>>> {

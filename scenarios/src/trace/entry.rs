@@ -136,8 +136,8 @@ mod tests {
             "     12      1.500000001  lan/hub/tx             frame 3 sent, 66 bytes"
         );
         assert_eq!(
-            said(r#"{"index":9,"ns":0,"event":"fault-began","fault":"cut-cable lan/hub"}"#),
-            "      9      0.000000000  lan/hub                FAULT begins: cut-cable lan/hub"
+            said(r#"{"index":9,"ns":0,"event":"fault-began","fault":"cut-link lan/hub"}"#),
+            "      9      0.000000000  lan/hub                FAULT begins: cut-link lan/hub"
         );
         assert!(
             said(r#"{"index":9,"ns":0,"event":"tide","height":3,"name":"spring"}"#)
