@@ -125,6 +125,10 @@ fn flow_rules() {
         flow(&[(1, "sent", 1), (2, "sent", 2), (3, "got", 1)], reaches(2), 100),
         (Verdict::Broken, Some("(device, 2) did not get there in time".into()))
     );
+    assert_eq!(
+        flow(&[(1, "sent", 1), (2, "got", 1)], reaches(0), 100),
+        (Verdict::Broken, Some("(device, 1) was not there by then: no time is given".into()))
+    );
     assert_eq!(flow(&[(1, "sent", 1)], reaches(50), 10).0, Verdict::Open);
     assert_eq!(verdict(&[(1, "got", 1), (2, "got", 2)], unique()), Verdict::Held);
     assert_eq!(

@@ -217,13 +217,17 @@ impl Checks {
 
     /// An expectation's time ends with this instant.
     fn close(&mut self, trace: &mut Trace, metrics: &Metrics, index: u32, now: Instant) {
-        if !matches!(self.monitors[index as usize].expectation.rule, Rule::FlowReaches { .. }) {
+        let Rule::FlowReaches { within, .. } = self.monitors[index as usize].expectation.rule else {
             self.conclude(trace, metrics, index, now, false);
-        } else if let Some((id, due)) = self.flows.waiting(index)
+            return;
+        };
+        if let Some((id, due)) = self.flows.waiting(index)
             && due <= now
             && !self.is_decided(index)
         {
-            let detail = format!("{} did not get there in time", id.describe(trace));
+            let late =
+                if within.is_zero() { "was not there by then: no time is given" } else { "did not get there in time" };
+            let detail = format!("{} {late}", id.describe(trace));
             self.decide(trace, index, Verdict::Broken, now, Some(detail));
         }
     }
