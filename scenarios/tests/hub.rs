@@ -129,3 +129,136 @@ fn nobody_is_online_while_a_hub_is_off() {
 fn value(snapshot: &Snapshot, name: &str) -> i64 {
     snapshot.metrics.iter().find(|metric| metric.name == name).map_or(0, |metric| metric.value)
 }
+
+/// Every kind of device, none of which takes updates, and whom each works for. What is measured, told and passed on is as ever; in
+/// between the hubs have no power for a while, and one thermostat's sensor does not always answer.
+const TELLING: &str = r#"
+version = 1
+name = "Telling"
+duration = "40s"
+
+[node.hub]
+kind = "telemetry-hub"
+address = "10.0.0.2/24"
+
+[node.broker]
+kind = "mqtt-broker"
+address = "10.0.0.3/24"
+
+[node.store]
+kind = "image-store"
+address = "10.0.0.4/24"
+
+[node.dhcp]
+kind = "dhcp-server"
+address = "10.0.0.5/24"
+config = { first = "10.0.0.100", count = 4 }
+
+[node.near]
+kind = "thermostat"
+address = "10.0.0.11/24"
+config = { hub = "10.0.0.2:8080", sensor = { nack = "20 %" }, backoff_cap = "2s", health = { every = "4s" } }
+
+[node.by-dhcp]
+kind = "thermostat"
+address = "dhcp"
+config = { hub = "10.0.0.2:8080", backoff_cap = "2s", watchdog = "8s", health = { every = "4s" } }
+
+[node.meter]
+kind = "smart-meter"
+address = "10.0.0.12/24"
+config = { broker = "10.0.0.3:1883", backoff_cap = "2s", health = { hub = "10.0.0.2:8080", every = "4s" } }
+
+[node.lamp]
+kind = "lamp"
+address = "10.0.0.13/24"
+config = { broker = "10.0.0.3:1883", backoff_cap = "2s", health = { hub = "10.0.0.2:8080", every = "4s" } }
+
+[node.station]
+kind = "weather-station"
+address = "10.0.0.14/24"
+config = { server = "10.0.0.2:8080", backoff_cap = "2s", health = { every = "4s" } }
+
+[node.camera]
+kind = "camera"
+address = "10.0.0.15/24"
+config = { server = "10.0.0.4:8080", frame = "4 KiB", backoff_cap = "2s", health = { hub = "10.0.0.2:8080", every = "4s" } }
+
+[node.far-hub]
+kind = "telemetry-hub"
+address = "fd00:2::3/64"
+gateway = "fd00:2::1"
+
+[node.collector]
+kind = "coap-collector"
+address = "fd00:2::2/64"
+gateway = "fd00:2::1"
+
+[node.gateway]
+kind = "gateway"
+address = { air = "fd00:1::1/64", far = "fd00:2::1/64" }
+position = { x = 0, y = 0 }
+config = { beat = "2s", backoff_cap = "2s", health = { hub = "[fd00:2::3]:8080", every = "4s" } }
+
+[node.door]
+kind = "door-sensor"
+address = "fd00:1::11/64"
+gateway = "fd00:1::1"
+position = { x = 5, y = 0 }
+config = { collector = "fd00:2::2", heartbeat = "4s", backoff_cap = "2s", health = { hub = "[fd00:2::3]:8080" } }
+
+[network.lan]
+kind = "switch"
+members = ["hub", "broker", "store", "dhcp", "near", "by-dhcp", "meter", "lamp", "station", "camera"]
+
+[network.air]
+kind = "radio"
+members = ["door", "gateway"]
+
+[network.far]
+kind = "switch"
+members = ["gateway", "far-hub", "collector"]
+
+[[fault]]
+at = "12s"
+for = "6s"
+kind = "power-cut"
+target = ["hub", "far-hub"]
+"#;
+
+#[test]
+fn every_kind_of_device_says_how_it_is_without_taking_updates() {
+    let ran = |text: &str| {
+        let plan = Plan::read("telling.toml", text, &Registry::builtin())
+            .unwrap_or_else(|problems| panic!("{:?}", problems.iter().map(ToString::to_string).collect::<Vec<_>>()));
+        let session = start(&Arc::new(plan), &RunOptions::default()).expect("starts");
+        session.run_until(Instant::from_nanos(40_000_000_000)).expect("runs");
+        session.finish().expect("ends")
+    };
+    let told = ran(TELLING);
+    let of = |snapshot: &Snapshot, node: &str, name: &str| {
+        let is = |metric: &&wavetank_sim::world::MetricValue| {
+            snapshot.names.node(metric.node) == node && metric.name == name
+        };
+        snapshot.metrics.iter().find(is).map_or(0, |metric| metric.value)
+    };
+    for device in ["near", "by-dhcp", "meter", "lamp", "station", "camera", "gateway", "door"] {
+        let reported = of(&told, device, "health.reported");
+        assert!((5..=13).contains(&reported), "{device} reported {reported} times in 34 s with a hub, once in four");
+        assert_eq!(of(&told, device, "firmware"), 0, "{device} has no images");
+    }
+    let devices = ["hub", "far-hub"].map(|hub| of(&told, hub, "health.devices"));
+    assert_eq!(devices, [6, 2]);
+    assert!(of(&told, "hub", "health.sensor-errors") > 0, "what is wrong is told");
+    // Without the key nobody says anything.
+    let quiet: String = TELLING
+        .lines()
+        .map(|line| match line.split_once(", health = {") {
+            Some((before, _)) if line.starts_with("config") => format!("{before} }}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let quiet = quiet.replace("config = { beat = \"2s\"", "config = { uplink = \"fd00:2::3\", beat = \"2s\"");
+    let reports = ["hub", "far-hub"].map(|hub| of(&ran(&quiet), hub, "health.reports"));
+    assert_eq!(reports, [0, 0]);
+}

@@ -7,7 +7,8 @@
 //!   it, whole; its number stays its own through retries and power cuts.
 //! - While the link does not bear what is taken, the oldest frames are dropped, counted, and named ([`metrics`]); the one
 //!   under way is not, so that a link that bears little still brings something.
-//! - It takes updates if it is given what they need ([`run_with_updates`]), beside its other work.
+//! - It takes updates and reports its health, or only reports it, if it is given what that needs ([`run_kept`]), beside its other
+//!   work.
 
 mod frames;
 pub mod metrics;
@@ -39,7 +40,7 @@ use wavetank_stack::{Cidr, Clock, Duration, FlowId, Limits, Probe, Resources, Ro
 
 use self::frames::{Frame, Frames, PIECE};
 pub use self::frames::{RoomError, SLOTS_MAX};
-use crate::updates::{Host, Keep, NoUpdates, Updates, Vitals};
+use crate::updates::{Host, Keep, NoUpdates, Vitals};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// A TCP connection's buffers, one way.
@@ -144,37 +145,37 @@ where
     R: Rng,
     P: Probe,
 {
-    run_kept::<1, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
+    run_with::<1, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
 }
 
-/// Runs a camera that takes updates: until it asks to be started with one, by [`Exit::SwapImage`]. An image on trial has to
-/// take a frame, to bring one, and to reach the hub that hands out images. Otherwise as [`run`].
+/// Runs a camera that takes updates, or only reports its health: until it asks to be started with one, by [`Exit::SwapImage`].
+/// An image on trial has to take a frame, to bring one, and to reach the hub that hands out images. Otherwise as [`run`].
 ///
 /// All its memory is in the future: some 25 KiB, and whatever the parts take.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with_updates<S, F, G, N, C, R, P>(
+pub fn run_kept<S, F, N, C, R, P, K>(
     parts: Parts<S, F, N, C, R, P>,
-    updates: Updates<G>,
+    keep: K,
     config: Config,
     cause: ResetCause,
 ) -> impl Future<Output = Result<Exit, RoomError>>
 where
     S: Read,
     F: NorFlash<Error: Debug>,
-    G: NorFlash<Error: Debug>,
     N: Driver,
     C: Clock,
     R: Rng,
     P: Probe,
+    K: Keep,
 {
-    run_kept::<2, _, _, _, _, _, _, _>(parts, updates, config, cause)
+    run_with::<2, _, _, _, _, _, _, _>(parts, keep, config, cause)
 }
 
-/// Runs it with so many connections, and what keeps it up to date.
+/// Runs it with so many connections, and what keeps it.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
-fn run_kept<const CONNECTIONS: usize, S, F, N, C, R, P, K>(
+fn run_with<const CONNECTIONS: usize, S, F, N, C, R, P, K>(
     parts: Parts<S, F, N, C, R, P>,
     updates: K,
     config: Config,

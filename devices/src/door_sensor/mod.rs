@@ -11,8 +11,8 @@
 //!   nobody answered. All that runs then is the wait at the pin, and one timer: for the next attempt, or the next report of
 //!   the sensor's health (`POST health/NAME`, a [`Health`] as JSON). That goes out once, is not tried again before the next is due, and is broken
 //!   off when the door moves.
-//! - It takes updates if it is given what they need ([`run_with_updates`]): it asks when it reports its health, and stays in the
-//!   network for as long as fetching takes, or proving itself. The door is watched meanwhile.
+//! - It takes updates and reports its health to a hub, or only reports it, if it is given what that needs ([`run_kept`]): it calls
+//!   with its heartbeat, and stays in the network for as long as fetching takes, or proving itself. The door is watched meanwhile.
 //! - While the flash is full no change is noted; when there is room again, then it is whether the door is open by then.
 
 mod event;
@@ -43,7 +43,7 @@ use wavetank_stack::time::{sleep, sleep_until};
 use wavetank_stack::{Cidr, Clock, Duration, FlowId, Instant, Limits, Probe, Resources, Route, Stack};
 
 use self::event::{EVENT_LEN, Event, JSON_MAX};
-use crate::updates::{Host, Keep, NoUpdates, Updates, Vitals};
+use crate::updates::{Host, Keep, NoUpdates, Vitals};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// A datagram with an event or a block of a report, and what the server answers.
@@ -151,19 +151,19 @@ where
     R: Rng,
     P: Probe,
 {
-    run_kept::<0, _, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
+    run_with::<0, _, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
 }
 
-/// Runs a door sensor that takes updates: until it asks to be started with one, by [`Exit::SwapImage`]. An image on trial has
-/// to be heard by the server, and to reach the hub that hands out images. Otherwise as [`run`].
+/// Runs a door sensor that takes updates, or only reports its health: until it asks to be started with one, by [`Exit::SwapImage`].
+/// An image on trial has to be heard by the server, and to reach the hub that hands out images. Otherwise as [`run`].
 ///
 /// All its memory is in the future: some 13 KiB, and whatever the parts take.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with_updates<D, B, F, G, N, C, R, P>(
+pub fn run_kept<D, B, F, N, C, R, P, K>(
     parts: Parts<D, B, F, N, C, R, P>,
-    updates: Updates<G>,
+    keep: K,
     config: Config,
     cause: ResetCause,
 ) -> impl Future<Output = Result<Exit, LayoutError>>
@@ -171,18 +171,18 @@ where
     D: InputPin + Wait,
     B: AsyncFnMut() -> Option<u16>,
     F: NorFlash,
-    G: NorFlash<Error: Debug>,
     N: Driver,
     C: Clock,
     R: Rng,
     P: Probe,
+    K: Keep,
 {
-    run_kept::<1, _, _, _, _, _, _, _, _>(parts, updates, config, cause)
+    run_with::<1, _, _, _, _, _, _, _, _>(parts, keep, config, cause)
 }
 
-/// Runs it with so many connections, and what keeps it up to date.
+/// Runs it with so many connections, and what keeps it.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
-fn run_kept<const CONNECTIONS: usize, D, B, F, N, C, R, P, K>(
+fn run_with<const CONNECTIONS: usize, D, B, F, N, C, R, P, K>(
     parts: Parts<D, B, F, N, C, R, P>,
     mut updates: K,
     config: Config,

@@ -9,8 +9,8 @@
 //! - A light says how the uplink is: it burns while the uplink answers, and blinks while it does not. A button that is held for
 //!   [`Config::hold`] starts the gateway anew; meanwhile the light blinks fast.
 //! - What it forwards is nowhere but on its way: nothing of it outlives a power cut, and whoever sent it sends it again.
-//! - It takes updates if it is given what they need ([`run_with_updates`]), beside its other work. Packets are not forwarded from
-//!   the reset into the new image until that runs.
+//! - It takes updates and reports its health, or only reports it, if it is given what that needs ([`run_kept`]), beside its other
+//!   work. Packets are not forwarded from the reset into the new image until that runs.
 
 pub mod metrics;
 mod panel;
@@ -30,7 +30,6 @@ use embassy_futures::select::{Either3, select3};
 use embassy_net_driver::Driver;
 use embedded_hal::digital::{InputPin, OutputPin};
 use embedded_hal_async::digital::Wait;
-use embedded_storage_async::nor_flash::NorFlash;
 use rand_core::Rng;
 use wavetank_stack::forward::{Forwarder, OFFERED_CONTEXTS_MAX, Offer, PACKET_MAX, advertise};
 use wavetank_stack::icmp::Pinger;
@@ -39,7 +38,7 @@ use wavetank_stack::time::sleep;
 use wavetank_stack::{Cidr, Clock, Duration, Limits, Probe, Resources, Route, Stack};
 
 use self::panel::{Panel, Show, press};
-use crate::updates::{Host, Keep, NoUpdates, Updates};
+use crate::updates::{Host, Keep, NoUpdates};
 use crate::{DeviceId, Exit, ResetCause, SharedRng};
 
 /// A TCP connection's buffers, one way, of one that takes updates.
@@ -171,19 +170,19 @@ where
     R: Rng,
     P: Probe,
 {
-    run_kept::<0, _, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
+    run_with::<0, _, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
 }
 
-/// Runs a gateway that takes updates: until its button is held, or it asks to be started with one, by [`Exit::SwapImage`]. An
-/// image on trial has to hear from its uplink, and to reach the hub that hands out images. Otherwise as [`run`].
+/// Runs a gateway that takes updates, or only reports its health: until its button is held, or it asks to be started with one, by
+/// [`Exit::SwapImage`]. An image on trial has to hear from its uplink, and to reach the hub that hands out images. Otherwise as [`run`].
 ///
 /// All its memory is in the future: some 54 KiB, and whatever the parts take.
 ///
 /// # Panics
 /// As [`run`].
-pub fn run_with_updates<E, W, O, B, G, C, R, P>(
+pub fn run_kept<E, W, O, B, C, R, P, K>(
     parts: Parts<E, W, O, B, C, R, P>,
-    updates: Updates<G>,
+    keep: K,
     config: Config,
     cause: ResetCause,
 ) -> impl Future<Output = Exit>
@@ -192,17 +191,17 @@ where
     W: Driver,
     O: OutputPin,
     B: InputPin + Wait,
-    G: NorFlash<Error: Debug>,
     C: Clock,
     R: Rng,
     P: Probe,
+    K: Keep,
 {
-    run_kept::<1, _, _, _, _, _, _, _, _>(parts, updates, config, cause)
+    run_with::<1, _, _, _, _, _, _, _, _>(parts, keep, config, cause)
 }
 
-/// Runs it with so many connections, and what keeps it up to date.
+/// Runs it with so many connections, and what keeps it.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
-fn run_kept<const CONNECTIONS: usize, E, W, O, B, C, R, P, K>(
+fn run_with<const CONNECTIONS: usize, E, W, O, B, C, R, P, K>(
     parts: Parts<E, W, O, B, C, R, P>,
     updates: K,
     config: Config,

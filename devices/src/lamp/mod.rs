@@ -9,8 +9,8 @@
 //!   broker kept of such a one, of which nobody knows how old it is.
 //! - What it obeys is on flash ([`KeyValue`]) before it is acknowledged or told to anybody, and is what the lamp does when the
 //!   power is back. A flash that fails is counted; the lamp goes on without: light is worth more than the memory of it.
-//! - It takes updates if it is given what they need ([`run_with_updates`]), beside its other work. The light is off from the
-//!   reset into the new image until that has read what it was.
+//! - It takes updates and reports its health, or only reports it, if it is given what that needs ([`run_kept`]), beside its other
+//!   work. The light is off from the reset into the new image until that has read what it was.
 
 mod broker;
 mod command;
@@ -46,7 +46,7 @@ use self::command::COMMAND_LEN;
 pub use self::command::{Command, JSON_MAX, Said};
 use self::server::{BODY_MAX, Face};
 use self::shared::{Shared, Waiter};
-use crate::updates::{Host, Keep, NoUpdates, Updates, Vitals};
+use crate::updates::{Host, Keep, NoUpdates, Vitals};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// A TCP connection's buffers, one way.
@@ -142,37 +142,37 @@ where
     R: Rng,
     P: Probe,
 {
-    run_kept::<1, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
+    run_with::<1, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
 }
 
-/// Runs a lamp that takes updates: until it asks to be started with one, by [`Exit::SwapImage`]. An image on trial has to reach
-/// the broker, and the hub that hands out images. Otherwise as [`run`].
+/// Runs a lamp that takes updates, or only reports its health: until it asks to be started with one, by [`Exit::SwapImage`].
+/// An image on trial has to reach the broker, and the hub that hands out images. Otherwise as [`run`].
 ///
 /// All its memory is in the future: some 17 KiB, and whatever the parts take.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with_updates<O, F, G, N, C, R, P>(
+pub fn run_kept<O, F, N, C, R, P, K>(
     parts: Parts<O, F, N, C, R, P>,
-    updates: Updates<G>,
+    keep: K,
     config: Config,
     cause: ResetCause,
 ) -> impl Future<Output = Result<Exit, LayoutError>>
 where
     O: OutputPin,
     F: NorFlash,
-    G: NorFlash<Error: Debug>,
     N: Driver,
     C: Clock,
     R: Rng,
     P: Probe,
+    K: Keep,
 {
-    run_kept::<2, _, _, _, _, _, _, _>(parts, updates, config, cause)
+    run_with::<2, _, _, _, _, _, _, _>(parts, keep, config, cause)
 }
 
-/// Runs it with so many connections, and what keeps it up to date.
+/// Runs it with so many connections, and what keeps it.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
-fn run_kept<const CONNECTIONS: usize, O, F, N, C, R, P, K>(
+fn run_with<const CONNECTIONS: usize, O, F, N, C, R, P, K>(
     parts: Parts<O, F, N, C, R, P>,
     updates: K,
     config: Config,

@@ -7,7 +7,8 @@
 //! - Records go to an MQTT broker with quality 1, at most [`WINDOW`] under way, and leave the flash when it has them. Each
 //!   has a number that stays its own, so whoever reads them can tell one that comes twice.
 //! - While the broker is away records wait; when the flash is full, pulses wait in the counter, up to a million.
-//! - It takes updates if it is given what they need ([`run_with_updates`]), beside its other work.
+//! - It takes updates and reports its health, or only reports it, if it is given what that needs ([`run_kept`]), beside its other
+//!   work.
 //! - A counter that is found not counting is started, at 0; what it did not count nobody knows.
 
 pub mod metrics;
@@ -39,7 +40,7 @@ use wavetank_stack::{Cidr, Clock, Duration, FlowId, Instant, Limits, Probe, Reso
 use self::record::{JSON_MAX, RECORD_LEN, Record};
 use crate::dial::connect;
 use crate::pcf8583::Pcf8583;
-use crate::updates::{Host, Keep, NoUpdates, Updates, Vitals};
+use crate::updates::{Host, Keep, NoUpdates, Vitals};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// Records that are under way at a time.
@@ -143,37 +144,38 @@ where
     R: Rng,
     P: Probe,
 {
-    run_kept::<1, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
+    run_with::<1, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
 }
 
-/// Runs a smart meter that takes updates: until it asks to be started with one, by [`Exit::SwapImage`]. An image on trial has
-/// to read the counter and the records, and to reach the broker and the hub that hands out images. Otherwise as [`run`].
+/// Runs a smart meter that takes updates, or only reports its health: until it asks to be started with one, by [`Exit::SwapImage`].
+/// An image on trial has to read the counter and the records, and to reach the broker and the hub that hands out images. Otherwise
+/// as [`run`].
 ///
 /// All its memory is in the future: some 14 KiB, and whatever the parts take.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with_updates<I, F, G, N, C, R, P>(
+pub fn run_kept<I, F, N, C, R, P, K>(
     parts: Parts<I, F, N, C, R, P>,
-    updates: Updates<G>,
+    keep: K,
     config: Config,
     cause: ResetCause,
 ) -> impl Future<Output = Result<Exit, LayoutError>>
 where
     I: I2c,
     F: NorFlash,
-    G: NorFlash<Error: Debug>,
     N: Driver,
     C: Clock,
     R: Rng,
     P: Probe,
+    K: Keep,
 {
-    run_kept::<2, _, _, _, _, _, _, _>(parts, updates, config, cause)
+    run_with::<2, _, _, _, _, _, _, _>(parts, keep, config, cause)
 }
 
-/// Runs it with so many connections, and what keeps it up to date.
+/// Runs it with so many connections, and what keeps it.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
-fn run_kept<const CONNECTIONS: usize, I, F, N, C, R, P, U>(
+fn run_with<const CONNECTIONS: usize, I, F, N, C, R, P, U>(
     parts: Parts<I, F, N, C, R, P>,
     updates: U,
     config: Config,

@@ -9,7 +9,6 @@ use embassy_futures::join::join3;
 use embassy_futures::select::{Either, select};
 use embassy_net_driver::Driver;
 use embedded_hal_async::i2c::I2c;
-use embedded_storage_async::nor_flash::NorFlash;
 use rand_core::Rng;
 use wavetank_stack::dhcp::{Client, Event, Options as DhcpOptions};
 use wavetank_stack::dns::{Family, Name, Options as DnsOptions, Resolver};
@@ -21,7 +20,7 @@ use super::uplink::{Dial, Uplink};
 use super::{BACKLOG_MAX, Config, HEAD_BYTES, LINGER, Parts, SENSOR_WELL, STREAM_BYTES, metrics, sampler};
 use crate::dial::connect;
 use crate::sht4x::Sht4x;
-use crate::updates::{Host, Keep, NoUpdates, Updates};
+use crate::updates::{Host, Keep, NoUpdates};
 use crate::{Exit, ResetCause, SharedRng};
 
 /// A datagram of a DHCP or name server.
@@ -67,32 +66,32 @@ where
     R: Rng,
     P: Probe,
 {
-    run_kept::<1, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
+    run_with::<1, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
 }
 
-/// Runs a thermostat that gets its address by DHCP, and takes updates as [`run_with_updates`](super::run_with_updates) does.
+/// Runs a thermostat that gets its address by DHCP, and is kept as by [`run_kept`](super::run_kept).
 ///
 /// All its memory is in the future: some 20 KiB, and whatever the parts take.
-pub fn run_by_dhcp_with_updates<I, F, N, C, R, P>(
+pub fn run_by_dhcp_kept<I, N, C, R, P, K>(
     parts: Parts<I, N, C, R, P>,
-    updates: Updates<F>,
+    keep: K,
     config: Config<Hub>,
     cause: ResetCause,
 ) -> impl Future<Output = Exit>
 where
     I: I2c,
-    F: NorFlash<Error: fmt::Debug>,
     N: Driver,
     C: Clock,
     R: Rng,
     P: Probe,
+    K: Keep,
 {
-    run_kept::<2, _, _, _, _, _, _>(parts, updates, config, cause)
+    run_with::<2, _, _, _, _, _, _>(parts, keep, config, cause)
 }
 
-/// Runs it with so many connections, and what keeps it up to date.
+/// Runs it with so many connections, and what keeps it.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
-fn run_kept<const CONNECTIONS: usize, I, N, C, R, P, U>(
+fn run_with<const CONNECTIONS: usize, I, N, C, R, P, U>(
     parts: Parts<I, N, C, R, P>,
     updates: U,
     config: Config<Hub>,

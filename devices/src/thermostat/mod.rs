@@ -9,7 +9,8 @@
 //! - A reading that the hub refuses for good (409, 422) is counted and set aside; any other trouble costs
 //!   the connection and some patience (see [`Backoff`]).
 //! - A sensor that fails is asked again at the next period.
-//! - It takes updates if it is given what they need ([`run_with_updates`]), beside its other work.
+//! - It takes updates and reports its health, or only reports it, if it is given what that needs ([`run_kept`]), beside its other
+//!   work.
 //! - It has a fixed place on the network ([`run`]), or gets one by DHCP and finds its hub by name ([`run_by_dhcp`]).
 //!
 //! What it does not do yet: keep readings or numbers over a power cut (no flash), or tell the calendar time.
@@ -36,17 +37,16 @@ use embassy_futures::join::join;
 use embassy_futures::select::{Either, select};
 use embassy_net_driver::Driver;
 use embedded_hal_async::i2c::I2c;
-use embedded_storage_async::nor_flash::NorFlash;
 use rand_core::Rng;
 use wavetank_stack::time::Delay;
 use wavetank_stack::{Cidr, Clock, Duration, Limits, Probe, Resources, Route, Runner, Stack};
 
-pub use self::by_name::{Hub, run_by_dhcp, run_by_dhcp_with_updates};
+pub use self::by_name::{Hub, run_by_dhcp, run_by_dhcp_kept};
 use self::dial::HubDial;
 use self::shared::Shared;
 use self::uplink::Uplink;
 use crate::sht4x::Sht4x;
-use crate::updates::{Host, Keep, Updates};
+use crate::updates::{Host, Keep};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// Readings that are kept for a hub that is away.
@@ -176,24 +176,24 @@ where
     }
 }
 
-/// Runs a thermostat that takes updates: until it asks to be started with one, by [`Exit::SwapImage`]. An image on trial has
-/// to measure the temperature, and to reach the hub that hands out images. Otherwise as [`run`].
+/// Runs a thermostat that takes updates, or only reports its health: until it asks to be started with one, by [`Exit::SwapImage`].
+/// An image on trial has to measure the temperature, and to reach the hub that hands out images. Otherwise as [`run`].
 ///
 /// All its memory is in the future: some 12 KiB, and whatever the parts take.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
-pub fn run_with_updates<I, F, N, C, R, P>(
+pub fn run_kept<I, N, C, R, P, K>(
     parts: Parts<I, N, C, R, P>,
-    updates: Updates<F>,
+    keep: K,
     config: Config,
     cause: ResetCause,
 ) -> impl Future<Output = Exit>
 where
     I: I2c,
-    F: NorFlash<Error: fmt::Debug>,
     N: Driver,
     C: Clock,
     R: Rng,
     P: Probe,
+    K: Keep,
 {
     async move {
         let Parts { i2c, net, clock, mut rng, probe } = parts;
@@ -203,7 +203,7 @@ where
         let mut memory = Memory::<2>::new();
         let (stack, mut runner) = plug_in(&mut memory, net, clock, &config, rng.next_u64());
 
-        let vitals = Updates::<F>::vitals(SENSOR_WELL, cause, clock.now(), &mut rng);
+        let vitals = K::vitals(SENSOR_WELL, cause, clock.now(), &mut rng);
         let rng = RefCell::new(rng);
         let shared = Shared::<_, BACKLOG_MAX>::new(&config.id, probe, Some(&vitals));
         let mut sensor = Sht4x::new(i2c, Delay::new(clock));
@@ -215,7 +215,7 @@ where
             sampler::sample(&mut sensor, clock, config.period, &shared),
             uplink.run(&mut dial, &mut jitter, &mut head),
         ));
-        let keeping = pin!(updates.keep(host, SharedRng::new(&rng)));
+        let keeping = pin!(keep.keep(host, SharedRng::new(&rng)));
         match runner.run_with(stack.telling(probe, pin!(select(work, keeping)))).await {
             Either::First((never, _)) => match never {},
             Either::Second(exit) => exit,

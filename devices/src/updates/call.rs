@@ -65,20 +65,20 @@ pub(super) struct Hub<'a, C> {
     /// Its address, as requests name it.
     pub(super) host: &'a str,
     pub(super) device: &'a DeviceId,
-    pub(super) name: &'a Name,
     pub(super) patience: Duration,
     pub(super) clock: &'a C,
 }
 
 impl<C: Clock> Hub<'_, C> {
-    /// What the device is to run, if it is something else than what it runs.
+    /// What the device is to run of that name, if it is something else than what it runs.
     pub(super) async fn ask<S: Read + Write>(
         &self,
         connection: &mut Connection<'_, S>,
+        name: &Name,
         running: Version,
     ) -> Result<Option<Manifest>, Trouble> {
         let mut target = String::<TARGET_MAX>::new();
-        let (device, name) = (self.device, self.name);
+        let device = self.device;
         write(&mut target, format_args!("/devices/{device}/update?firmware={name}&running={running}"));
         let asking = async {
             let request = Request::get(&target, self.host).with_headers(&[("Accept", "text/plain")]);
@@ -96,10 +96,11 @@ impl<C: Clock> Hub<'_, C> {
         timeout(self.clock, self.patience, pin!(asking)).await.unwrap_or(Err(BROKEN))
     }
 
-    /// Says how far the device is with that version.
+    /// Says how far the device is with that version of its firmware.
     pub(super) async fn say<S: Read + Write>(
         &self,
         connection: &mut Connection<'_, S>,
+        name: &Name,
         version: Version,
         said: Said,
         detail: &impl Display,
@@ -109,7 +110,6 @@ impl<C: Clock> Hub<'_, C> {
         // What is too long is cut off: it is for people.
         let _ = write!(Cut(&mut text), "{detail}");
         write(&mut target, format_args!("/devices/{}/update", self.device));
-        let name = self.name;
         // None of these has a character that JSON writes in another way.
         write(
             &mut body,

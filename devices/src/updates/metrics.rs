@@ -26,7 +26,7 @@ pub const UPDATES_TAKEN: &str = "updates.taken";
 pub const UPDATES_CONFIRMED: &str = "updates.confirmed";
 /// Counter: images that could not prove themselves in time.
 pub const GIVEN_UP: &str = "updates.given-up";
-/// Counter: calls to the hub about updates that came to nothing.
+/// Counter: calls to the hub about updates, or of health, that came to nothing.
 pub const CALLS_FAILED: &str = "updates.calls-failed";
 /// Counter: times that the flash with the images failed.
 pub const FLASH_ERRORS: &str = "updates.flash-errors";

@@ -1,4 +1,4 @@
-//! Updates over the air, and reports of health, for any device: it tells a hub how it is, asks it what it is to run, fetches
+//! Updates over the air, and reports of health, for any device that is given [`Updates`]: it tells a hub how it is, asks it what it is to run, fetches
 //! that, and proves itself.
 //!
 //! - Once a period the device asks what there is for it, and says what it runs. What it is offered it fetches into its other
@@ -13,16 +13,19 @@
 //!   it last told. A report is made when it is sent, and none is kept: the memory for it is that of one.
 //!
 //! The calls that go wrong are repeated after a [`Backoff`], and so are reports that the hub could not take; what it will not
-//! take (a 4xx) is counted, and the next is due as ever. Nothing of a device's own work waits for any of this.
+//! take (a 4xx) is counted, and the next is due as ever. Nothing of a device's own work waits for any of this. A device that is given
+//! [`Reports`] does of all this the reports alone.
 
 mod call;
+mod keep;
 pub mod metrics;
+mod reports;
 #[cfg(test)]
 mod tests;
 mod vitals;
 
 use core::fmt::Debug;
-use core::future::{pending, ready};
+use core::future::pending;
 use core::net::SocketAddr;
 use core::pin::pin;
 
@@ -33,15 +36,18 @@ use rand_core::Rng;
 use wavetank_stack::http::Connection;
 use wavetank_stack::time::{sleep, timeout};
 use wavetank_stack::update::{
-    Download, Error, FetchError, Fetched, FinishError, Layout, Manifest, Refusal, Slot, Source, StartError, Trust,
+    Download, FetchError, Fetched, FinishError, Layout, Manifest, Name, Refusal, Slot, Source, StartError, Trust,
     Updater, Version, Why, fetch,
 };
-use wavetank_stack::{Clock, Duration, Instant, Probe, Stack, tcp};
+use wavetank_stack::{Clock, Duration, Probe, tcp};
 
 use self::call::{HostName, Hub, Said, Trouble};
+pub(crate) use self::keep::Host;
+pub use self::keep::Keep;
+pub(crate) use self::keep::NoUpdates;
+pub use self::reports::Reports;
 pub(crate) use self::vitals::Vitals;
-use crate::dial::connect;
-use crate::{Backoff, DeviceId, Exit, ResetCause};
+use crate::{Backoff, Exit};
 
 /// The hub's longest head; what is asked is shorter.
 const HEAD_BYTES: usize = 512;
@@ -100,71 +106,6 @@ impl Settings {
     }
 }
 
-/// The device that is kept up to date.
-pub(crate) struct Host<'a, 'r, C, P> {
-    pub(crate) id: &'a DeviceId,
-    pub(crate) stack: &'a Stack<'r>,
-    pub(crate) clock: &'a C,
-    pub(crate) probe: &'a P,
-    /// How the device is, so far.
-    pub(crate) vitals: &'a Vitals,
-}
-
-impl<C, P: Probe> Host<'_, '_, C, P> {
-    /// What the updater says, and its failures counted.
-    fn checked<T, E: Debug>(&self, outcome: Result<T, Error<E>>) -> Result<T, Trouble> {
-        outcome.map_err(|_| {
-            self.flash_failed();
-            Trouble::Flash
-        })
-    }
-
-    fn flash_failed(&self) {
-        self.probe.count(metrics::FLASH_ERRORS, 1);
-        self.vitals.flash_failed();
-    }
-}
-
-/// What keeps a device up to date, or does not.
-pub(crate) trait Keep {
-    /// Whether there are any updates.
-    const IS_KEPT: bool;
-
-    /// How a device starts that is well once it has shown each of these signs. What a life is told apart by is drawn only where
-    /// somebody is told.
-    fn vitals(needed: u8, cause: ResetCause, now: Instant, rng: &mut impl Rng) -> Vitals {
-        let life = if Self::IS_KEPT { rng.next_u32() } else { 0 };
-        Vitals::new(life, needed, cause, now)
-    }
-
-    /// Runs beside the device, until it is to be started anew.
-    fn keep<C: Clock, P: Probe, R: Rng>(self, host: Host<'_, '_, C, P>, rng: R) -> impl Future<Output = Exit>;
-
-    /// Does what there is to do by now, for a device that is in the network now and then: proves itself, asks, fetches. How
-    /// the device is to be started anew, if it is. Can be dropped at any await.
-    fn call<C: Clock, P: Probe, R: Rng>(
-        &mut self,
-        host: &Host<'_, '_, C, P>,
-        rng: R,
-    ) -> impl Future<Output = Option<Exit>>;
-}
-
-/// A device that stays as it is.
-pub(crate) struct NoUpdates;
-
-impl Keep for NoUpdates {
-    const IS_KEPT: bool = false;
-
-    // Not an async fn, which would keep what it is given.
-    fn keep<C: Clock, P: Probe, R: Rng>(self, _: Host<'_, '_, C, P>, _: R) -> impl Future<Output = Exit> {
-        pending()
-    }
-
-    fn call<C: Clock, P: Probe, R: Rng>(&mut self, _: &Host<'_, '_, C, P>, _: R) -> impl Future<Output = Option<Exit>> {
-        ready(None)
-    }
-}
-
 impl<F: NorFlash<Error: Debug>> Keep for Updates<F> {
     const IS_KEPT: bool = true;
 
@@ -177,8 +118,7 @@ impl<F: NorFlash<Error: Debug>> Keep for Updates<F> {
         };
         let mut address = HostName::new();
         call::write(&mut address, format_args!("{}", settings.hub));
-        let (name, patience) = (&settings.trust.name, settings.patience);
-        let hub = Hub { host: &address, device: host.id, name, patience, clock: host.clock };
+        let hub = Hub { host: &address, device: host.id, patience: settings.patience, clock: host.clock };
         Keeper { hub, updater, host, settings, refused: None, heard: false }.call(&mut rng).await
     }
 
@@ -191,8 +131,7 @@ impl<F: NorFlash<Error: Debug>> Keep for Updates<F> {
         };
         let mut address = HostName::new();
         call::write(&mut address, format_args!("{}", settings.hub));
-        let (name, patience) = (&settings.trust.name, settings.patience);
-        let hub = Hub { host: &address, device: host.id, name, patience, clock: host.clock };
+        let hub = Hub { host: &address, device: host.id, patience: settings.patience, clock: host.clock };
         host.vitals.reports_every(settings.period);
         Keeper { hub, updater, host: &host, settings: &settings, refused: None, heard: false }.run(&mut rng).await
     }
@@ -223,6 +162,14 @@ struct Keeper<'a, 'r, F, C, P> {
 }
 
 impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> {
+    fn name(&self) -> &Name {
+        &self.settings.trust.name
+    }
+
+    async fn dial(&self) -> Result<tcp::Stream<'r>, Trouble> {
+        self.host.dial(self.settings.hub, self.settings.patience).await
+    }
+
     /// Whether what runs may go on running.
     async fn stays(&mut self, rng: &mut impl Rng) -> Result<bool, Trouble> {
         if !self.on_trial().await? || self.prove(rng).await {
@@ -331,7 +278,8 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
         let version = self.host.checked(self.updater.status().await)?.version.unwrap_or_default();
         let mut stream = self.dial().await?;
         let mut buffer = [0; HEAD_BYTES];
-        let said = self.hub.say(&mut Connection::new(&mut stream, &mut buffer), version, Said::Trying, &"").await;
+        let said =
+            self.hub.say(&mut Connection::new(&mut stream, &mut buffer), self.name(), version, Said::Trying, &"").await;
         self.host.probe.count(metrics::CALLS_FAILED, u64::from(said.is_err()));
         stream.abort();
         said
@@ -364,36 +312,21 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
         }
     }
 
-    async fn dial(&self) -> Result<tcp::Stream<'r>, Trouble> {
-        let Host { stack, clock, probe, .. } = *self.host;
-        let dialling = async {
-            stack.until_configured().await;
-            connect(stack, clock, self.settings.hub).await
-        };
-        match timeout(clock, self.settings.patience, pin!(dialling)).await {
-            Ok(Some(stream)) => Ok(stream),
-            _ => {
-                probe.count(metrics::CALLS_FAILED, 1);
-                Err(Trouble::Broken { moved: false })
-            }
-        }
-    }
-
     async fn errands<S>(&mut self, connection: &mut Connection<'_, S>) -> Result<Visit, Trouble>
     where
         S: Read + Write,
     {
         if !self.heard {
-            self.tell_health(connection).await?;
+            self.heard = self.host.tell_health(&self.hub, connection).await?;
         }
         let status = self.host.checked(self.updater.status().await)?;
         if let Some(given_up) = status.given_up.filter(|given_up| !given_up.told) {
             let said = if given_up.why.has_run() { Said::RolledBack } else { Said::Failed };
-            self.hub.say(connection, given_up.version, said, &given_up.why).await?;
+            self.hub.say(connection, self.name(), given_up.version, said, &given_up.why).await?;
             self.host.checked(self.updater.told().await)?;
         }
         let version = status.version.unwrap_or_default();
-        let Some(manifest) = self.hub.ask(connection, version).await? else { return Ok(Visit::Done) };
+        let Some(manifest) = self.hub.ask(connection, self.name(), version).await? else { return Ok(Visit::Done) };
         if self.refused.as_ref() == Some(&manifest) {
             return Ok(Visit::Done);
         }
@@ -407,7 +340,7 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
                 } else {
                     Said::Failed
                 };
-                self.hub.say(connection, manifest.version, said, &refusal).await?;
+                self.hub.say(connection, self.name(), manifest.version, said, &refusal).await?;
                 self.refused = Some(manifest);
                 return Ok(Visit::Done);
             }
@@ -415,24 +348,6 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
             Err(_) => return Ok(Visit::Done),
         };
         self.take(connection, &mut download).await
-    }
-
-    /// Says how the device is. That the hub cannot take it is no reason not to ask for an update, which may mend just that.
-    async fn tell_health<S: Read + Write>(&mut self, connection: &mut Connection<'_, S>) -> Result<(), Trouble> {
-        let Host { clock, stack, vitals, probe, .. } = *self.host;
-        match self.hub.hear(connection, &vitals.report(clock.now(), &stack.stats())).await? {
-            200..=299 => {
-                probe.count(metrics::HEALTH_REPORTED, 1);
-                self.heard = true;
-            }
-            // Nor will it a moment later; an older hub knows of no health at all.
-            400..=499 => {
-                vitals.report_failed();
-                self.heard = true;
-            }
-            _ => {}
-        }
-        Ok(())
     }
 
     /// Fetches what is missing of an image.
@@ -443,7 +358,7 @@ impl<'r, F: NorFlash<Error: Debug>, C: Clock, P: Probe> Keeper<'_, 'r, F, C, P> 
         let (clock, probe) = (self.host.clock, self.host.probe);
         let begun = download.done();
         probe.count(if begun == 0 { metrics::DOWNLOADS_BEGUN } else { metrics::DOWNLOADS_RESUMED }, 1);
-        self.hub.say(connection, download.manifest().version, Said::Downloading, &"").await?;
+        self.hub.say(connection, self.name(), download.manifest().version, Said::Downloading, &"").await?;
         let target = call::image(download.manifest());
         let source = Source {
             host: self.hub.host,

@@ -74,10 +74,10 @@ fn with<T>(
     answer: &str,
     call: impl AsyncFnOnce(&Hub<'_, ManualClock>, &mut Connection<'_, &mut Scripted>) -> T,
 ) -> (T, String) {
-    let (id, name, _) = longest();
+    let (id, ..) = longest();
     let (clock, mut buffer) = (ManualClock::default(), [0; 512]);
     let mut scripted = Scripted::of(&[answer]);
-    let hub = Hub { host: "10.0.0.1:80", device: &id, name: &name, patience: Duration::from_secs(1), clock: &clock };
+    let hub = Hub { host: "10.0.0.1:80", device: &id, patience: Duration::from_secs(1), clock: &clock };
     let outcome = now(call(&hub, &mut Connection::new(&mut scripted, &mut buffer)));
     (outcome, scripted.heard)
 }
@@ -113,8 +113,7 @@ fn keeping(flash: &Cells, test: impl FnOnce(&mut TestKeeper<'_>, &ManualClock, &
     let settings = Settings::new(layout.clone(), Slot::A, trust, ([10, 0, 0, 1], 80).into());
     let (stack, _runner) = Stack::shared(cable().0, clock.clone(), &StackConfig::default(), 1);
     let host = Host { id: &id, stack: &stack, clock: &clock, probe: &probe, vitals: &vitals };
-    let (name, patience) = (&settings.trust.name, settings.patience);
-    let hub = Hub { host: "10.0.0.1:80", device: &id, name, patience, clock: &clock };
+    let hub = Hub { host: "10.0.0.1:80", device: &id, patience: settings.patience, clock: &clock };
     let updater = Updater::new(flash.clone(), layout, Slot::A).expect("a good layout");
     test(&mut Keeper { hub, updater, host: &host, settings: &settings, refused: None, heard: true }, &clock, &probe);
 }
@@ -234,9 +233,9 @@ fn nothing_goes_on_before_the_flash_says_what_is_on_trial() {
 
 #[test]
 fn the_longest_of_everything_has_room() {
-    let (_, _, version) = longest();
+    let (_, name, version) = longest();
     let (said, heard) = with("HTTP/1.1 204 N\r\n\r\n", async |hub, connection| {
-        hub.say(connection, version, Said::RolledBack, &"w".repeat(500)).await
+        hub.say(connection, &name, version, Said::RolledBack, &"w".repeat(500)).await
     });
     assert_eq!(said, Ok(()));
     let (head, body) = heard.split_once("\r\n\r\n").expect("a head");
@@ -251,19 +250,21 @@ fn a_hub_is_taken_at_its_word_only_if_it_makes_sense() {
     let text = std::format!("{}", manifest(b"code"));
     let ask = |status: &str, body: &str| {
         let answer = std::format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        with(&answer, async |hub, connection| hub.ask(connection, Version::new(1, 0, 0)).await)
+        with(&answer, async |hub, connection| hub.ask(connection, &longest().1, Version::new(1, 0, 0)).await)
     };
     let (offered, heard) = ask("200", &text);
     assert_eq!(offered, Ok(Some(manifest(b"code"))));
     assert!(heard.contains("&running=1.0.0 HTTP/1.1\r\n") && heard.contains("\r\nAccept: text/plain\r\n"), "{heard}");
-    let nothing = with("HTTP/1.1 204 N\r\n\r\n", async |hub, connection| hub.ask(connection, Version::default()).await);
+    let nothing = with("HTTP/1.1 204 N\r\n\r\n", async |hub, connection| {
+        hub.ask(connection, &longest().1, Version::default()).await
+    });
     assert_eq!(nothing.0, Ok(None));
     let broken = Trouble::Broken { moved: false };
     for (status, body) in [("200", "no manifest"), ("404", ""), ("500", ""), ("200", &*text.repeat(2))] {
         assert_eq!(ask(status, body).0, Err(broken), "{status} {body}");
     }
     let (said, _) = with("HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n", async |hub, connection| {
-        hub.say(connection, Version::default(), Said::Trying, &"").await
+        hub.say(connection, &longest().1, Version::default(), Said::Trying, &"").await
     });
     assert_eq!(said, Err(broken));
 }

@@ -17,7 +17,7 @@ const LINK: u8 = 4;
 const LOSS: u8 = 8;
 
 /// Everybody in a device holds it by reference; nobody borrows it across an await.
-pub(crate) struct Vitals {
+pub struct Vitals {
     /// What has to be shown, a bit each.
     missing: Cell<u8>,
     /// The sorts of trouble that have come, and those that were told.

@@ -8,7 +8,8 @@
 //!   whoever keeps readings said that they have it: it arrives through power cuts, under its number, in order.
 //! - How it travels is the type of [`Config::report`]: [`Http`], [`Coap`](crate::report::Coap) or
 //!   [`Mqtt`](crate::report::Mqtt). What the network is made of is the type of [`Parts::net`].
-//! - It takes updates if it is given what they need ([`run_with_updates`]), beside its other work.
+//! - It takes updates and reports its health, or only reports it, if it is given what that needs ([`run_kept`]), beside its other
+//!   work.
 //! - When the flash is full, what is new is dropped and counted, until there is room again.
 
 mod instruments;
@@ -41,7 +42,7 @@ use wavetank_stack::{Cidr, Clock, Duration, FlowId, Limits, Probe, Resources, Ro
 
 use self::record::{RECORD_LEN, Record};
 use crate::report::{Body, Http, Line, Outbox, Report, Verdict};
-use crate::updates::{Host, Keep, NoUpdates, Updates, Vitals};
+use crate::updates::{Host, Keep, NoUpdates, Vitals};
 use crate::{Backoff, DeviceId, Exit, ResetCause, SharedRng};
 
 /// A TCP connection's buffers, one way: a reading with its head.
@@ -151,19 +152,19 @@ where
     P: Probe,
     U: Report,
 {
-    run_kept::<1, _, _, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
+    run_with::<1, _, _, _, _, _, _, _, _, _>(parts, NoUpdates, config, cause)
 }
 
-/// Runs a weather station that takes updates: until it asks to be started with one, by [`Exit::SwapImage`]. An image on trial
-/// has to measure something, to bring a reading, and to reach the hub that hands out images. Otherwise as [`run`].
+/// Runs a weather station that takes updates, or only reports its health: until it asks to be started with one, by [`Exit::SwapImage`].
+/// An image on trial has to measure something, to bring a reading, and to reach the hub that hands out images. Otherwise as [`run`].
 ///
 /// All its memory is in the future: some 17 KiB, and whatever the parts take.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with_updates<I, B, F, G, N, C, R, P, U>(
+pub fn run_kept<I, B, F, N, C, R, P, U, K>(
     parts: Parts<I, B, F, N, C, R, P>,
-    updates: Updates<G>,
+    keep: K,
     config: Config<U>,
     cause: ResetCause,
 ) -> impl Future<Output = Result<Exit, LayoutError>>
@@ -171,19 +172,19 @@ where
     I: I2c,
     B: AsyncFnMut() -> Option<u16>,
     F: NorFlash,
-    G: NorFlash<Error: Debug>,
     N: Driver,
     C: Clock,
     R: Rng,
     P: Probe,
+    K: Keep,
     U: Report,
 {
-    run_kept::<2, _, _, _, _, _, _, _, _, _>(parts, updates, config, cause)
+    run_with::<2, _, _, _, _, _, _, _, _, _>(parts, keep, config, cause)
 }
 
-/// Runs it with so many connections, and what keeps it up to date.
+/// Runs it with so many connections, and what keeps it.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
-fn run_kept<const CONNECTIONS: usize, I, B, F, N, C, R, P, U, K>(
+fn run_with<const CONNECTIONS: usize, I, B, F, N, C, R, P, U, K>(
     parts: Parts<I, B, F, N, C, R, P>,
     updates: K,
     config: Config<U>,

@@ -21,6 +21,7 @@ use super::board::{self, Cells, ERASE, WRITE};
 use super::check::Findings;
 use super::defaults;
 use super::firmware::{self, Loaded, Updates};
+use super::health::Health;
 use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
 use crate::runtime::{self, Network, Port, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
@@ -57,6 +58,9 @@ pub struct Config {
     /// Its firmware and the updates that it takes; it takes none if this is left out.
     #[serde(default)]
     pub updates: Option<Updates>,
+    /// Whom it tells how it is, if it takes no updates; nobody if this is left out.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 fn frame() -> Size {
@@ -128,6 +132,9 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
     if let Some(updates) = &config.updates {
         updates.check(None, &mut findings);
     }
+    if let Some(health) = &config.health {
+        health.check(None, config.updates.is_some(), &mut findings);
+    }
     findings.all()
 }
 
@@ -170,13 +177,18 @@ async fn run(node: Node, config: Arc<Config>, network: Network, board: Board) ->
     let mut memory = network.memory();
     let Some(images) = images else {
         let parts = parts(&node, scene, flash, network.port(&node, &mut memory));
-        let exit = Box::pin(camera::run(parts, settings, cause)).await;
+        let exit = match &config.health {
+            Some(health) => {
+                Box::pin(camera::run_kept(parts, health.reports(None, backoff(&config)), settings, cause)).await
+            }
+            None => Box::pin(camera::run(parts, settings, cause)).await,
+        };
         return runtime::exit(exit.expect("`check` saw to the flash"));
     };
     let Some(Loaded { updates, behaves }) = images.boot(&node).await else { return Exit::Halt };
     let parts = parts(&node, scene, flash, network.port(&node, &mut memory));
     let device = Box::pin(async {
-        let exit = camera::run_with_updates(parts, updates, settings, cause).await;
+        let exit = camera::run_kept(parts, updates, settings, cause).await;
         exit.expect("`check` saw to the flash")
     });
     firmware::run(&node, images.watchdog(), behaves, device).await

@@ -20,6 +20,7 @@ use super::check::Findings;
 use super::coap_address::CoapAddress;
 use super::defaults;
 use super::firmware::{self, Loaded, Updates};
+use super::health::Health;
 use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
 use crate::runtime::{self, Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
@@ -66,6 +67,10 @@ pub struct Config {
     /// `period` says nothing here.
     #[serde(default)]
     pub updates: Option<Updates>,
+    /// Whom it tells how it is, if it takes no updates; nobody if this is left out. It tells with each `heartbeat`, so that `every`
+    /// says nothing here.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 /// What a door sensor counts and measures.
@@ -127,6 +132,9 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
     findings.backoff(config.backoff_base, config.backoff_cap);
     if let Some(updates) = &config.updates {
         updates.check(None, &mut findings);
+    }
+    if let Some(health) = &config.health {
+        health.check(None, config.updates.is_some(), &mut findings);
     }
     findings.all()
 }
@@ -196,12 +204,17 @@ async fn run(node: Node, config: Arc<Config>, network: Network, board: Board) ->
     settings.backoff = backoff(&config);
     let cause = runtime::reset_cause(&node);
     let Some(images) = images else {
-        let exit = door_sensor::run(parts, settings, cause).await;
+        let exit = match &config.health {
+            Some(health) => {
+                Box::pin(door_sensor::run_kept(parts, health.reports(None, backoff(&config)), settings, cause)).await
+            }
+            None => door_sensor::run(parts, settings, cause).await,
+        };
         return runtime::exit(exit.expect("`check` saw to the flash"));
     };
     let Some(Loaded { updates, behaves }) = images.boot(&node).await else { return Exit::Halt };
     let device = Box::pin(async {
-        let exit = door_sensor::run_with_updates(parts, updates, settings, cause).await;
+        let exit = door_sensor::run_kept(parts, updates, settings, cause).await;
         exit.expect("`check` saw to the flash")
     });
     firmware::run(&node, images.watchdog(), behaves, device).await

@@ -21,6 +21,7 @@ use super::board;
 use super::check::Findings;
 use super::defaults;
 use super::firmware::{self, Absent, Loaded, Updates};
+use super::health::Health;
 use super::relayed::{Frames, Passing, Relayed, Senders};
 use crate::plan::Interface;
 use crate::registry::{Metric, Part, PartSort, Place, TypedKind};
@@ -33,7 +34,8 @@ use crate::units::Time;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Whom it asks whether its uplink is there: an address on the Ethernet, or beyond; if left out, the hub of its `updates`.
+    /// Whom it asks whether its uplink is there: an address on the Ethernet, or beyond; if left out, the hub of its `updates` or
+    /// its `health`.
     #[serde(default)]
     pub uplink: Option<IpAddr>,
     /// From one such question to the next.
@@ -63,6 +65,9 @@ pub struct Config {
     /// Its firmware and the updates that it takes; it takes none if this is left out.
     #[serde(default)]
     pub updates: Option<Updates>,
+    /// Whom it tells how it is, if it takes no updates; nobody if this is left out.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 /// A radio co-processor (RCP) that speaks Spinel in HDLC-lite frames over a serial line, as those of OpenThread do.
@@ -106,7 +111,9 @@ impl Press {
 
 impl Config {
     fn uplink(&self) -> Option<IpAddr> {
-        self.uplink.or(self.updates.as_ref().and_then(|updates| updates.hub).map(|hub| hub.ip()))
+        let hub = self.updates.as_ref().and_then(|updates| updates.hub);
+        let hub = hub.or(self.health.as_ref().and_then(|health| health.hub));
+        self.uplink.or(hub.map(|hub| hub.ip()))
     }
 }
 
@@ -208,6 +215,9 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
     }
     if let Some(updates) = &config.updates {
         updates.check(None, &mut findings);
+    }
+    if let Some(health) = &config.health {
+        health.check(None, config.updates.is_some(), &mut findings);
     }
     findings.all()
 }
@@ -389,10 +399,15 @@ async fn live(node: Node, config: Arc<Config>, board: Board, (lan, radio): (Rela
     settings.lifetime = config.lifetime.as_duration();
     let cause = runtime::reset_cause(&node);
     let Some(images) = board.images else {
-        return runtime::exit(gateway::run(parts, settings, cause).await);
+        return runtime::exit(match &config.health {
+            Some(health) => {
+                Box::pin(gateway::run_kept(parts, health.reports(None, backoff(&config)), settings, cause)).await
+            }
+            None => gateway::run(parts, settings, cause).await,
+        });
     };
     let Some(Loaded { updates, behaves }) = images.boot(&node).await else { return Exit::Halt };
-    let device = Box::pin(gateway::run_with_updates(parts, updates, settings, cause));
+    let device = Box::pin(gateway::run_kept(parts, updates, settings, cause));
     firmware::run(&node, images.watchdog(), behaves, device).await
 }
 

@@ -16,6 +16,7 @@ use super::board::{self, Cells, ERASE};
 use super::check::Findings;
 use super::defaults;
 use super::firmware::{self, Loaded, Updates};
+use super::health::Health;
 use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
 use crate::runtime::{self, Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
@@ -46,6 +47,9 @@ pub struct Config {
     /// Its firmware and the updates that it takes; it takes none if this is left out.
     #[serde(default)]
     pub updates: Option<Updates>,
+    /// Whom it tells how it is, if it takes no updates; nobody if this is left out.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 /// What a lamp counts and measures.
@@ -95,6 +99,9 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
     if let Some(updates) = &config.updates {
         updates.check(None, &mut findings);
     }
+    if let Some(health) = &config.health {
+        health.check(None, config.updates.is_some(), &mut findings);
+    }
     findings.all()
 }
 
@@ -134,12 +141,17 @@ async fn run(node: Node, config: Arc<Config>, network: Network, flash: Cells, im
     settings.backoff = backoff(&config);
     let cause = runtime::reset_cause(&node);
     let Some(images) = images else {
-        let exit = lamp::run(parts, settings, cause).await;
+        let exit = match &config.health {
+            Some(health) => {
+                Box::pin(lamp::run_kept(parts, health.reports(None, backoff(&config)), settings, cause)).await
+            }
+            None => lamp::run(parts, settings, cause).await,
+        };
         return runtime::exit(exit.expect("`check` saw to the flash"));
     };
     let Some(Loaded { updates, behaves }) = images.boot(&node).await else { return Exit::Halt };
     let device = Box::pin(async {
-        let exit = lamp::run_with_updates(parts, updates, settings, cause).await;
+        let exit = lamp::run_kept(parts, updates, settings, cause).await;
         exit.expect("`check` saw to the flash")
     });
     firmware::run(&node, images.watchdog(), behaves, device).await

@@ -18,6 +18,7 @@ pub mod firmware;
 mod gate;
 pub mod gateway;
 pub mod head_end;
+pub mod health;
 pub mod hub;
 pub mod image_store;
 pub mod lamp;

@@ -15,27 +15,57 @@ use wavetank_stack::lowpan::{self, Sniffed};
 
 use super::marked::{Marked, Marks};
 
-/// Who sends from which address, as far as it passed by.
+/// Who sends from which address, as far as it passed by lately.
 pub(super) struct Senders {
-    known: RefCell<BTreeMap<Ipv6Addr, Origin>>,
+    known: RefCell<Lately<Origin>>,
     /// The device's own addresses.
     own: Vec<Ipv6Addr>,
 }
 
 impl Senders {
     pub(super) fn new(own: Vec<Ipv6Addr>) -> Rc<Self> {
-        Rc::new(Self { known: RefCell::default(), own })
+        Rc::new(Self { known: RefCell::new(Lately::default()), own })
     }
 
     /// A packet came; what is on its link alone is not passed on.
     fn note(&self, source: Ipv6Addr, origin: Origin) {
         if !source.is_unicast_link_local() && !source.is_unspecified() && !self.own.contains(&source) {
-            self.known.borrow_mut().insert(source, origin);
+            self.known.borrow_mut().note(source, origin);
         }
     }
 
     fn of(&self, source: Ipv6Addr) -> Option<Origin> {
-        self.known.borrow().get(&source).copied()
+        self.known.borrow().of(source).copied()
+    }
+}
+
+/// How many addresses are noted before older ones are forgotten: more than packets can be inside a device at once, and once the last
+/// of its packets has left, an address is not asked for.
+const KNOWN_MAX: usize = 1_024;
+
+/// What is known of addresses: at least of the latest [`KNOWN_MAX`], and of at most twice as many, whoever makes addresses up.
+struct Lately<T> {
+    latest: BTreeMap<Ipv6Addr, T>,
+    /// Those before.
+    older: BTreeMap<Ipv6Addr, T>,
+}
+
+impl<T> Default for Lately<T> {
+    fn default() -> Self {
+        Self { latest: BTreeMap::new(), older: BTreeMap::new() }
+    }
+}
+
+impl<T> Lately<T> {
+    fn note(&mut self, address: Ipv6Addr, known: T) {
+        if self.latest.len() == KNOWN_MAX && !self.latest.contains_key(&address) {
+            self.older = std::mem::take(&mut self.latest);
+        }
+        self.latest.insert(address, known);
+    }
+
+    fn of(&self, address: Ipv6Addr) -> Option<&T> {
+        self.latest.get(&address).or_else(|| self.older.get(&address))
     }
 }
 
@@ -92,5 +122,28 @@ impl Marks for Passing {
             None => self.under_way.set(None),
         }
         self.under_way.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_addresses_takes_no_more_room_and_hides_nobody_who_still_sends() {
+        let mut known = Lately::default();
+        let device = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
+        for forged in 0..100_000_u128 {
+            if forged % KNOWN_MAX as u128 == 0 {
+                known.note(device, 1);
+            }
+            known.note(Ipv6Addr::from(0xbad << 100 | forged), 2);
+            assert_eq!(known.of(device), Some(&1), "after {forged}");
+            assert!(known.latest.len() + known.older.len() <= 2 * KNOWN_MAX);
+        }
+        assert_eq!(known.of(Ipv6Addr::from(0xbad << 100)), None, "the first is long forgotten");
+        // Who has moved to another node is that node's at once.
+        known.note(device, 3);
+        assert_eq!(known.of(device), Some(&3));
     }
 }

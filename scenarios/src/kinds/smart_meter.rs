@@ -22,6 +22,7 @@ use super::board::{self, Cells, ERASE, WRITE};
 use super::check::Findings;
 use super::defaults;
 use super::firmware::{self, Loaded, Updates, Wired};
+use super::health::Health;
 use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
 use crate::runtime::{self, Network, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
@@ -61,6 +62,9 @@ pub struct Config {
     /// Its firmware and the updates that it takes; it takes none if this is left out.
     #[serde(default)]
     pub updates: Option<Updates>,
+    /// Whom it tells how it is, if it takes no updates; nobody if this is left out.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 /// What a smart meter counts and measures.
@@ -124,6 +128,9 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
     if let Some(updates) = &config.updates {
         updates.check(None, &mut findings);
     }
+    if let Some(health) = &config.health {
+        health.check(None, config.updates.is_some(), &mut findings);
+    }
     findings.all()
 }
 
@@ -172,13 +179,19 @@ async fn run(node: Node, config: Arc<Config>, network: Network, board: Board) ->
     let bus = Controller::new(bus, node.part("i2c"));
     let (settings, cause) = (settings(&config, &node, &network), runtime::reset_cause(&node));
     let Some(images) = images else {
-        let exit = smart_meter::run(parts(&node, bus, flash), settings, cause).await;
+        let parts = parts(&node, bus, flash);
+        let exit = match &config.health {
+            Some(health) => {
+                Box::pin(smart_meter::run_kept(parts, health.reports(None, backoff(&config)), settings, cause)).await
+            }
+            None => smart_meter::run(parts, settings, cause).await,
+        };
         return runtime::exit(exit.expect("`check` saw to the flash"));
     };
     let Some(Loaded { updates, behaves }) = images.boot(&node).await else { return Exit::Halt };
     let parts = parts(&node, Wired::new(bus, behaves), flash);
     let device = Box::pin(async {
-        let exit = smart_meter::run_with_updates(parts, updates, settings, cause).await;
+        let exit = smart_meter::run_kept(parts, updates, settings, cause).await;
         exit.expect("`check` saw to the flash")
     });
     firmware::run(&node, images.watchdog(), behaves, device).await

@@ -23,6 +23,7 @@ use super::board;
 use super::check::Findings;
 use super::defaults;
 use super::firmware::{self, Absent, Board, Loaded, Updates, Wired};
+use super::health::Health;
 use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
 use crate::runtime::{self, Network, Port, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
@@ -60,6 +61,9 @@ pub struct Config {
     /// Its firmware and the updates that it takes; it takes none if this is left out.
     #[serde(default)]
     pub updates: Option<Updates>,
+    /// Whom it tells how it is, if it takes no updates; nobody if this is left out.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 /// Where the hub is, in words.
@@ -208,6 +212,9 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
     if let Some(updates) = &config.updates {
         updates.check(config.hub.at(), &mut findings);
     }
+    if let Some(health) = &config.health {
+        health.check(config.hub.at(), config.updates.is_some(), &mut findings);
+    }
     findings.all()
 }
 
@@ -251,21 +258,26 @@ async fn run(node: Node, config: Arc<Config>, network: Network, bus: Bus) -> Exi
     let mut memory = network.memory();
     let parts = parts(&node, Controller::new(bus, node.part("i2c")), network.port(&node, &mut memory));
     let cause = runtime::reset_cause(&node);
-    if network.is_empty() {
+    let reports = config.health.as_ref().map(|health| health.reports(config.hub.at(), backoff(&config)));
+    // On the heap, so that a thermostat with a fixed place that reports nothing is not as large as the others.
+    let device: Pin<Box<dyn Future<Output = wavetank_devices::Exit>>> = if network.is_empty() {
         let settings = settings(&config, &node, config.hub.0.clone());
-        // On the heap, so that a thermostat with a fixed place is not as large as one without.
-        let device = Box::pin(thermostat::run_by_dhcp(parts, settings, cause));
-        return match config.watchdog {
-            Some(timeout) => runtime::watched(&node, timeout.as_duration(), device).await,
-            None => runtime::exit(device.await),
-        };
+        match reports {
+            Some(reports) => Box::pin(thermostat::run_by_dhcp_kept(parts, reports, settings, cause)),
+            None => Box::pin(thermostat::run_by_dhcp(parts, settings, cause)),
+        }
+    } else {
+        let settings = settings(&config, &node, fixed(&config, &node, &network));
+        match (reports, config.watchdog) {
+            (Some(reports), _) => Box::pin(thermostat::run_kept(parts, reports, settings, cause)),
+            (None, Some(_)) => Box::pin(thermostat::run(parts, settings, cause)),
+            (None, None) => return runtime::exit(thermostat::run(parts, settings, cause).await),
+        }
+    };
+    match config.watchdog {
+        Some(timeout) => runtime::watched(&node, timeout.as_duration(), device).await,
+        None => runtime::exit(device.await),
     }
-    let settings = settings(&config, &node, fixed(&config, &node, &network));
-    if let Some(timeout) = config.watchdog {
-        let device = Box::pin(thermostat::run(parts, settings, cause));
-        return runtime::watched(&node, timeout.as_duration(), device).await;
-    }
-    runtime::exit(thermostat::run(parts, settings, cause).await)
 }
 
 /// Runs what the board's boot loader starts.
@@ -278,11 +290,11 @@ async fn run_updated(node: Node, config: Arc<Config>, network: Network, bus: Bus
     let watchdog = config.watchdog.map_or(board.watchdog(), Time::as_duration);
     if network.is_empty() {
         let settings = settings(&config, &node, config.hub.0.clone());
-        let device = Box::pin(thermostat::run_by_dhcp_with_updates(parts, updates, settings, cause));
+        let device = Box::pin(thermostat::run_by_dhcp_kept(parts, updates, settings, cause));
         return firmware::run(&node, watchdog, behaves, device).await;
     }
     let settings = settings(&config, &node, fixed(&config, &node, &network));
-    let device = Box::pin(thermostat::run_with_updates(parts, updates, settings, cause));
+    let device = Box::pin(thermostat::run_kept(parts, updates, settings, cause));
     firmware::run(&node, watchdog, behaves, device).await
 }
 

@@ -21,6 +21,7 @@ use super::board::{self, Cells, ERASE, WRITE};
 use super::check::Findings;
 use super::defaults;
 use super::firmware::{self, Loaded, Updates, Wired};
+use super::health::Health;
 use crate::registry::{Flow, Metric, Part, PartSort, TypedKind};
 use crate::runtime::{self, Network, Port, TankClock, TankProbe};
 use crate::schema::ConfigProblem;
@@ -68,6 +69,9 @@ pub struct Config {
     /// Its firmware and the updates that it takes; it takes none if this is left out.
     #[serde(default)]
     pub updates: Option<Updates>,
+    /// Whom it tells how it is, if it takes no updates; nobody if this is left out.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 /// By which protocol a device reports.
@@ -85,6 +89,13 @@ pub enum Protocol {
 
 const fn agreement() -> u32 {
     2_000
+}
+
+impl Config {
+    /// The hub that it reports to, if it is one.
+    fn hub(&self) -> Option<SocketAddr> {
+        (self.protocol == Protocol::Http).then_some(self.server)
+    }
 }
 
 /// What a weather station counts and measures.
@@ -161,8 +172,10 @@ fn check(config: &Config) -> Vec<ConfigProblem> {
     findings.pages("flash_pages", config.flash_pages, 3, help);
     findings.backoff(config.backoff_base, config.backoff_cap);
     if let Some(updates) = &config.updates {
-        let hub = (config.protocol == Protocol::Http).then_some(config.server);
-        updates.check(hub, &mut findings);
+        updates.check(config.hub(), &mut findings);
+    }
+    if let Some(health) = &config.health {
+        health.check(config.hub(), config.updates.is_some(), &mut findings);
     }
     findings.all()
 }
@@ -242,13 +255,19 @@ async fn run(node: Node, config: Arc<Config>, network: Network, board: Board, re
     let mut memory = network.memory();
     let Some(images) = images else {
         let parts = parts(&node, bus, flash, network.port(&node, &mut memory));
-        let exit = weather_station::run(parts, settings, cause).await;
+        let exit = match &config.health {
+            Some(health) => {
+                let reports = health.reports(config.hub(), backoff(&config));
+                Box::pin(weather_station::run_kept(parts, reports, settings, cause)).await
+            }
+            None => weather_station::run(parts, settings, cause).await,
+        };
         return runtime::exit(exit.expect("`check` saw to the flash"));
     };
     let Some(Loaded { updates, behaves }) = images.boot(&node).await else { return Exit::Halt };
     let parts = parts(&node, Wired::new(bus, behaves), flash, network.port(&node, &mut memory));
     let device = Box::pin(async {
-        let exit = weather_station::run_with_updates(parts, updates, settings, cause).await;
+        let exit = weather_station::run_kept(parts, updates, settings, cause).await;
         exit.expect("`check` saw to the flash")
     });
     firmware::run(&node, images.watchdog(), behaves, device).await

@@ -34,7 +34,11 @@ pub fn exit(exit: devices::Exit) -> Exit {
 
 /// Runs a device beside a task that feeds its watchdog three times within its time, as a board's idle loop does: the
 /// watchdog bites when the device's code no longer runs.
-pub async fn watched(node: &Node, timeout: Duration, device: Pin<Box<impl Future<Output = devices::Exit>>>) -> Exit {
+pub async fn watched(
+    node: &Node,
+    timeout: Duration,
+    device: Pin<Box<impl Future<Output = devices::Exit> + ?Sized>>,
+) -> Exit {
     let mut watchdog = node.watchdog(timeout);
     let clock = node.clock();
     let feeding = pin!(async {

@@ -174,7 +174,7 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "updates.taken", doc: "images that were whole, and were to be tried" },
     Metric { name: "updates.confirmed", doc: "images that proved themselves" },
     Metric { name: "updates.given-up", doc: "images that could not prove themselves in time" },
-    Metric { name: "updates.calls-failed", doc: "calls to the hub about updates that came to nothing" },
+    Metric { name: "updates.calls-failed", doc: "calls to the hub about updates, or of health, that came to nothing" },
     Metric { name: "updates.flash-errors", doc: "times that the flash with the images failed" },
     Metric { name: "health.reported", doc: "reports of its health that the hub has" },
 ];
