@@ -1,5 +1,5 @@
-//! Updates over the air, and reports of health, for any device that is given [`Updates`]: it tells a hub how it is, asks it what it is to run, fetches
-//! that, and proves itself.
+//! Updates over the air, and reports of health, for any device that is given [`Updates`]: it tells a hub how it is, asks it what it
+//! is to run, fetches that, and proves itself.
 //!
 //! - Once a period the device asks what there is for it, and says what it runs. What it is offered it fetches into its other
 //!   slot, a piece at a time, while it goes on with its work ([`update`](wavetank_stack::update)).
