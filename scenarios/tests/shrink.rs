@@ -107,3 +107,17 @@ fn whoever_has_seen_enough_ends_it() {
     let ended = shrink(&case(STORM, &Registry::builtin(), 2), |_| ControlFlow::Break(()));
     assert!(matches!(ended, Err(ShrinkError::Interrupted)));
 }
+
+#[test]
+fn who_is_told_of_a_node_that_fails_by_itself_keeps_it() {
+    let hopeless = STORM.split("[[fault]]").next().expect("its beginning").to_owned()
+        + r#"
+[[expect]]
+name = "much is known"
+eventually = 'sum("thermostat-*", "readings.acknowledged") > 1000'
+"#;
+    let small = shrunk(&hopeless, 2).expect("it fails");
+    assert_eq!(small.faults[1], 0, "{}", small.text);
+    // Without the hub it would fail as well, and for another reason.
+    assert!(small.text.contains("[node.hub]") && small.text.contains("count = 1"), "{}", small.text);
+}

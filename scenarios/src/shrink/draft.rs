@@ -1,5 +1,7 @@
 //! A scenario file that is being made smaller: its tables, and what goes wrong as a list of its own.
 
+use std::net::{IpAddr, SocketAddr};
+
 use toml::{Table, Value};
 
 use crate::plan::{Chance, Plan};
@@ -93,7 +95,10 @@ impl Draft {
         let Some(nodes) = self.base.get("node").and_then(Value::as_table) else { return Vec::new() };
         let mut drafts = Vec::new();
         for (name, entry) in nodes {
-            drafts.extend(self.without_node(name));
+            // Where nothing goes wrong, whoever is told of somebody that is not there fails in a way of its own.
+            if !self.mishaps.is_empty() || !is_told_to_others(name, nodes) {
+                drafts.extend(self.without_node(name));
+            }
             let count = entry.get("count").and_then(Value::as_integer).unwrap_or(1);
             let mut fewer: Vec<i64> = vec![1, 2, count / 2, count - 1];
             fewer.retain(|fewer| (1..count).contains(fewer));
@@ -212,6 +217,26 @@ impl Draft {
             drafts.push(draft);
         }
         drafts
+    }
+}
+
+/// Whether the configuration of another entry of nodes has an address of this one.
+fn is_told_to_others(name: &str, nodes: &Table) -> bool {
+    let own = nodes.get(name).and_then(|entry| entry.get("address"));
+    let ip = |text: &str| text.split('/').next()?.parse().ok();
+    let addresses: Vec<IpAddr> = texts(own).into_iter().filter_map(ip).collect();
+    let others = nodes.iter().filter(|(other, _)| *other != name).map(|(_, entry)| entry.get("config"));
+    let told = |text: &&str| text.parse().or_else(|_| text.parse().map(|socket: SocketAddr| socket.ip()));
+    others.flat_map(texts).any(|text| told(&text).is_ok_and(|ip: IpAddr| addresses.contains(&ip)))
+}
+
+/// All texts in a value.
+fn texts(value: Option<&Value>) -> Vec<&str> {
+    match value {
+        Some(Value::String(text)) => vec![text],
+        Some(Value::Array(values)) => values.iter().flat_map(|value| texts(Some(value))).collect(),
+        Some(Value::Table(table)) => table.iter().flat_map(|(_, value)| texts(Some(value))).collect(),
+        _ => Vec::new(),
     }
 }
 

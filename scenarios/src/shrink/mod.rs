@@ -3,7 +3,8 @@
 //! What chance did in the failing run is written down as data: faults of storms, and what happened to single frames.
 //! From there on nothing is left to chance. The list is reduced by delta debugging, then the scenario around it: what
 //! else is expected, nodes, duration, parameters, how long faults last. A candidate is taken only if it fails with the
-//! same signature; where faults matter it must also hold without them, so that what is left is still how they matter.
+//! same signature; where faults matter it must also hold without them, so that what is left is still how they matter; where
+//! none does, nodes stay that others are told of.
 //! The result does not depend on how many candidates are tried side by side: of a round's candidates the
 //! first that fails is taken.
 //!
