@@ -2,9 +2,10 @@
 //!
 //! Each curve does the same number of things at every size, so that only what stands around them differs.
 
-use crate::http::{self, Load};
+use crate::crowd::Load;
+use crate::http;
 use crate::measured::Measured;
-use crate::{fleet, timers, udp};
+use crate::{fleet, tcp, timers, udp};
 
 /// A curve to measure.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +99,24 @@ pub const CURVES: &[Curve] = &[
         sizes: &[1_000, 10_000, 100_000],
         weighs: true,
         run: |devices| fleet::reports(devices, 100_000 / devices),
+    },
+    Curve {
+        name: "echo-concurrent",
+        what: "64 bytes there and back on kept connections of TCP, each again as soon as it has them",
+        item: "exchange",
+        grows: "connections",
+        sizes: &[10, 100, 1_000, 4_000, 10_000],
+        weighs: true,
+        run: |connections| tcp::echo(Load::Concurrent, connections, 40_000),
+    },
+    Curve {
+        name: "echo-round-robin",
+        what: "64 bytes there and back on one kept connection of TCP after the other, all others idle",
+        item: "exchange",
+        grows: "connections",
+        sizes: &[10, 100, 1_000, 4_000, 10_000],
+        weighs: true,
+        run: |connections| tcp::echo(Load::RoundRobin, connections, 40_000),
     },
     Curve {
         name: "connections-concurrent",

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::slice;
 
-use wavetank_scenarios::runtime::TankClock;
+use wavetank_scenarios::runtime::{self, TankClock};
 use wavetank_sim::net::{LinkConfig, Mac, NicId, Plug};
 use wavetank_sim::node::{Exit, Node, NodeId, NodeSpec};
 use wavetank_sim::prefetch;
@@ -61,8 +61,9 @@ where
             let nic = node.nic(0).expect("every host has an interface");
             let mut config = Config::new(slice::from_ref(&home.address), home.route.as_slice());
             (config.neighbours_max, config.neighbour_reachable) = (home.neighbours_max, home.neighbour_reachable);
-            config.fetch = Some(Fetch { line: prefetch::line, keep_near: prefetch::keep_near });
+            config.fetch = Some(Fetch { lines: prefetch::span, keep_near: prefetch::keep_near });
             let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &config, u64::from(index) + 1);
+            runtime::foresee(&node, 0, &stack);
             runner.run_with(app(node, stack)).await;
             Exit::Halt
         }

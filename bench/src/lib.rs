@@ -2,6 +2,7 @@
 //!
 //! Every work builds and warms up what it needs, then measures the rest; [`WORKS`] names them all.
 
+mod crowd;
 pub mod first_light;
 pub mod fleet;
 pub mod frames;
@@ -16,11 +17,12 @@ pub mod tcp;
 pub mod timers;
 pub mod udp;
 
+use crowd::Load::{Concurrent, RoundRobin};
 use frames::Sea;
-use http::Load::{Concurrent, RoundRobin};
 use queue::Heap;
 use wavetank_sim::queue::Queue;
 
+pub use crowd::Load;
 pub use measured::{Done, Measured, Tally};
 
 /// The command's own allocator.
@@ -88,6 +90,10 @@ pub const WORKS: &[Work] = &[
     work("http-round-robin-10", "requests", |scale| http::growth(RoundRobin, 10, 20_000 * u64::from(scale))),
     work("http-round-robin-1000", "requests", |scale| http::growth(RoundRobin, 1_000, 20_000 * u64::from(scale))),
     work("http-round-robin-4000", "requests", |scale| http::growth(RoundRobin, 4_000, 20_000 * u64::from(scale))),
+    work("echo-concurrent-10", "exchanges", |scale| tcp::echo(Concurrent, 10, 20_000 * u64::from(scale))),
+    work("echo-concurrent-10000", "exchanges", |scale| tcp::echo(Concurrent, 10_000, 20_000 * u64::from(scale))),
+    work("echo-round-robin-10", "exchanges", |scale| tcp::echo(RoundRobin, 10, 20_000 * u64::from(scale))),
+    work("echo-round-robin-10000", "exchanges", |scale| tcp::echo(RoundRobin, 10_000, 20_000 * u64::from(scale))),
     work("fleet", "reports", |scale| fleet::reports(10_000, scale)),
     work("first-light", "runs", |scale| first_light::runs(10 * u64::from(scale))),
     work("raw-ping-pong", "round trips", |scale| raw::ping_pong(100_000 * u64::from(scale))),

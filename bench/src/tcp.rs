@@ -3,9 +3,13 @@
 use std::net::SocketAddr;
 
 use embedded_io_async::{Read, Write};
+use wavetank_sim::net::NicId;
 use wavetank_sim::time::Duration;
+use wavetank_sim::world::World;
+use wavetank_stack::Stack;
 use wavetank_stack::tcp::{Listener, Stream};
 
+use crate::crowd::{self, Load};
 use crate::hosts;
 use crate::measured::Measured;
 use crate::tank::Tank;
@@ -45,6 +49,46 @@ pub fn ping_pong(rounds: u64) -> Measured {
     assert_eq!(measured.done.items, rounds);
     assert_eq!(measured.done.frames, 2 * rounds, "acknowledgements travel with data");
     measured
+}
+
+/// `connections` at one server, open all the time, on which 64 bytes go there and back `exchanges` times: see
+/// [`crowd::growth`]. The server has a task for each connection.
+#[must_use]
+pub fn echo(load: Load, connections: u32, exchanges: u64) -> Measured {
+    crowd::growth::<Echoed>(add_echo, load, connections, exchanges)
+}
+
+fn add_echo(world: &mut World) -> NicId {
+    hosts::add(world, 0, |node, stack| async move {
+        let listener = Listener::bind(&stack, 80, 64, hosts::prompt()).expect("the port is free");
+        loop {
+            let mut stream = listener.accept().await;
+            node.spawn(async move {
+                let mut message = [0; 64];
+                while stream.read_exact(&mut message).await.is_ok() {
+                    stream.write_all(&message).await.expect("the client reads");
+                }
+            });
+        }
+    })
+}
+
+/// A client's connection to a server that says everything again.
+struct Echoed(Stream<'static>);
+
+impl crowd::Caller for Echoed {
+    async fn connect(stack: &Stack<'static>) -> Self {
+        let server = SocketAddr::new(hosts::address(0), 80);
+        let mut caller = Self(Stream::connect(stack, server, hosts::prompt()).await.expect("the server listens"));
+        caller.ask().await;
+        caller
+    }
+
+    async fn ask(&mut self) {
+        let mut message = [7; 64];
+        self.0.write_all(&message).await.expect("the server reads");
+        self.0.read_exact(&mut message).await.expect("the server answers");
+    }
 }
 
 /// `flows` pairs of hosts; in each, one sends as fast as 100 Mbit/s with 5 ms carries, for `millis` milliseconds. Counts

@@ -40,7 +40,12 @@ struct Slot {
     /// It is ready, or parked.
     queued: bool,
     task: Option<Rc<Task>>,
+    /// Where its future lies, for having it fetched.
+    future: *const u8,
 }
+
+/// So many tasks stay in a near cache.
+const CROWD: usize = 256;
 
 pub(crate) struct Task {
     node: Rc<NodeCore>,
@@ -121,10 +126,15 @@ impl Tasks {
 
     #[inline]
     fn make_ready(&mut self, id: TaskId) {
+        let is_crowd = self.slots.len() > CROWD;
         let slot = &mut self.slots[id.slot as usize];
         if slot.generation == id.generation && !slot.queued {
             slot.queued = true;
             self.ready.push_back(id);
+            if is_crowd && let Some(task) = &slot.task {
+                prefetch::lines::<2, Task>(task);
+                prefetch::line(slot.future);
+            }
         }
     }
 
@@ -264,18 +274,20 @@ impl Kernel {
         }
         let mut tasks = self.tasks.borrow_mut();
         let slot = tasks.free.pop().unwrap_or_else(|| {
-            tasks.slots.push(Slot { generation: 0, queued: false, task: None });
+            tasks.slots.push(Slot { generation: 0, queued: false, task: None, future: ptr::null() });
             tasks.slots.len() as u32 - 1
         });
         let id = TaskId { slot, generation: tasks.slots[slot as usize].generation };
         let mut siblings = node.tasks.borrow_mut();
+        let whereabouts = ptr::from_ref(&*future).cast();
         let task = Task {
             node: Rc::clone(node),
             waker: Arc::new(TaskWaker { world: self.id, task: id }).into(),
             place: Cell::new(siblings.len() as u32),
             future: RefCell::new(Some(future)),
         };
-        tasks.slots[slot as usize] = Slot { generation: id.generation, queued: false, task: Some(Rc::new(task)) };
+        tasks.slots[slot as usize] =
+            Slot { generation: id.generation, queued: false, task: Some(Rc::new(task)), future: whereabouts };
         siblings.push(id);
         tasks.make_ready(id);
     }

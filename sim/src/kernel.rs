@@ -8,7 +8,7 @@ use std::vec::Drain;
 use rand_core::Rng;
 
 use crate::affect::Hits;
-use crate::ahead::{Lookout, NODES_MIN};
+use crate::ahead::{FLIGHTS_MIN, Lookout, NODES_MIN};
 use crate::check::{Checks, Told};
 use crate::current::Oracle;
 use crate::executor::{Polled, TaskId, Tasks};
@@ -196,6 +196,7 @@ pub(crate) struct Kernel {
     pub(crate) operations: Cell<u64>,
     /// What is to come, where there is too much of everything for the caches.
     lookout: OnceCell<Box<RefCell<Lookout>>>,
+    looks_out: Cell<bool>,
 }
 
 impl Kernel {
@@ -229,6 +230,7 @@ impl Kernel {
             stirred_at: Cell::default(),
             operations: Cell::default(),
             lookout: OnceCell::new(),
+            looks_out: Cell::new(false),
         }
     }
 
@@ -453,20 +455,39 @@ impl Kernel {
     /// There is a node more.
     pub(crate) fn grown(&self) {
         if self.nodes.borrow().len() == NODES_MIN {
-            self.lookout.get_or_init(|| Box::new(RefCell::new(Lookout::new())));
-            self.queue.borrow_mut().announce();
+            self.begin_lookout().borrow_mut().nodes_are_many = true;
         }
+    }
+
+    #[cold]
+    fn begin_lookout(&self) -> &RefCell<Lookout> {
+        self.queue.borrow_mut().announce();
+        self.looks_out.set(true);
+        self.lookout.get_or_init(|| Box::new(RefCell::new(Lookout::new())))
+    }
+
+    /// So few frames are in flight that they are near.
+    #[cold]
+    pub(crate) fn end_lookout(&self) {
+        self.queue.borrow_mut().announce_no_more();
+        self.looks_out.set(false);
     }
 
     /// While an event is dealt with, the frame of one of the next comes nearer.
     #[inline]
     fn look_ahead(&self) {
-        if let Some(lookout) = self.lookout.get() {
+        if self.looks_out.get()
+            && let Some(lookout) = self.lookout.get()
+        {
             return self.look_out(&mut lookout.borrow_mut());
         }
         let upcoming = self.queue.borrow().upcoming();
         if let Some(Action::Frame(flight)) = upcoming.map(Action::of) {
-            self.net.borrow().await_flight(flight);
+            let net = self.net.borrow();
+            net.await_flight(flight);
+            if flight as usize >= FLIGHTS_MIN && net.in_flight() >= FLIGHTS_MIN {
+                self.begin_lookout();
+            }
         }
     }
 }

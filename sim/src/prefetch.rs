@@ -10,8 +10,9 @@ use crate::current;
 pub trait Foresight {
     /// Has fetched what is read for `frame`, which will come by the port that was named to
     /// [`Nic::foresee`](crate::net::Nic::foresee). With each step what was fetched before is near, and may be followed a pointer
-    /// further; before the first, all of `self` is. Whether there is another step.
-    fn fetch(&self, port: usize, frame: &[u8], step: u8) -> bool;
+    /// further; before the first, all of `self` is, where nodes are many. `memo` is 0 at first, and keeps what it is given from
+    /// step to step. Whether there is another step.
+    fn fetch(&self, port: usize, frame: &[u8], step: u8, memo: &mut u64) -> bool;
 }
 
 /// How far apart the lines of a cache lie, in bytes.
@@ -36,15 +37,20 @@ pub fn line(address: *const u8) {
     let _ = address;
 }
 
+/// Has all cache lines fetched in which so many bytes from `first` on lie, but no more than forty of them.
+#[inline]
+pub fn span(first: *const u8, bytes: usize) {
+    // It may begin in the midst of a line.
+    let lead = first.addr() % LINE;
+    for index in 0..(lead + bytes).div_ceil(LINE).min(WHOLE_LINES_MAX) {
+        line(first.wrapping_add(index * LINE));
+    }
+}
+
 /// Has all cache lines of `value` fetched, but no more than forty of them.
 #[inline]
 pub fn whole<T: ?Sized>(value: &T) {
-    let first = std::ptr::from_ref(value).cast::<u8>();
-    // It may begin in the midst of a line.
-    let lead = first.addr() % LINE;
-    for index in 0..(lead + size_of_val(value)).div_ceil(LINE).min(WHOLE_LINES_MAX) {
-        line(first.wrapping_add(index * LINE));
-    }
+    span(std::ptr::from_ref(value).cast(), size_of_val(value));
 }
 
 /// Has the line fetched in which `value` begins.

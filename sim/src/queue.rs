@@ -270,6 +270,11 @@ impl Queue {
         self.soon.get_or_insert_default();
     }
 
+    /// From now on it does not.
+    pub(crate) fn announce_no_more(&mut self) {
+        (self.soon, self.announced_until) = (None, 0);
+    }
+
     /// The payload of an entry that leaves soon, each told once, and those first that leave first, by and large.
     #[inline]
     pub(crate) fn announced(&mut self) -> Option<u64> {

@@ -44,14 +44,18 @@ pub struct Config<'a> {
     pub limits: Limits,
 }
 
+/// Has memory fetched: so many bytes from an address on.
+#[cfg(feature = "alloc")]
+pub(crate) type FetchLines = fn(*const u8, usize);
+
 /// How memory is fetched that is read soon. With thousands of connections a segment waits for memory more than for anything
 /// else, and most of what it is about to need is known as soon as it is known whose it is; with thousands of stacks in one
 /// process so does each turn.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug)]
 pub struct Fetch {
-    /// Has the cache line at an address fetched, without waiting for it.
-    pub line: fn(*const u8),
+    /// Has the cache lines fetched in which so many bytes from an address on lie, without waiting for them.
+    pub lines: FetchLines,
     /// Is told, once, where what the stack reads first in each turn lies.
     pub keep_near: fn(*const u8),
 }

@@ -91,7 +91,13 @@ impl<'r, D: Driver, C: Clock> Runner<'r, D, C> {
             }
             while let Some(next) = next_deadline {
                 if next > now {
-                    if alarm.wait(timer.as_mut(), next, now, clock, cx) {
+                    if timer.is_some() && alarm.rings_by(next, now) {
+                        break;
+                    }
+                    // Deadlines that moved later are looked at where a timer is to be set for them, and else not.
+                    next_deadline = core_of(core).earliest_deadline();
+                    let Some(next) = next_deadline else { break };
+                    if alarm.wait(timer.as_mut(), next, clock, cx) {
                         break;
                     }
                     now = clock.now();
@@ -238,21 +244,21 @@ struct Alarm {
 }
 
 impl Alarm {
-    /// Sees to it that we are polled at `next`, or before. Answers whether that is still to come.
-    ///
-    /// A timer that is early enough is kept: deadlines mostly move later, and setting timers costs. One that will call is not
-    /// polled again before its time.
+    /// Whether it is set for a time that is still to come and no later than `next`: then it is kept, for deadlines mostly move
+    /// later, and setting timers costs. One that will call is not polled again before its time.
+    #[inline]
+    fn rings_by(&self, next: Instant, now: Instant) -> bool {
+        now < self.at && self.at <= next
+    }
+
+    /// Sees to it that we are polled at `next`. Answers whether that is still to come.
     fn wait<C: Clock>(
         &mut self,
         mut timer: Pin<&mut Option<C::Timer>>,
         next: Instant,
-        now: Instant,
         clock: &C,
         cx: &mut Context<'_>,
     ) -> bool {
-        if timer.is_some() && now < self.at && self.at <= next {
-            return true;
-        }
         timer.set(Some(clock.timer(next)));
         self.at = next;
         let pending = match timer.as_mut().as_pin_mut() {

@@ -102,6 +102,15 @@ impl<'r> Stack<'r> {
         }
     }
 
+    /// Has fetched, by what [`Config::fetch`] says, what will be read of the stack's for a frame that the driver has not handed
+    /// over yet: among thousands of connections it is memory that a segment waits for. With each step from 0 on it comes a
+    /// pointer further than with the one before, if what that asked for has come meanwhile; `memo` is kept for it from step to
+    /// step. Whether there is another one. A hint: nothing depends on it.
+    #[cfg(feature = "alloc")]
+    pub fn foresee(&self, frame: &[u8], step: u8, memo: &mut u64) -> bool {
+        self.core().try_borrow().is_ok_and(|core| core.foresee(frame, step, memo))
+    }
+
     /// Does something with the core, then wakes whom it has woken.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Core<'r>) -> R) -> R {

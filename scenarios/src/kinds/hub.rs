@@ -154,6 +154,7 @@ async fn run(
     let Ok(store) = store.inspect_err(|error| observer.store_failed(error)) else { return again() };
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
     let (stack, mut runner) = Stack::shared(nic, TankClock(clock), &network.config_for(&node), network.seed(&node));
+    runtime::foresee(&node, 0, &stack);
     let runtime = TankRuntime::new(clock);
     let behaviour =
         wavetank_hub::Config { online_window: config.online_window.as_duration(), ..wavetank_hub::Config::default() };

@@ -118,6 +118,7 @@ async fn run(node: Node, config: Arc<Config>, network: Network, disk: Disk) -> E
     let clock = TankClock(node.clock());
     let nic = node.nic(0).expect("a plan's nodes are plugged in");
     let (stack, mut runner) = Stack::shared(nic, clock, &network.config_for(&node), network.seed(&node));
+    runtime::foresee(&node, 0, &stack);
     let mut options = tcp::Options::default();
     options.nagle = false;
     let listener = tcp::Listener::bind(&stack, config.port, BACKLOG, options).expect("nobody else listens here");

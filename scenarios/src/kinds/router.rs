@@ -510,7 +510,7 @@ async fn run(
 struct Shared(RefCell<Router>);
 
 impl Foresight for Shared {
-    fn fetch(&self, port: usize, frame: &[u8], step: u8) -> bool {
+    fn fetch(&self, port: usize, frame: &[u8], step: u8, _: &mut u64) -> bool {
         self.0.try_borrow().is_ok_and(|router| router.foresee(port, frame, step))
     }
 }

@@ -4,6 +4,7 @@
 
 mod clock;
 mod database;
+mod foresight;
 mod io;
 mod life;
 mod network;
@@ -16,6 +17,7 @@ mod web;
 
 pub use clock::TankClock;
 pub use database::database;
+pub use foresight::foresee;
 pub use io::HyperIo;
 pub use life::{exit, reset_cause, watched};
 pub use network::Network;

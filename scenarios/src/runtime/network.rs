@@ -79,7 +79,7 @@ impl Network {
     #[must_use]
     pub fn config(&self) -> Config<'_> {
         let mut config = Config::new(&self.addresses, &self.routes);
-        config.fetch = Some(Fetch { line: prefetch::line, keep_near: prefetch::keep_near });
+        config.fetch = Some(Fetch { lines: prefetch::span, keep_near: prefetch::keep_near });
         config
     }
 

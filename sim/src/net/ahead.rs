@@ -18,12 +18,35 @@ pub(crate) const WAY_STEPS: u8 = 3;
 const FURTHER: u8 = 2;
 
 impl Net {
+    /// A frame lands soon: its head is fetched, which is all that a switch reads of it.
+    #[inline]
+    pub(crate) fn fetch_flight(&self, flight: u32) -> Ahead {
+        self.flight(flight).map_or(Ahead::Done, |frame| {
+            prefetch::first(frame);
+            Ahead::Frame { flight, step: 0, foresees: true, memo: 0 }
+        })
+    }
+
+    /// A frame lands soon among few nodes: what its receiver's program will read for it is fetched.
+    pub(crate) fn fetch_foreseen(&self, flight: u32, step: u8, mut memo: u64) -> Ahead {
+        let Some(frame) = self.flight(flight) else { return Ahead::Done };
+        let Destination::Nic(nic) = &self.links[frame.link as usize].to else { return Ahead::Done };
+        let is_on = match step {
+            0 => {
+                frame.fetch_rest();
+                true
+            }
+            _ => nic.fetch_foreseen(frame.bytes(), step - 1, &mut memo),
+        };
+        if is_on { Ahead::Frame { flight, step: step + 1, foresees: true, memo } } else { Ahead::Done }
+    }
+
     /// A frame lands soon: its link is fetched first, then where that leads, then what is there.
     pub(crate) fn fetch(
         &self,
         flight: u32,
         step: u8,
-        mut foresees: bool,
+        (mut foresees, mut memo): (bool, u64),
         tasks: &Tasks,
         nodes: &[Rc<NodeCore>],
     ) -> Ahead {
@@ -31,13 +54,16 @@ impl Net {
         let link = &self.links[frame.link as usize];
         match (step, &link.to) {
             (0, _) => prefetch::first(link),
-            (1, Destination::Nic(nic)) => nic.fetch(),
+            (1, Destination::Nic(nic)) => {
+                frame.fetch_rest();
+                nic.fetch();
+            }
             (FURTHER, Destination::Nic(nic)) => nic.fetch_further(tasks),
             (_, Destination::Nic(nic)) => {
                 // The task that waits for it, and what that will read for it, side by side.
                 let step = step - FURTHER - 1;
                 let task = nic.slot().map_or(Ahead::Done, |slot| tasks.fetch(slot, step, nodes, self));
-                foresees = foresees && nic.fetch_foreseen(frame.bytes(), step);
+                foresees = foresees && nic.fetch_foreseen(frame.bytes(), step, &mut memo);
                 if !foresees && task == Ahead::Done {
                     return Ahead::Done;
                 }
@@ -58,7 +84,7 @@ impl Net {
                 }
             }
         }
-        Ahead::Frame { flight, step: step + 1, foresees }
+        Ahead::Frame { flight, step: step + 1, foresees, memo }
     }
 
     /// A node may send soon by one of these: what the network has of them is fetched, in [`WAY_STEPS`].

@@ -4,10 +4,14 @@ use std::cell::RefCell;
 
 use super::DropReason;
 use super::impair::{Damage, is_sound};
+use crate::prefetch;
 use crate::trace::digest;
 
 /// The longest Ethernet frame that a link carries, without its check sequence.
 pub const FRAME_BYTES_MAX: usize = 1536;
+
+/// So much of a frame is fetched ahead, in bytes.
+const SMALL: usize = 320;
 
 /// A frame on its way: real bytes, from the destination address on.
 ///
@@ -33,6 +37,11 @@ pub(crate) struct Frame {
 impl Frame {
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.data[..self.len.into()]
+    }
+
+    /// Has fetched what lies behind its head, as far as small packets carry.
+    pub(super) fn fetch_rest(&self) {
+        prefetch::span(self.data.as_ptr(), self.bytes().len().min(SMALL));
     }
 
     /// For writing a fresh frame. Call `seal` afterwards.

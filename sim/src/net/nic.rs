@@ -96,8 +96,8 @@ impl NicCore {
     }
 
     /// What the program will read for a frame is wanted soon. Whether there is more of it.
-    pub(crate) fn fetch_foreseen(&self, frame: &[u8], step: u8) -> bool {
-        matches!(&*self.foresight.borrow(), Some((foresight, port)) if foresight.fetch(*port, frame, step))
+    pub(crate) fn fetch_foreseen(&self, frame: &[u8], step: u8, memo: &mut u64) -> bool {
+        matches!(&*self.foresight.borrow(), Some((foresight, port)) if foresight.fetch(*port, frame, step, memo))
     }
 
     /// Why it cannot take another frame, if it cannot.

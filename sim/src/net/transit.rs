@@ -149,6 +149,12 @@ impl Net {
         }
     }
 
+    /// How many frames are in flight.
+    #[inline]
+    pub(crate) fn in_flight(&self) -> usize {
+        self.flights.len() - self.free.len()
+    }
+
     /// A frame in flight.
     #[inline]
     pub(super) fn flight(&self, flight: u32) -> Option<&Frame> {

@@ -14,6 +14,8 @@ use super::{
     port::Header,
     wakes::{Waiter, Wakes, is_waited},
 };
+#[cfg(feature = "alloc")]
+use crate::config::FetchLines;
 use crate::{
     ip::{IpAddr, SocketAddr},
     table::{Link, NONE, mix},
@@ -180,7 +182,7 @@ const LINE: usize = 64;
 
 /// So much of a buffer is fetched ahead, in bytes: a short message. It lies at the beginning, for an empty ring is begun anew.
 #[cfg(feature = "alloc")]
-const SHORT: usize = 4 * LINE;
+const SHORT: usize = 2 * LINE;
 
 /// After how long smoltcp retransmits at the earliest (RFC 6298, section 2.4).
 pub(crate) const RETRANSMISSION_MIN: Span = Span::of(Duration::from_secs(1));
@@ -237,23 +239,24 @@ impl<'r> Connection<'r> {
         self.set.get_mut(only())
     }
 
-    /// Has all of it fetched that a segment with so many bytes of data is about to need. Among thousands of connections none is in
-    /// a near cache.
+    /// Has the slot fetched.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn fetch_slot(&self, fetch: FetchLines) {
+        fetch(core::ptr::from_ref(self).cast(), core::mem::offset_of!(Self, writer));
+    }
+
+    /// Has all fetched that belongs to it and that a segment with so many bytes of data is about to need. Among thousands of
+    /// connections none is in a near cache.
     #[cfg(feature = "alloc")]
     #[inline]
-    pub(crate) fn fetch_by(&self, fetch: fn(*const u8), data_len: usize) {
-        let lines = |of: *const u8, bytes: usize| {
-            for line in (0..bytes).step_by(LINE) {
-                fetch(of.wrapping_add(line));
-            }
-        };
-        // The first line was read.
-        lines(core::ptr::from_ref(self).cast::<u8>().wrapping_add(LINE), core::mem::offset_of!(Self, writer) - LINE);
-        lines(self.parts.socket, size_of::<Socket<'_>>());
-        lines(self.parts.at(self.parts.received), data_len.min(SHORT));
-        lines(self.parts.at(self.parts.sent), SHORT);
+    pub(crate) fn fetch_parts(&self, fetch: FetchLines, data_len: usize) {
+        fetch(self.parts.socket, size_of::<Socket<'_>>());
+        if data_len > 0 {
+            fetch(self.parts.at(self.parts.received), data_len.min(SHORT));
+        }
+        fetch(self.parts.at(self.parts.sent), SHORT);
         if let Some(reader) = &self.reader {
-            fetch(reader.whereabouts());
+            fetch(reader.whereabouts(), 1);
         }
     }
 
@@ -396,6 +399,12 @@ impl<'r> Connection<'r> {
             State::Established | State::CloseWait | State::FinWait2 => self.keeps_alive || socket.send_queue() > 0,
             _ => true,
         }
+    }
+
+    /// Whether no data is in flight.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.socket().send_queue() == self.frontier.unsent() as usize
     }
 
     /// Whether nothing is left to be sent before one of smoltcp's timers asks for it, given that a segment has

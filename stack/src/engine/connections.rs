@@ -3,6 +3,8 @@
 use smoltcp::{iface::SocketSet, socket::tcp::State};
 
 use super::connection::{Connection, Flow, Role};
+#[cfg(feature = "alloc")]
+use crate::config::FetchLines;
 use crate::{
     stats::Stats,
     table::{Deadlines, Index, List, Storage},
@@ -36,6 +38,22 @@ impl<'r> Connections<'r> {
     #[inline]
     pub(crate) fn find(&self, flow: &Flow) -> Option<u32> {
         self.index.find(&self.slots, || flow.hash(self.seed), |slot| slot.indexed && slot.flow == *flow)
+    }
+
+    /// Has fetched where a flow is looked for, by a hash which it tells.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn fetch_place(&self, flow: &Flow, fetch: FetchLines) -> u64 {
+        let hash = flow.hash(self.seed);
+        if let Some(place) = self.index.place(hash) {
+            fetch(place, 1);
+        }
+        hash
+    }
+
+    /// The slot of a flow of that hash, which is most likely the one that is meant: it is not looked into.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn likely(&self, hash: u64) -> Option<u32> {
+        self.index.likely(hash)
     }
 
     /// Has segments of `flow` go to the slot.
@@ -130,9 +148,19 @@ impl<'r> Connections<'r> {
         self.deadlines.of(at).is_some_and(|deadline| deadline <= time)
     }
 
+    /// When the connection is to be marked is found out anew.
+    #[inline]
+    pub(crate) fn renew(&mut self, at: u32) {
+        self.deadlines.renew(at);
+    }
+
     #[inline]
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.next()
+    }
+
+    pub(crate) fn earliest_deadline(&mut self) -> Option<Instant> {
+        self.deadlines.earliest()
     }
 
     /// Marks those whose time has come.

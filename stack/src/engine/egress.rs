@@ -117,6 +117,11 @@ impl Core<'_> {
     /// Sends all that a connection has to send now.
     #[inline(never)]
     fn send_segments(&mut self, at: u32, port: &mut impl Port, now: Instant) -> Egress {
+        // Where nothing is in flight, no timer runs that was set before.
+        let was_quiet = self.tables.connections.slots[at as usize].is_quiet();
+        if was_quiet {
+            self.tables.connections.renew(at);
+        }
         self.keep_time(at, now);
         self.stop_waiting(at);
         let time = smol_time(now);
@@ -140,12 +145,17 @@ impl Core<'_> {
             if !core::mem::take(&mut due_for_sure) {
                 let asks_at = slot.asks_at(tried.then_some(now), self.caps.max_transmission_unit);
                 if tried && slot.is_spent() {
-                    let soonest = asks_at.min(now + RETRANSMISSION_MIN);
-                    if connections.is_marked_by(at, soonest) {
+                    let is_quiet = slot.is_quiet();
+                    let soonest = if is_quiet { asks_at } else { asks_at.min(now + RETRANSMISSION_MIN) };
+                    if was_quiet {
+                        connections.mark_at(at, soonest);
+                    }
+                    if was_quiet || connections.is_marked_by(at, soonest) {
                         marked = soonest;
                         break;
                     }
                 }
+                let slot = &connections.slots[at as usize];
                 let due = self.iface.poll_at(time, &slot.set).map_or(Instant::MAX, instant);
                 if due > now {
                     asks = asks_at <= now;
@@ -161,6 +171,7 @@ impl Core<'_> {
             let way = match header {
                 Some(header) => header,
                 None => {
+                    let slot = &self.tables.connections.slots[at as usize];
                     let (to, from, heard) = (slot.flow.remote().ip(), slot.flow.local().ip(), slot.heard);
                     match self.way(to, from, Some(heard), now) {
                         Way::To(found, lease) => {

@@ -62,6 +62,12 @@ impl Frontier {
         self.unsent += len as u32;
     }
 
+    /// How many bytes were written and never sent.
+    #[inline]
+    pub(crate) const fn unsent(&self) -> u32 {
+        self.unsent
+    }
+
     /// Whether the last segment went up to the end of what was ever sent, and that is all that was written.
     #[inline]
     pub(crate) fn is_all_sent(&self) -> bool {

@@ -21,6 +21,8 @@ mod datagrams;
 #[cfg(feature = "icmp")]
 mod echo;
 mod egress;
+#[cfg(feature = "alloc")]
+mod foresight;
 #[cfg(feature = "reassembly")]
 mod fragments;
 mod frontier;
@@ -91,6 +93,8 @@ pub(crate) use udp::{Socket as UdpSocket, Sockets as UdpSockets};
 pub(crate) use waiting::{Room, Waiting};
 pub(crate) use wakes::{Waiter, Wakes};
 
+#[cfg(feature = "alloc")]
+use crate::config::FetchLines;
 #[cfg(any(feature = "alloc", feature = "dns"))]
 use crate::pools::Limits;
 use crate::{
@@ -127,7 +131,7 @@ pub(crate) struct Core<'r> {
     pub(crate) surroundings: Surroundings,
     linger: Duration,
     #[cfg(feature = "alloc")]
-    fetch: Option<fn(*const u8)>,
+    fetch: Option<FetchLines>,
     #[cfg(any(feature = "alloc", feature = "dns"))]
     limits: Limits,
     /// When it last had a turn.
@@ -136,12 +140,13 @@ pub(crate) struct Core<'r> {
     random: u64,
 }
 
-/// The addresses of the cache's lines in which a value lies.
-#[cfg(feature = "alloc")]
-fn lines_of<T: ?Sized>(value: &T) -> impl Iterator<Item = *const u8> + use<T> {
-    const LINE: usize = 64;
-    let first = core::ptr::from_ref(value).cast::<u8>();
-    (0..size_of_val(value)).step_by(LINE).map(move |at| first.wrapping_add(at))
+/// The earlier of two times, if there are two.
+#[inline]
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
 }
 
 /// After how long without a turn nothing of a stack is in a near cache, if it is one of many.
@@ -161,15 +166,18 @@ impl<'r> Core<'r> {
 
     #[cfg(feature = "alloc")]
     #[inline(never)]
-    fn fetch_by(&self, fetch: fn(*const u8)) {
-        lines_of(&self.tables).for_each(fetch);
-        lines_of(&self.local).for_each(fetch);
-        lines_of(&self.wakes).for_each(fetch);
-        lines_of(&self.stats).for_each(fetch);
-        lines_of(&self.compute).for_each(fetch);
-        lines_of(&self.surroundings).for_each(fetch);
-        lines_of(self.tables.udp.first()).for_each(fetch);
-        lines_of(self.tables.neighbours.first()).for_each(fetch);
+    fn fetch_by(&self, fetch: FetchLines) {
+        fn whole<T: ?Sized>(fetch: FetchLines, value: &T) {
+            fetch(core::ptr::from_ref(value).cast(), size_of_val(value));
+        }
+        whole(fetch, &self.tables);
+        whole(fetch, &self.local);
+        whole(fetch, &self.wakes);
+        whole(fetch, &self.stats);
+        whole(fetch, &self.compute);
+        whole(fetch, &self.surroundings);
+        whole(fetch, self.tables.udp.first());
+        whole(fetch, self.tables.neighbours.first());
     }
 
     pub(crate) fn new(
@@ -231,7 +239,7 @@ impl<'r> Core<'r> {
             surroundings: Surroundings::default(),
             linger: config.linger,
             #[cfg(feature = "alloc")]
-            fetch: config.fetch.map(|fetch| fetch.line),
+            fetch: config.fetch.map(|fetch| fetch.lines),
             turned_at: Instant::ZERO,
             beginnings: Beginnings::new(secret),
             #[cfg(any(feature = "alloc", feature = "dns"))]
@@ -336,13 +344,15 @@ impl<'r> Core<'r> {
         self.caps.max_transmission_unit
     }
 
-    /// When [`Core::expire`] next has something to do.
+    /// When [`Core::expire`] next has something to do, or before.
     #[inline]
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        match (self.tables.connections.next_deadline(), self.tables.neighbours.next_deadline()) {
-            (Some(connections), Some(neighbours)) => Some(connections.min(neighbours)),
-            (connections, neighbours) => connections.or(neighbours),
-        }
+        earlier(self.tables.connections.next_deadline(), self.tables.neighbours.next_deadline())
+    }
+
+    /// When [`Core::expire`] next has something to do.
+    pub(crate) fn earliest_deadline(&mut self) -> Option<Instant> {
+        earlier(self.tables.connections.earliest_deadline(), self.tables.neighbours.earliest_deadline())
     }
 
     fn random(&mut self) -> u64 {

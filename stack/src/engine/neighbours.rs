@@ -381,10 +381,15 @@ impl<'r> Neighbours<'r> {
         }
     }
 
-    /// When a question is next due.
+    /// When a question is next due, or before.
     #[inline]
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.next()
+    }
+
+    /// When a question is next due.
+    pub(crate) fn earliest_deadline(&mut self) -> Option<Instant> {
+        self.deadlines.earliest()
     }
 
     /// Asks again where that is due. Answers with a neighbour that did not answer in the end, whose waiters

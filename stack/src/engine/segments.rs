@@ -26,7 +26,7 @@ const CONFIRMATION: Duration = Duration::from_secs(1);
 
 /// So many connections stay in a near cache.
 #[cfg(feature = "alloc")]
-const FEW: usize = 64;
+pub(super) const FEW: usize = 64;
 
 impl Core<'_> {
     /// Takes a segment that is for one of our addresses.
@@ -138,7 +138,9 @@ impl Core<'_> {
         if let Some(fetch) = self.fetch
             && self.tables.connections.slots.len() > FEW
         {
-            self.tables.connections.slots[at as usize].fetch_by(fetch, segment.payload().len());
+            let slot = &self.tables.connections.slots[at as usize];
+            slot.fetch_slot(fetch);
+            slot.fetch_parts(fetch, segment.payload().len());
         }
         let header = self.header_back(packet, from);
         let slot = &mut self.tables.connections.slots[at as usize];

@@ -65,6 +65,19 @@ impl Index {
         Some(found as u32)
     }
 
+    /// Where an item of that hash is looked for first, if it is looked for by hash.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn place(&self, hash: u64) -> Option<*const u8> {
+        let table = self.table.as_ref()?;
+        table.places.get(table.home(tag(hash))).map(|place| core::ptr::from_ref(place).cast())
+    }
+
+    /// The first item whose hash is that one, or nearly.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn likely(&self, hash: u64) -> Option<u32> {
+        self.table.as_ref()?.find(tag(hash), |_| true)
+    }
+
     /// Adds `item`, whose key no other item has.
     #[inline]
     pub(crate) fn insert<T>(&mut self, items: &[T], item: u32, hash: impl Fn(&T) -> u64) {

@@ -22,26 +22,37 @@ mod tests {
         ($name:ident, $of:path) => {
             proptest! {
                 #[test]
-                fn $name(steps in proptest::collection::vec((0_u32..16, 0_u64..100, any::<bool>()), 0..200)) {
+                fn $name(steps in proptest::collection::vec((0_u32..16, 0_u64..100, 0_u8..8), 0..200)) {
                     use $of as of;
                     let mut entries = [of::Deadline::NONE; 16];
                     let mut deadlines = of::Deadlines::new(Storage::Fixed(&mut entries));
                     let mut model = [None; 16];
-                    for (item, at, cancel) in steps {
-                        if cancel {
-                            deadlines.cancel(item);
-                            model[item as usize] = None;
-                        } else {
-                            deadlines.no_later_than(item, Instant::from_micros(at));
-                            let known = &mut model[item as usize];
-                            *known = Some(known.map_or(at, |known: u64| known.min(at)));
+                    for (item, at, step) in steps {
+                        match step {
+                            0 | 1 => {
+                                deadlines.cancel(item);
+                                model[item as usize] = None;
+                            }
+                            2 | 3 => {
+                                deadlines.renew(item);
+                                model[item as usize] = None;
+                            }
+                            _ => {
+                                deadlines.no_later_than(item, Instant::from_micros(at));
+                                let known = &mut model[item as usize];
+                                *known = Some(known.map_or(at, |known: u64| known.min(at)));
+                            }
                         }
                         prop_assert_eq!(deadlines.of(item).map(Instant::as_micros), model[item as usize]);
                         let first = model.iter().copied().flatten().min();
-                        prop_assert_eq!(deadlines.next().map(Instant::as_micros), first);
+                        let next = deadlines.next().map(Instant::as_micros);
+                        prop_assert!(first.is_none_or(|first| next.is_some_and(|next| next <= first)));
+                        if step % 2 == 0 {
+                            prop_assert_eq!(deadlines.earliest().map(Instant::as_micros), first);
+                        }
                     }
                     let mut last = 0;
-                    while let Some(at) = deadlines.next() {
+                    while let Some(at) = deadlines.earliest() {
                         let item = deadlines.pop_due(at).expect("a deadline is due at its own time");
                         prop_assert_eq!(model[item as usize].take(), Some(at.as_micros()));
                         prop_assert!(at.as_micros() >= last);

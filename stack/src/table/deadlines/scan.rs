@@ -33,6 +33,11 @@ impl<'r> Deadlines<'r> {
         (first != Instant::MAX).then_some(first)
     }
 
+    /// The earliest deadline, again.
+    pub(crate) fn earliest(&mut self) -> Option<Instant> {
+        self.next()
+    }
+
     /// The item's deadline.
     pub(crate) fn of(&self, item: u32) -> Option<Instant> {
         let Deadline(at) = self.0[item as usize];
@@ -45,6 +50,11 @@ impl<'r> Deadlines<'r> {
         let item = self.0.iter().position(|deadline| deadline.0 == first)? as u32;
         self.cancel(item);
         Some(item)
+    }
+
+    /// Forgets `item`'s deadline, which is mostly set anew at once.
+    pub(crate) fn renew(&mut self, item: u32) {
+        self.cancel(item);
     }
 
     /// Sets `item`'s deadline, unless it has an earlier one already.
