@@ -1,9 +1,7 @@
 //! Many connections that are open at one server, all the time.
 
-use std::future::Future;
+use std::future::{Future, pending};
 
-use futures::stream::StreamExt;
-use futures_buffered::FuturesUnordered;
 use wavetank_sim::net::NicId;
 use wavetank_sim::node::{Clock, Node};
 use wavetank_sim::time::{Duration, Instant};
@@ -15,7 +13,7 @@ use crate::measured::{Measured, Tally};
 use crate::tank::Tank;
 
 /// A client's end of one connection.
-pub(crate) trait Caller: Sized + 'static {
+pub trait Caller: Sized + 'static {
     /// Connects to the server, which is host 0, and asks once.
     fn connect(stack: &Stack<'static>) -> impl Future<Output = Self>;
 
@@ -51,7 +49,7 @@ fn open(share: u32) -> Duration {
 ///
 /// If five clients cannot share the connections evenly, or the requests do not come out even in time.
 #[must_use]
-pub(crate) fn growth<C: Caller>(
+pub fn growth<C: Caller>(
     add_server: fn(&mut World) -> NicId,
     load: Load,
     connections: u32,
@@ -110,18 +108,17 @@ async fn call<C: Caller>(
             }
         },
         Load::Concurrent => {
-            let callers = callers.into_iter().zip(0..);
-            let mut asking: FuturesUnordered<_> = callers
-                .map(|(caller, index)| ask_from(clock, clock.now() + slot * CLIENTS * index, caller, &tally))
-                .collect();
-            asking.next().await;
+            for (caller, index) in callers.into_iter().zip(0..) {
+                node.spawn(ask_from(clock, clock.now() + slot * CLIENTS * index, caller, tally.clone()));
+            }
+            pending().await
         }
     }
 }
 
-async fn ask_from(clock: Clock, start: Instant, caller: impl Caller, tally: &Tally) {
+async fn ask_from(clock: Clock, start: Instant, caller: impl Caller, tally: Tally) {
     clock.timer(start).await;
-    ask_for_ever(caller, tally).await;
+    ask_for_ever(caller, &tally).await;
 }
 
 /// Asks again as soon as it is answered.

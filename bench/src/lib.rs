@@ -2,7 +2,7 @@
 //!
 //! Every work builds and warms up what it needs, then measures the rest; [`WORKS`] names them all.
 
-mod crowd;
+pub mod crowd;
 pub mod first_light;
 pub mod fleet;
 pub mod frames;
@@ -22,7 +22,6 @@ use frames::Sea;
 use queue::Heap;
 use wavetank_sim::queue::Queue;
 
-pub use crowd::Load;
 pub use measured::{Done, Measured, Tally};
 
 /// The command's own allocator.
