@@ -1,7 +1,9 @@
 //! Many connections that are open at one server, all the time.
 
-use std::future::{Future, pending};
+use std::future::Future;
 
+use futures::stream::StreamExt;
+use futures_buffered::FuturesUnordered;
 use wavetank_sim::net::NicId;
 use wavetank_sim::node::{Clock, Node};
 use wavetank_sim::time::{Duration, Instant};
@@ -49,12 +51,7 @@ fn open(share: u32) -> Duration {
 ///
 /// If five clients cannot share the connections evenly, or the requests do not come out even in time.
 #[must_use]
-pub fn growth<C: Caller>(
-    add_server: fn(&mut World) -> NicId,
-    load: Load,
-    connections: u32,
-    requests: u64,
-) -> Measured {
+pub fn growth<C: Caller>(add_server: fn(&mut World) -> NicId, load: Load, connections: u32, requests: u64) -> Measured {
     let (share, in_flight) = match load {
         Load::Concurrent => (connections / CLIENTS, connections),
         Load::RoundRobin => (connections / CLIENTS, CLIENTS),
@@ -108,17 +105,18 @@ async fn call<C: Caller>(
             }
         },
         Load::Concurrent => {
-            for (caller, index) in callers.into_iter().zip(0..) {
-                node.spawn(ask_from(clock, clock.now() + slot * CLIENTS * index, caller, tally.clone()));
-            }
-            pending().await
+            let callers = callers.into_iter().zip(0..);
+            let mut asking: FuturesUnordered<_> = callers
+                .map(|(caller, index)| ask_from(clock, clock.now() + slot * CLIENTS * index, caller, &tally))
+                .collect();
+            asking.next().await;
         }
     }
 }
 
-async fn ask_from(clock: Clock, start: Instant, caller: impl Caller, tally: Tally) {
+async fn ask_from(clock: Clock, start: Instant, caller: impl Caller, tally: &Tally) {
     clock.timer(start).await;
-    ask_for_ever(caller, &tally).await;
+    ask_for_ever(caller, tally).await;
 }
 
 /// Asks again as soon as it is answered.

@@ -13,20 +13,26 @@ pub(crate) struct Deadline {
     /// Of this place in the heap: when it is looked at, and whose it is.
     at: Instant,
     item: u32,
-    /// Of the item whose *index* is this entry's place in the array: where it lies in the heap,
+    /// Of the item whose *index* is this entry's place in the array: where it lies in the heap, and whether its deadline is
+    /// [`VOID`];
     position: u32,
-    /// when that is looked at,
-    looked_at: Instant,
-    /// and when the item is due, which is no earlier.
+    /// and when it is due, or was: no earlier than it is looked at.
     due: Instant,
 }
 
 const ABSENT: u32 = u32::MAX;
+/// The bit of a position that says that nothing is due, though the heap has the item.
+const VOID: u32 = 1 << 31;
 
 impl Deadline {
     /// No deadline.
-    pub(crate) const NONE: Deadline =
-        Deadline { at: Instant::MAX, item: ABSENT, position: ABSENT, looked_at: Instant::MAX, due: Instant::MAX };
+    pub(crate) const NONE: Deadline = Deadline { at: Instant::MAX, item: ABSENT, position: ABSENT, due: Instant::MAX };
+
+    /// When the item is due; [`Instant::MAX`] if it is not.
+    #[inline]
+    fn due(&self) -> Instant {
+        if self.position & VOID == 0 { self.due } else { Instant::MAX }
+    }
 }
 
 /// The deadlines of the items of one table. `entries[..len]` is the heap.
@@ -57,30 +63,29 @@ impl<'r> Deadlines<'r> {
     pub(crate) fn earliest(&mut self) -> Option<Instant> {
         while self.len > 0 {
             let Deadline { at, item, .. } = self.entries[0];
-            let due = self.entries[item as usize].due;
+            let due = self.entries[item as usize].due();
             if due == at {
                 return Some(at);
             }
-            // It has moved, or there is none any more.
             self.put_off(item, due);
         }
         None
     }
 
+    /// The deadline of the first has moved, or there is none any more.
     #[inline(never)]
     fn put_off(&mut self, first: u32, due: Instant) {
         if due == Instant::MAX {
             return self.cancel(first);
         }
         self.entries[0].at = due;
-        self.entries[first as usize].looked_at = due;
         self.sift_down(0);
     }
 
     /// The item's deadline.
     #[inline]
     pub(crate) fn of(&self, item: u32) -> Option<Instant> {
-        let due = self.entries[item as usize].due;
+        let due = self.entries[item as usize].due();
         (due != Instant::MAX).then_some(due)
     }
 
@@ -98,53 +103,68 @@ impl<'r> Deadlines<'r> {
     /// Forgets `item`'s deadline, which is mostly set anew at once.
     #[inline]
     pub(crate) fn renew(&mut self, item: u32) {
-        self.entries[item as usize].due = Instant::MAX;
+        // Of one that is absent it says nothing.
+        self.entries[item as usize].position |= VOID;
     }
 
-    /// Sets `item`'s deadline, unless it has an earlier one already.
+    /// Sets `item`'s deadline, unless it has an earlier one already. [`Instant::MAX`] is none.
     #[inline]
     pub(crate) fn no_later_than(&mut self, item: u32, at: Instant) {
-        let entry = &mut self.entries[item as usize];
-        entry.due = entry.due.min(at);
-        if at >= entry.looked_at {
+        if at == Instant::MAX {
             return;
         }
-        entry.looked_at = at;
-        let position = match entry.position {
-            ABSENT => {
-                let end = self.len;
-                self.len += 1;
-                end
-            }
-            position => position,
-        };
-        self.place(position, at, item);
-        self.sift_up(position);
+        let entry = &mut self.entries[item as usize];
+        let position = entry.position;
+        if position == ABSENT {
+            entry.due = at;
+            let end = self.len;
+            self.len += 1;
+            self.place(end, at, item);
+            return self.sift_up(end);
+        }
+        // The heap has it for that time or an earlier one.
+        let before = entry.due;
+        entry.due = at.min(entry.due());
+        entry.position = position & !VOID;
+        let place = entry.position;
+        if at < before && at < self.entries[place as usize].at {
+            self.entries[place as usize].at = at;
+            self.sift_up(place);
+        }
     }
 
     /// Forgets `item`'s deadline.
     pub(crate) fn cancel(&mut self, item: u32) {
         let entry = &mut self.entries[item as usize];
         let position = core::mem::replace(&mut entry.position, ABSENT);
-        (entry.looked_at, entry.due) = (Instant::MAX, Instant::MAX);
+        entry.due = Instant::MAX;
         if position == ABSENT {
             return;
         }
+        let position = position & !VOID;
         self.len -= 1;
         if position != self.len {
             let last = self.entries[self.len as usize];
             self.place(position, last.at, last.item);
             self.sift_down(position);
-            self.sift_up(self.entries[last.item as usize].position);
+            self.sift_up(self.position(last.item));
         }
     }
 
+    /// Where an item that is there lies.
+    #[inline]
+    fn position(&self, item: u32) -> u32 {
+        self.entries[item as usize].position & !VOID
+    }
+
+    /// Has the heap have `item` for that time there; whether it is void does not change.
     #[inline]
     fn place(&mut self, position: u32, at: Instant, item: u32) {
         let entry = &mut self.entries[position as usize];
         entry.at = at;
         entry.item = item;
-        self.entries[item as usize].position = position;
+        let of = &mut self.entries[item as usize];
+        of.position = position | if of.position == ABSENT { 0 } else { of.position & VOID };
     }
 
     fn sift_up(&mut self, mut position: u32) {

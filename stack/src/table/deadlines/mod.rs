@@ -37,6 +37,7 @@ mod tests {
                                 deadlines.renew(item);
                                 model[item as usize] = None;
                             }
+                            4 => deadlines.no_later_than(item, Instant::MAX),
                             _ => {
                                 deadlines.no_later_than(item, Instant::from_micros(at));
                                 let known = &mut model[item as usize];
