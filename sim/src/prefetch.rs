@@ -11,7 +11,8 @@ pub trait Foresight {
     /// Has fetched what is read for `frame`, which will come by the port that was named to
     /// [`Nic::foresee`](crate::net::Nic::foresee). With each step what was fetched before is near, and may be followed a pointer
     /// further; before the first, all of `self` is, where nodes are many. `memo` is 0 at first, and keeps what it is given from
-    /// step to step. Whether there is another step.
+    /// step to step; a frame that has landed meanwhile may have made place for another one, though, so it is no more than a hint
+    /// either. Whether there is another step.
     fn fetch(&self, port: usize, frame: &[u8], step: u8, memo: &mut u64) -> bool;
 }
 

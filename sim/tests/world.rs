@@ -369,10 +369,9 @@ struct Foretold([Cell<u64>; 2]);
 impl Foresight for Foretold {
     fn fetch(&self, port: usize, frame: &[u8], step: u8, memo: &mut u64) -> bool {
         assert!(frame.len() >= 14 && step < 2, "{step}");
-        assert_eq!(*memo, u64::from(step) * 7_777, "it is kept from step to step");
-        *memo = 7_777;
         let told = &self.0[usize::from(step)];
-        told.set(told.get() + u64::from(port == 7));
+        told.set(told.get() + u64::from(port == 7 && *memo == u64::from(step) * 7_777));
+        *memo = 7_777;
         step == 0
     }
 }
