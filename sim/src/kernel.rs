@@ -196,6 +196,7 @@ pub(crate) struct Kernel {
     pub(crate) operations: Cell<u64>,
     /// What is to come, where there is too much of everything for the caches.
     lookout: OnceCell<Box<RefCell<Lookout>>>,
+    /// Whether there is now: how many frames are in flight changes.
     looks_out: Cell<bool>,
 }
 
