@@ -132,13 +132,13 @@ impl Core<'_> {
     }
 
     /// How often the link has come back, counted round.
-    #[cfg(any(feature = "dhcp", feature = "slaac"))]
+    #[cfg(any(feature = "dhcp", feature = "mdns", feature = "slaac"))]
     pub(crate) fn link_returns(&self) -> u8 {
         self.surroundings.link.returns
     }
 
     /// Waits until the link has come back more often than `known`.
-    #[cfg(any(feature = "dhcp", feature = "slaac"))]
+    #[cfg(any(feature = "dhcp", feature = "mdns", feature = "slaac"))]
     pub(crate) fn poll_link_returned(&mut self, known: u8, waker: &Waker) -> (Poll<u8>, Option<Waiter>) {
         let Link { down, returns, .. } = self.surroundings.link;
         if returns != known && !down {

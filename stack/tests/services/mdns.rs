@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use futures_util::future::select;
 use wavetank_stack::mdns::{self, Event, Found, GROUPS, Responder, Service, browse, resolve};
-use wavetank_stack::{Duration, Stack, time::timeout};
+use wavetank_stack::{Duration, Stack, time::timeout, udp};
 
 use crate::drops::survives_drops;
 use crate::interface::draws;
@@ -104,6 +104,133 @@ fn of_two_with_one_name_one_takes_another() {
             assert_eq!(names, expected, "seed {seed}");
         });
     }
+}
+
+/// Has a host answer for that name, and offer `PAGE`.
+fn respond_as(sea: &Sea, host: &Host, seed: u64, name: &'static str) -> Events {
+    let (stack, clock, events) = (host.stack.clone(), sea.clock(), Events::default());
+    let told = events.clone();
+    sea.spawn(async move {
+        let mut responder = Responder::new(&stack, &clock, draws(seed), name, &[PAGE]);
+        let _ = responder.run(|event| told.borrow_mut().push(event)).await;
+    });
+    events
+}
+
+/// Both have power at the same time: whatever they disagree about, it takes them one round to settle it (RFC 6762, section 8.2).
+#[test]
+fn who_begin_together_do_not_give_way_to_each_other_for_ever() {
+    // The greater address of one protocol is the one's, of the other the other's; or only the service's name is the same.
+    let hosts = [["192.0.2.1/24", "2001:db8::9/64"], ["192.0.2.3/24", "2001:db8::1/64"]];
+    for names in [["sensor", "sensor"], ["sensor-1", "sensor-2"], ["sensor-2", "sensor-1"]] {
+        for seed in 0..4 {
+            let sea = Sea::new();
+            let sensors = hosts.map(|addresses| sea.host(&addresses));
+            let told = [0, 1].map(|at| respond_as(&sea, &sensors[at], seed + 10 * at as u64, names[at]));
+            sea.pass(Duration::from_secs(8));
+            let mut events = told.map(|events| events.borrow().clone());
+            events.sort_by_key(Vec::len);
+            let expected = [vec![Event::Ours(1)], vec![Event::Taken, Event::Ours(2)]];
+            assert_eq!(events, expected, "{names:?}, seed {seed}");
+        }
+    }
+}
+
+/// The payloads of what was sent to port 5353 by IPv4, and whether that was a response.
+fn said(frames: &[Vec<u8>]) -> Vec<(bool, Vec<u8>)> {
+    let is_it = |frame: &&Vec<u8>| frame[12..14] == [8, 0] && frame[23] == 17 && frame[36..38] == [0x14, 0xe9];
+    frames.iter().filter(is_it).map(|frame| (frame[44] & 0x80 != 0, frame[42..].to_vec())).collect()
+}
+
+/// A question from port 5353 about `_http._tcp.local`, of that kind, with what is known already behind it.
+fn ask(sea: &Sea, client: &Host, kind: u8, name: &[&str], known: &[u8], records: u8) {
+    let mut query = vec![0, 0, 0, 0, 0, 1, 0, records, 0, 0, 0, 0];
+    for label in name {
+        query.push(label.len() as u8);
+        query.extend(label.bytes());
+    }
+    query.extend([0, 0, kind, 0, 1]);
+    query.extend(known);
+    let (stack, clock) = (client.stack.clone(), sea.clone());
+    sea.run(async move {
+        let socket = udp::Socket::bind(&stack, 5_353, udp::Options::default()).unwrap();
+        socket.send_to(&query, "224.0.0.251:5353".parse().unwrap()).await.unwrap();
+        clock.sleep(Duration::from_millis(1)).await;
+    });
+}
+
+#[test]
+fn what_everybody_just_heard_or_knows_is_not_said_again() {
+    let sea = Sea::new();
+    let (sensor, client) = (sea.host(&["192.0.2.1/24"]), sea.host(&["192.0.2.2/24"]));
+    respond_as(&sea, &sensor, 1, "sensor");
+    sea.pass(Duration::from_secs(10));
+    let host: &[&str] = &["sensor", "local"];
+    let answers = |kind: u8, name: &[&str], known: &[u8]| {
+        sea.record();
+        ask(&sea, &client, kind, name, known, u8::from(!known.is_empty()));
+        sea.pass(Duration::from_millis(200));
+        said(&sea.recorded()).iter().filter(|(response, _)| *response).count()
+    };
+    // Twice within a second, and after it.
+    assert_eq!(answers(1, host, &[]), 1);
+    assert_eq!(answers(1, host, &[]), 0);
+    sea.pass(Duration::from_millis(1_250));
+    assert_eq!(answers(1, host, &[]), 1);
+    sea.pass(Duration::from_secs(5));
+    // Who says that it knows the address, for long enough; or another one.
+    let known =
+        |address: u8, ttl: u8| [&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, ttl, 0, 4, 192, 0, 2][..], &[address]].concat();
+    assert_eq!(answers(1, host, &known(1, 60)), 0);
+    assert_eq!(answers(1, host, &known(7, 60)), 1);
+    sea.pass(Duration::from_secs(5));
+    assert_eq!(answers(1, host, &known(1, 59)), 1);
+    // The same of a service's place and text.
+    let service = ["Sensor in the hall", "_http", "_tcp", "local"];
+    // Its host's name ends as the service's does, behind the latter's first three labels.
+    let local = 12 + service[..3].iter().map(|label| 1 + label.len()).sum::<usize>();
+    let place =
+        [&[0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 60, 0, 15, 0, 0, 0, 0, 0, 80][..], b"\x06sensor", &[0xc0, local as u8]];
+    let text = [&[0xc0, 12, 0, 16, 0, 1, 0, 0, 0x11, 0x94, 0, 17][..], b"\x0cpath=/status\x03v=1"];
+    let (place, text) = (place.concat(), text.concat());
+    for (kind, known) in [(33, &place), (16, &text)] {
+        sea.pass(Duration::from_secs(5));
+        assert_eq!(answers(kind, &service, known), 0, "{kind}");
+        assert_eq!(answers(kind, &service, &[]), 1, "{kind}");
+    }
+}
+
+#[test]
+fn whoever_takes_its_leave_is_forgotten_and_a_link_that_comes_back_has_names_asked_about() {
+    let sea = Sea::new();
+    let sensor = sea.host(&["192.0.2.1/24"]);
+    let (stack, clock, told) = (sensor.stack.clone(), sea.clock(), Events::default());
+    let events = told.clone();
+    sea.spawn(async move {
+        let mut responder = Responder::new(&stack, &clock, draws(1), "sensor", &[PAGE]);
+        // Nothing is ours yet, so nobody is told anything.
+        responder.farewell().await.unwrap();
+        let running = responder.run(|event| events.borrow_mut().push(event));
+        let _ = timeout(&clock, Duration::from_secs(30), running).await;
+        responder.farewell().await.unwrap();
+        responder.farewell().await.unwrap();
+    });
+    sea.pass(Duration::from_secs(5));
+    sea.plug(sensor.card, false);
+    sea.pass(Duration::from_secs(5));
+    sea.record();
+    sea.plug(sensor.card, true);
+    sea.pass(Duration::from_secs(10));
+    let kinds: Vec<bool> = said(&sea.recorded()).iter().map(|(response, _)| *response).collect();
+    assert_eq!(kinds, [false, false, false, true, true], "three questions, and it is told twice");
+    assert_eq!(*told.borrow(), [Event::Ours(1), Event::Ours(1)]);
+    sea.record();
+    sea.pass(Duration::from_secs(20));
+    let farewells = said(&sea.recorded());
+    let [(true, farewell)] = &farewells[..] else { panic!("{farewells:?}") };
+    // Four records of the service and one of the host; the first is the host's, and lasts no longer.
+    assert_eq!((farewell[7], &farewell[12..26]), (5, &b"\x06sensor\x05local\0"[..]));
+    assert_eq!(farewell[26..34], [0, 1, 0x80, 1, 0, 0, 0, 0]);
 }
 
 #[test]
