@@ -283,7 +283,10 @@ impl Between {
             rcp.receive(now_ns, &frame);
         }
         rcp.advance(now_ns);
-        self.air.came.borrow_mut().extend(std::iter::from_fn(|| rcp.transmit()));
+        while let Some(frame) = rcp.transmit() {
+            self.air.came.borrow_mut().push_back(frame);
+            rcp.settle(now_ns, Ok(()));
+        }
         self.says.extend(std::iter::from_fn(|| rcp.next_byte()));
         let due = self.says.iter().take_while(|(at_ns, _)| *at_ns <= now_ns).count();
         let bytes: Vec<u8> = self.says.drain(..due).map(|(_, byte)| byte).collect();

@@ -391,3 +391,62 @@ fn who_is_held_apart_stays_apart_across_a_gateway() {
         assert!(metric(&apart, "gateway", "uplink.misses") > 5);
     }
 }
+
+/// A gateway with a radio co-processor; a listener by radio that the gateway pings for somebody on the Ethernet.
+const BY_MODULE: &str = r#"
+version = 1
+name = "by module"
+duration = "20s"
+seed = 3
+
+[node.far]
+kind = "pinger"
+address = "fd00:2::30/64"
+gateway = "fd00:2::1"
+config = { target = "fd00:1::10", interval = "1s", timeout = "400ms" }
+
+[node.near]
+kind = "pinger"
+address = "fd00:1::10/64"
+gateway = "fd00:1::1"
+position = { x = 10, y = 0 }
+config = { target = "fd00:2::30", interval = "1s", timeout = "400ms" }
+
+[node.gateway]
+kind = "gateway"
+address = { air = "fd00:1::1/64", lan = "fd00:2::1/64" }
+position = { x = 0, y = 0 }
+config = { uplink = "fd00:2::30", beat = "1s", rcp = {} }
+
+[network.air]
+kind = "radio"
+members = ["near", "gateway"]
+
+[network.lan]
+kind = "switch"
+members = ["gateway", "far"]
+"#;
+
+#[test]
+fn a_radio_co_processor_says_of_frames_that_nobody_hears_and_of_a_busy_air() {
+    let fault = |what: &str| format!("{BY_MODULE}\n[[fault]]\nat = \"10s\"\nfor = \"5s\"\n{what}\n");
+    let counted = |text: &str| {
+        let snapshot = ran(text, None);
+        let of = |reason| snapshot.frames.dropped.iter().find(|(of, _)| *of == reason).map_or(0, |(_, count)| *count);
+        let told = ["rcp.no-ack", "rcp.busy", "rcp.unsent", "rcp.refused", "rcp.silences", "rcp.unasked"];
+        (told.map(|name| metric(&snapshot, "gateway", name)), [of(DropReason::NoAck), of(DropReason::AirBusy)])
+    };
+    let (told, dropped) = counted(BY_MODULE);
+    assert_eq!((told, dropped), ([0; 6], [0; 2]));
+
+    // Whoever is not there acknowledges nothing: each ping for it is a frame of the gateway's that comes to nothing.
+    let (told, dropped) = counted(&fault("kind = \"power-cut\"\ntarget = \"near\""));
+    let no_ack = told[0];
+    assert!((4..=8).contains(&no_ack), "{told:?}");
+    assert_eq!((told, dropped), ([no_ack, 0, 0, 0, 0, 0], [no_ack as u64, 0]), "what the air knows, and no more");
+
+    // An air that is never free: its gateway sends nothing, and says so, as does whoever has a radio of its own.
+    let (told, [_, busy]) = counted(&fault("kind = \"jam\"\ntarget = \"air\"\nnoise = \"40 dB\""));
+    assert!((4..=8).contains(&told[1]) && told[1] as u64 <= busy, "{told:?} {busy}");
+    assert_eq!([told[2], told[3], told[4], told[5]], [0; 4]);
+}

@@ -84,7 +84,7 @@ impl Field {
 
     fn station(&mut self, track: Track, talk: Option<Talk>) -> NodeId {
         let number = self.nodes.len() as u8;
-        let node = self.world.add_node(NodeSpec::named(format!("station-{number}")), move |node: Node| async move {
+        self.program(track, move |node: Node| async move {
             let mut nic = node.nic(0).expect("a radio");
             let mut listener = node.nic(0).expect("the same");
             let hears = node.clone();
@@ -102,7 +102,17 @@ impl Field {
                 node.clock().sleep(talk.every).await;
             }
             std::future::pending().await
-        });
+        })
+    }
+
+    /// A station whose node runs that.
+    fn program<F: Future<Output = Exit> + 'static>(
+        &mut self,
+        track: Track,
+        program: impl Fn(Node) -> F + 'static,
+    ) -> NodeId {
+        let number = self.nodes.len() as u8;
+        let node = self.world.add_node(NodeSpec::named(format!("station-{number}")), program);
         let nic = self.world.add_radio(node, eui(number));
         let station = StationConfig { track, power_cdbm: 0, eui: eui(number) };
         let station = self.world.add_station(self.air, &station);
@@ -380,4 +390,111 @@ fn a_wide_field_is_the_same_twice() {
     let offered: u64 = snapshot.links.iter().skip(1).step_by(2).map(|link| link.sent).sum();
     assert_eq!(offered, expected);
     assert_eq!(sent.iter().sum::<u64>() + dropped(&snapshot, DropReason::AirBusy), 4_000);
+}
+
+/// What became of its frames, as a node counts it that sends one to each of several stations in turn, and to everybody.
+async fn watch(node: Node, to: Vec<Option<u8>>) -> Exit {
+    let mut nic = node.nic(0).expect("a radio");
+    let watch = nic.watch().expect("it is at a station");
+    let (own, mut turn) = (node.clone(), 0);
+    node.spawn(async move {
+        loop {
+            let (of, fate) = poll_fn(|context| watch.poll_next(context)).await;
+            assert_eq!(of, turn, "this medium keeps their order");
+            turn += 1;
+            own.gauge("last.us", (own.world_now().as_nanos() / 1_000) as i64);
+            own.count(
+                match fate {
+                    Ok(()) => "sent",
+                    Err(DropReason::NoAck) => "no-ack",
+                    Err(DropReason::AirBusy) => "busy",
+                    Err(DropReason::LinkDown) => "link-down",
+                    Err(reason) => panic!("{reason:?}"),
+                },
+                1,
+            );
+        }
+    });
+    for number in 0..400 {
+        send(&mut nic, &frame(to[number as usize % to.len()], 0, number, 60));
+        node.clock().sleep(20 * MS).await;
+    }
+    std::future::pending().await
+}
+
+#[test]
+fn who_asks_learns_what_became_of_each_frame() {
+    let mut field = Field::new(&config());
+    // One that is there, one that is too far away, one that is not there at all, and everybody.
+    let sender = field.program(metres(0), |node| watch(node, vec![Some(1), Some(2), Some(9), EVERYONE]));
+    let near = field.station(metres(10), None);
+    field.station(metres(500), None);
+    let (air, cable) = (field.air, field.cables[0]);
+    let fault = |ms, kind| Fault { at: at(ms), duration: Some(1_000 * MS), kind };
+    field.world.add_fault(fault(2_000, FaultKind::Jam { air, name: "field".to_owned(), noise_cdb: 4_000 }));
+    field.world.add_fault(fault(4_000, FaultKind::CutCable(cable)));
+    let snapshot = field.run(9_000);
+    let [sent, no_ack, busy, cut] =
+        ["sent", "no-ack", "busy", "link-down"].map(|what| metric(&snapshot, sender, what) as u64);
+    assert_eq!(sent + no_ack + busy + cut, 400);
+    assert_eq!(
+        [no_ack, busy, cut],
+        [DropReason::NoAck, DropReason::AirBusy, DropReason::LinkDown].map(|of| dropped(&snapshot, of))
+    );
+    assert!((48..=51).contains(&busy) && (48..=51).contains(&cut), "fifty in each second: {busy} {cut}");
+    assert_eq!((sent, no_ack), (150, 150), "half of the other three hundred reached somebody");
+    assert_eq!(metric(&snapshot, near, "received"), 150);
+}
+
+#[test]
+fn who_is_told_is_told_when_it_is_known_and_changes_nothing() {
+    let run = |watches: bool| {
+        let mut field = Field::new(&config());
+        let to = vec![Some(1), Some(9)];
+        let sender = match watches {
+            true => field.program(metres(0), move |node| watch(node, to.clone())),
+            false => field.program(metres(0), move |node| {
+                let to = to.clone();
+                async move {
+                    let mut nic = node.nic(0).expect("a radio");
+                    for number in 0..400 {
+                        send(&mut nic, &frame(to[number as usize % 2], 0, number, 60));
+                        node.clock().sleep(20 * MS).await;
+                    }
+                    std::future::pending().await
+                }
+            }),
+        };
+        field.station(metres(10), None);
+        // Its node loses its power with frames under way, and begins anew: what is told is of this life's frames.
+        let cut = FaultKind::PowerCut(field.nodes[0]);
+        field.world.add_fault(Fault { at: at(1_021), duration: Some(10 * MS), kind: cut });
+        let snapshot = field.run(10_000);
+        let last = snapshot.recent.iter().rev().find_map(|record| match record.event {
+            Event::FrameDropped { reason: DropReason::NoAck, .. } => Some(record.at.as_nanos() / 1_000),
+            _ => None,
+        });
+        if watches {
+            assert_eq!(metric(&snapshot, sender, "last.us") as u64, last.expect("nobody is number 9"));
+        }
+        snapshot.fingerprint
+    };
+    assert_eq!(run(true), run(false));
+}
+
+#[test]
+fn a_cable_tells_nobody_anything() {
+    let mut world = World::new(&WorldConfig { seed: 7, ..WorldConfig::default() });
+    let node = world.add_node(NodeSpec::named("wired"), |node: Node| async move {
+        assert!(node.nic(0).expect("an interface").watch().is_none(), "a cable knows nothing");
+        node.count("looked", 1);
+        std::future::pending().await
+    });
+    let nic = world.add_nic(node, wavetank_sim::net::Mac([2, 0, 0, 0, 0, 1]));
+    let other = world.add_node(NodeSpec::named("other"), |_: Node| std::future::pending());
+    let far = world.add_nic(other, wavetank_sim::net::Mac([2, 0, 0, 0, 0, 2]));
+    let plain = LinkConfig::default();
+    world.connect("cable", Plug::Nic(nic), Plug::Nic(far), &plain, &plain);
+    world.run_until(at(10));
+    assert_eq!(metric(&world.finish(), node, "looked"), 1);
 }

@@ -16,6 +16,8 @@ use support::Desk;
 use wavetank_sim::hw::rcp::{Module, Rcp, Reason, Whims};
 use wavetank_sim::hw::uart::Serial;
 use wavetank_sim::hw::{Bench as _, Cost as _};
+use wavetank_sim::net::DropReason;
+use wavetank_sim::net::air::Fate;
 
 const MS_NS: u64 = 1_000_000;
 const EUI: [u8; 8] = [2, 0, 0, 0, 0, 0, 0, 9];
@@ -119,10 +121,76 @@ fn it_sends_one_frame_at_a_time_and_says_so_when_it_has() {
     assert_eq!(said(&mut rcp), Vec::<u8>::new());
     hear(&mut rcp, 200 * MS_NS, &line(SEND));
     assert_eq!((rcp.transmit(), said(&mut rcp)), (None, line("7e 88 06 00 0c dd 28 7e")));
-    // Preamble, delimiter, length, eight octets and the check sequence, of 32 µs each.
-    assert_eq!(rcp.advance(200 * MS_NS), Some(200 * MS_NS + 16 * 32_000));
-    rcp.advance(201 * MS_NS);
-    assert_eq!(said(&mut rcp), line(SENT));
+    // It says nothing before it knows, and then at once.
+    assert_eq!(rcp.advance(300 * MS_NS), None);
+    assert_eq!(said(&mut rcp), Vec::<u8>::new());
+    rcp.settle(300 * MS_NS, Ok(()));
+    assert_eq!(rcp.next_byte(), Some((300 * MS_NS + 200_000, 0x7e)));
+    assert_eq!(said(&mut rcp), line(SENT)[1..]);
+    // What it is told once more is about nothing.
+    rcp.settle(300 * MS_NS, Ok(()));
+    assert_eq!(said(&mut rcp), Vec::<u8>::new());
+}
+
+/// Its answer without flags, escapes and check sequence, if it is whole.
+fn told(rcp: &mut Rcp) -> Vec<u8> {
+    const CHECK: usize = 2;
+    let said = said(rcp);
+    let between = said.strip_prefix(&[0x7e]).and_then(|said| said.strip_suffix(&[0x7e])).unwrap();
+    let mut bytes = between.iter();
+    let mut frame = Vec::new();
+    while let Some(&byte) = bytes.next() {
+        frame.push(if byte == 0x7d { bytes.next().unwrap() ^ 0x20 } else { byte });
+    }
+    frame.truncate(frame.len() - CHECK);
+    frame
+}
+
+// To one station, number 7, to be acknowledged; on its channel, and on another one.
+const ASK: &str = "7e 8a 03 71 0f 00 61 dc 07 ef be 01 00 00 00 00 00 00 02 00 00 0f 04 03 01 00 00 01";
+const ASK_ELSEWHERE: &str = "7e 8a 03 71 0f 00 61 dc 07 ef be 01 00 00 00 00 00 00 02 00 00 0b 04 03 01 00 00 01";
+
+/// With its check sequence, reckoned bit by bit.
+fn checked(frame: &str) -> Vec<u8> {
+    let mut line = line(frame);
+    let sum = line[1..].iter().fold(0xffff_u16, |sum, byte| {
+        (0..8).fold(sum ^ u16::from(*byte), |sum, _| if sum & 1 == 0 { sum >> 1 } else { sum >> 1 ^ 0x8408 })
+    });
+    line.extend((!sum).to_le_bytes());
+    line.push(0x7e);
+    line
+}
+
+#[test]
+fn it_says_what_became_of_a_frame() {
+    let mut rcp = new(Whims::default());
+    said(&mut rcp);
+    set_up(&mut rcp, 100 * MS_NS);
+    let mut send = |now_ns, frame, fate: Fate| {
+        hear(&mut rcp, now_ns, &checked(frame));
+        assert_eq!(rcp.transmit().is_some(), frame == ASK);
+        rcp.settle(now_ns, fate);
+        let again_ns = rcp.advance(now_ns);
+        if let Some(at_ns) = again_ns {
+            assert_eq!(said(&mut rcp), Vec::<u8>::new());
+            rcp.advance(at_ns);
+        }
+        (again_ns.map(|at_ns| at_ns - now_ns), told(&mut rcp))
+    };
+    let acknowledgement = [&[5, 0, 2, 0, 7, 0, 0, 0xc4, 0x80, 0, 0, 10, 0, 15, 0xff][..], &[0; 8], &[1, 0, 0]].concat();
+    let sent = [&[0x8a, 6, 0, 0, 0, 0][..], &acknowledgement].concat();
+    assert_eq!(send(200 * MS_NS, ASK, Ok(())), (None, sent));
+    for (reason, status) in
+        [(DropReason::NoAck, 17), (DropReason::AirBusy, 18), (DropReason::QueueFull, 14), (DropReason::NodeDown, 14)]
+    {
+        assert_eq!(send(300 * MS_NS, ASK, Err(reason)), (None, vec![0x8a, 6, 0, status, 0, 0]), "{reason:?}");
+    }
+    // What its antenna loses, or is on a channel of nobody's, it has sent four times: 21 octets with what stands before them, and
+    // waiting for an acknowledgement.
+    let tries_ns = Some(4 * (21 * 32_000 + 864_000));
+    let unheard = vec![0x8a, 6, 0, 17, 0, 0];
+    assert_eq!(send(400 * MS_NS, ASK, Err(DropReason::LinkDown)), (tries_ns, unheard.clone()));
+    assert_eq!(send(500 * MS_NS, ASK_ELSEWHERE, Ok(())), (tries_ns, unheard));
 }
 
 #[test]
@@ -205,10 +273,22 @@ fn a_module_speaks_over_its_line() {
     let desk = Desk::default();
     let module = Module::new(15, 115_200, 256, Whims::default());
     let air = Air { desk: desk.clone(), heard: Rc::default(), sent: Rc::default() };
+    // Of its only frame, sixteen octets long with all that stands around it, the air tells when it is over.
+    let (clock, mut over, mut tells) = (desk.clone(), None, true);
+    let watched = Rc::clone(&air.sent);
+    let fates = move |cx: &mut Context<'_>| {
+        let Some(&(at_ns, _)) = watched.borrow().first().filter(|_| tells) else { return Poll::Pending };
+        let clock = clock.clone();
+        let over = over.get_or_insert_with(|| Box::pin(async move { clock.sleep_until_ns(at_ns + 16 * 32_000).await }));
+        over.as_mut().poll(cx).map(|()| {
+            tells = false;
+            (0, Ok(()))
+        })
+    };
     let serial = Serial::new(module.port().clone(), desk.clone());
     let (heard, sent) = (Rc::clone(&air.heard), Rc::clone(&air.sent));
     desk.run(async {
-        let mut serving = pin!(module.serve(air, desk.clone()));
+        let mut serving = pin!(module.serve(air, fates, desk.clone()));
         let mut story = pin!(async {
             let (mut from, mut to) = (serial.clone(), serial.clone());
             module.power_on(0);

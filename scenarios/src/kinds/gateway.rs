@@ -354,7 +354,7 @@ async fn by_module(
     config: Arc<Config>,
     board: Board,
     module: Module,
-    (lan, nic): (Relayed, Relayed),
+    (lan, mut nic): (Relayed, Relayed),
 ) -> Exit {
     let HardwareAddress::Ieee802154(eui) = nic.hardware_address() else {
         unreachable!("`fit` saw to it that this interface is a radio");
@@ -368,8 +368,8 @@ async fn by_module(
     let mut memory = Box::new(rcp::Memory::<FRAMES>::new());
     let (radio, mut link) = rcp::split(&mut memory, rcp::Options::new(eui, board.pan, CHANNEL));
     let (clock, probe) = (TankClock(node.clock()), TankProbe(node.clone()));
-    let bench = node.part("rcp");
-    node.spawn(async move { module.serve(nic, bench).await });
+    let (bench, watch) = (node.part("rcp"), nic.watch().expect("its interface is a radio at a station"));
+    node.spawn(async move { module.serve(nic, |cx| watch.poll_next(cx), bench).await });
     let passing = pin!(link.run(serial.clone(), serial, &clock, &probe));
     match select(passing, pin!(live(node, config, board, (lan, radio)))).await {
         Either::Left((never, _)) => match never {},

@@ -3,6 +3,7 @@
 use std::task::Context;
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, TxToken};
+use wavetank_sim::net::air::Watch;
 use wavetank_sim::net::{Nic, NicRxToken, NicTxToken, Origin};
 
 /// What knows whose frames are.
@@ -23,6 +24,11 @@ pub(super) struct Marked<M> {
 impl<M: Marks> Marked<M> {
     pub(super) fn new(nic: Nic, marks: M) -> Self {
         Self { nic, marks }
+    }
+
+    /// What becomes of the frames that it sends, if it is a radio. See [`Nic::watch`].
+    pub(super) fn watch(&mut self) -> Option<Watch> {
+        self.nic.watch()
     }
 }
 

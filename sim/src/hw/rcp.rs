@@ -9,11 +9,14 @@
 //!
 //! - Frames pass once its host has switched it on and told it to hand frames on. It hears what is for its address and its
 //!   network, on its channel.
-//! - It sends one frame at a time, and says that it has when the frame's time on the air is over. What the air makes of the
-//!   frame after that it does not know, so it says neither that nobody acknowledged it nor that the channel was busy.
+//! - It sends one frame at a time, and says what became of it once the air has told ([`Rcp::settle`]): that it was sent, with the
+//!   acknowledgement if it asked for one; that nobody acknowledged it, or that the channel was never free (the draft's
+//!   SPINEL_STATUS_NO_ACK, 17, and SPINEL_STATUS_CCA_FAILURE, 18), and no more than that, as OpenThread's LinkRawTransmitDone. What is lost between it and its antenna it does not
+//!   know of: that frame is one that nobody heard.
 //! - It resets itself, and hangs, when it is told to in advance ([`Whims`]).
 //!
-//! Not here: what of Spinel a host of a radio does not need.
+//! Not here: what of Spinel a host of a radio does not need. How often it tries is the air's to say for all stations alike, and not
+//! its host's for each frame.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -26,6 +29,8 @@ use embassy_net_driver::{Driver, RxToken, TxToken};
 
 use super::bench::Bench;
 use super::uart::{Peer, Port};
+use crate::net::DropReason;
+use crate::net::air::Fate;
 
 /// The longest frame of a radio, with its check sequence (IEEE 802.15.4-2006, clause 6.4.1).
 const PSDU_MAX: usize = 127;
@@ -34,6 +39,10 @@ const FCS: usize = 2;
 /// An octet on the air at 250 kbit/s, and what stands before each frame: preamble, delimiter and length.
 const OCTET_NS: u64 = 32_000;
 const PREAMBLE: u64 = 6;
+/// How long it listens for an acknowledgement: macAckWaitDuration, 54 symbols (clause 7.4.2).
+const ACK_WAIT_NS: u64 = 864_000;
+/// How often it sends a frame again that nobody acknowledges, if its host does not say (macMaxFrameRetries).
+const RETRIES: u8 = 3;
 /// From a question's last byte to its answer's first.
 const THINKS_NS: u64 = 200_000;
 /// How long it takes to come up.
@@ -61,6 +70,9 @@ const STATUS_INVALID_COMMAND: u8 = 5;
 const STATUS_PARSE_ERROR: u8 = 9;
 const STATUS_BUSY: u8 = 12;
 const STATUS_PROP_NOT_FOUND: u8 = 13;
+const STATUS_DROPPED: u8 = 14;
+const STATUS_NO_ACK: u8 = 17;
+const STATUS_CCA_FAILURE: u8 = 18;
 
 /// What it does of its own accord, in nanoseconds since the world's start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,11 +101,16 @@ struct Inbox {
     whole: VecDeque<(u64, Vec<u8>)>,
 }
 
-/// A frame on the air, and its question.
+/// A frame that it sends, and its question.
 #[derive(Debug)]
 struct Sending {
-    until_ns: u64,
     tid: u8,
+    /// Its number, if it is to be acknowledged.
+    asks: Option<u8>,
+    /// How long all its tries take if nobody hears them.
+    tries_ns: u64,
+    /// Until when it is sent if nobody hears it; else the air says what became of it.
+    unheard_until_ns: Option<u64>,
 }
 
 /// A radio co-processor. See the [module](self).
@@ -217,15 +234,48 @@ impl Rcp {
         while let Some((at_ns, frame)) = self.inbox.whole.pop_front_if(|(at_ns, _)| *at_ns <= now_ns) {
             self.answer(at_ns, &frame);
         }
-        if let Some(sending) = self.sending.take_if(|sending| sending.until_ns <= now_ns) {
-            // No frame pending, a header as it was; and the acknowledgement, of which it tells nothing.
-            let mut said = vec![0x80 | sending.tid, 6, 0, STATUS_OK, 0, 0, 0, 0];
-            said.extend(beside(self.channel));
-            self.say(sending.until_ns, &said);
+        let unheard = |sending: &mut Sending| sending.unheard_until_ns.is_some_and(|until_ns| until_ns <= now_ns);
+        if let Some(Sending { tid, asks, unheard_until_ns, .. }) = self.sending.take_if(unheard) {
+            let status = if asks.is_some() { STATUS_NO_ACK } else { STATUS_OK };
+            self.tell_sent(unheard_until_ns.unwrap_or(now_ns), tid, status, None);
         }
         let whole_ns = self.inbox.whole.front().map(|(at_ns, _)| *at_ns);
-        let sent_ns = self.sending.as_ref().map(|sending| sending.until_ns);
+        let sent_ns = self.sending.as_ref().and_then(|sending| sending.unheard_until_ns);
         [whole_ns, sent_ns, self.whims.resets_ns.first().copied()].into_iter().flatten().min()
+    }
+
+    /// The air says what became of the frame that its radio sends.
+    pub fn settle(&mut self, now_ns: u64, fate: Fate) {
+        let Some(sending) = self.sending.take_if(|sending| sending.unheard_until_ns.is_none()) else { return };
+        let Sending { tid, asks, tries_ns, .. } = sending;
+        let status = match fate {
+            Ok(()) => STATUS_OK,
+            Err(DropReason::NoAck) => STATUS_NO_ACK,
+            Err(DropReason::AirBusy) => STATUS_CCA_FAILURE,
+            // It was not even tried.
+            Err(DropReason::QueueFull | DropReason::DutyCycle | DropReason::NodeDown) => STATUS_DROPPED,
+            Err(_) => {
+                let unheard_until_ns = Some(now_ns + tries_ns);
+                self.sending = Some(Sending { tid, asks, tries_ns, unheard_until_ns });
+                return;
+            }
+        };
+        self.tell_sent(now_ns, tid, status, asks);
+    }
+
+    /// Tells its host what became of a frame: no frame is pending, the header is as it was; and, if it was sent, the
+    /// acknowledgement.
+    fn tell_sent(&mut self, now_ns: u64, tid: u8, status: u8, acknowledged: Option<u8>) {
+        let mut said = vec![0x80 | tid, 6, 0, status, 0, 0];
+        if status == STATUS_OK {
+            match acknowledged {
+                // IEEE 802.15.4-2006, clause 7.2.2.3.
+                Some(number) => said.extend(psdu(&[2, 0, number])),
+                None => said.extend([0, 0]),
+            }
+            said.extend(beside(self.channel));
+        }
+        self.say(now_ns, &said);
     }
 
     /// The next frame that its radio sends, without its check sequence.
@@ -332,16 +382,28 @@ impl Rcp {
             let len = usize::from(u16::from_le_bytes(*len));
             let (frame, beside) = rest.split_at_checked(len)?;
             let fits = (FCS + 1..=PSDU_MAX).contains(&len);
-            fits.then_some((&frame[..len - FCS], *beside.first()?))
+            fits.then_some((&frame[..len - FCS], *beside.first()?, beside.get(2).copied().unwrap_or(RETRIES)))
         });
-        let Some((frame, channel)) = frame else { return self.status(now_ns, tid, STATUS_PARSE_ERROR) };
-        let octets = (frame.len() + FCS) as u64 + PREAMBLE;
-        self.sending = Some(Sending { until_ns: now_ns + octets * OCTET_NS, tid });
+        let Some((frame, channel, retries)) = frame else { return self.status(now_ns, tid, STATUS_PARSE_ERROR) };
+        let octets_ns = ((frame.len() + FCS) as u64 + PREAMBLE) * OCTET_NS;
+        let asks = asks(frame);
+        let tries_ns = match asks {
+            Some(_) => (octets_ns + ACK_WAIT_NS) * (u64::from(retries) + 1),
+            None => octets_ns,
+        };
         // On another channel nobody of this world hears it.
-        if channel == self.channel {
+        let unheard_until_ns = (channel != self.channel).then_some(now_ns + tries_ns);
+        if unheard_until_ns.is_none() {
             self.leaving.push_back(frame.to_vec());
         }
+        self.sending = Some(Sending { tid, asks, tries_ns, unheard_until_ns });
     }
+}
+
+/// A frame's number, if it is to be acknowledged (IEEE 802.15.4-2006, clause 7.2.1.1).
+fn asks(frame: &[u8]) -> Option<u8> {
+    let &[low, _, number, ..] = frame else { return None };
+    (low & 0x20 != 0).then_some(number)
 }
 
 /// Whether a data frame is for that address in that network, or for everybody in it.
@@ -476,8 +538,17 @@ impl Module {
         self.shared.borrow().rcp.resets()
     }
 
-    /// Has it hear and send by `radio`, for ever.
-    pub async fn serve(&self, mut radio: impl Driver, bench: impl Bench) {
+    /// Has it hear and send by `radio`, for ever. `fates` says what became of each frame that is sent from now on, by its turn
+    /// from 0 on, as a [`Watch`](crate::net::air::Watch) does.
+    pub async fn serve(
+        &self,
+        mut radio: impl Driver,
+        mut fates: impl FnMut(&mut Context<'_>) -> Poll<(u64, Fate)>,
+        bench: impl Bench,
+    ) {
+        // Nobody hears any more what became of a frame that was sent before.
+        self.shared.borrow_mut().rcp.settle(bench.now_ns() + bench.debt_ns(), Err(DropReason::NodeDown));
+        let mut sent = 0;
         loop {
             let next_ns = {
                 let now_ns = bench.now_ns() + bench.debt_ns();
@@ -493,7 +564,7 @@ impl Module {
             });
             let mut is_first = true;
             poll_fn(|cx| {
-                let has_heard = self.pass(&mut radio, &bench, cx);
+                let has_heard = self.pass(&mut radio, &mut sent, &mut fates, &bench, cx);
                 // What its host says wakes this, too; then it is asked anew what is due.
                 let was_woken = !std::mem::replace(&mut is_first, false);
                 if has_heard || was_woken { Poll::Ready(()) } else { sleep.as_mut().poll(cx) }
@@ -502,16 +573,31 @@ impl Module {
         }
     }
 
-    /// Passes frames both ways; whether one was heard.
-    fn pass(&self, radio: &mut impl Driver, bench: &impl Bench, cx: &mut Context<'_>) -> bool {
+    /// Passes frames both ways, and what became of those that were sent; whether anything came.
+    fn pass(
+        &self,
+        radio: &mut impl Driver,
+        sent: &mut u64,
+        fates: &mut impl FnMut(&mut Context<'_>) -> Poll<(u64, Fate)>,
+        bench: &impl Bench,
+        cx: &mut Context<'_>,
+    ) -> bool {
         let shared = &mut *self.shared.borrow_mut();
         shared.server = Some(cx.waker().clone());
         while let Some(frame) = shared.rcp.transmit() {
             if let Some(room) = radio.transmit(cx) {
                 room.consume(frame.len(), |bytes| bytes.copy_from_slice(&frame));
+                *sent += 1;
             }
         }
         let mut has_heard = false;
+        while let Poll::Ready((turn, fate)) = fates(cx) {
+            // One that was sent before it was reset is nothing to it.
+            if turn + 1 == *sent {
+                has_heard = true;
+                shared.rcp.settle(bench.now_ns() + bench.debt_ns(), fate);
+            }
+        }
         while let Some((frame, _)) = radio.receive(cx) {
             has_heard = true;
             let now_ns = bench.now_ns() + bench.debt_ns();

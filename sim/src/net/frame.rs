@@ -27,6 +27,8 @@ pub(crate) struct Frame {
     pub(crate) link: u32,
     len: u16,
     damaged: bool,
+    /// What it bears for whoever watches what becomes of it; 0 if nobody does.
+    pub(super) watch: u8,
     /// The node that sent it.
     pub(super) origin: u32,
     /// Those who tamper with its link and stand before this one have dealt with it.
@@ -110,13 +112,14 @@ impl Pool {
                 sent_at: 0,
                 digest: 0,
                 damaged: false,
+                watch: 0,
                 origin: 0,
                 beyond: 0,
                 data: [0; FRAME_BYTES_MAX],
             })
         });
         frame.len = len as u16;
-        (frame.damaged, frame.beyond) = (false, 0);
+        (frame.damaged, frame.watch, frame.beyond) = (false, 0, 0);
         Some(frame)
     }
 

@@ -8,6 +8,7 @@ use std::task::Context;
 
 use embassy_net_driver::{Capabilities, Checksum, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 
+use super::air::Watched;
 use super::{DropReason, FRAME_BYTES_MAX, Frame, LinkId, NicId};
 use crate::executor::{Tasks, Wakee};
 use crate::kernel::{Effect, Kernel};
@@ -145,13 +146,15 @@ impl NicCore {
 ///
 /// Received checksums need not be verified: links that damage frames verify what they have touched.
 pub struct Nic {
-    core: Rc<NicCore>,
-    kernel: Rc<Kernel>,
+    pub(super) core: Rc<NicCore>,
+    pub(super) kernel: Rc<Kernel>,
+    /// Whoever watches what becomes of the frames that it sends.
+    pub(super) watched: Option<Rc<Watched>>,
 }
 
 impl Nic {
     pub(crate) fn new(core: Rc<NicCore>, kernel: Rc<Kernel>) -> Self {
-        Self { core, kernel }
+        Self { core, kernel, watched: None }
     }
 
     /// Its Ethernet address; a radio is known by its EUI-64, [`hardware_address`](Driver::hardware_address).
@@ -274,6 +277,9 @@ impl NicTxToken<'_> {
         };
         let result = write(frame.bytes_mut());
         frame.seal();
+        if let Some(watched) = &self.nic.watched {
+            frame.watch = watched.enlist();
+        }
         let nic = self.nic.core.id;
         kernel.effect(match whose(frame.bytes()) {
             None => Effect::Frame(nic, frame),

@@ -167,6 +167,9 @@ impl Net {
         self.dropped[reason as usize] += 1;
         self.links[link.index()].dropped += 1;
         port.trace.record(Instant::from_nanos(port.now), Event::FrameDropped { link, ordinal, reason });
+        if frame.watch != 0 {
+            self.tell_fate(port, &frame, Err(reason));
+        }
         port.pool.put(frame);
     }
 

@@ -356,6 +356,9 @@ impl Net {
         let link = LinkId(frame.link);
         self.links[link.index()].delivered += 1;
         port.trace.record(Instant::from_nanos(port.now), Event::FrameDelivered { link, ordinal });
+        if frame.watch != 0 {
+            self.tell_fate(port, &frame, Ok(()));
+        }
         port.pool.put(frame);
         self.set_turn(port, station, Turn::Spacing, timing.space_ns(octets));
     }

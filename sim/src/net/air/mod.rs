@@ -22,12 +22,14 @@ mod config;
 mod duty;
 mod frame;
 mod place;
+mod watch;
 mod waver;
 pub mod wifi;
 
 pub use config::{Access, AirConfig, Phy, StationConfig};
 pub use duty::DutyCycle;
 pub use place::{Fading, Point, Track, Waypoint};
+pub use watch::{Fate, Watch};
 pub use waver::{Multipath, Shadowing, Waver};
 
 use std::collections::VecDeque;
@@ -40,6 +42,7 @@ use crate::random::Stream;
 use crate::time::nanos;
 use duty::Airtime;
 use place::Grid;
+pub(in crate::net) use watch::Watched;
 use waver::Variation;
 use wifi::{Radio, WifiConfig};
 
@@ -67,7 +70,7 @@ pub(crate) enum AirEvent {
     Beacon,
     /// A station comes to the next step of joining a network, or looks whether it still is in one.
     Joins,
-    /// Nodes learn what became of their radios.
+    /// Nodes learn what became of their radios, or of their frames.
     Tells,
 }
 
@@ -164,6 +167,8 @@ struct Station {
     /// Until when they are those.
     neighbours_until: u64,
     dice: Option<Box<Stream>>,
+    /// For whoever watches what becomes of its frames.
+    watched: Option<Rc<Watched>>,
     airtime: Airtime,
     /// Which channel it is tuned to; where there are none it is 0.
     channel: u8,
@@ -314,6 +319,7 @@ impl Airs {
             neighbours: None,
             neighbours_until: 0,
             dice: None,
+            watched: None,
             airtime: Airtime::default(),
             channel: 0,
             wifi: None,

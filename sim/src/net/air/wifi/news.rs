@@ -31,7 +31,7 @@ pub(in crate::net) enum News {
 
 impl Net {
     /// What a station's node is to learn, at this instant but after what happens now.
-    fn tell(&mut self, port: &mut Port<'_>, news: News) {
+    pub(in crate::net::air) fn tell(&mut self, port: &mut Port<'_>, news: News) {
         if self.airs.news.is_empty() {
             port.queue.push(port.now, Action::Air { what: AirEvent::Tells, index: 0 }.payload());
         }
