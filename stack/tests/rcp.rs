@@ -490,7 +490,7 @@ fn one_of_another_sort_is_refused() {
 fn what_became_of_a_frame_is_told() {
     Board::new().tell(options(), async |board, radio| {
         is_up(radio).await;
-        for (status, count) in [(17, Count::NoAck), (18, Count::Busy), (3, Count::Refused)] {
+        for (status, count) in [(17, Count::NoAck), (18, Count::Busy), (14, Count::Unsent), (3, Count::Refused)] {
             board.module.status.set(status);
             send(radio, b"frame").await;
             board.wait(20).await;

@@ -147,7 +147,7 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "rcp.line-errors", doc: "times that the line failed" },
     Metric { name: "rcp.damaged", doc: "frames by radio that its co-processor heard damaged" },
     Metric { name: "rcp.no-room", doc: "frames by radio that found no room" },
-    Metric { name: "rcp.unsent", doc: "frames that its radio co-processor did not say it has sent" },
+    Metric { name: "rcp.unsent", doc: "frames that its radio co-processor dropped, or did not say it has sent" },
     Metric { name: "rcp.no-ack", doc: "frames that nobody acknowledged, as its radio co-processor says" },
     Metric { name: "rcp.busy", doc: "frames that found no free channel, as its radio co-processor says" },
     Metric { name: "button.held", doc: "times that its button was held for long enough to start it anew" },

@@ -11,8 +11,8 @@
 //!   network, on its channel.
 //! - It sends one frame at a time, and says what became of it once the air has told ([`Rcp::settle`]): that it was sent, with the
 //!   acknowledgement if it asked for one; that nobody acknowledged it, or that the channel was never free (the draft's
-//!   SPINEL_STATUS_NO_ACK, 17, and SPINEL_STATUS_CCA_FAILURE, 18), and no more than that, as OpenThread's LinkRawTransmitDone. What is lost between it and its antenna it does not
-//!   know of: that frame is one that nobody heard.
+//!   SPINEL_STATUS_NO_ACK, 17, and SPINEL_STATUS_CCA_FAILURE, 18), and no more than that, as OpenThread's LinkRawTransmitDone
+//!   does. What is lost between it and its antenna it does not know of: that frame is one that nobody heard.
 //! - It resets itself, and hangs, when it is told to in advance ([`Whims`]).
 //!
 //! Not here: what of Spinel a host of a radio does not need. How often it tries is the air's to say for all stations alike, and not

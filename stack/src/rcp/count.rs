@@ -31,7 +31,7 @@ pub enum Count {
     Damaged,
     /// Frames by radio that found no room.
     NoRoom,
-    /// Frames that were to be sent while the co-processor was not there, or that it did not say it has sent.
+    /// Frames that were to be sent while the co-processor was not there, that it dropped, or of which it said nothing.
     Unsent,
     /// Frames that nobody acknowledged.
     NoAck,

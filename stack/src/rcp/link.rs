@@ -428,7 +428,8 @@ impl<const FRAMES: usize, C: Clock, P: Probe, W: Write> Asking<'_, '_, FRAMES, C
         }
     }
 
-    /// Has it send a frame, once: whether it did when it does not say so is not known, and the frame would come twice.
+    /// Has it send a frame, once: whether it did when it does not say so is not known, and the frame would come twice. What nobody
+    /// acknowledged, or found no free channel, it has tried as often as it was told ([`Options::retries`], [`Options::backoffs`]).
     async fn send(&mut self, frame: &[u8]) -> Result<(), Trouble> {
         let Options { channel, backoffs, retries, .. } = *self.talk.options;
         let tid = self.next_tid();
@@ -437,8 +438,8 @@ impl<const FRAMES: usize, C: Clock, P: Probe, W: Write> Asking<'_, '_, FRAMES, C
             Ok(Answer::Status(status::OK)) => return Ok(()),
             Ok(Answer::Status(status::NO_ACK)) => Count::NoAck,
             Ok(Answer::Status(status::CCA_FAILURE)) => Count::Busy,
+            Ok(Answer::Status(status::DROPPED)) | Err(_) => Count::Unsent,
             Ok(_) => Count::Refused,
-            Err(_) => Count::Unsent,
         };
         self.talk.count(count);
         match answer {

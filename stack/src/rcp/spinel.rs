@@ -40,6 +40,7 @@ pub(super) mod property {
 pub(super) mod status {
     pub(crate) const OK: u32 = 0;
     pub(crate) const INVALID_STATE: u32 = 4;
+    pub(crate) const DROPPED: u32 = 14;
     pub(crate) const NO_ACK: u32 = 17;
     pub(crate) const CCA_FAILURE: u32 = 18;
     /// It has just been reset, for one reason or another.
