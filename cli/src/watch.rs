@@ -45,7 +45,9 @@ pub(crate) fn run(arguments: &Watch, registry: &Registry, out: &mut impl Write) 
         }
     };
     let at = exact_seconds(snapshot.now.as_nanos());
-    writeln!(out, "{}, seed {seed}: at {at}, fingerprint {}", plan.name, snapshot.fingerprint)?;
+    // What is open is decided at the end, and then belongs to the fingerprint, too.
+    let so_far = if snapshot.now.as_nanos() < plan.duration_ns { " so far" } else { "" };
+    writeln!(out, "{}, seed {seed}: at {at}, fingerprint{so_far} {}", plan.name, snapshot.fingerprint)?;
     let broken = snapshot.expectations.iter().any(|report| report.verdict == check::Verdict::Broken);
     Ok(if broken || !snapshot.failures.is_empty() { Exit::Fail } else { Exit::Pass })
 }

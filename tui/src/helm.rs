@@ -16,7 +16,7 @@ use crate::{Error, Start, text};
 /// How many events of the trace are kept to be shown. Filters choose among these, so there are more than fit a screen.
 const RECENT_EVENTS: usize = 10_000;
 
-/// The screen's side of the helm. Dropping `orders` ends the run where it stands.
+/// The screen's side of the helm. Dropping `orders` leaves the run where it stands; the thread says how that is.
 pub(crate) struct Helm {
     pub(crate) orders: Sender<Order>,
     pub(crate) sightings: Receiver<Sighting>,
@@ -84,10 +84,8 @@ impl Steersman {
             // If nobody looks any more, the orders have ended too.
             let _ = sightings.send(sighting);
         }
-        match self.at {
-            At::Sea(session) => Ok(session.finish()?),
-            At::Harbour(last) => Ok(*last),
-        }
+        // As it would be seen: what is still open where the person left it is not decided by that.
+        self.look().map(|(last, _)| last)
     }
 
     /// What there is to be said about it.
@@ -393,6 +391,15 @@ mod tests {
             "it shows"
         );
         assert_eq!(picture(&seen[0]), picture(&seen[2]));
+    }
+
+    #[test]
+    fn where_a_run_is_left_is_what_was_seen_of_it() {
+        let (seen, last) = told(&[at(33)]);
+        let shown = &seen[0].snapshot;
+        assert!(shown.expectations.iter().any(|report| report.verdict == Verdict::Open), "something is still open");
+        assert_eq!((last.fingerprint, &last.expectations), (shown.fingerprint, &shown.expectations));
+        assert_eq!((last.now, last.events), (shown.now, shown.events));
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl From<Ended> for Error {
 /// Shows a run on the terminal and lets it go on, until the person quits. To go back in time, it is started anew.
 ///
 /// The terminal is given back whatever happens. Returned is the run's final state: that at [`Watch::end`] if the run got
-/// there, or where it stood when the person quit.
+/// there, or where it stood when the person quit, as it was seen last: expectations that were open are open.
 ///
 /// While it watches, panics of other threads print nothing, since nodes' panics are part of the trace; logs that go to
 /// standard error would spoil the picture (`Ctrl-L` repaints it).

@@ -161,7 +161,7 @@ impl<B: Backend<Error: Send + Sync + 'static>, I: Input> Desk<'_, B, I> {
         Ok(())
     }
 
-    /// Ends the run where it stands. If the world does not answer for a while, a key leaves it behind.
+    /// Leaves the run where it stands. If the world does not answer for a while, a key leaves it behind.
     fn leave(mut self) -> Result<Snapshot, Error> {
         self.state.is_leaving = true;
         let Helm { orders, thread, .. } = self.helm;
