@@ -68,7 +68,7 @@ pub(crate) enum Verb {
 /// `wavetank run`.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// The scenario.
+    /// The scenario; `-` is standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
     /// What every random choice is drawn from: a number, 0x and hex digits, or `random` [default: the scenario's].
@@ -107,7 +107,7 @@ pub(crate) struct Run {
 /// `wavetank check`.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Scenario files, or folders of them.
+    /// Scenario files, or folders of them; `-` is standard input.
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -116,7 +116,7 @@ pub(crate) struct Check {
 #[cfg(feature = "tui")]
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
-    /// The scenario.
+    /// The scenario; `-` is standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
     /// As in `wavetank run`.

@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Check, registry: &Registry, out: &mut impl Write) 
         };
         for file in files {
             match input::plan(&file, registry) {
-                Ok(plan) => well(&file.display().to_string(), &plan, out)?,
+                Ok(plan) => well(&input::name(&file), &plan, out)?,
                 Err(error) => wrong.push(error),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde::Serialize;
 use tempfile::TempDir;
@@ -110,7 +110,7 @@ impl Side {
         let program = std::env::current_exe().map_err(|error| failed(&error))?;
         let mut command = Command::new(program);
         command.arg("trace").arg(file).args(["--seed", &seed.to_string(), "--format", "jsonl", "--output"]).arg(&trace);
-        let output = command.stdout(Stdio::null()).stderr(Stdio::piped()).output().map_err(|error| failed(&error))?;
+        let output = input::output(&mut command, file).map_err(|error| failed(&error))?;
         if output.status.success() {
             Ok(trace)
         } else {
@@ -121,7 +121,7 @@ impl Side {
     fn name(&self) -> String {
         match self {
             Self::Trace(path) => path.display().to_string(),
-            Self::Run { file, seed } => format!("{} with seed {seed}", file.display()),
+            Self::Run { file, seed } => format!("{} with seed {seed}", input::name(file)),
         }
     }
 }

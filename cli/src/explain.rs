@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Explain, registry: &Registry, out: &mut impl Write
     let explained = match explained {
         Ok(explained) => explained,
         Err(ExplainError::Interrupted) => return Ok(Exit::Interrupted),
-        Err(error) => return Err(Trouble::Input(format!("{}: {error}", file.display()))),
+        Err(error) => return Err(Trouble::Input(format!("{}: {error}", input::name(&file)))),
     };
     if arguments.json {
         let object = serde_json::to_string_pretty(&explained).expect("only strings are keys");

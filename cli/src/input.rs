@@ -1,9 +1,10 @@
-//! Scenario files from the disk, and what is wrong with them, ready to print.
+//! Scenario files from the disk or standard input, and what is wrong with them, ready to print.
 
 use std::fs;
-use std::io;
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, OnceLock};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use wavetank_scenarios::{Plan, Registry};
@@ -17,12 +18,55 @@ pub(crate) fn plan(file: &Path, registry: &Registry) -> Result<Plan, String> {
     plan_of(file, &text(file)?, registry)
 }
 
+/// Whether standard input is meant, which is named as other programs name it.
+pub(crate) fn is_standard(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+/// What a scenario file is called where people read it.
+pub(crate) fn name(file: &Path) -> String {
+    if is_standard(file) { "standard input".to_owned() } else { file.display().to_string() }
+}
+
+/// What came by standard input, which can be read once and is asked for by several: the run itself, and another process that
+/// runs it again.
+fn standard() -> Result<&'static str, String> {
+    static READ: OnceLock<Result<String, String>> = OnceLock::new();
+    let read = READ.get_or_init(|| {
+        let mut input = io::stdin().lock();
+        if input.is_terminal() {
+            // Nobody is left to tell if this fails.
+            let _ = writeln!(anstream::stderr(), "the scenario is read from standard input, until its end (Ctrl-D)");
+        }
+        let mut text = String::new();
+        input.read_to_string(&mut text).map(|_| text).map_err(|error| unreadable(Path::new("-"), &error))
+    });
+    read.as_deref().map_err(Clone::clone)
+}
+
+/// Runs another process that is given this scenario file as well, and waits for it.
+pub(crate) fn output(command: &mut Command, file: &Path) -> io::Result<Output> {
+    if !is_standard(file) {
+        return command.stdin(Stdio::null()).output();
+    }
+    let text = standard().map_err(io::Error::other)?;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    if let Some(mut to) = child.stdin.take() {
+        // It reads all of it before it says anything, or ends and says why.
+        let _ = to.write_all(text.as_bytes());
+    }
+    child.wait_with_output()
+}
+
 /// The text of a scenario file.
 ///
 /// # Errors
 ///
 /// If it cannot be read.
 pub(crate) fn text(file: &Path) -> Result<String, String> {
+    if is_standard(file) {
+        return standard().map(str::to_owned);
+    }
     if file.is_dir() {
         return Err(format!("{}: a folder; name one of the scenario files in it", file.display()));
     }
@@ -35,7 +79,7 @@ pub(crate) fn text(file: &Path) -> Result<String, String> {
 ///
 /// As for [`plan`].
 pub(crate) fn plan_of(file: &Path, text: &str, registry: &Registry) -> Result<Plan, String> {
-    Plan::read(&file.display().to_string(), text, registry).map_err(|problems| rendered(&problems))
+    Plan::read(&name(file), text, registry).map_err(|problems| rendered(&problems))
 }
 
 /// The plan of a run with that seed.
@@ -53,7 +97,7 @@ pub(crate) fn settled(plan: Plan, seed: u64) -> Result<Arc<Plan>, String> {
 ///
 /// If it cannot be read, or is a folder without one.
 pub(crate) fn files(argument: &Path) -> Result<Vec<PathBuf>, String> {
-    if !argument.is_dir() {
+    if is_standard(argument) || !argument.is_dir() {
         return Ok(vec![argument.to_owned()]);
     }
     let mut found = Vec::new();
@@ -81,7 +125,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> String {
-    format!("{}: {error}", path.display())
+    format!("{}: {error}", name(path))
 }
 
 fn rendered(diagnostic: &dyn Diagnostic) -> String {

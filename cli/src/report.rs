@@ -13,6 +13,7 @@ use wavetank_sim::time::{Instant, nanos};
 use wavetank_sim::world::{Failure, NodeState, Snapshot};
 
 use crate::human::short_time;
+use crate::input;
 use crate::verify::Comparison;
 
 /// A run that is over. Its names are those of the JSON object.
@@ -145,7 +146,7 @@ impl Report {
             }
         }
         Self {
-            scenario: asked.file.display().to_string(),
+            scenario: input::name(asked.file),
             name: plan.name.to_string(),
             seed: asked.seed,
             settled: plan.settings.clone(),

@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Run, registry: &Registry, out: &mut impl Write) ->
     if until.is_some_and(|until| until > duration) {
         return Err(Trouble::Input(format!(
             "--until is later than the end of {}, which is at {}",
-            arguments.file.display(),
+            input::name(&arguments.file),
             short_time(plan.duration_ns)
         )));
     }

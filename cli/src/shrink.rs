@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Shrink, registry: &Registry, out: &mut impl Write)
     let text = input::text(&file)?;
     let plan = input::plan_of(&file, &text, registry)?;
     let seed = Seed::or_own(seed, plan.seed)?;
-    let name = file.display().to_string();
+    let name = input::name(&file);
     let jobs = arguments.jobs.map_or_else(threads::jobs, usize::from);
     let case = Case { name: &name, text: &text, registry, seed, limits: Limits::default(), jobs };
     listen(Panics::Silent);
@@ -82,7 +82,7 @@ fn head(shrunk: &Shrunk, file: &Path, seed: u64) -> String {
     format!(
         "# {}\n#\n# Shrunk from {} with seed {seed}: {} of {} are left, and nothing is drawn any more.\n",
         shrunk.signature,
-        file.display(),
+        input::name(file),
         count(left as u64),
         plural(all as u64, "fault"),
     )

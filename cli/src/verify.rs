@@ -6,12 +6,13 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::command::Trouble;
+use crate::input;
 use crate::report::Asked;
 
 /// What two runs of the same come to.
@@ -63,7 +64,7 @@ pub(crate) fn again(
     if let Some(until) = asked.until {
         command.args(["--until", &format!("{}ns", until.as_nanos())]);
     }
-    let output = command.stderr(Stdio::piped()).output().map_err(|error| failed(&error))?;
+    let output = input::output(&mut command, asked.file).map_err(|error| failed(&error))?;
     let second: Second = match output.status.code() {
         Some(0 | 1) => serde_json::from_slice(&output.stdout).map_err(|error| failed(&error))?,
         _ => return Err(failed(&format!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr)))),

@@ -18,6 +18,11 @@ use crate::values::{Seed, Sight};
 
 /// Shows the run until the person quits, then says in a line where it stood.
 pub(crate) fn run(arguments: &Watch, registry: &Registry, out: &mut impl Write) -> Result<Exit, Trouble> {
+    if arguments.picture.is_none() && input::is_standard(&arguments.file) {
+        let what =
+            "keys are read from standard input: name the scenario's file, or have one picture by --at and --picture";
+        return Err(Trouble::Input(what.to_owned()));
+    }
     let plan = input::plan(&arguments.file, registry)?;
     let seed = Seed::or_own(arguments.seed, plan.seed)?;
     let plan = input::settled(plan, seed)?;

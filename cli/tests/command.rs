@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -208,4 +208,75 @@ fn a_broken_expectation_says_what_it_saw() {
     let detail = broken["detail"].as_str().unwrap();
     assert!(detail.ends_with(": devices.online of hub = 2"), "{detail}");
     assert!(detail.contains("when its time was up, and "), "{detail}");
+}
+
+/// What the command says that is given that on standard input, in that folder.
+fn told(folder: &Path, arguments: &[&str], text: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_wavetank"))
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_scenario_comes_by_standard_input_too() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = std::fs::read_to_string(root.join(FIRST_LIGHT)).unwrap();
+    let (file, _) = run(&[FIRST_LIGHT]);
+    // Once more in a process of its own, which is given it as well.
+    let output = told(root, &["run", "-", "--json", "--verify"], &text);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["fingerprint"], file["fingerprint"]);
+    assert_eq!((&report["scenario"], &report["verified"]), (&"standard input".into(), &"same".into()));
+    assert!(report["replay"].as_str().unwrap().ends_with(" run - --seed 42"), "{}", report["replay"]);
+    for arguments in [
+        &["check", "-", "-"][..],
+        &["trace", "-", "--kind", "fault"],
+        &["replay", "-", "--kind", "fault"],
+        &["explore", "-", "--seeds", "2"],
+        &["diff", "-", "--seed", "1", "--seed", "1"],
+        &["watch", "-", "--at", "1s", "--picture"],
+    ] {
+        let output = told(root, arguments, &text);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", err(&output));
+    }
+    let failing = std::fs::read_to_string(root.join("scenarios/gallery/meant-to-fail.toml")).unwrap();
+    for verb in ["shrink", "explain"] {
+        let output = told(root, &[verb, "-"], &failing);
+        assert_eq!(output.status.code(), Some(0), "{verb}: {}", err(&output));
+    }
+}
+
+#[test]
+fn files_that_standard_input_names_are_looked_for_in_the_working_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "version = 1\nname = \"A room\"\nduration = \"10s\"\n\n[signal.room]\nshape = \"csv\"\nfile = \"room.csv\"\n\n\
+                [node.hub]\nkind = \"telemetry-hub\"\naddress = \"10.0.0.2/24\"\n\n[network.lan]\nkind = \"switch\"\nmembers = [\"hub\"]\n";
+    let output = told(folder.path(), &["check", "-"], text);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("`room.csv` cannot be read"), "{}", err(&output));
+    assert!(err(&output).contains("looked for in the working directory"), "{}", err(&output));
+    std::fs::write(folder.path().join("room.csv"), "0,20\n5,21\n").unwrap();
+    let output = told(folder.path(), &["check", "-"], text);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(out(&output).starts_with("standard input: A room; 10 s, 1 node"), "{}", out(&output));
+}
+
+#[test]
+fn what_is_wrong_with_standard_input_is_told_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = told(folder.path(), &["run", "-"], "version = 1\nname = \"Bad\"\nduration = \"10\"\n");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("standard input:3:"), "{}", err(&output));
+    let output = told(folder.path(), &["run", "-"], "\u{0}\n");
+    assert!(err(&output).contains("standard input:1:"), "{}", err(&output));
+    let output = told(folder.path(), &["watch", "-"], "");
+    assert!(err(&output).contains("keys are read from standard input: name the scenario's file"), "{}", err(&output));
 }

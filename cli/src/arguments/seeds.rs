@@ -20,7 +20,7 @@ Examples:
 Exit codes: 0 nothing broke, 1 something did, or what is to hold `sometimes` held with no seed, 2 bad input or usage,
 130 ended by Ctrl-C with what was found.")]
 pub(crate) struct Explore {
-    /// The scenario.
+    /// The scenario; `-` is standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
     /// How many seeds [default: 1000, or as many as there is time for].
@@ -81,7 +81,7 @@ Examples:
 
 Exit codes: 0 everything held, 1 something broke, 2 bad input or usage.")]
 pub(crate) struct Replay {
-    /// The scenario, or what `explore --results` wrote.
+    /// The scenario, or what `explore --results` wrote; `-` is standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
     /// The seed [default: the first that failed in the results file, or the scenario's].
@@ -122,7 +122,7 @@ Examples:
 
 Exit codes: 0 it was written, whatever the run came to, 2 bad input or usage.")]
 pub(crate) struct Trace {
-    /// The scenario.
+    /// The scenario; `-` is standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
     /// As in `wavetank run`.
@@ -152,7 +152,7 @@ Examples:
 
 Exit codes: 0 they are the same, 1 they differ, 2 bad input or usage, 3 the same run differs when it is run twice.")]
 pub(crate) struct Diff {
-    /// Two traces of JSON Lines, or one scenario or two.
+    /// Two traces of JSON Lines, or one scenario or two; a scenario `-` is standard input.
     #[arg(value_name = "FILE", required = true, num_args = 1..=2, value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
     /// The seed, once for both runs or once for each [default: the scenario's].
@@ -174,7 +174,7 @@ Examples:
 Exit codes: 0 it was shrunk, 2 bad input or usage, or nothing that fails, 3 what is left does not repeat itself,
 130 ended by Ctrl-C.")]
 pub(crate) struct Shrink {
-    /// The scenario, or what `explore --results` wrote.
+    /// The scenario, or what `explore --results` wrote; `-` is standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
     /// The seed that fails [default: the first that failed in the results file, or the scenario's].
@@ -201,7 +201,7 @@ Each fault and each lost frame is left out in turn; `wavetank shrink` first make
 
 Exit codes: 0 it was explained, 2 bad input or usage, or nothing that fails, 130 ended by Ctrl-C.")]
 pub(crate) struct Explain {
-    /// The scenario, or what `explore --results` wrote.
+    /// The scenario, or what `explore --results` wrote; `-` is standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
     /// The seed that fails [default: the first that failed in the results file, or the scenario's].

@@ -19,6 +19,7 @@ use crate::arguments::Explore;
 use crate::command::{Trouble, program};
 use crate::exit::Exit;
 use crate::human::count;
+use crate::input;
 use crate::interrupt::Interrupt;
 use crate::progress::Line;
 use crate::report::quoted;
@@ -75,7 +76,10 @@ fn write(
     groups: &[Group],
     firsts: &BTreeMap<Signature, Variation>,
 ) -> Result<BTreeMap<Signature, PathBuf>, Trouble> {
-    let stem = scenario.file_stem().unwrap_or_default().to_string_lossy();
+    let stem = match input::is_standard(scenario) {
+        true => "standard-input".into(),
+        false => scenario.file_stem().unwrap_or_default().to_string_lossy(),
+    };
     let mut written = BTreeMap::new();
     for (index, group) in groups.iter().enumerate() {
         let variation = &firsts[&group.signature];

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Explore, registry: &Registry, out: &mut impl Write
     if let Some(folder) = &arguments.guided {
         return guided::run(arguments, folder, &text, plan, order, &limits, out);
     }
-    let task = Task { name: arguments.file.display().to_string(), text, limits };
+    let task = Task { name: input::name(&arguments.file), text, limits };
     let mut results = arguments.results.as_deref().map(|to| Results::create(to, &arguments.file, &plan)).transpose()?;
 
     let interrupt = Interrupt::heard();

@@ -9,6 +9,7 @@ use wavetank_scenarios::{Plan, plan};
 use super::{Search, took};
 use crate::arguments::Explore;
 use crate::human::{count, exact_seconds, per_second, plural};
+use crate::input;
 use crate::summary::{BAD, FAINT, GOOD, styled};
 
 /// A search that is over. Its names are those of the JSON object.
@@ -76,7 +77,7 @@ impl<'a> Report<'a> {
             wanders: wandering.contains(&index),
         };
         Self {
-            scenario: arguments.file.display().to_string(),
+            scenario: input::name(&arguments.file),
             name: &plan.name,
             seeds: search.seeds,
             from: search.order.first,

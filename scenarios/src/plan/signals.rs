@@ -181,7 +181,11 @@ fn replayed(
         Ok(text) => text,
         Err(error) => {
             let what = format!("`{}` cannot be read: {error}", path.display());
-            return refuse(file.span(), what, "it is looked for beside the scenario file".to_owned());
+            let place = match folder.as_os_str().is_empty() {
+                true => "in the working directory",
+                false => "beside the scenario file",
+            };
+            return refuse(file.span(), what, format!("it is looked for {place}"));
         }
     };
     match points(&text, column.map(Text::as_str)) {
