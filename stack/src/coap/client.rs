@@ -15,6 +15,8 @@ use crate::{
     udp,
 };
 
+/// For how many seconds a response holds that does not say so (RFC 7252, section 5.10.5).
+const MAX_AGE_SECS: u32 = 60;
 /// A notification that is this old is fresh whatever its number (RFC 7641, section 3.4).
 const REORDERING: Duration = Duration::from_secs(128);
 
@@ -103,6 +105,9 @@ pub struct Response {
     pub len: usize,
     /// Their format, if it is told.
     pub format: Option<u16>,
+    /// For how long it may be taken for what is so (Max-Age, RFC 7252, section 5.10.5): a minute, if it is not told. From a
+    /// resource that is observed something newer comes by then (RFC 7641, section 3.3.1).
+    pub max_age: Duration,
 }
 
 /// Why there is no response.
@@ -145,7 +150,11 @@ struct Head {
     block1: Option<Block>,
     block2: Option<Block>,
     observe: Option<u32>,
+    tag: Option<Tag>,
 }
+
+/// What names a state of what is asked for (ETag): one to eight bytes, and how many.
+type Tag = ([u8; 8], usize);
 
 /// A resource that tells when it changes.
 #[derive(Clone, Debug)]
@@ -206,7 +215,8 @@ impl<'r, C: Clock, R: Rng> Client<'r, C, R> {
 
     /// Waits for the next news of a resource. Dropping the future loses none but those that a newer one replaces.
     ///
-    /// A resource that says nothing for longer than its news may be kept may have forgotten us: observe it again.
+    /// A resource that says nothing for longer than its news may be kept ([`Response::max_age`]) may have forgotten us: observe it
+    /// again.
     ///
     /// # Errors
     /// [`Error::TooLong`] if what came is longer than `buffer` or comes in blocks; [`Error::NotSent`].
@@ -267,14 +277,14 @@ impl<'r, C: Clock, R: Rng> Client<'r, C, R> {
             let block = Block { number: (sent / size) as u32, more: end < request.payload.len(), size };
             let chunk = &request.payload[sent..end];
             let head = self.exchange(server, request, token, observe, (Some(block), None), chunk, buffer).await?;
-            if !block.more || head.response.code != Code::CONTINUE {
+            let shorter = head.block1.map_or(size, |wanted| wanted.size.min(size));
+            let refused = head.response.code == Code::TOO_LARGE && sent == 0 && shorter < size;
+            if !refused && (!block.more || head.response.code != Code::CONTINUE) {
                 return Ok(head);
             }
-            sent = end;
-            // The server may want shorter ones from here on.
-            if let Some(wanted) = head.block1.filter(|wanted| wanted.size < size && sent % wanted.size == 0) {
-                size = wanted.size;
-            }
+            // The server may want shorter ones from here on, or have said that only such would do (section 2.9.3).
+            sent = if refused { 0 } else { end };
+            size = shorter;
         }
     }
 
@@ -295,7 +305,8 @@ impl<'r, C: Clock, R: Rng> Client<'r, C, R> {
             let next = Block { number: known.number + 1, more: false, size: known.size };
             let rest = buffer.get_mut(response.len..).ok_or(Error::TooLong)?;
             let head = self.exchange(server, request, token, None, (None, Some(next)), &[], rest).await?;
-            let fits = head.block2.is_some_and(|got| (got.number, got.size) == (next.number, next.size));
+            let same = head.tag.zip(first.tag).is_none_or(|(now, before)| now == before);
+            let fits = same && head.block2.is_some_and(|got| (got.number, got.size) == (next.number, next.size));
             if head.response.code != response.code || !fits {
                 return Err(Error::Blocks);
             }
@@ -444,8 +455,11 @@ fn sort(message: &Message<'_>, token: &Token, id: Option<u16>, buffer: &mut [u8]
             };
             place.copy_from_slice(message.payload);
             let format = message.number(OptionNumber::ContentFormat).and_then(|format| format.try_into().ok());
+            let max_age = Duration::from_secs(message.number(OptionNumber::MaxAge).unwrap_or(MAX_AGE_SECS).into());
+            let tag = message.all(OptionNumber::ETag).next().filter(|tag| matches!(tag.len(), 1..=8));
             let head = Head {
-                response: Response { code: message.code, len: message.payload.len(), format },
+                response: Response { code: message.code, len: message.payload.len(), format, max_age },
+                tag: tag.map(|tag| (core::array::from_fn(|i| tag.get(i).copied().unwrap_or(0)), tag.len())),
                 block1: message.block(OptionNumber::Block1),
                 block2: message.block(OptionNumber::Block2),
                 observe: message.number(OptionNumber::Observe),

@@ -83,7 +83,8 @@ impl Answer {
 /// What a server serves.
 pub trait Resource {
     /// Answers a request; what it carries is written into `buffer`, whole: it is cut into blocks elsewhere, and so
-    /// a long one is asked for once for each of them.
+    /// a long one is asked for once for each of them, if it reads (GET). Of the answer to anything else only the first block
+    /// can be had ([`BLOCK_BYTES`]).
     fn answer(&mut self, asked: &Asked<'_>, buffer: &mut [u8]) -> Answer;
 
     /// Whether doing once more what is asked changes nothing more than doing it once did, because its method says so (PUT,
@@ -369,6 +370,11 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
         if payload.len() > BODY {
             return self.begin(message, Code::TOO_LARGE, reply).payload(&[]);
         }
+        let wanted = message.block(OptionNumber::Block2);
+        if message.code != Code::GET && wanted.is_some_and(|wanted| wanted.number > 0) {
+            // Of an answer to what was done there is the beginning: to make the rest it would have to be done again.
+            return self.begin(message, Code::ENTITY_INCOMPLETE, reply).payload(&[]);
+        }
         let asked = Asked { method: message.code, message, payload, remote };
         let answer = self.resource.answer(&asked, &mut self.body);
         // What was refused was not done.
@@ -377,7 +383,6 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
             self.upload = None;
         }
         let observe = self.register(message, bytes, remote, &answer);
-        let wanted = message.block(OptionNumber::Block2);
         let writer = self.begin(message, answer.code, reply);
         self.write(writer, &answer, observe, wanted, block1)
     }
@@ -449,7 +454,11 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
     ) -> Option<usize> {
         let body = &self.body[..answer.len.min(BODY)];
         let size = wanted.map_or(BLOCK_BYTES, |wanted| wanted.size.min(BLOCK_BYTES));
-        let start = wanted.map_or(0, |wanted| wanted.number as usize * size);
+        let start = wanted.map_or(0, |wanted| (wanted.number as usize).saturating_mul(size));
+        let is_piece = body.len() > size || wanted.is_some_and(|wanted| wanted.number > 0);
+        if is_piece {
+            writer = writer.option(OptionNumber::ETag, &tag(body));
+        }
         if let Some(observe) = observe {
             writer = writer.number(OptionNumber::Observe, observe);
         }
@@ -458,7 +467,7 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
         }
         let end = body.len().min(start.saturating_add(size));
         let chunk = body.get(start..end).unwrap_or(&[]);
-        if body.len() > size || wanted.is_some_and(|wanted| wanted.number > 0) {
+        if is_piece {
             let block = Block { number: (start / size) as u32, more: end < body.len(), size };
             writer = writer.number(OptionNumber::Block2, block.value());
         }
@@ -520,6 +529,11 @@ impl<H: Resource, const BODY: usize, const STATIONS: usize> Server<H, BODY, STAT
 /// Whether doing what is asked once more changes nothing: reading, and a block that others are to follow.
 fn is_harmless(message: &Message<'_>) -> bool {
     message.code == Code::GET || message.block(OptionNumber::Block1).is_some_and(|block| block.more)
+}
+
+/// What names this state of a representation, so that blocks of two are not taken for one (RFC 7959, section 2.4; FNV-1a).
+fn tag(body: &[u8]) -> [u8; 4] {
+    body.iter().fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)).to_be_bytes()
 }
 
 fn empty(reply: &mut [u8], kind: Kind, id: u16) -> Option<usize> {

@@ -58,6 +58,15 @@ impl Resource for Shared {
             lamp.posted.push(asked.payload.to_vec());
             return Answer::just(Code::CHANGED);
         }
+        if asked.message.is_at("log") {
+            lamp.posted.push(asked.payload.to_vec());
+            return content(&[b'l'; 600], buffer, false);
+        }
+        if asked.message.is_at("tide") {
+            // Another one each time that somebody looks.
+            lamp.level += 1;
+            return content(&[lamp.level as u8; 600], buffer, false);
+        }
         if asked.message.is_at("shelf/book") {
             return match asked.method {
                 Code::PUT => {
@@ -163,6 +172,62 @@ fn long_texts_travel_in_blocks_both_ways() {
         let short = client.request(to(LAMP), &Request::get("shelf/book"), &mut [0; 1_000]).await;
         assert_eq!(short, Err(Error::TooLong));
     });
+}
+
+#[test]
+fn pieces_of_two_texts_are_not_taken_for_one_and_nothing_is_done_for_its_answer_s_second_piece() {
+    let sea = Sea::new();
+    let (_host, lamp) = server(&sea);
+    let (_here, mut client) = client(&sea, 1);
+    sea.run(async move {
+        let mut buffer = [0; 1_024];
+        assert_eq!(client.request(to(LAMP), &Request::get("tide"), &mut buffer).await, Err(Error::Blocks));
+        for method in [Request::post("log", 0, b"x"), Request::put("log", 0, b"x")] {
+            lamp.0.borrow_mut().posted.clear();
+            assert_eq!(client.request(to(LAMP), &method, &mut buffer).await, Err(Error::Blocks));
+            assert_eq!(lamp.0.borrow().posted, [b"x"]);
+        }
+        let read = client.request(to(LAMP), &Request::get("log"), &mut buffer).await.unwrap();
+        assert_eq!((read.len, read.max_age), (600, Duration::from_secs(60)));
+    });
+}
+
+/// A server that takes nothing longer than 32 bytes at a time, and says so (RFC 7959, section 2.9.3).
+#[test]
+fn who_is_told_that_a_piece_is_too_long_sends_shorter_ones() {
+    let sea = Sea::new();
+    let there = sea.host(&["192.0.2.1/24"]);
+    let (_here, mut client) = client(&sea, 1);
+    let taken = Rc::new(RefCell::new(Vec::new()));
+    let told = taken.clone();
+    sea.spawn(async move {
+        let socket = udp::Socket::bind(&there.stack, 5_683, udp::Options::default()).unwrap();
+        let (mut heard, mut reply) = ([0; DATAGRAM_MAX], [0; 64]);
+        loop {
+            let (len, from) = socket.recv_from(&mut heard).await.unwrap();
+            let message = Message::parse(&heard[..len]).unwrap();
+            let block = message.block(OptionNumber::Block1).unwrap();
+            told.borrow_mut().push((block.number, block.size, block.more));
+            let code = match (block.size > 32, block.more) {
+                (true, _) => Code::TOO_LARGE,
+                (false, true) => Code::CONTINUE,
+                (false, false) => Code::CHANGED,
+            };
+            let writer = Writer::new(&mut reply, Kind::Acknowledgement, code, message.id, &message.token);
+            let block = Block { size: block.size.min(32), ..block };
+            let writer = writer.number(OptionNumber::MaxAge, 7).number(OptionNumber::Block1, block.value());
+            let len = writer.payload(&[]).unwrap();
+            socket.send_to(&reply[..len], from).await.unwrap();
+        }
+    });
+    sea.run(async move {
+        let put = Request::put("book", 0, &[7; 530]);
+        let response = client.request(to(LAMP), &put, &mut [0; 64]).await.unwrap();
+        assert_eq!((response.code, response.max_age), (Code::CHANGED, Duration::from_secs(7)));
+    });
+    let taken = taken.borrow();
+    assert_eq!(taken[..2], [(0, 512, true), (0, 32, true)]);
+    assert_eq!((taken.len(), taken.last()), (1 + 17, Some(&(16, 32, false))));
 }
 
 #[test]
