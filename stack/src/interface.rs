@@ -6,7 +6,7 @@ use heapless::Vec;
 
 use crate::{
     address::{Cidr, Route},
-    config::{ADDRESSES_MAX, ROUTES_MAX},
+    config::{ADDRESSES_MAX, DNS_SERVERS_MAX, ROUTES_MAX},
     engine::Local,
     ip::{self, spoken, told},
     stack::Stack,
@@ -88,6 +88,18 @@ impl Stack<'_> {
     pub fn set_dns_servers(&self, servers: &[IpAddr]) {
         self.with(|core| core.set_dns(servers));
         self.spread_change();
+    }
+
+    /// Sets name servers in the place of those `before`, which were had from the same source, and leaves those of others behind them.
+    #[cfg(any(feature = "dhcp", feature = "slaac"))]
+    pub(crate) fn replace_dns_servers(&self, before: &[IpAddr], servers: &[IpAddr]) {
+        let known: Vec<IpAddr, DNS_SERVERS_MAX> = self.dns_servers().collect();
+        let others = known.iter().filter(|server| !before.contains(server) && !servers.contains(server));
+        let wanted: Vec<IpAddr, DNS_SERVERS_MAX> =
+            servers.iter().chain(others).copied().take(DNS_SERVERS_MAX).collect();
+        if wanted != known {
+            self.set_dns_servers(&wanted);
+        }
     }
 
     /// Waits until an address, a route or a name server changes, or a link that is watched, since the edition of the network that is `known`;

@@ -13,7 +13,12 @@
 //! (RFC 6775), so none is asked for; the link itself is told its prefix and its router where it is made. By what prefixes addresses
 //! are shortened there it can learn, too ([`Client::learning`]).
 //!
-//! Not here: DHCPv6, temporary addresses (RFC 8981), more than one router at a time, redirects.
+//! Prefixes and name servers are taken from every router on the link, of those also that lead nowhere else (with a lifetime of 0, as
+//! in a house that is not connected). One router is used, and one more kept for when that says no more that it is one. That a router
+//! is gone without a word is noticed at the end of its lifetime.
+//!
+//! Not here: DHCPv6, temporary addresses (RFC 8981), redirects, and what routers say of hop limits, of MTUs and of the times of
+//! neighbour discovery.
 
 use core::{
     fmt,
@@ -63,13 +68,18 @@ const OPTION_DNS: u8 = 25;
 const OPTION_CONTEXT: u8 = 34;
 #[cfg(feature = "lowpan")]
 const COMPRESSES: u8 = 0x10;
+const ON_LINK: u8 = 0x80;
 const AUTONOMOUS: u8 = 0x40;
 
 /// A prefix that a router offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Offer {
     prefix: Ipv6Addr,
+    /// Whether all who have it are on the link; if not, packets to them may have to go by the router.
+    on_link: bool,
     valid: Duration,
+    /// For how long connections may begin from it.
+    preferred: Duration,
 }
 
 /// What a router says of a prefix that addresses are shortened by (RFC 6775, section 4.2).
@@ -103,7 +113,8 @@ struct Advertisement {
     /// For how long it may be used as a router; not at all if zero.
     lifetime: Duration,
     offers: Vec<Offer, PREFIXES_MAX>,
-    dns: Vec<Ipv6Addr, DNS_SERVERS_MAX>,
+    /// Name servers, and for how long each may be asked.
+    dns: Vec<(Ipv6Addr, Duration), DNS_SERVERS_MAX>,
     #[cfg(feature = "lowpan")]
     shortenings: Vec<Shortening, { NUMBERS as usize }>,
 }
@@ -142,14 +153,15 @@ impl Advertisement {
                 let usable = option[2] == 64 && option[3] & AUTONOMOUS != 0 && preferred <= valid;
                 let unicast = !prefix.is_unicast_link_local() && !prefix.is_multicast() && !prefix.is_unspecified();
                 if usable && unicast {
-                    let valid = Duration::from_secs(valid.into());
+                    let [valid, preferred] = [valid, preferred].map(|seconds| Duration::from_secs(seconds.into()));
                     // Beyond as many as are followed, they are not looked at.
-                    let _ = self.offers.push(Offer { prefix, valid });
+                    let _ = self.offers.push(Offer { prefix, on_link: option[3] & ON_LINK != 0, valid, preferred });
                 }
             }
-            (OPTION_DNS, 24..) if seconds(4) > 0 => {
+            (OPTION_DNS, 24..) => {
+                let lifetime = Duration::from_secs(seconds(4).into());
                 for chunk in option[8..].as_chunks::<16>().0 {
-                    let _ = self.dns.push(Ipv6Addr::from(*chunk));
+                    let _ = self.dns.push((Ipv6Addr::from(*chunk), lifetime));
                 }
             }
             #[cfg(feature = "lowpan")]
@@ -192,12 +204,32 @@ pub enum Error {
     Socket(#[from] udp::Error),
 }
 
+/// When what is said to last for so long ends: what is said to last for ever does not (RFC 4861, section 4.6.2).
+fn end_of(lifetime: Duration, now: Instant) -> Instant {
+    if lifetime.as_secs() == u64::from(u32::MAX) { Instant::MAX } else { now + lifetime }
+}
+
 #[derive(Clone, Copy)]
 struct Held {
     address: Ipv6Addr,
     until: Instant,
+    /// Until when connections may begin from it; of an address only.
+    preferred: Instant,
+    /// The bits of its prefix, all of which are on the link.
+    prefix: u8,
     /// The link has come back since a router said it.
     doubtful: bool,
+}
+
+impl Held {
+    const fn router(address: Ipv6Addr, until: Instant) -> Self {
+        Self { address, until, preferred: Instant::MAX, prefix: 64, doubtful: false }
+    }
+
+    /// When something about it changes.
+    fn next_change(&self, now: Instant) -> Instant {
+        if now < self.preferred { self.preferred.min(self.until) } else { self.until }
+    }
 }
 
 /// A context that a router told of.
@@ -243,6 +275,10 @@ pub struct Client<'a, 'r, C: ?Sized, R> {
     link_local: Option<Ipv6Addr>,
     held: Vec<Held, PREFIXES_MAX>,
     router: Option<Held>,
+    /// Another one, that is used when the first says that it is none any longer.
+    spare: Option<Held>,
+    /// Name servers that routers told of.
+    dns: Vec<(Ipv6Addr, Instant), DNS_SERVERS_MAX>,
     at: Option<u32>,
     /// How often the link had come back when we last asked because of that.
     link: u8,
@@ -289,6 +325,8 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             link_local: None,
             held: Vec::new(),
             router: None,
+            spare: None,
+            dns: Vec::new(),
             at: None,
             link: 0,
             #[cfg(feature = "lowpan")]
@@ -316,7 +354,7 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             tell(Event::Duplicate(own));
             return Err(Error::Duplicate);
         }
-        self.add(own);
+        self.add(own, 64);
         self.link_local = Some(own);
         tell(Event::Configured(own));
         let mut options = udp::Options::default();
@@ -356,6 +394,7 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
                         return Err(Error::Duplicate);
                     }
                     self.held.iter_mut().chain(&mut self.router).for_each(|held| held.doubtful = true);
+                    self.spare = None;
                     asking = Asking::from(self.clock.now());
                 }
                 Err(_) => {}
@@ -421,9 +460,36 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
         true
     }
 
-    fn add(&self, address: Ipv6Addr) {
+    fn add(&self, address: Ipv6Addr, prefix: u8) {
         // A stack whose table is full of others' addresses keeps those.
-        let _ = self.stack.add_address(Cidr::v6(address, 64));
+        let _ = self.stack.add_address(Cidr::v6(address, prefix));
+    }
+
+    /// Puts the addresses from which no connection is to begin any more behind the others (RFC 4862, section 5.5.4): of several that
+    /// would do, a stack takes the first.
+    fn arrange(&self, now: Instant) {
+        let outdated = || self.held.iter().filter(|held| held.preferred <= now);
+        let mut passed = false;
+        let disordered = self.stack.addresses().any(|own| match own.address() {
+            IpAddr::V6(own) if outdated().any(|held| held.address == own) => {
+                passed = true;
+                false
+            }
+            IpAddr::V6(own) => passed && !own.is_unicast_link_local(),
+            IpAddr::V4(_) => false,
+        });
+        if disordered {
+            outdated().for_each(|held| self.add(held.address, held.prefix));
+        }
+    }
+
+    /// Has the stack ask those of the name servers that may still be asked.
+    fn tell_dns(&mut self, now: Instant, change: impl FnOnce(&mut Vec<(Ipv6Addr, Instant), DNS_SERVERS_MAX>)) {
+        let before: Vec<IpAddr, DNS_SERVERS_MAX> = self.dns.iter().map(|(server, _)| (*server).into()).collect();
+        change(&mut self.dns);
+        self.dns.retain(|(_, until)| now < *until);
+        let servers: Vec<IpAddr, DNS_SERVERS_MAX> = self.dns.iter().map(|(server, _)| (*server).into()).collect();
+        self.stack.replace_dns_servers(&before, &servers);
     }
 
     async fn solicit(&self, at: u32) -> Result<(), Error> {
@@ -477,35 +543,41 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             #[cfg(feature = "lowpan")]
             self.forget_contexts();
         }
-        match &mut self.router {
-            Some(known) if known.address == router => {
-                (known.until, known.doubtful) = (now + said.lifetime, false);
-            }
-            None if said.lifetime > Duration::ZERO => {
-                self.router = Some(Held { address: router, until: now + said.lifetime, doubtful: false });
-                let _ = self.stack.add_route(Route::default_via(router.into()));
-                tell(Event::Router(router));
-            }
-            // One router is enough.
-            _ => return,
+        let until = now + said.lifetime;
+        match (&mut self.router, &mut self.spare) {
+            (Some(known), _) if known.address == router => (known.until, known.doubtful) = (until, false),
+            (None, _) if said.lifetime > Duration::ZERO => self.take_router(Held::router(router, until), tell),
+            (_, Some(spare)) if spare.address == router => spare.until = until,
+            (Some(_), spare @ None) if said.lifetime > Duration::ZERO => *spare = Some(Held::router(router, until)),
+            // Another one still, or one that leads nowhere else.
+            _ => {}
         }
         #[cfg(feature = "lowpan")]
-        self.learn(said, now);
+        if self.router.is_some_and(|known| known.address == router) {
+            self.learn(said, now);
+        }
         if !said.dns.is_empty() {
-            let servers: Vec<IpAddr, DNS_SERVERS_MAX> = said.dns.iter().map(|&server| server.into()).collect();
-            self.stack.set_dns_servers(&servers);
+            self.tell_dns(now, |known| {
+                for &(server, lifetime) in &said.dns {
+                    known.retain(|(other, _)| *other != server);
+                    // Beyond as many as a stack asks, they are not kept.
+                    let _ = known.push((server, end_of(lifetime, now)));
+                }
+            });
         }
         for offer in &said.offers {
             let address = self.address_in(offer.prefix);
-            let until = match offer.valid.as_secs() {
-                0xffff_ffff => Instant::MAX,
-                _ => now + offer.valid,
-            };
+            let (until, preferred) = (end_of(offer.valid, now), end_of(offer.preferred, now));
             if let Some(at) = self.held.iter().position(|known| known.address == address) {
                 let known = &mut self.held[at];
                 // Shortened at once it would be by anybody who can speak on the link.
                 known.until = until.max(known.until.min(now + LIFETIME_MIN));
-                if known.doubtful {
+                known.preferred = preferred;
+                if offer.on_link && known.prefix != 64 {
+                    known.prefix = 64;
+                    self.add(address, 64);
+                }
+                if self.held[at].doubtful {
                     self.keep_if_free(at, tell).await;
                 }
             } else if offer.valid > Duration::ZERO && !self.held.is_full() {
@@ -513,11 +585,20 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
                     tell(Event::Duplicate(address));
                     continue;
                 }
-                self.add(address);
-                let _ = self.held.push(Held { address, until, doubtful: false });
+                // By radio everybody is at the other end, whatever the prefix.
+                let prefix = if offer.on_link || !self.detects { 64 } else { 128 };
+                self.add(address, prefix);
+                let _ = self.held.push(Held { address, until, preferred, prefix, doubtful: false });
                 tell(Event::Configured(address));
             }
         }
+        self.arrange(now);
+    }
+
+    fn take_router(&mut self, router: Held, tell: &mut impl FnMut(Event)) {
+        self.router = Some(router);
+        let _ = self.stack.add_route(Route::default_via(router.address.into()));
+        tell(Event::Router(router.address));
     }
 
     /// Takes over what addresses are shortened by.
@@ -553,7 +634,9 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
     }
 
     fn next_expiry(&self) -> Instant {
-        let held = self.held.iter().chain(&self.router).map(|held| held.until);
+        let now = self.clock.now();
+        let held = self.held.iter().chain(&self.router).map(|held| held.next_change(now));
+        let held = held.chain(self.dns.iter().map(|(_, until)| *until));
         #[cfg(feature = "lowpan")]
         let held = held.chain(self.learnt.iter().map(|learnt| learnt.until));
         held.min().unwrap_or(Instant::MAX)
@@ -572,8 +655,15 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
             }
             valid
         });
+        self.arrange(now);
+        if self.dns.iter().any(|(_, until)| *until <= now) {
+            self.tell_dns(now, |_| {});
+        }
         if self.router.is_some_and(|router| router.until <= now) {
             self.leave_router(tell);
+            if let Some(spare) = self.spare.take().filter(|spare| now < spare.until) {
+                self.take_router(spare, tell);
+            }
         }
     }
 
@@ -606,6 +696,10 @@ impl<C: ?Sized, R> Client<'_, '_, C, R> {
             self.stack.remove_address(held.address.into());
         }
         self.held.clear();
+        self.spare = None;
+        let servers: Vec<IpAddr, DNS_SERVERS_MAX> = self.dns.iter().map(|(server, _)| (*server).into()).collect();
+        self.dns.clear();
+        self.stack.replace_dns_servers(&servers, &[]);
         if let Some(own) = self.link_local.take() {
             self.stack.remove_address(own.into());
         }

@@ -26,7 +26,7 @@ impl<'a, 'r> Held<'a, 'r> {
 
     pub(super) fn set(stack: &'a Stack<'r>, address: Cidr, router: Option<Ipv4Addr>, dns: &[Ipv4Addr]) -> Self {
         let held = Self { stack, address, router, dns: dns.iter().copied().take(DNS_SERVERS_MAX).collect() };
-        held.apply();
+        held.apply(&[]);
         held
     }
 
@@ -39,22 +39,24 @@ impl<'a, 'r> Held<'a, 'r> {
         if let Some(router) = self.router {
             self.stack.remove_route(Route::default_via(router.into()).to);
         }
-        (self.address, self.router, self.dns) = (lease.address, lease.router, lease.dns.clone());
-        self.apply();
+        let before = core::mem::replace(&mut self.dns, lease.dns.clone());
+        (self.address, self.router) = (lease.address, lease.router);
+        self.apply(&before);
     }
 
-    fn apply(&self) {
+    fn apply(&self, before: &[Ipv4Addr]) {
         // A stack whose table is full of addresses that others set keeps those: what does not fit is not had.
         if self.stack.add_address(self.address).is_ok()
             && let Some(router) = self.router
         {
             let _ = self.stack.add_route(Route::default_via(router.into()));
         }
-        if !self.dns.is_empty() {
-            let servers: Vec<IpAddr, DNS_SERVERS_MAX> = self.dns.iter().map(|&server| server.into()).collect();
-            self.stack.set_dns_servers(&servers);
-        }
+        self.stack.replace_dns_servers(&told(before), &told(&self.dns));
     }
+}
+
+fn told(servers: &[Ipv4Addr]) -> Vec<IpAddr, DNS_SERVERS_MAX> {
+    servers.iter().map(|&server| server.into()).collect()
 }
 
 impl Drop for Held<'_, '_> {
@@ -63,8 +65,6 @@ impl Drop for Held<'_, '_> {
             self.stack.remove_route(Route::default_via(router.into()).to);
         }
         self.stack.remove_address(self.address.address());
-        if !self.dns.is_empty() {
-            self.stack.set_dns_servers(&[]);
-        }
+        self.stack.replace_dns_servers(&told(&self.dns), &[]);
     }
 }

@@ -216,7 +216,10 @@ impl Local {
         let matching = |own: &&Cidr| own.spoken().is_ipv4() == to.is_ipv4();
         let candidates = || self.addresses.iter().filter(matching);
         let on_link = candidates().find(|own| own.covers(to));
-        let chosen = on_link.or_else(|| candidates().find(|own| is_link_local(own.spoken()) == is_link_local(to)));
+        let fits = |own: &&Cidr| is_link_local(own.spoken()) == is_link_local(to);
+        // Who is beyond the site cannot answer an address that only the site knows (RFC 6724, section 5, rules 2 and 6).
+        let is_kin = |own: &&Cidr| fits(own) && is_of_site(own.spoken()) == is_of_site(to);
+        let chosen = on_link.or_else(|| candidates().find(is_kin)).or_else(|| candidates().find(fits));
         chosen.or_else(|| candidates().next()).map(Cidr::spoken)
     }
 }
@@ -228,6 +231,15 @@ fn v4(address: IpAddr) -> Option<Ipv4Addr> {
         IpAddr::V4(address) => Some(address),
         #[cfg(feature = "ipv6")]
         IpAddr::V6(_) => None,
+    }
+}
+
+/// Whether it is an address that is known within one site only (RFC 4193).
+fn is_of_site(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        #[cfg(feature = "ipv6")]
+        IpAddr::V6(address) => address.octets()[0] & 0xfe == 0xfc,
     }
 }
 
@@ -279,5 +291,11 @@ mod tests {
         assert_eq!(source("203.0.113.9"), "192.0.2.7".parse::<IpAddr>().unwrap());
         assert_eq!(source("2001:db8:1::1"), "2001:db8::7".parse::<IpAddr>().unwrap());
         assert_eq!(source("fe80::9"), "fe80::ff:fe00:1".parse::<IpAddr>().unwrap());
+        // A router offers an address of the site before the other one, as many at home do.
+        let mut local = Local::new(Some([2, 0, 0, 0, 0, 1]));
+        local.set(&["fd00::7/64".parse().unwrap(), "2001:db8::7/64".parse().unwrap()], &[]);
+        let source = |to: &str| local.source_for(to.parse().unwrap()).unwrap();
+        assert_eq!(source("2001:db8:1::1"), "2001:db8::7".parse::<IpAddr>().unwrap());
+        assert_eq!(source("fd00:1::1"), "fd00::7".parse::<IpAddr>().unwrap());
     }
 }

@@ -105,7 +105,16 @@ pub(crate) fn read_ndisc(packet: &Packet<'_>) -> Result<Option<Heard>, Reason> {
     }
     let octets: [u8; 16] = core::array::from_fn(|i| header[8 + i]);
     let target = Ipv6Addr::from(octets);
-    if target.is_multicast() || mac.is_some_and(|mac| !is_station(mac)) {
+    // Who checks whether an address is free asks those who may have it, and has nothing to be answered at (section 7.1.1); and who
+    // tells everybody was not asked (section 7.1.2).
+    let out_of_place = match header[0] {
+        SOLICITATION if packet.source.is_unspecified() => {
+            mac.is_some() || packet.destination != IpAddr::V6(solicited_node(target))
+        }
+        ADVERTISEMENT => header[4] & SOLICITED != 0 && packet.destination.is_multicast(),
+        _ => false,
+    };
+    if out_of_place || target.is_multicast() || mac.is_some_and(|mac| !is_station(mac)) {
         return Err(Reason::Malformed);
     }
     let says = match header[0] {

@@ -28,16 +28,26 @@ fn advertisement_of(
     lifetime: u16,
     hop_limit: u8,
 ) -> Vec<u8> {
+    let options = [offer(prefix, 0xc0, valid, valid), servers(&[router], 256)].concat();
+    said(router, from, lifetime, hop_limit, &options)
+}
+
+/// A prefix, with its flags and lifetimes.
+fn offer(prefix: Ipv6Addr, flags: u8, valid: u32, preferred: u32) -> Vec<u8> {
+    [&[3, 4, 64, flags], &valid.to_be_bytes()[..], &preferred.to_be_bytes(), &[0; 4], &prefix.octets()].concat()
+}
+
+/// Name servers.
+fn servers(servers: &[Ipv6Addr], lifetime: u32) -> Vec<u8> {
+    let octets = servers.iter().flat_map(Ipv6Addr::octets);
+    [25, 1 + 2 * servers.len() as u8, 0, 0].into_iter().chain(lifetime.to_be_bytes()).chain(octets).collect()
+}
+
+fn said(router: Ipv6Addr, from: [u8; 6], lifetime: u16, hop_limit: u8, options: &[u8]) -> Vec<u8> {
     let mut message = vec![134, 0, 0, 0, 64, 0];
     message.extend_from_slice(&lifetime.to_be_bytes());
     message.extend_from_slice(&[0; 8]);
-    message.extend_from_slice(&[3, 4, 64, 0xc0]);
-    message.extend_from_slice(&valid.to_be_bytes());
-    message.extend_from_slice(&valid.to_be_bytes());
-    message.extend_from_slice(&[0; 4]);
-    message.extend_from_slice(&prefix.octets());
-    message.extend_from_slice(&[25, 3, 0, 0, 0, 0, 1, 0]);
-    message.extend_from_slice(&router.octets());
+    message.extend_from_slice(options);
     let everyone: Ipv6Addr = "ff02::1".parse().unwrap();
     let mut sum = 58 + message.len() as u32;
     for pair in [&router.octets()[..], &everyone.octets(), &message].concat().chunks(2) {
@@ -255,4 +265,186 @@ fn a_station_whose_twin_is_where_the_link_leads_gives_everything_up() {
     replug(&sea, &host);
     assert_eq!(events.borrow().last(), Some(&Event::Duplicate(own)));
     assert_eq!((host.stack.addresses().count(), host.stack.routes().count()), (0, 0));
+}
+
+/// Which of its addresses a station speaks to somebody from, and to which Ethernet address the packet goes, as a card sees it that is
+/// the router for all who ask.
+fn speaks_from(sea: &Sea, host: &Host, router: &Card, to: &str) -> (Ipv6Addr, [u8; 6]) {
+    let (stack, clock) = (host.stack.clone(), sea.clone());
+    let to = format!("[{to}]:9").parse().unwrap();
+    sea.record();
+    sea.run(async move {
+        let socket = wavetank_stack::udp::Socket::bind(&stack, 0, wavetank_stack::udp::Options::default()).unwrap();
+        socket.send_to(b"x", to).await.unwrap();
+        clock.sleep(Duration::from_millis(2)).await;
+    });
+    let asks = |frame: &&Vec<u8>| frame[12..14] == [0x86, 0xdd] && frame[20] == 58 && frame[54] == 135;
+    // Whoever is asked for is the router's card.
+    let recorded = sea.recorded();
+    for question in recorded.iter().filter(asks) {
+        router.send(neighbour(question, router.mac()));
+    }
+    sea.pass(Duration::from_millis(5));
+    let sent = recorded.into_iter().chain(sea.recorded());
+    let datagram = sent.filter(|frame| frame[12..14] == [0x86, 0xdd] && frame[20] == 17).last().expect("it was sent");
+    let source: [u8; 16] = datagram[22..38].try_into().unwrap();
+    (source.into(), datagram[..6].try_into().unwrap())
+}
+
+/// The answer to a question for a neighbour: it is at that card.
+fn neighbour(question: &[u8], mac: [u8; 6]) -> Vec<u8> {
+    let (target, asker) = (&question[62..78], &question[22..38]);
+    let mut message = [&[136, 0, 0, 0, 0xe0, 0, 0, 0], target, &[2, 1], &mac].concat();
+    let mut sum = 58 + message.len() as u32;
+    for pair in [target, asker, &message].concat().chunks(2) {
+        sum += u32::from(pair[0]) << 8 | u32::from(pair[1]);
+    }
+    while sum > 0xffff {
+        sum = (sum >> 16) + (sum & 0xffff);
+    }
+    message[2..4].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+    let header = [&[0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 58, 255], target, asker].concat();
+    [&question[6..12], &mac, &header[..], &message].concat()
+}
+
+fn prefix(text: &str) -> wavetank_stack::Cidr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn what_is_offered_no_longer_gives_way_to_what_is_though_it_still_holds() {
+    let sea = Sea::new();
+    let card = sea.card();
+    let (host, ..) = station(&sea, 1);
+    let (old, new): (Ipv6Addr, Ipv6Addr) = ("2001:db8:7::".parse().unwrap(), "2001:db8:8::".parse().unwrap());
+    let tell = |options: &[Vec<u8>]| {
+        card.send(said(ROUTER, card.mac(), 9_000, 255, &options.concat()));
+        sea.pass(Duration::from_secs(3));
+    };
+    let from = |to: &str| speaks_from(&sea, &host, &card, to).0;
+    sea.pass(Duration::from_secs(3));
+    tell(&[offer(old, 0xc0, 86_400, 600)]);
+    assert!(prefix("2001:db8:7::/64").contains(from("2001:db8:f::1").into()));
+    // The house gets another prefix: the old one may be used for two hours still, but nothing begins from it.
+    tell(&[offer(old, 0xc0, 86_400, 0), offer(new, 0xc0, 86_400, 600)]);
+    assert!(prefix("2001:db8:8::/64").contains(from("2001:db8:f::1").into()));
+    assert_eq!(host.stack.addresses().count(), 3);
+    // Neither is said again: what was to be preferred for longer is so no more, and both are as good.
+    sea.pass(Duration::from_secs(700));
+    tell(&[offer(old, 0xc0, 86_400, 600)]);
+    assert!(prefix("2001:db8:7::/64").contains(from("2001:db8:f::1").into()));
+}
+
+#[test]
+fn routers_that_lead_nowhere_offer_prefixes_and_another_takes_a_router_s_place() {
+    let sea = Sea::new();
+    let cards = [sea.card(), sea.card()];
+    let other: Ipv6Addr = "fe80::2".parse().unwrap();
+    let (host, events, _) = station(&sea, 1);
+    sea.pass(Duration::from_secs(3));
+    let site: Ipv6Addr = "fd00:0:0:1::".parse().unwrap();
+    let tell = |from: usize, router: Ipv6Addr, lifetime: u16, options: &[u8]| {
+        cards[from].send(said(router, cards[from].mac(), lifetime, 255, options));
+        sea.pass(Duration::from_secs(3));
+    };
+    // A house that is not connected.
+    tell(0, ROUTER, 0, &offer(site, 0xc0, 86_400, 86_400));
+    assert!(host.stack.addresses().any(|own| prefix("fd00:0:0:1::/64").contains(own.address())), "{events:?}");
+    assert_eq!(host.stack.routes().count(), 0);
+    // It is connected, by two; and the site's addresses are for the site.
+    tell(1, other, 1_800, &offer(PREFIX, 0xc0, 86_400, 86_400));
+    tell(0, ROUTER, 9_000, &[]);
+    let route = |via: Ipv6Addr| wavetank_stack::Route::default_via(via.into());
+    assert!(host.stack.routes().eq([route(other)]));
+    assert!(prefix("2001:db8:7::/64").contains(speaks_from(&sea, &host, &cards[1], "2001:db8:f::1").0.into()));
+    assert!(prefix("fd00:0:0:1::/64").contains(speaks_from(&sea, &host, &cards[1], "fd00:0:0:2::1").0.into()));
+    // The one that was used is none any more: the other is.
+    tell(1, other, 0, &[]);
+    assert!(host.stack.routes().eq([route(ROUTER)]), "{events:?}");
+    sea.pass(Duration::from_secs(9_000));
+    assert_eq!(host.stack.routes().count(), 0);
+}
+
+#[test]
+fn who_has_a_prefix_is_asked_for_only_where_it_is_on_the_link() {
+    for (flags, direct) in [(0xc0, true), (0x40, false)] {
+        let sea = Sea::new();
+        let cards = [sea.card(), sea.card()];
+        let (host, ..) = station(&sea, 1);
+        sea.pass(Duration::from_secs(3));
+        cards[0].send(said(ROUTER, cards[0].mac(), 9_000, 255, &offer(PREFIX, flags, 86_400, 86_400)));
+        sea.pass(Duration::from_secs(3));
+        sea.record();
+        let (stack, clock) = (host.stack.clone(), sea.clone());
+        sea.run(async move {
+            let socket = wavetank_stack::udp::Socket::bind(&stack, 0, wavetank_stack::udp::Options::default()).unwrap();
+            socket.send_to(b"x", "[2001:db8:7::99]:9".parse().unwrap()).await.unwrap();
+            clock.sleep(Duration::from_millis(2)).await;
+        });
+        let asked: Vec<Vec<u8>> =
+            sea.recorded().iter().filter(|frame| frame[54] == 135).map(|frame| frame[62..78].to_vec()).collect();
+        let expected: Ipv6Addr = if direct { "2001:db8:7::99".parse().unwrap() } else { ROUTER };
+        assert_eq!(asked, [expected.octets().to_vec()], "{flags:x}");
+    }
+}
+
+#[test]
+fn name_servers_last_as_long_as_is_said_beside_those_of_others() {
+    let sea = Sea::new();
+    let card = sea.card();
+    let (host, _, task) = station(&sea, 1);
+    sea.pass(Duration::from_secs(3));
+    let mine: core::net::IpAddr = "192.0.2.53".parse().unwrap();
+    host.stack.set_dns_servers(&[mine]);
+    let [one, two]: [Ipv6Addr; 2] = ["2001:db8::1", "2001:db8::2"].map(|text| text.parse().unwrap());
+    let tell = |options: &[Vec<u8>]| {
+        card.send(said(ROUTER, card.mac(), 9_000, 255, &options.concat()));
+        sea.pass(Duration::from_secs(3));
+    };
+    let has = |servers: &[core::net::IpAddr]| {
+        let known: Vec<_> = host.stack.dns_servers().collect();
+        assert_eq!(known, servers);
+    };
+    tell(&[servers(&[one], 100), servers(&[two], 1_000)]);
+    has(&[one.into(), two.into(), mine]);
+    sea.pass(Duration::from_secs(110));
+    has(&[two.into(), mine]);
+    tell(&[servers(&[two], 0)]);
+    has(&[mine]);
+    tell(&[servers(&[one], u32::MAX)]);
+    sea.pass(Duration::from_secs(8_000));
+    has(&[one.into(), mine]);
+    sea.kill(task);
+    has(&[mine]);
+}
+
+#[test]
+fn who_asks_for_an_address_as_nobody_may_is_not_answered() {
+    let sea = Sea::new();
+    let card = sea.card();
+    let host = sea.host(&["fe80::9/64"]);
+    let (target, nobody): (Ipv6Addr, Ipv6Addr) = ("fe80::9".parse().unwrap(), Ipv6Addr::UNSPECIFIED);
+    let group: Ipv6Addr = "ff02::1:ff00:9".parse().unwrap();
+    let ask = |to: Ipv6Addr, option: &[u8]| {
+        let mut message = [&[135, 0, 0, 0, 0, 0, 0, 0], &target.octets()[..], option].concat();
+        let mut sum = 58 + message.len() as u32;
+        for pair in [&nobody.octets()[..], &to.octets(), &message].concat().chunks(2) {
+            sum += u32::from(pair[0]) << 8 | u32::from(pair[1]);
+        }
+        while sum > 0xffff {
+            sum = (sum >> 16) + (sum & 0xffff);
+        }
+        message[2..4].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+        let header = [0x86, 0xdd, 0x60, 0, 0, 0, 0, message.len() as u8, 58, 255];
+        sea.record();
+        card.send(
+            [&[0x33, 0x33, 0xff, 0, 0, 9], &card.mac()[..], &header, &nobody.octets(), &to.octets(), &message].concat(),
+        );
+        sea.pass(Duration::from_millis(5));
+        sea.recorded().len() - 1
+    };
+    assert_eq!(ask(group, &[]), 1, "this is how one asks");
+    assert_eq!(ask(group, &[&[1, 1], &card.mac()[..]].concat()), 0);
+    assert_eq!(ask(target, &[]), 0);
+    assert_eq!(host.stack.stats().dropped(wavetank_stack::Reason::Malformed), 2);
 }
