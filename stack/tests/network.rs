@@ -128,6 +128,8 @@ fn no_more_wait_for_all_neighbours_than_there_is_room_for() {
 fn an_absent_neighbour_is_asked_three_times_and_counted() {
     let sea = Sea::new();
     let host = sea.host(&["192.0.2.1/24", "2001:db8::1/64"]);
+    // It says where it listens.
+    sea.pass(Duration::from_millis(10));
     sea.record();
     let stack = host.stack.clone();
     let clock = sea.clone();

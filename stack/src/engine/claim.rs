@@ -43,7 +43,20 @@ impl Core<'_> {
             return false;
         }
         *claim = Some(Claim { address, announces: false, rival: None });
+        // Whoever has it, or asks for it too, is heard only where we are known to listen.
+        #[cfg(all(feature = "ipv6", feature = "multicast"))]
+        if let IpAddr::V6(address) = address
+            && self.local.mac.is_some()
+        {
+            self.listen_for(address);
+        }
         true
+    }
+
+    /// The address that is being claimed.
+    #[cfg(all(feature = "ipv6", feature = "multicast"))]
+    pub(super) fn claimed(&self) -> Option<IpAddr> {
+        self.surroundings.claim.claim.as_ref().map(|claim| claim.address)
     }
 
     /// Ends the claim.

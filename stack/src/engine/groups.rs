@@ -2,7 +2,12 @@
 //! routers and switches of the later versions understand (RFC 3376, section 7; RFC 3810, section 8).
 //!
 //! A report goes out when a group is joined, and at once when a router asks: not after a time that is drawn, so that
-//! on a network with many members of one group a question brings as many reports.
+//! on a network with many members of one group a question brings as many reports. When a link that is watched comes back, it may
+//! lead to another switch, and all is said again.
+//!
+//! On Ethernet so do reports of the groups in which questions about our addresses of IPv6 come (RFC 4862, section 5.4.2): a switch that
+//! listens to reports (RFC 4541) lets nobody find us who was not told. What was said before we had an address to say it from is
+//! said again from one (RFC 3590). Nobody is told when such a group is left.
 
 use core::net::Ipv4Addr;
 #[cfg(feature = "ipv6")]
@@ -10,6 +15,8 @@ use core::net::Ipv6Addr;
 
 #[cfg(feature = "ipv6")]
 use super::packet::{HOP_BY_HOP, ICMPV6};
+#[cfg(feature = "ipv6")]
+use super::resolution::solicited_node;
 use super::{
     Core,
     checksum::Sum,
@@ -40,13 +47,55 @@ pub(crate) struct Membership {
     reports: u8,
     /// The group that was left last.
     left: Option<IpAddr>,
+    /// The groups in which questions about our addresses come; one for all that end alike.
+    #[cfg(feature = "ipv6")]
+    questions: heapless::Vec<Questions, QUESTIONS_MAX, u8>,
+}
+
+/// Addresses that end differently: nearly everybody's all end as the Ethernet address does. Of more nobody is told.
+#[cfg(feature = "ipv6")]
+const QUESTIONS_MAX: usize = 4;
+
+#[cfg(feature = "ipv6")]
+#[derive(Clone, Copy)]
+struct Questions {
+    group: [u8; 3],
+    /// Whether it is to be said.
+    due: bool,
+    /// Whether it was said from an address.
+    told: bool,
 }
 
 const _: () = assert!(GROUPS_MAX <= 8, "a bit for each group");
 
 impl Membership {
     pub(super) fn is_quiet(&self) -> bool {
+        #[cfg(feature = "ipv6")]
+        if self.questions.iter().any(|questions| questions.due) {
+            return false;
+        }
         self.reports == 0 && self.left.is_none()
+    }
+}
+
+impl Membership {
+    /// The next group of questions that is to be told.
+    #[cfg(feature = "ipv6")]
+    fn next_questions(&self) -> Option<IpAddr> {
+        self.questions.iter().find(|questions| questions.due).map(|questions| IpAddr::V6(questions.address()))
+    }
+
+    #[cfg(not(feature = "ipv6"))]
+    fn next_questions(&self) -> Option<IpAddr> {
+        None
+    }
+}
+
+#[cfg(feature = "ipv6")]
+impl Questions {
+    fn address(&self) -> Ipv6Addr {
+        let [a, b, c] = self.group;
+        solicited_node(Ipv6Addr::from_octets([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c]))
     }
 }
 
@@ -78,6 +127,54 @@ impl Core<'_> {
         membership.reports = before | behind << at;
         membership.left = Some(group);
         self.report(0);
+    }
+
+    /// Has all be said again.
+    pub(super) fn report_again(&mut self) {
+        #[cfg(feature = "ipv6")]
+        self.surroundings.membership.questions.iter_mut().for_each(|questions| questions.due = true);
+        let groups = (1_u16 << self.local.groups.len()) - 1;
+        self.surroundings.membership.reports |= groups as u8;
+        if !self.surroundings.membership.is_quiet() {
+            self.report(0);
+        }
+    }
+
+    /// Begins to listen for questions about an address that is, or may become, ours.
+    #[cfg(feature = "ipv6")]
+    pub(super) fn listen_for(&mut self, address: Ipv6Addr) {
+        let [.., a, b, c] = address.octets();
+        let questions = &mut self.surroundings.membership.questions;
+        match questions.iter_mut().find(|known| known.group == [a, b, c]) {
+            Some(known) if known.told => return,
+            Some(known) => known.due = true,
+            None => drop(questions.push(Questions { group: [a, b, c], due: true, told: false })),
+        }
+        self.report(0);
+    }
+
+    /// Listens for questions about the addresses that are ours now, and no others.
+    #[cfg(feature = "ipv6")]
+    pub(super) fn listen_for_all(&mut self) {
+        if self.local.mac.is_none() {
+            return;
+        }
+        let own = self.local.addresses.clone();
+        let ends =
+            |address: IpAddr, group: [u8; 3]| matches!(address, IpAddr::V6(own) if own.octets().ends_with(&group));
+        #[cfg(feature = "claim")]
+        let claimed = self.claimed();
+        #[cfg(not(feature = "claim"))]
+        let claimed: Option<IpAddr> = None;
+        self.surroundings.membership.questions.retain(|known| {
+            let is_wanted = |address| ends(address, known.group);
+            claimed.is_some_and(is_wanted) || own.iter().any(|own| is_wanted(own.spoken()))
+        });
+        for own in &own {
+            if let IpAddr::V6(own) = own.spoken() {
+                self.listen_for(own);
+            }
+        }
     }
 
     fn report(&mut self, groups: u8) {
@@ -125,7 +222,13 @@ impl Core<'_> {
             let meant = *own == about || (about.is_unspecified() && own.is_ipv4() == about.is_ipv4());
             groups |= u8::from(meant) << at;
         }
-        if groups != 0 {
+        #[cfg(feature = "ipv6")]
+        if let IpAddr::V6(about) = about {
+            for own in &mut self.surroundings.membership.questions {
+                own.due |= about.is_unspecified() || about == own.address();
+            }
+        }
+        if groups != 0 || !self.surroundings.membership.is_quiet() {
             self.report(groups);
         }
     }
@@ -140,7 +243,10 @@ impl Core<'_> {
             (None, Some(group)) => (*group, true),
             (None, None) => {
                 self.surroundings.membership.reports = 0;
-                return Egress::Done;
+                match self.surroundings.membership.next_questions() {
+                    Some(group) => (group, true),
+                    None => return Egress::Done,
+                }
             }
         };
         let Some(room) = port.room() else {
@@ -175,9 +281,16 @@ impl Core<'_> {
         let header = Header::new(self.local.mac, multicast_mac(to), ethertype(to));
         header.send_seldom(room, len, &mut |packet| packet.copy_from_slice(&message[..len]));
         self.stats.frames_sent += 1;
+        #[cfg(feature = "ipv6")]
+        let from_an_address = self.local.source_for(to).is_some();
         let membership = &mut self.surroundings.membership;
-        if joins {
+        if joins && membership.reports != 0 {
             membership.reports &= !(1 << at);
+        } else if joins {
+            #[cfg(feature = "ipv6")]
+            if let Some(questions) = membership.questions.iter_mut().find(|questions| questions.due) {
+                (questions.due, questions.told) = (false, from_an_address);
+            }
         } else {
             membership.left = None;
         }

@@ -281,6 +281,8 @@ impl<'r> Core<'r> {
     fn spread_addresses(&mut self) {
         self.tables.neighbours.forget_ways();
         self.tell_addresses();
+        #[cfg(all(feature = "ipv6", feature = "multicast"))]
+        self.listen_for_all();
         self.surroundings.changed();
     }
 

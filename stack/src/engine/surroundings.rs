@@ -126,6 +126,8 @@ impl Core<'_> {
         if is_up {
             link.returns = link.returns.wrapping_add(1);
             self.tables.neighbours.forget_known();
+            #[cfg(feature = "multicast")]
+            self.report_again();
         }
         self.surroundings.changed();
         true

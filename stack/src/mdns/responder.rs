@@ -113,7 +113,7 @@ impl Recent {
     /// Those of `records` that were not said within a second.
     fn unsaid(&mut self, records: u32, now: Instant) -> u32 {
         while self.spans != [0; SPANS] && self.since + SPAN <= now {
-            self.since = self.since + SPAN;
+            self.since += SPAN;
             self.spans.rotate_right(1);
             self.spans[0] = 0;
         }

@@ -238,6 +238,8 @@ fn groups_are_told_to_routers_and_left() {
     let sea = Sea::new();
     let host = sea.host(&["192.0.2.1/24", "2001:db8::1/64"]);
     let router = sea.card();
+    // It says where it is asked for.
+    sea.pass(Duration::from_millis(10));
     sea.record();
     for group in GROUPS {
         host.stack.join_group(group).unwrap();

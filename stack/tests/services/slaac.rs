@@ -423,6 +423,7 @@ fn who_asks_for_an_address_as_nobody_may_is_not_answered() {
     let sea = Sea::new();
     let card = sea.card();
     let host = sea.host(&["fe80::9/64"]);
+    sea.pass(Duration::from_millis(10));
     let (target, nobody): (Ipv6Addr, Ipv6Addr) = ("fe80::9".parse().unwrap(), Ipv6Addr::UNSPECIFIED);
     let group: Ipv6Addr = "ff02::1:ff00:9".parse().unwrap();
     let ask = |to: Ipv6Addr, option: &[u8]| {
@@ -447,4 +448,68 @@ fn who_asks_for_an_address_as_nobody_may_is_not_answered() {
     assert_eq!(ask(group, &[&[1, 1], &card.mac()[..]].concat()), 0);
     assert_eq!(ask(target, &[]), 0);
     assert_eq!(host.stack.stats().dropped(wavetank_stack::Reason::Malformed), 2);
+}
+
+/// What is said of memberships: from whom, and the group.
+fn reports(frames: &[Vec<u8>]) -> Vec<(Ipv6Addr, Ipv6Addr)> {
+    let address = |bytes: &[u8]| Ipv6Addr::from(<[u8; 16]>::try_from(bytes).unwrap());
+    let is_report = |frame: &&Vec<u8>| frame[12..14] == [0x86, 0xdd] && frame[20] == 0 && frame[62] == 131;
+    frames.iter().filter(is_report).map(|frame| (address(&frame[22..38]), address(&frame[70..86]))).collect()
+}
+
+/// A switch that listens to reports lets a question about an address pass to nobody who has not said that it listens (RFC 4541).
+#[test]
+fn where_an_address_is_asked_for_is_said_before_it_is_and_again() {
+    let sea = Sea::new();
+    let card = sea.card();
+    sea.record();
+    let (host, ..) = station(&sea, 1);
+    sea.pass(Duration::from_secs(3));
+    let frames = sea.recorded();
+    let own = host.stack.addresses().next().unwrap().address();
+    let core::net::IpAddr::V6(own) = own else { panic!("{own}") };
+    let [.., a, b, c] = own.octets();
+    let group: Ipv6Addr = format!("ff02::1:ff{a:02x}:{b:02x}{c:02x}").parse().unwrap();
+    // Before whoever may have it is asked, as nobody; and from it.
+    assert_eq!(reports(&frames), [(Ipv6Addr::UNSPECIFIED, group), (own, group)]);
+    let first = frames.iter().position(|frame| frame[20] == 58 && frame[54] == 135).unwrap();
+    assert_eq!(reports(&frames[..first]).len(), 1);
+    // An address that ends alike is asked for in the same group.
+    sea.record();
+    card.send(said(ROUTER, card.mac(), 9_000, 255, &offer(PREFIX, 0xc0, 86_400, 86_400)));
+    sea.pass(Duration::from_secs(3));
+    assert_eq!((host.stack.addresses().count(), reports(&sea.recorded())), (2, vec![]));
+    // One that does not is in another.
+    host.stack.add_address("2001:db8:7::ab:cdef/64".parse().unwrap()).unwrap();
+    sea.pass(Duration::from_millis(10));
+    let other: Ipv6Addr = "ff02::1:ffab:cdef".parse().unwrap();
+    assert_eq!(reports(&sea.recorded()), [(own, other)]);
+    // Whoever asks for all hears of both, and so does the switch that the link comes back to.
+    let query = [
+        &[0x33, 0x33, 0, 0, 0, 1][..],
+        &card.mac(),
+        &[0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 0, 1],
+        &ROUTER.octets(),
+        &"ff02::1".parse::<Ipv6Addr>().unwrap().octets(),
+        &[58, 0, 5, 2, 0, 0, 1, 0, 130, 0, 0, 0, 3, 232, 0, 0],
+        &[0; 16],
+    ];
+    let mut query = query.concat();
+    let mut sum = 58 + 24;
+    for pair in [&query[22..54], &query[62..86]].concat().chunks(2) {
+        sum += u32::from(pair[0]) << 8 | u32::from(pair[1]);
+    }
+    while sum > 0xffff {
+        sum = (sum >> 16) + (sum & 0xffff);
+    }
+    query[64..66].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+    card.send(query);
+    sea.pass(Duration::from_millis(10));
+    assert_eq!(reports(&sea.recorded()), [(own, group), (own, other)]);
+    replug(&sea, &host);
+    assert_eq!(reports(&sea.recorded()), [(own, group), (own, other)]);
+    // An address that is given up is listened for no more.
+    host.stack.remove_address("2001:db8:7::ab:cdef".parse().unwrap());
+    replug(&sea, &host);
+    assert_eq!(reports(&sea.recorded()), [(own, group)]);
 }
