@@ -1,6 +1,6 @@
 //! An address for a station that no server gives one: 169.254.0.0/16 (RFC 3927).
 
-use core::{convert::Infallible, net::Ipv4Addr};
+use core::{convert::Infallible, net::Ipv4Addr, pin::pin};
 
 use rand_core::Rng;
 
@@ -9,12 +9,14 @@ use crate::{
     address::Cidr,
     claim::{Claim, Claiming},
     stack::Stack,
-    time::{Clock, Duration, sleep},
+    time::{Clock, Duration, sleep, timeout},
 };
 
 /// After so many conflicts, attempts are made at most once in [`RATE_LIMIT`] (section 2.2.1).
 const CONFLICTS_MAX: u32 = 10;
 const RATE_LIMIT: Duration = Duration::from_secs(60);
+/// Between the two announcements (section 2.4).
+const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Takes and keeps a link-local address, for ever.
 pub(super) async fn keep<C: Clock + ?Sized>(
@@ -39,7 +41,14 @@ pub(super) async fn keep<C: Clock + ?Sized>(
                 let held = Held::set(stack, Cidr::v4(address, 16), None, &[]);
                 claim.announce();
                 (tell.borrow_mut())(Event::LinkLocal(address));
-                let rival = claim.defend(clock).await;
+                let mut defending = pin!(claim.defend(clock));
+                let rival = match timeout(clock, ANNOUNCE_INTERVAL, defending.as_mut()).await {
+                    Ok(rival) => rival,
+                    Err(_) => {
+                        claim.announce();
+                        defending.await
+                    }
+                };
                 drop(held);
                 rival
             }

@@ -183,7 +183,8 @@ impl Local {
         if to.is_ipv4() && self.is_broadcast(to) {
             return NextHop::Direct(BROADCAST);
         }
-        if on_link {
+        // Of a link-local address no router knows, whatever we have ourselves (RFC 3927, section 2.6.2).
+        if on_link || matches!(to, IpAddr::V4(to) if to.is_link_local()) {
             return NextHop::Neighbour(to);
         }
         let best = self.routes.iter().filter(|route| route.to.covers(to)).max_by_key(|route| route.to.prefix());
@@ -279,6 +280,7 @@ mod tests {
         assert_eq!(hop("203.0.113.9"), via("192.0.2.1"));
         assert_eq!(hop("198.51.100.9"), via("192.0.2.2"));
         assert_eq!(hop("192.0.2.7"), NextHop::NoRoute);
+        assert_eq!(hop("169.254.1.9"), via("169.254.1.9"));
         assert_eq!(hop("192.0.2.255"), NextHop::Direct(BROADCAST));
         assert_eq!(hop("224.0.0.251"), NextHop::Direct([0x01, 0x00, 0x5e, 0, 0, 251]));
         assert_eq!(hop("2001:db8:1::1"), NextHop::NoRoute);

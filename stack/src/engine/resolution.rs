@@ -200,6 +200,8 @@ impl Frame {
     }
 
     fn arp(to: Mac, operation: u16, source: (Mac, Ipv4Addr), target: (Mac, Ipv4Addr)) -> Self {
+        // Of a link-local address everybody hears, so that two who have the same find out (RFC 3927, section 2.5).
+        let to = if source.1.is_link_local() { BROADCAST } else { to };
         let mut frame = Self::begin(to, source.0, ETHERTYPE_ARP);
         frame.push(&ARP_HEADER);
         frame.push(&operation.to_be_bytes());
@@ -281,6 +283,8 @@ mod tests {
         assert_eq!(answer.bytes()[..6], OWN);
         let heard = read_arp(&answer.bytes()[ETHERNET_HEADER..]).unwrap();
         assert_eq!((heard.address, heard.mac), (Some(target), OTHER));
+        let answer = Frame::answer(OTHER, "169.254.7.7".parse().unwrap(), &heard, false);
+        assert_eq!(answer.bytes()[..6], BROADCAST);
     }
 
     #[test]

@@ -435,6 +435,57 @@ fn a_storm_delays_but_does_not_hinder() {
     }
 }
 
+/// Says in everybody's hearing that an address is at that card (RFC 5227, section 3).
+fn usurp(card: &crate::support::Card, address: Ipv4Addr) {
+    let (mac, octets) = (card.mac(), address.octets());
+    let header = [&[0xff; 6][..], &mac, &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1]].concat();
+    card.send([&header[..], &mac, &octets, &[0; 6], &octets].concat());
+}
+
+#[test]
+fn a_link_local_address_is_asked_for_told_and_defended_once() {
+    // Each story in a thread of its own, where cards have the same addresses, so that the same is tried first.
+    let story = |taken| std::thread::spawn(move || improvise(taken)).join().unwrap();
+    let free = story(None);
+    assert_ne!(story(Some(free)), free);
+}
+
+fn improvise(taken: Option<Ipv4Addr>) -> Ipv4Addr {
+    let harbour = Harbour::new(1, 120);
+    harbour.mood.set(Mood::Silent);
+    let sea = harbour.sea.clone();
+    let mut options = Options::default();
+    options.link_local_after = Some(Duration::from_secs(10));
+    let station = harbour.station(1, options);
+    let card = sea.card();
+    let _squatter = taken.map(|address| sea.host(&[&format!("{address}/16")]));
+    sea.record();
+    sea.pass(Duration::from_secs(40));
+    let events = station.events();
+    let Some(&Event::LinkLocal(own)) = events.last() else { panic!("{events:?}") };
+    let told = |event: &Event| matches!(event, Event::Conflict { address, .. } if Some(*address) == taken);
+    assert_eq!((events.len(), events.iter().any(told)), if taken.is_some() { (2, true) } else { (1, false) });
+    let is_about_it = |frame: &&Vec<u8>| frame[12..14] == [8, 6] && frame[38..42] == own.octets();
+    // Three questions by nobody, and the word that it is ours, twice.
+    let senders: Vec<_> =
+        sea.recorded().iter().filter(is_about_it).map(|frame| frame[28..32] == own.octets()).collect();
+    assert_eq!(senders, [false, false, false, true, true]);
+    // Somebody else says that it is theirs: they are told, and believed if they say it again within ten seconds.
+    usurp(&card, own);
+    sea.pass(Duration::from_secs(15));
+    assert!(station.has(own));
+    // What the other said, the answer to who asks for it, and our word.
+    assert_eq!(sea.recorded().iter().filter(is_about_it).count(), 3);
+    usurp(&card, own);
+    sea.pass(Duration::from_secs(1));
+    usurp(&card, own);
+    sea.pass(Duration::from_secs(1));
+    assert!(!station.has(own));
+    sea.pass(Duration::from_secs(20));
+    assert!(matches!(station.events().last(), Some(Event::LinkLocal(other)) if *other != own));
+    own
+}
+
 #[test]
 fn a_client_that_is_dropped_leaves_nothing_and_can_be_begun_again() {
     let make = || {

@@ -1,8 +1,13 @@
 //! Addresses that follow from what a router says.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
 use core::net::Ipv6Addr;
+use core::pin::pin;
+use core::task::Poll;
 use std::rc::Rc;
+
+use futures_util::future::select;
 
 use wavetank_stack::{
     Duration,
@@ -11,7 +16,8 @@ use wavetank_stack::{
 };
 
 use super::interface::draws;
-use crate::support::{Card, Host, Sea};
+use crate::drops::survives_drops;
+use crate::support::{Card, Host, Sea, goes_on};
 
 const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const PREFIX: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 0);
@@ -448,6 +454,30 @@ fn who_asks_for_an_address_as_nobody_may_is_not_answered() {
     assert_eq!(ask(group, &[&[1, 1], &card.mac()[..]].concat()), 0);
     assert_eq!(ask(target, &[]), 0);
     assert_eq!(host.stack.stats().dropped(wavetank_stack::Reason::Malformed), 2);
+}
+
+#[test]
+fn a_client_that_is_dropped_at_any_await_leaves_nothing_and_can_be_begun_again() {
+    let make = || {
+        let sea = Sea::new();
+        let card = router(&sea, 3_600, 1_800);
+        let host = sea.host(&[]);
+        ((sea.clone(), host, card), goes_on(&sea, Duration::from_millis(20), Duration::from_secs(300)))
+    };
+    let configure = async |(sea, host, _): &mut (Sea, Host, Rc<Card>)| {
+        let left = (host.stack.addresses().count(), host.stack.routes().count(), host.stack.dns_servers().count());
+        assert_eq!(left, (0, 0, 0), "nobody sees to an address any more");
+        let configured = Cell::new(0);
+        {
+            let clock = sea.clock();
+            let mut client = Client::new(&host.stack, &clock, draws(5));
+            let running = pin!(client.run(|_| configured.set(configured.get() + 1)));
+            let noticing = poll_fn(|_| if configured.get() < 3 { Poll::Pending } else { Poll::Ready(()) });
+            let _ = select(running, pin!(noticing)).await;
+        }
+        (configured.get(), host.stack.udp_sockets())
+    };
+    survives_drops(make, configure, (2, 40));
 }
 
 /// What is said of memberships: from whom, and the group.
