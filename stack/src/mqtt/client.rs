@@ -46,8 +46,9 @@ impl<'b, C: Clock, M: Memory, const N: usize> Client<'b, C, M, N> {
         if !self.restored {
             let mut state = [0; STATE_MAX];
             let len = self.memory.load(&mut state).await.map_err(Error::Memory)?;
-            let known = len.and_then(|len| Session::decode(state.get(..len)?));
-            self.protocol.session = known.unwrap_or_else(Session::new);
+            if let Some(known) = len.and_then(|len| Session::decode(state.get(..len)?)) {
+                self.protocol.restore(known);
+            }
             self.restored = true;
         }
         self.protocol.open(options, self.clock.now()).map_err(|_| Error::TooLong)?;

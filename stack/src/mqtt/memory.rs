@@ -15,7 +15,8 @@ pub trait Memory {
     fn save(&mut self, state: &[u8]) -> impl Future<Output = Result<(), Self::Error>>;
 }
 
-/// Nowhere: a session that ends with the power. Messages of quality 1 are sent again then, those of quality 2 may be.
+/// Nowhere: a session that ends with the power. Messages of quality 1 are sent again then, those of quality 2 may be; none is taken
+/// for one of the life before.
 impl Memory for () {
     type Error = Infallible;
 

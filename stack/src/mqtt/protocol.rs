@@ -259,6 +259,9 @@ pub(super) struct Protocol<'b, const N: usize> {
     offer: Offer,
     /// The server knows nothing of the session, and there may be messages that it had all the same.
     lost_session: bool,
+    /// The server knows the session of an earlier life that we know nothing of: an identifier of ours may be, to it, that of a
+    /// message of quality 2 which it has, so that it would take another one for that.
+    has_forgotten: bool,
     keep_alive: Duration,
     patience: Duration,
     /// Since when something waits to be sent.
@@ -280,6 +283,7 @@ impl<'b, const N: usize> Protocol<'b, N> {
             to_send: queue(to_send),
             offer: EVERYTHING,
             lost_session: false,
+            has_forgotten: true,
             keep_alive: Duration::ZERO,
             patience: Duration::MAX,
             stuck_since: None,
@@ -287,6 +291,11 @@ impl<'b, const N: usize> Protocol<'b, N> {
             last_heard: Instant::ZERO,
             asked: None,
         }
+    }
+
+    /// Goes on with a session that was remembered.
+    pub(super) fn restore(&mut self, session: Session<N>) {
+        (self.session, self.has_forgotten) = (session, false);
     }
 
     /// Begins a connection.
@@ -466,6 +475,7 @@ impl<'b, const N: usize> Protocol<'b, N> {
         self.lost_session = !session_present;
         if !session_present {
             self.session.lose();
+            self.has_forgotten = false;
             return;
         }
         for at in 0..self.session.outgoing.len() {
@@ -541,6 +551,10 @@ impl<'b, const N: usize> Protocol<'b, N> {
             return Err(PublishError::Busy);
         }
         let id = self.session.next_id();
+        if self.has_forgotten && qos == QoS::ExactlyOnce {
+            // Whatever the server has under it, it is done with: only then is this a new message to it (MQTT 5.0, section 4.3.3).
+            self.post(&Packet::PubRel(well(id)), now)?;
+        }
         self.post(&Packet::Publish(Publish { id: Some(id), ..publish }), now)?;
         self.session.begin(token, id, qos);
         Ok(())

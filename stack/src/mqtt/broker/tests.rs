@@ -94,7 +94,7 @@ impl Guest {
         self.go(inn);
         self.protocol = protocol();
         if let Some(session) = ClientSession::decode(&self.saved) {
-            self.protocol.session = session;
+            self.protocol.restore(session);
         }
     }
 
@@ -190,6 +190,34 @@ fn what_is_kept_is_heard_by_who_comes_later() {
     carry_all(&mut inn, &mut [&mut late]);
     assert_eq!(late.others, [("a/b".into(), b"kept".to_vec(), true)]);
     assert_eq!(early.delivered, [1, 3]);
+}
+
+#[test]
+fn who_has_forgotten_a_session_that_the_broker_knows_loses_no_message() {
+    for version in [Version::V311, Version::V5] {
+        let mut inn = Inn::new();
+        let (mut witness, mut frail) = (Guest::new("witness", Version::V5), Guest::new("frail", version));
+        witness.come(&mut inn, &witness.options());
+        frail.come(&mut inn, &frail.options());
+        carry_all(&mut inn, &mut [&mut witness, &mut frail]);
+        witness.subscribe("n/x", QoS::ExactlyOnce);
+        carry_all(&mut inn, &mut [&mut witness]);
+        for number in 1_u64..4 {
+            // The broker has it, and what it answers is lost with the sender's power and all that it knew.
+            assert!(frail.say(number, "n/x", &number.to_be_bytes(), QoS::ExactlyOnce, false));
+            let sent = frail.protocol.to_send().to_vec();
+            inn.broker.received(frail.connection.unwrap(), &sent, NOW);
+            frail.saved.clear();
+            frail.restart(&mut inn);
+            frail.come(&mut inn, &frail.options());
+            carry_all(&mut inn, &mut [&mut witness, &mut frail]);
+            assert_eq!(frail.opened, Some(true));
+        }
+        assert!(frail.say(4, "n/x", &4_u64.to_be_bytes(), QoS::ExactlyOnce, false));
+        carry_all(&mut inn, &mut [&mut witness, &mut frail]);
+        assert_eq!(frail.delivered, [4], "{version:?}");
+        assert_eq!(witness.heard, [1, 2, 3, 4].map(|number| (number, QoS::ExactlyOnce)), "{version:?}");
+    }
 }
 
 #[test]
