@@ -17,7 +17,8 @@ use peer::{ACCEPTED, Peer, known};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rcgen::{
-    BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair,
+    NameConstraints, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
@@ -41,8 +42,21 @@ struct Authority {
     key: PrivateKeyDer<'static>,
 }
 
+/// What is said of a certificate otherwise than usual.
+type Change = fn(&mut CertificateParams);
+
 impl Authority {
     fn new(leaf: &'static rcgen::SignatureAlgorithm, root: &'static rcgen::SignatureAlgorithm) -> Self {
+        Self::with(leaf, root, &[|_| {}], |_| {})
+    }
+
+    /// One with as many authorities between as there are changes to those, the root's neighbour first; the last is hub.example's.
+    fn with(
+        leaf: &'static rcgen::SignatureAlgorithm,
+        root: &'static rcgen::SignatureAlgorithm,
+        between: &[Change],
+        own: Change,
+    ) -> Self {
         let authority = |name: &str| {
             let mut params = CertificateParams::new(vec![]).unwrap();
             params.distinguished_name.push(rcgen::DnType::CommonName, name);
@@ -54,20 +68,20 @@ impl Authority {
         let root_key = KeyPair::generate_for(root).unwrap();
         let root_params = authority("the root");
         let root = root_params.self_signed(&root_key).unwrap();
-        let root_issuer = Issuer::new(root_params, root_key);
-        let between_key = KeyPair::generate_for(leaf).unwrap();
-        let between_params = authority("between");
-        let between = between_params.signed_by(&between_key, &root_issuer).unwrap();
-        let between_issuer = Issuer::new(between_params, between_key);
+        let (mut issuer, mut chain) = (Issuer::new(root_params, root_key), Vec::new());
+        for (number, change) in between.iter().enumerate() {
+            let (key, mut params) = (KeyPair::generate_for(leaf).unwrap(), authority(&format!("between {number}")));
+            change(&mut params);
+            chain.insert(0, params.signed_by(&key, &issuer).unwrap().der().clone());
+            issuer = Issuer::new(params, key);
+        }
         let mut params = CertificateParams::new(vec!["hub.example".into(), "192.0.2.1".into()]).unwrap();
         (params.not_before, params.not_after) = (rcgen::date_time_ymd(2026, 1, 1), rcgen::date_time_ymd(2027, 1, 1));
+        own(&mut params);
         let key = KeyPair::generate_for(leaf).unwrap();
-        let own = params.signed_by(&key, &between_issuer).unwrap();
-        Self {
-            root: root.der().clone(),
-            chain: vec![own.der().clone(), between.der().clone()],
-            key: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        }
+        chain.insert(0, params.signed_by(&key, &issuer).unwrap().der().clone());
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        Self { root: root.der().clone(), chain, key }
     }
 
     fn config(&self) -> Arc<ServerConfig> {
@@ -201,6 +215,34 @@ fn whoever_is_not_vouched_for_is_refused() {
     assert_eq!(call(own, "hub.example", None), Err(Error::NoTime));
     assert_eq!(call(own, "no name", Some(NOW)), Err(Error::Name));
     assert_eq!(call(&[CertificateDer::from(vec![1, 2, 3])], "hub.example", Some(NOW)), Err(Error::Roots));
+}
+
+/// RFC 5280, sections 4.2.1.9, 4.2.1.10 and 4.2.1.12.
+#[test]
+fn whoever_vouches_must_be_allowed_to_and_for_that() {
+    let call_by = |between: &[Change], own: Change| {
+        let authority = Authority::with(&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P256_SHA256, between, own);
+        call(&authority, std::slice::from_ref(&authority.root), "hub.example", Some(NOW), 10)
+    };
+    let as_usual: Change = |_| {};
+    let refused = |why| Err(Error::Certificate(why));
+    let purposes: Change = |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    assert_eq!(call_by(&[as_usual; 3], purposes), Ok(()));
+    // A certificate for clients; one by somebody who is no authority; by one who may only vouch for others than authorities, and by
+    // one who may not vouch for that name.
+    let client: Change = |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    assert_eq!(call_by(&[as_usual], client), refused(CertificateError::Invalid));
+    let nobody: Change = |params| params.is_ca = IsCa::ExplicitNoCa;
+    assert_eq!(call_by(&[nobody], as_usual), refused(CertificateError::Invalid));
+    let last: Change = |params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    assert_eq!(call_by(&[as_usual, last], as_usual), Ok(()));
+    assert_eq!(call_by(&[last, as_usual], as_usual), refused(CertificateError::Invalid));
+    let elsewhere: Change = |params| {
+        let permitted_subtrees = vec![GeneralSubtree::DnsName("elsewhere.example".into())];
+        params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: vec![] });
+    };
+    assert_eq!(call_by(&[elsewhere], as_usual), refused(CertificateError::Invalid));
+    assert_eq!(call_by(&[as_usual; 5], as_usual), refused(CertificateError::TooLong));
 }
 
 /// rustls as a stream, the server's side; its records come in crumbs.

@@ -536,6 +536,12 @@ fn tag(body: &[u8]) -> [u8; 4] {
     body.iter().fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)).to_be_bytes()
 }
 
+/// Whether a message may answer what was sent to many: not a word of what went wrong, nor one that says that it came, for as many
+/// would say so at once (RFC 7252, sections 8.1 and 8.2).
+fn is_for_a_group(reply: &[u8; DATAGRAM_MAX]) -> bool {
+    reply[0] >> 4 & 3 == Kind::NonConfirmable as u8 && reply[1] >> 5 == 2
+}
+
 fn empty(reply: &mut [u8], kind: Kind, id: u16) -> Option<usize> {
     Writer::new(reply, kind, Code::EMPTY, id, &[]).payload(&[])
 }
@@ -581,6 +587,9 @@ pub async fn serve<H: Resource, C: Clock, F: Future<Output = ()>, const BODY: us
         .await;
         if let Some((Some(len), arrival)) = heard {
             server.resource.settle().await;
+            if arrival.local.is_none() && !is_for_a_group(&reply) {
+                continue;
+            }
             let _ = match arrival.local {
                 Some(own) => socket.send_from(&reply[..len], own, arrival.remote).await,
                 None => socket.send_to(&reply[..len], arrival.remote).await,

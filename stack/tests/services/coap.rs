@@ -12,6 +12,7 @@ use wavetank_stack::{
         Answer, Asked, Block, Client, Code, DATAGRAM_MAX, Error, Kind, Message, Observation, OptionNumber, Options,
         Request, Resource, Server, Writer, serve,
     },
+    time::timeout,
     udp,
 };
 
@@ -228,6 +229,36 @@ fn who_is_told_that_a_piece_is_too_long_sends_shorter_ones() {
     let taken = taken.borrow();
     assert_eq!(taken[..2], [(0, 512, true), (0, 32, true)]);
     assert_eq!((taken.len(), taken.last()), (1 + 17, Some(&(16, 32, false))));
+}
+
+/// RFC 7252, sections 8.1 and 8.2.
+#[test]
+fn what_everybody_is_asked_is_answered_by_whoever_has_something_to_say() {
+    let sea = Sea::new();
+    let (_host, _lamp) = server(&sea);
+    let asks = sea.host(&["192.0.2.101/24"]);
+    let clock = sea.clone();
+    sea.run(async move {
+        let socket = udp::Socket::bind(&asks.stack, 0, udp::Options::default()).unwrap();
+        for (id, (to_all, kind, path, expected)) in [
+            (true, Kind::NonConfirmable, "lamp/level", Some(Code::CONTENT)),
+            (true, Kind::NonConfirmable, "nowhere", None),
+            (true, Kind::Confirmable, "lamp/level", None),
+            (false, Kind::NonConfirmable, "nowhere", Some(Code::NOT_FOUND)),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut datagram = [0; 64];
+            let len = Writer::new(&mut datagram, kind, Code::GET, id as u16, &[7]).path(path).payload(&[]).unwrap();
+            let server = if to_all { "192.0.2.255:5683" } else { LAMP };
+            socket.send_to(&datagram[..len], to(server)).await.unwrap();
+            let mut heard = [0; 64];
+            let answer = timeout(&clock.clock(), Duration::from_secs(5), socket.recv_from(&mut heard)).await;
+            let code = answer.ok().map(|answer| Message::parse(&heard[..answer.unwrap().0]).unwrap().code);
+            assert_eq!(code, expected, "{kind:?} {path}");
+        }
+    });
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -227,9 +228,35 @@ fn curl_is_served_over_tls_by_either_protocol() {
         let answer = ask(&[protocol], "/large");
         assert!(answer.is_none_or(|answer| answer.len() > 2_000_000 && answer.starts_with("tide tide ")));
     }
+    for version in ["-tls1_2", "-tls1_3"] {
+        let answer = s_client(address.port(), root, version);
+        assert!(answer.is_none_or(|answer| answer.ends_with("\r\n\r\n42")), "{version}");
+    }
     stop.send(()).unwrap();
     let served = serving.join().unwrap();
     assert_eq!(served.failed, 1, "{served:?}");
+}
+
+/// What OpenSSL is answered, who looks at the name and at who vouches for it; `None` where it is not installed.
+fn s_client(port: u16, root: &str, version: &str) -> Option<String> {
+    let connect = format!("127.0.0.1:{port}");
+    let verify = ["-verify_return_error", "-verify_hostname", "localhost", "-servername", "localhost"];
+    let spawned = Command::new("openssl")
+        .args(["s_client", "-quiet", "-ign_eof", "-connect", &connect, "-CAfile", root, version])
+        .args(verify)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut client) = spawned else {
+        println!("skipped: openssl is not installed");
+        return None;
+    };
+    let request = b"GET /double/21 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    client.stdin.take().unwrap().write_all(request).unwrap();
+    let output = client.wait_with_output().unwrap();
+    assert!(output.status.success(), "{version}: {output:?}");
+    Some(String::from_utf8(output.stdout).unwrap())
 }
 
 #[test]
