@@ -13,7 +13,7 @@ use wavetank_sim::world::{MetricValue, Snapshot};
 use crate::Watch;
 use crate::layout::{Arrangement, Needs, Pane, arrange};
 use crate::marks::Marks;
-use crate::message::Run;
+use crate::message::{Place, Run};
 use crate::style::Palette;
 
 /// All that the screen shows.
@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) marks: Marks,
     /// The time that the person is about to go to, as it is typed.
     pub(crate) typed: Option<String>,
+    /// Where the person has sent it that it has not been seen at yet.
+    pub(crate) bound_for: Option<Place>,
     /// How many orders the helm has not answered.
     pub(crate) outstanding: usize,
     /// How long the world was held up by the last look.
@@ -80,6 +82,7 @@ impl State {
             notice: None,
             marks: Marks::default(),
             typed: None,
+            bound_for: None,
             outstanding: 0,
             look_cost: Duration::ZERO,
         }

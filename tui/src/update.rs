@@ -66,6 +66,9 @@ fn see(state: &mut State, sighting: Sighting, wall: Duration) {
     if state.outstanding == 0 || run.is_over() {
         state.run = run;
     }
+    if state.outstanding == 0 {
+        state.bound_for = None;
+    }
     if run == Run::Running {
         state.rates.add(wall, snapshot.now, snapshot.events);
     }
@@ -142,13 +145,19 @@ fn steer(state: &mut State, letter: char) -> Option<Command> {
         'x' | 'c' | 'r' => strike(state, letter)?,
         _ => change_pace(state, matches!(letter, '+' | '='))?,
     };
+    state.bound_for = None;
     Some(Command::Steer(order))
 }
 
 /// Keys that go elsewhere in the run's history, be it over or not.
 fn travel(state: &mut State, letter: char) -> Option<Command> {
     let snapshot = state.snapshot.as_ref()?;
-    let (now, events) = (snapshot.now, snapshot.events);
+    // Whoever presses a key several times goes several steps, though the first may take a while.
+    let (now, events) = match state.bound_for {
+        Some(Place::Time(at)) => (at.min(state.watch.end), snapshot.events),
+        Some(Place::Event(event)) => (snapshot.now, event),
+        _ => (snapshot.now, snapshot.events),
+    };
     let back = |by: Duration| Place::Time(Instant::from_nanos(now.as_nanos().saturating_sub(nanos(by))));
     let place = match letter {
         'b' => Place::Event(events.saturating_sub(1)),
@@ -180,6 +189,7 @@ fn travel(state: &mut State, letter: char) -> Option<Command> {
 fn go(state: &mut State, place: Place) -> Command {
     state.rates.forget();
     state.run = Run::Paused;
+    state.bound_for = Some(place);
     follow(state);
     Command::Steer(Order::Go(place))
 }

@@ -248,13 +248,34 @@ fn keys_travel_in_time() {
         (">", Place::Time(END)),
         ("!", Place::Failure),
     ] {
-        state.run = Run::Running;
+        (state.run, state.bound_for) = (Run::Running, None);
         assert_eq!(press(&mut state, name), steer(Order::Go(place)), "{name}");
         assert_eq!(state.run, Run::Paused);
     }
-    state.run = Run::Ended;
+    (state.run, state.bound_for) = (Run::Ended, None);
     assert_eq!(press(&mut state, "]"), None);
     assert_eq!(press(&mut state, "["), steer(Order::Go(at(500))), "the end is no end");
+}
+
+#[test]
+fn a_key_that_is_pressed_again_before_anything_is_seen_goes_further() {
+    let mut state = state(COMMON, Run::Running, 5_500);
+    let events = state.snapshot.as_ref().expect("seen").events;
+    let at = |ms: u64| Place::Time(Instant::from_nanos(ms * 1_000_000));
+    assert_eq!(press(&mut state, "[ [ ["), steer(Order::Go(at(2_500))));
+    assert_eq!(press(&mut state, "]"), steer(Order::Go(at(3_500))));
+    for _ in 0..4 {
+        see(&mut state, Run::Paused, snapshot(2_500), Duration::ZERO);
+    }
+    assert_eq!(press(&mut state, "["), steer(Order::Go(at(1_500))), "from what is seen");
+    state.bound_for = None;
+    let here = state.snapshot.as_ref().expect("seen").events;
+    assert!(here < events);
+    assert_eq!(press(&mut state, "b b b"), steer(Order::Go(Place::Event(here - 3))));
+    assert_eq!(
+        press(&mut state, "> ["),
+        steer(Order::Go(Place::Time(Instant::from_nanos(END.as_nanos() - 1_000_000_000))))
+    );
 }
 
 #[test]
