@@ -4,6 +4,8 @@ use smoltcp::{
     iface::{SocketHandle, SocketSet},
     socket::tcp::{CongestionControl, Socket, State},
 };
+#[cfg(feature = "alloc")]
+use smoltcp::wire::TcpPacket;
 
 #[cfg(feature = "recovery")]
 use super::losses::Losses;
@@ -140,6 +142,9 @@ pub(crate) struct Connection<'r> {
     // Who waits for it, and where its segments go, for as long as that is known.
     pub(crate) reader: Option<Waiter>,
     pub(crate) hop: Option<Hop>,
+    /// What is received, and where it is put.
+    #[cfg(feature = "alloc")]
+    ring: Ring,
 
     // What is seldom looked at.
     pub(crate) writer: Option<Waiter>,
@@ -155,9 +160,20 @@ pub(crate) struct Connection<'r> {
 #[derive(Clone, Copy)]
 struct Parts {
     socket: *const u8,
-    /// So many lines behind the socket lies the buffer of what was received, and that of what is to be sent.
+    /// So many words behind the socket lies the buffer of what was received, and that of what is to be sent.
     received: i32,
     sent: i32,
+}
+
+/// Where in its buffer what a connection receives is put: smoltcp goes on behind what came before, around and around, also
+/// where all of that has been read.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Copy)]
+struct Ring {
+    /// The number of the byte that was put first.
+    first: u32,
+    /// How many bytes there is room for, and one at least.
+    len: u32,
 }
 
 #[cfg(feature = "alloc")]
@@ -165,22 +181,25 @@ impl Parts {
     const NONE: Parts = Parts { socket: core::ptr::null(), received: 0, sent: 0 };
 
     fn new(socket: *const u8, received: *const u8, sent: *const u8) -> Self {
-        let lines =
-            |to: *const u8| (to.addr() as isize - socket.addr() as isize + LINE as isize - 1).div_euclid(LINE as isize);
-        let [received, sent] = [received, sent].map(|to| i32::try_from(lines(to)).unwrap_or(0));
+        let words = |to: *const u8| (to.addr() as isize - socket.addr() as isize).div_euclid(WORD as isize);
+        let [received, sent] = [received, sent].map(|to| i32::try_from(words(to)).unwrap_or(0));
         Self { socket, received, sent }
     }
 
-    fn at(&self, lines: i32) -> *const u8 {
-        self.socket.wrapping_offset(lines as isize * LINE as isize)
+    fn at(&self, words: i32) -> *const u8 {
+        self.socket.wrapping_offset(words as isize * WORD as isize)
     }
 }
+
+/// In what the places of buffers are counted, in bytes: four of them reach as far as memory may be apart.
+#[cfg(feature = "alloc")]
+const WORD: usize = 8;
 
 /// How far apart the lines of a cache lie, in bytes.
 #[cfg(feature = "alloc")]
 const LINE: usize = 64;
 
-/// So much of a buffer is fetched ahead, in bytes: a short message. It lies at the beginning, for an empty ring is begun anew.
+/// So much of a buffer is fetched ahead, in bytes: a short message.
 #[cfg(feature = "alloc")]
 const SHORT: usize = 2 * LINE;
 
@@ -215,6 +234,8 @@ impl<'r> Connection<'r> {
             frontier: Frontier::default(),
             reader: None,
             hop: None,
+            #[cfg(feature = "alloc")]
+            ring: Ring { first: 0, len: 1 },
             writer: None,
             queue: Link::APART,
             waiting_for: NONE,
@@ -245,19 +266,29 @@ impl<'r> Connection<'r> {
         fetch(core::ptr::from_ref(self).cast(), core::mem::offset_of!(Self, writer));
     }
 
-    /// Has all fetched that belongs to it and that a segment with so many bytes of data is about to need. Among thousands of
-    /// connections none is in a near cache.
+    /// Has all fetched that belongs to it and that a segment is about to need. Among thousands of connections none is in a
+    /// near cache.
     #[cfg(feature = "alloc")]
     #[inline]
-    pub(crate) fn fetch_parts(&self, fetch: FetchLines, data_len: usize) {
+    pub(crate) fn fetch_parts(&self, fetch: FetchLines, segment: &TcpPacket<&[u8]>) {
         fetch(self.parts.socket, size_of::<Socket<'_>>());
+        let data_len = segment.payload().len();
         if data_len > 0 {
-            fetch(self.parts.at(self.parts.received), data_len.min(SHORT));
+            // After four GiB it may be another place, which does no harm.
+            let place = (segment.seq_number().0 as u32).wrapping_sub(self.ring.first) % self.ring.len;
+            fetch(self.parts.at(self.parts.received).wrapping_add(place as usize), data_len.min(SHORT));
         }
+        // What is to be sent is put at the beginning, if all before it has been acknowledged.
         fetch(self.parts.at(self.parts.sent), SHORT);
         if let Some(reader) = &self.reader {
             fetch(reader.whereabouts(), 1);
         }
+    }
+
+    /// The other side begins with that number.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn receives_from(&mut self, first: u32) {
+        self.ring.first = first;
     }
 
     /// Readies a free slot for a new connection: buffers, and the options that smoltcp keeps.
@@ -274,6 +305,7 @@ impl<'r> Connection<'r> {
             let handle = self.set.add(socket);
             debug_assert_eq!(handle, only());
             self.has_socket = true;
+            self.ring.len = u32::try_from(options.receive_bytes).unwrap_or(u32::MAX).max(1);
             self.parts = Parts::new(core::ptr::from_ref(self.socket()).cast(), received, sent);
         }
         self.heard = Instant::ZERO;

@@ -9,9 +9,6 @@ use super::{
     segments::FEW,
 };
 
-/// What comes before the data of a frame, at least.
-const HEADERS: usize = 40;
-
 /// Whoever takes the frame reports what is wrong with it.
 const UNSEEN: Verified = Verified {
     ipv4: false,
@@ -41,8 +38,10 @@ impl Core<'_> {
                 true
             }
             _ => {
-                if let Some(slot) = connections.slots.get(*memo as usize) {
-                    slot.fetch_parts(fetch, frame.len().saturating_sub(HEADERS));
+                if let Some(slot) = connections.slots.get(*memo as usize)
+                    && let Some((_, segment)) = self.segment_of(frame)
+                {
+                    slot.fetch_parts(fetch, &segment);
                 }
                 false
             }
@@ -52,6 +51,13 @@ impl Core<'_> {
     /// Whose a frame is, if it is a segment of TCP.
     #[inline]
     fn flow_of(&self, frame: &[u8]) -> Option<Flow> {
+        let (packet, segment) = self.segment_of(frame)?;
+        Some(Flow::new((packet.destination, segment.dst_port()), (packet.source, segment.src_port())))
+    }
+
+    /// The segment of TCP that a frame carries, if it does.
+    #[inline]
+    fn segment_of<'f>(&self, frame: &'f [u8]) -> Option<(Packet<'f>, TcpPacket<&'f [u8]>)> {
         let bytes = match self.local.mac {
             Some(_) => frame.get(ETHERNET_HEADER..)?,
             None => frame,
@@ -63,6 +69,6 @@ impl Core<'_> {
             _ => return None,
         };
         let segment = TcpPacket::new_checked(packet.payload).ok().filter(|_| packet.protocol == TCP)?;
-        Some(Flow::new((packet.destination, segment.dst_port()), (packet.source, segment.src_port())))
+        Some((packet, segment))
     }
 }

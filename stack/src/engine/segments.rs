@@ -140,13 +140,17 @@ impl Core<'_> {
         {
             let slot = &self.tables.connections.slots[at as usize];
             slot.fetch_slot(fetch);
-            slot.fetch_parts(fetch, segment.payload().len());
+            slot.fetch_parts(fetch, segment);
         }
         let header = self.header_back(packet, from);
         let slot = &mut self.tables.connections.slots[at as usize];
         let state = slot.socket().state();
         let was_opening = is_opening(state);
         slot.owes_nothing();
+        #[cfg(feature = "alloc")]
+        if was_opening && segment.syn() {
+            slot.receives_from((segment.seq_number() + 1).0 as u32);
+        }
         #[cfg(feature = "recovery")]
         let [other, bare];
         #[cfg(feature = "recovery")]
