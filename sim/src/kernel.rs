@@ -477,18 +477,20 @@ impl Kernel {
     /// While an event is dealt with, the frame of one of the next comes nearer.
     #[inline]
     fn look_ahead(&self) {
-        if self.looks_out.get()
-            && let Some(lookout) = self.lookout.get()
-        {
-            return self.look_out(&mut lookout.borrow_mut());
+        let lookout = if self.looks_out.get() { self.lookout.get() } else { None };
+        if let Some(lookout) = lookout {
+            self.look_out(&mut lookout.borrow_mut());
         }
         let upcoming = self.queue.borrow().upcoming();
-        if let Some(Action::Frame(flight)) = upcoming.map(Action::of) {
-            let net = self.net.borrow();
-            net.await_flight(flight);
-            if flight as usize >= FLIGHTS_MIN && net.in_flight() >= FLIGHTS_MIN {
-                self.begin_lookout();
-            }
+        let Some(Action::Frame(flight)) = upcoming.map(Action::of) else { return };
+        let net = self.net.borrow();
+        if lookout.is_some() {
+            // It has been fetched a while ago, and has left the nearest cache again.
+            return net.await_head(flight);
+        }
+        net.await_flight(flight);
+        if flight as usize >= FLIGHTS_MIN && net.in_flight() >= FLIGHTS_MIN {
+            self.begin_lookout();
         }
     }
 }

@@ -149,6 +149,14 @@ impl Net {
         }
     }
 
+    /// A flight lands next: what every hop reads of its frame is wanted then.
+    #[inline]
+    pub(crate) fn await_head(&self, flight: u32) {
+        if let Some(frame) = &self.flights[flight as usize] {
+            prefetch::first::<Frame>(frame);
+        }
+    }
+
     /// How many frames are in flight.
     #[inline]
     pub(crate) fn in_flight(&self) -> usize {

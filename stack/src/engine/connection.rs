@@ -1,11 +1,11 @@
 //! One TCP connection: its socket, alone in a set, and what the stack keeps beside it.
 
+#[cfg(feature = "alloc")]
+use smoltcp::wire::TcpPacket;
 use smoltcp::{
     iface::{SocketHandle, SocketSet},
     socket::tcp::{CongestionControl, Socket, State},
 };
-#[cfg(feature = "alloc")]
-use smoltcp::wire::TcpPacket;
 
 #[cfg(feature = "recovery")]
 use super::losses::Losses;
@@ -279,7 +279,7 @@ impl<'r> Connection<'r> {
             fetch(self.parts.at(self.parts.received).wrapping_add(place as usize), data_len.min(SHORT));
         }
         // What is to be sent is put at the beginning, if all before it has been acknowledged.
-        fetch(self.parts.at(self.parts.sent), SHORT);
+        fetch(self.parts.at(self.parts.sent), (self.frontier.wrote() as usize).min(SHORT));
         if let Some(reader) = &self.reader {
             fetch(reader.whereabouts(), 1);
         }

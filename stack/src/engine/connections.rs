@@ -56,6 +56,16 @@ impl<'r> Connections<'r> {
         self.index.likely(hash)
     }
 
+    /// Has a slot fetched, and when it is due.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn fetch_slot(&self, at: u32, fetch: FetchLines) {
+        if let (Some(slot), Some(due)) = (self.slots.get(at as usize), self.deadlines.place_of(at)) {
+            slot.fetch_slot(fetch);
+            fetch(core::ptr::from_ref(due).cast(), size_of_val(due));
+        }
+    }
+
     /// Has segments of `flow` go to the slot.
     pub(crate) fn index(&mut self, at: u32, flow: Flow) {
         let slot = &mut self.slots[at as usize];

@@ -34,7 +34,7 @@ impl Core<'_> {
             1 => {
                 let Some(at) = connections.likely(*memo) else { return false };
                 *memo = at.into();
-                connections.slots[at as usize].fetch_slot(fetch);
+                connections.fetch_slot(at, fetch);
                 true
             }
             _ => {

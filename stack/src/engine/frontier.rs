@@ -36,6 +36,9 @@ pub(crate) struct Frontier {
     end: Option<u32>,
     /// How many bytes were written since, and not sent.
     unsent: u32,
+    /// How many were written last.
+    #[cfg(feature = "alloc")]
+    wrote: u32,
     /// What the last segment acknowledged, and the window that it told of.
     acknowledged: u32,
     window: u16,
@@ -60,6 +63,17 @@ impl Frontier {
     pub(crate) fn written(&mut self, len: usize) {
         // Send buffers are far smaller than sequence numbers reach.
         self.unsent += len as u32;
+        #[cfg(feature = "alloc")]
+        {
+            self.wrote = len as u32;
+        }
+    }
+
+    /// How many bytes were written last: so many may be soon again.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) const fn wrote(&self) -> u32 {
+        self.wrote
     }
 
     /// How many bytes were written and never sent.

@@ -138,9 +138,9 @@ impl Core<'_> {
         if let Some(fetch) = self.fetch
             && self.tables.connections.slots.len() > FEW
         {
-            let slot = &self.tables.connections.slots[at as usize];
-            slot.fetch_slot(fetch);
-            slot.fetch_parts(fetch, segment);
+            let connections = &self.tables.connections;
+            connections.fetch_slot(at, fetch);
+            connections.slots[at as usize].fetch_parts(fetch, segment);
         }
         let header = self.header_back(packet, from);
         let slot = &mut self.tables.connections.slots[at as usize];

@@ -212,3 +212,46 @@ fn a_lost_end_is_missed_as_soon_as_data() {
         });
     }
 }
+
+/// After how long what was lost is sent again by smoltcp's timer, over so long a way that nobody is asked before; `is_between`:
+/// the other side says something meanwhile, which is acknowledged.
+fn sent_again_after(is_between: bool) -> Duration {
+    const LATE_US: u64 = 300_000;
+    let (sea, server, client) = pair();
+    let (clock, card) = (sea.clone(), client.card);
+    let lost = Rc::new(RefCell::new(None::<Vec<Duration>>));
+    let losing = lost.clone();
+    sea.filter(move |from, frame| match (data(frame), &mut *losing.borrow_mut()) {
+        (Some(_), Some(times)) if from == card => {
+            times.push(clock.now());
+            Verdict::Lose
+        }
+        _ => Verdict::Delay(LATE_US),
+    });
+    let (clock, begins) = (sea.clone(), lost.clone());
+    sea.run(async move {
+        let (mut served, mut calling) = connected(&server, &client).await;
+        let mut said = [0; 4];
+        for _ in 0..16 {
+            calling.write_all(b"ahoy").await.unwrap();
+            served.read_exact(&mut said).await.unwrap();
+            calling.acknowledged().await.unwrap();
+        }
+        *begins.borrow_mut() = Some(Vec::new());
+        calling.write_all(b"gone").await.unwrap();
+        if is_between {
+            served.write_all(b"news").await.unwrap();
+            calling.read_exact(&mut said).await.unwrap();
+        }
+        clock.sleep(Duration::from_secs(2)).await;
+    });
+    let times = lost.take().unwrap();
+    times[1] - times[0]
+}
+
+#[test]
+fn what_comes_between_puts_no_retransmission_off() {
+    let after = sent_again_after(false);
+    assert!(Duration::from_secs(1) <= after && after < Duration::from_millis(1_100), "{after:?}");
+    assert_eq!(sent_again_after(true), after);
+}

@@ -3,6 +3,8 @@
 //! Each item has at most one deadline, so the heap never holds more entries than there are items, and moving
 //! or cancelling one costs the logarithm of their number. A deadline that moves later moves in the heap only when it
 //! is looked at on the top of it: deadlines mostly move later with each packet, and so a packet touches no more than its own item.
+//! And the last one that moved earlier moves in the heap only when it is looked at, or another one does: mostly that is an
+//! acknowledgement that may wait, and goes with the answer a moment later.
 
 use super::super::storage::Storage;
 use crate::time::Instant;
@@ -39,12 +41,18 @@ impl Deadline {
 pub(crate) struct Deadlines<'r> {
     entries: Storage<'r, Deadline>,
     len: u32,
+    /// The item, if any, that may be due before the heap says,
+    hasty: u32,
+    /// no earlier than then;
+    hasty_at: Instant,
+    /// and the heap is right of it if it is due no earlier than then.
+    hasty_until: Instant,
 }
 
 impl<'r> Deadlines<'r> {
     /// No deadlines, for as many items as `entries` has room.
     pub(crate) fn new(entries: Storage<'r, Deadline>) -> Self {
-        Self { entries, len: 0 }
+        Self { entries, len: 0, hasty: ABSENT, hasty_at: Instant::MAX, hasty_until: Instant::MAX }
     }
 
     /// Makes room for the items below `items`.
@@ -55,12 +63,13 @@ impl<'r> Deadlines<'r> {
     /// When the earliest deadline is, or before.
     #[inline]
     pub(crate) fn next(&self) -> Option<Instant> {
-        (self.len > 0).then(|| self.entries[0].at)
+        (self.len > 0).then(|| self.entries[0].at.min(self.hasty_at))
     }
 
     /// The earliest deadline.
     #[inline]
     pub(crate) fn earliest(&mut self) -> Option<Instant> {
+        self.advance_hasty();
         while self.len > 0 {
             let Deadline { at, item, .. } = self.entries[0];
             let due = self.entries[item as usize].due();
@@ -80,6 +89,12 @@ impl<'r> Deadlines<'r> {
         }
         self.entries[0].at = due;
         self.sift_down(0);
+    }
+
+    /// What of the item's is looked at whenever its deadline moves, for having it fetched.
+    #[inline]
+    pub(crate) fn place_of(&self, item: u32) -> Option<&Deadline> {
+        self.entries.get(item as usize)
     }
 
     /// The item's deadline.
@@ -126,15 +141,55 @@ impl<'r> Deadlines<'r> {
         let before = entry.due;
         entry.due = at.min(entry.due());
         entry.position = position & !VOID;
-        let place = entry.position;
-        if at < before && at < self.entries[place as usize].at {
-            self.entries[place as usize].at = at;
+        let is_hasty = self.hasty == item;
+        if at < before {
+            if is_hasty {
+                self.hasty_at = self.hasty_at.min(at);
+            } else {
+                self.advance_hasty();
+                (self.hasty, self.hasty_at, self.hasty_until) = (item, at, before);
+            }
+        } else if is_hasty && self.entries[item as usize].due >= self.hasty_until {
+            self.forget_hasty();
+        }
+    }
+
+    #[inline]
+    fn forget_hasty(&mut self) {
+        (self.hasty, self.hasty_at) = (ABSENT, Instant::MAX);
+    }
+
+    /// Has the heap be right of the one that may be due before it says.
+    #[inline]
+    fn advance_hasty(&mut self) {
+        if self.hasty != ABSENT {
+            self.advance(self.hasty);
+            self.forget_hasty();
+        }
+    }
+
+    /// Moves an item that is there to where it is due, if that is earlier.
+    #[inline(never)]
+    fn advance(&mut self, item: u32) {
+        let entry = &mut self.entries[item as usize];
+        let due = entry.due();
+        if due >= self.hasty_until {
+            // Also of one that is not due: what it was due at is no longer before what the heap says.
+            entry.due = due.min(entry.due.max(self.hasty_until));
+            return;
+        }
+        let place = self.position(item);
+        if due < self.entries[place as usize].at {
+            self.entries[place as usize].at = due;
             self.sift_up(place);
         }
     }
 
     /// Forgets `item`'s deadline.
     pub(crate) fn cancel(&mut self, item: u32) {
+        if self.hasty == item {
+            self.forget_hasty();
+        }
         let entry = &mut self.entries[item as usize];
         let position = core::mem::replace(&mut entry.position, ABSENT);
         entry.due = Instant::MAX;
