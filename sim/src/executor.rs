@@ -44,6 +44,8 @@ struct Slot {
     future: *const u8,
 }
 
+/// The steps in which what a task reads whenever it is polled is fetched, before the ways by which it may send.
+pub(crate) const OWN_STEPS: u8 = 3;
 /// So many tasks stay in a near cache.
 const CROWD: usize = 256;
 
@@ -196,8 +198,6 @@ impl Tasks {
 
     /// It is fetched, then its node and its future, then what the node has and may send by.
     pub(crate) fn fetch(&self, slot: u32, step: u8, nodes: &[Rc<NodeCore>], net: &Net) -> Ahead {
-        /// Those before the ways by which it may send.
-        const OWN_STEPS: u8 = 3;
         let Some(task) = &self.slots[slot as usize].task else { return Ahead::Done };
         match step {
             0 => prefetch::lines::<2, Task>(task),
@@ -213,7 +213,8 @@ impl Tasks {
                 prefetch::first(&nodes[task.node.id.index()]);
                 prefetch::first(&task.node.nics.borrow()[..]);
                 prefetch::first(&task.node.metrics.borrow()[..]);
-                prefetch::line(task.node.near.get());
+                let (first, bytes) = task.node.near.get();
+                prefetch::span(first, bytes);
             }
             _ => net.fetch_ways(&task.node.nics.borrow(), step - OWN_STEPS),
         }

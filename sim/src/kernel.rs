@@ -285,10 +285,10 @@ impl Kernel {
         self.debt_ns.set(self.debt_ns.get().saturating_add(nanos(duration)));
     }
 
-    /// The polled node's program looks there first whenever it is polled.
-    pub(crate) fn keep_near(&self, address: *const u8) {
+    /// The polled node's program looks there whenever it is polled.
+    pub(crate) fn keep_near(&self, first: *const u8, bytes: usize) {
         if let Some(node) = self.polled_node() {
-            node.near.set(address);
+            node.near.set((first, bytes));
         }
     }
 

@@ -60,10 +60,11 @@ pub(crate) fn first<T: ?Sized>(value: &T) {
     line(std::ptr::from_ref(value).cast());
 }
 
-/// Says where the program of the node that is polled keeps what it looks at first whenever it is polled: among many nodes
-/// that is fetched before its turn comes. A hint, which is good as long as the program runs.
-pub fn keep_near(address: *const u8) {
-    current::polling(|kernel| kernel.keep_near(address));
+/// Says where the program of the node that is polled keeps what it looks at whenever it is polled, so many bytes from an
+/// address on: among many nodes that is fetched before its turn comes, but no more than forty lines of it. A hint, which is good
+/// as long as the program runs.
+pub fn keep_near(first: *const u8, bytes: usize) {
+    current::polling(|kernel| kernel.keep_near(first, bytes));
 }
 
 /// Has the first `LINES` cache lines of `value` fetched.

@@ -15,18 +15,20 @@ use std::collections::VecDeque;
 use crate::prefetch;
 
 const NIL: u32 = u32::MAX;
-const LEVELS: usize = 8;
-const LEVEL_BITS: usize = 8;
-const SLOTS: usize = 1 << LEVEL_BITS;
-const PLACES: usize = LEVELS * SLOTS;
+/// How many bits of a time each level tells, the lowest first.
+const BITS: [u8; 10] = [8, 8, 8, 6, 6, 6, 6, 6, 6, 6];
+const LEVELS: [Level; BITS.len()] = Level::all();
+/// The level of the highest bit in which two times differ.
+const LEVEL_OF: [Level; 64] = Level::of_bits();
+const PLACES: usize = LEVELS[BITS.len() - 1].first as usize + (1 << BITS[BITS.len() - 1]);
 /// Which slots hold something is kept in words, those of the lowest level first.
 const WORDS: usize = PLACES / 64;
-const LEVEL_WORDS: usize = SLOTS / 64;
 
 /// The level whose slots are the windows that are announced.
-const WINDOW: usize = 2;
+const WINDOW: Level = LEVELS[2];
 /// How many bits of a time tell its place in a window: each is 66 µs.
-const WINDOW_BITS: usize = LEVEL_BITS * WINDOW;
+const WINDOW_BITS: u8 = WINDOW.shift;
+const WINDOWS: usize = WINDOW.mask as usize + 1;
 /// How many of the next entries are announced at least, where as many are in the windows that are near enough.
 const AHEAD: u32 = 32;
 /// How many wait to be asked for at most.
@@ -58,25 +60,60 @@ struct Slot {
     earliest: u64,
 }
 
+/// Some bits of a time.
+#[derive(Clone, Copy)]
+struct Level {
+    /// How many lower bits there are.
+    shift: u8,
+    mask: u8,
+    /// Its first slot.
+    first: u16,
+}
+
+impl Level {
+    const fn all() -> [Self; BITS.len()] {
+        let mut levels = [Self { shift: 0, mask: 0, first: 0 }; BITS.len()];
+        let (mut level, mut shift, mut first) = (0, 0, 0);
+        while level < BITS.len() {
+            let bits = BITS[level];
+            levels[level] = Self { shift, mask: u8::MAX >> (8 - bits), first };
+            (level, shift, first) = (level + 1, shift + bits, first + (1 << bits));
+        }
+        levels
+    }
+
+    const fn of_bits() -> [Self; 64] {
+        let mut of = [LEVELS[0]; 64];
+        let (mut bit, mut level) = (0, 0);
+        while bit < 64 {
+            if level + 1 < LEVELS.len() && bit == LEVELS[level + 1].shift as usize {
+                level += 1;
+            }
+            of[bit] = LEVELS[level];
+            bit += 1;
+        }
+        of
+    }
+
+    #[inline]
+    const fn place(self, at: u64) -> Place {
+        Place(self.first as usize + ((at >> self.shift) as u8 & self.mask) as usize)
+    }
+}
+
 /// A slot of a level, counted through all levels.
 #[derive(Clone, Copy)]
 struct Place(usize);
 
 impl Place {
     #[inline]
-    const fn new(level: usize, slot: usize) -> Self {
-        Self(level * SLOTS + slot % SLOTS)
-    }
-
-    /// A masked index needs no check.
-    #[inline]
     const fn index(self) -> usize {
-        self.0 % PLACES
+        self.0
     }
 
     #[inline]
     const fn word(self) -> usize {
-        self.index() / 64
+        self.0 / 64
     }
 
     #[inline]
@@ -86,7 +123,7 @@ impl Place {
 
     #[inline]
     const fn is_ground(self) -> bool {
-        self.0 < SLOTS
+        self.0 <= LEVELS[0].mask as usize
     }
 }
 
@@ -237,7 +274,7 @@ impl Queue {
                 } else {
                     self.vacate(place);
                     if next != NIL {
-                        let ground = Place::new(0, earliest as usize);
+                        let ground = LEVELS[0].place(earliest);
                         self.slots[ground.index()] = Slot { head: next, tail, earliest };
                         self.occupy(ground);
                     }
@@ -298,12 +335,12 @@ impl Queue {
         let mut ahead: u32 = soon.told.iter().map(|(_, entries)| entries).sum();
         let told = soon.told.back().map_or(window, |(told, _)| *told);
         // Windows that come after those of this level are one slot of the next, and told when they come near.
-        let (first, mut slot) = (window - window % SLOTS as u64, told as usize % SLOTS);
-        let windows = &self.occupied[WINDOW * LEVEL_WORDS..][..LEVEL_WORDS];
+        let (first, mut slot) = (window - window % WINDOWS as u64, told as usize % WINDOWS);
+        let windows = &self.occupied[WINDOW.first as usize / 64..][..WINDOWS / 64];
         while ahead < AHEAD {
             let Some(later) = first_after(slot, windows) else { break };
             slot = later;
-            let (mut index, mut entries) = (self.slots[Place::new(WINDOW, slot).index()].head, 0);
+            let (mut index, mut entries) = (self.slots[WINDOW.first as usize + slot].head, 0);
             while index != NIL {
                 let Entry { payload, next, .. } = self.entries[index as usize];
                 soon.add(payload);
@@ -334,8 +371,7 @@ impl Queue {
 
     #[inline]
     fn place(&self, at: u64) -> Place {
-        let level = (63 - ((at ^ self.last) | 1).leading_zeros() as usize) / LEVEL_BITS;
-        Place::new(level, (at >> (LEVEL_BITS * level)) as usize)
+        LEVEL_OF[((at ^ self.last) | 1).ilog2() as usize].place(at)
     }
 
     #[inline(always)]

@@ -56,8 +56,8 @@ pub(crate) type FetchLines = fn(*const u8, usize);
 pub struct Fetch {
     /// Has the cache lines fetched in which so many bytes from an address on lie, without waiting for them.
     pub lines: FetchLines,
-    /// Is told, once, where what the stack reads first in each turn lies.
-    pub keep_near: fn(*const u8),
+    /// Is told, once, where what the stack reads in each turn lies: so many bytes from an address on.
+    pub keep_near: FetchLines,
 }
 
 impl Default for Config<'_> {

@@ -501,7 +501,7 @@ async fn run(
         Gate::new(nic, memory, clock, options)
     });
     let ports: Vec<_> = ports.collect();
-    prefetch::keep_near(ports.as_ptr().cast());
+    prefetch::keep_near(ports.as_ptr().cast(), size_of_val(&ports[..]));
     let mut running = Running { told: [0; Count::ALL.len()], mappings: 0, timer: None, node, ports, trunks, orders };
     poll_fn(|cx| running.poll(&mut router.0.borrow_mut(), cx)).await
 }

@@ -4,7 +4,7 @@ use super::link::Destination;
 use super::switch::Switch;
 use super::{Net, NicCore, NicId};
 use crate::ahead::Ahead;
-use crate::executor::Tasks;
+use crate::executor::{OWN_STEPS, Tasks};
 use crate::node::NodeCore;
 use crate::prefetch;
 
@@ -60,10 +60,11 @@ impl Net {
             }
             (FURTHER, Destination::Nic(nic)) => nic.fetch_further(tasks),
             (_, Destination::Nic(nic)) => {
-                // The task that waits for it, and what that will read for it, side by side.
+                // The task that waits for it, and as soon as what that always reads is near, what it will read for this one.
                 let step = step - FURTHER - 1;
                 let task = nic.slot().map_or(Ahead::Done, |slot| tasks.fetch(slot, step, nodes, self));
-                foresees = foresees && nic.fetch_foreseen(frame.bytes(), step, &mut memo);
+                foresees = foresees
+                    && (step < OWN_STEPS || nic.fetch_foreseen(frame.bytes(), step - OWN_STEPS, &mut memo));
                 if !foresees && task == Ahead::Done {
                     return Ahead::Done;
                 }

@@ -144,7 +144,7 @@ pub(crate) struct NodeCore {
     pub(crate) refusal: Cell<Option<&'static str>>,
     pub(crate) supply: Option<Box<Supply>>,
     /// Where its program keeps what it looks at first whenever it is polled.
-    pub(crate) near: Cell<*const u8>,
+    pub(crate) near: Cell<(*const u8, usize)>,
     pub(crate) booted_at: Cell<Instant>,
     pub(crate) clock: ClockSpec,
     pub(crate) nics: RefCell<Vec<NicId>>,
@@ -191,7 +191,7 @@ impl NodeCore {
             gate: Cell::new(Gate::OFF),
             cause: Cell::default(),
             life: Cell::default(),
-            near: Cell::new(std::ptr::null()),
+            near: Cell::new((std::ptr::null(), 0)),
             booted_at: Cell::default(),
             cuts: Cell::default(),
             pauses: Cell::default(),

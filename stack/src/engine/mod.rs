@@ -149,6 +149,11 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     }
 }
 
+#[cfg(feature = "alloc")]
+fn whole<T: ?Sized>(fetch: FetchLines, value: &T) {
+    fetch(core::ptr::from_ref(value).cast(), size_of_val(value));
+}
+
 /// After how long without a turn nothing of a stack is in a near cache, if it is one of many.
 #[cfg(feature = "alloc")]
 const COLD: Duration = Duration::from_millis(100);
@@ -167,15 +172,18 @@ impl<'r> Core<'r> {
     #[cfg(feature = "alloc")]
     #[inline(never)]
     fn fetch_by(&self, fetch: FetchLines) {
-        fn whole<T: ?Sized>(fetch: FetchLines, value: &T) {
-            fetch(core::ptr::from_ref(value).cast(), size_of_val(value));
-        }
         whole(fetch, &self.tables);
         whole(fetch, &self.local);
         whole(fetch, &self.wakes);
         whole(fetch, &self.stats);
         whole(fetch, &self.compute);
         whole(fetch, &self.surroundings);
+        self.fetch_firsts(fetch);
+    }
+
+    /// The sockets and neighbours of those that have one of each.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn fetch_firsts(&self, fetch: FetchLines) {
         whole(fetch, self.tables.udp.first());
         whole(fetch, self.tables.neighbours.first());
     }
