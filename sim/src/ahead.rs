@@ -19,15 +19,26 @@ const BEGUN: usize = 6;
 /// How many are on their way at most; with others is not begun.
 const AHEAD_MAX: usize = 64;
 
-/// How far what an event to come will read has been fetched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ahead {
-    /// As far as is known.
-    Done,
-    /// The frame that lands, and whether its receiver's program has more to foresee of it, and what that keeps.
-    Frame { flight: u32, step: u8, foresees: bool, memo: u64 },
-    /// The task that is polled.
-    Task { slot: u32, step: u8 },
+/// An event to come, and how far what it will read has been fetched.
+// It is changed where it lies: one that is made anew each time is read while its parts are still being written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    what: What,
+    pub(crate) step: u8,
+    /// Whether the program of a frame's receiver has more to foresee of it.
+    pub(crate) foresees: bool,
+    /// Of the frame, or of the task.
+    pub(crate) place: u32,
+    /// What that program keeps from step to step.
+    pub(crate) memo: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    /// A frame lands.
+    Frame,
+    /// A task is polled.
+    Task,
 }
 
 /// Events to come, each as far as it has been looked through.
@@ -43,15 +54,14 @@ pub(crate) struct Lookout {
 
 impl Lookout {
     pub(crate) const fn new() -> Self {
-        Self { ahead: [Ahead::Done; AHEAD_MAX], len: 0, waits: false, nodes_are_many: false }
+        let none = Ahead { what: What::Frame, step: 0, foresees: false, place: 0, memo: 0 };
+        Self { ahead: [none; AHEAD_MAX], len: 0, waits: false, nodes_are_many: false }
     }
 
     #[inline]
-    fn add(&mut self, ahead: Ahead) {
-        if ahead != Ahead::Done
-            && let Some(place) = self.ahead.get_mut(self.len)
-        {
-            *place = ahead;
+    fn begin(&mut self, what: What, place: u32) {
+        if let Some(free) = self.ahead.get_mut(self.len) {
+            *free = Ahead { what, step: 0, foresees: true, place, memo: 0 };
             self.len += 1;
         }
     }
@@ -71,25 +81,36 @@ impl Kernel {
             lookout.len = 0;
             return self.end_lookout();
         }
-        for place in 0..std::mem::take(&mut lookout.len) {
-            let further = match lookout.ahead[place] {
-                Ahead::Done => Ahead::Done,
-                Ahead::Frame { flight, step, memo, .. } if !many => net.fetch_foreseen(flight, step, memo),
-                Ahead::Frame { flight, step, foresees, memo } => {
-                    net.fetch(flight, step, (foresees, memo), &tasks, &nodes)
-                }
-                Ahead::Task { slot, step } => tasks.fetch(slot, step, &nodes, &net),
+        let mut place = 0;
+        while place < lookout.len {
+            let ahead = &mut lookout.ahead[place];
+            let is_on = match ahead.what {
+                What::Frame if many => net.fetch(ahead, &tasks, &nodes),
+                What::Frame => net.fetch_foreseen(ahead),
+                What::Task => tasks.fetch(ahead.place, ahead.step, &nodes, &net),
             };
-            lookout.add(further);
+            if is_on {
+                ahead.step += 1;
+                place += 1;
+            } else {
+                lookout.len -= 1;
+                lookout.ahead[place] = lookout.ahead[lookout.len];
+            }
         }
         let mut queue = self.queue.borrow_mut();
         for _ in 0..BEGUN {
             let Some(payload) = queue.announced() else { return };
-            lookout.add(match Action::of(payload) {
-                Action::Frame(flight) => net.fetch_flight(flight),
-                Action::Wake(TaskId { slot, .. }) if many => tasks.fetch_slot(slot),
-                _ => Ahead::Done,
-            });
+            match Action::of(payload) {
+                Action::Frame(flight) => {
+                    net.fetch_flight(flight);
+                    lookout.begin(What::Frame, flight);
+                }
+                Action::Wake(TaskId { slot, .. }) if many => {
+                    tasks.fetch_slot(slot);
+                    lookout.begin(What::Task, slot);
+                }
+                _ => {}
+            }
         }
     }
 }

@@ -15,7 +15,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, RawWakerVTable, Wake, Waker};
 
-use crate::ahead::Ahead;
 use crate::current;
 use crate::kernel::{Kernel, LIFE_MASK, WorldId};
 use crate::net::{Net, WAY_STEPS};
@@ -191,14 +190,13 @@ impl Tasks {
 
     /// A task's turn comes soon.
     #[inline]
-    pub(crate) fn fetch_slot(&self, slot: u32) -> Ahead {
+    pub(crate) fn fetch_slot(&self, slot: u32) {
         prefetch::first(&self.slots[slot as usize]);
-        Ahead::Task { slot, step: 0 }
     }
 
-    /// It is fetched, then its node and its future, then what the node has and may send by.
-    pub(crate) fn fetch(&self, slot: u32, step: u8, nodes: &[Rc<NodeCore>], net: &Net) -> Ahead {
-        let Some(task) = &self.slots[slot as usize].task else { return Ahead::Done };
+    /// It is fetched, then its node and its future, then what the node has and may send by. Whether there is more.
+    pub(crate) fn fetch(&self, slot: u32, step: u8, nodes: &[Rc<NodeCore>], net: &Net) -> bool {
+        let Some(task) = &self.slots[slot as usize].task else { return false };
         match step {
             0 => prefetch::lines::<2, Task>(task),
             1 => {
@@ -218,7 +216,7 @@ impl Tasks {
             }
             _ => net.fetch_ways(&task.node.nics.borrow(), step - OWN_STEPS),
         }
-        if step + 1 < OWN_STEPS + WAY_STEPS { Ahead::Task { slot, step: step + 1 } } else { Ahead::Done }
+        step + 1 < OWN_STEPS + WAY_STEPS
     }
 
     /// Ends a task. Its future is the caller's to drop, when nothing is borrowed.

@@ -208,7 +208,7 @@ impl Stack<'static> {
         let core = Core::new(tables, &driver.capabilities(), driver.hardware_address(), config, seed);
         let stack = Self { shared: Shared::Owned(Rc::new(RefCell::new(core))) };
         if let Some(fetch) = config.fetch {
-            (fetch.keep_near)(core::ptr::from_ref(stack.core()).cast(), size_of_val(stack.core()));
+            (fetch.keep_near)(core::ptr::from_ref(stack.core()).cast(), Core::TURN_BYTES);
         }
         (stack.clone(), Runner::new(stack, driver, clock))
     }

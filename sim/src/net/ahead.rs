@@ -20,58 +20,45 @@ const FURTHER: u8 = 2;
 impl Net {
     /// A frame lands soon: its head is fetched, which is all that a switch reads of it.
     #[inline]
-    pub(crate) fn fetch_flight(&self, flight: u32) -> Ahead {
-        self.flight(flight).map_or(Ahead::Done, |frame| {
+    pub(crate) fn fetch_flight(&self, flight: u32) {
+        if let Some(frame) = self.flight(flight) {
             prefetch::first(frame);
-            Ahead::Frame { flight, step: 0, foresees: true, memo: 0 }
-        })
+        }
     }
 
-    /// A frame lands soon among few nodes: what its receiver's program will read for it is fetched.
-    pub(crate) fn fetch_foreseen(&self, flight: u32, step: u8, mut memo: u64) -> Ahead {
-        let Some(frame) = self.flight(flight) else { return Ahead::Done };
-        let Destination::Nic(nic) = &self.links[frame.link as usize].to else { return Ahead::Done };
-        let is_on = match step {
-            0 => {
-                frame.fetch_rest();
-                true
-            }
-            _ => nic.fetch_foreseen(frame.bytes(), step - 1, &mut memo),
-        };
-        if is_on { Ahead::Frame { flight, step: step + 1, foresees: true, memo } } else { Ahead::Done }
+    /// A frame lands soon among few nodes: what its receiver's program will read for it is fetched. Whether there is more.
+    pub(crate) fn fetch_foreseen(&self, ahead: &mut Ahead) -> bool {
+        let Some(frame) = self.flight(ahead.place) else { return false };
+        let Destination::Nic(nic) = &self.links[frame.link as usize].to else { return false };
+        if ahead.step == 0 {
+            frame.fetch_rest();
+            return true;
+        }
+        nic.fetch_foreseen(frame.bytes(), ahead.step - 1, &mut ahead.memo)
     }
 
-    /// A frame lands soon: its link is fetched first, then where that leads, then what is there.
-    pub(crate) fn fetch(
-        &self,
-        flight: u32,
-        step: u8,
-        (mut foresees, mut memo): (bool, u64),
-        tasks: &Tasks,
-        nodes: &[Rc<NodeCore>],
-    ) -> Ahead {
-        let Some(frame) = self.flight(flight) else { return Ahead::Done };
+    /// A frame lands soon: its link is fetched first, then where that leads, then what is there. Whether there is more.
+    pub(crate) fn fetch(&self, ahead: &mut Ahead, tasks: &Tasks, nodes: &[Rc<NodeCore>]) -> bool {
+        let Some(frame) = self.flight(ahead.place) else { return false };
         let link = &self.links[frame.link as usize];
-        match (step, &link.to) {
+        match (ahead.step, &link.to) {
             (0, _) => prefetch::first(link),
             (1, Destination::Nic(nic)) => {
                 frame.fetch_rest();
                 nic.fetch();
             }
             (FURTHER, Destination::Nic(nic)) => nic.fetch_further(tasks),
-            (_, Destination::Nic(nic)) => {
+            (step, Destination::Nic(nic)) => {
                 // The task that waits for it, and as soon as what that always reads is near, what it will read for this one.
                 let step = step - FURTHER - 1;
-                let task = nic.slot().map_or(Ahead::Done, |slot| tasks.fetch(slot, step, nodes, self));
-                foresees = foresees
-                    && (step < OWN_STEPS || nic.fetch_foreseen(frame.bytes(), step - OWN_STEPS, &mut memo));
-                if !foresees && task == Ahead::Done {
-                    return Ahead::Done;
-                }
+                let is_polled = nic.slot().is_some_and(|slot| tasks.fetch(slot, step, nodes, self));
+                ahead.foresees = ahead.foresees
+                    && (step < OWN_STEPS || nic.fetch_foreseen(frame.bytes(), step - OWN_STEPS, &mut ahead.memo));
+                return is_polled || ahead.foresees;
             }
-            (_, Destination::Station(_)) => return Ahead::Done,
+            (_, Destination::Station(_)) => return false,
             (1, Destination::Port { switch, .. }) => prefetch::lines::<2, Switch>(&self.switches[switch.0 as usize]),
-            (_, &Destination::Port { switch, port }) => {
+            (step, &Destination::Port { switch, port }) => {
                 let switch = &self.switches[switch.0 as usize];
                 match step {
                     2 => switch.fetch(port, frame.bytes()),
@@ -80,12 +67,12 @@ impl Net {
                         if let Some(out) = switch.egress(frame.bytes()) {
                             prefetch::first(&self.links[out.link.index()]);
                         }
-                        return Ahead::Done;
+                        return false;
                     }
                 }
             }
         }
-        Ahead::Frame { flight, step: step + 1, foresees, memo }
+        true
     }
 
     /// A node may send soon by one of these: what the network has of them is fetched, in [`WAY_STEPS`].

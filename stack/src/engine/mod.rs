@@ -116,28 +116,30 @@ pub(crate) struct Tables<'r> {
 }
 
 /// All state of one stack.
+// What every turn reads stands first and lies together: with an allocator, which is where there are many stacks.
+#[cfg_attr(feature = "alloc", repr(C))]
 pub(crate) struct Core<'r> {
-    iface: Interface,
-    /// What smoltcp answers when nobody is there: resets, echo replies.
-    nobody: SocketSet<'static>,
-    caps: DeviceCapabilities,
-    local: Local,
+    #[cfg(feature = "alloc")]
+    fetch: Option<FetchLines>,
+    /// When it last had a turn.
+    turned_at: Instant,
+    pub(crate) wakes: Wakes,
+    pub(crate) tables: Tables<'r>,
     verify: Verified,
     compute: Computed,
-    pub(crate) tables: Tables<'r>,
+    local: Local,
     pub(crate) stats: Stats,
-    pub(crate) wakes: Wakes,
     /// What was learnt about our surroundings at run time.
     pub(crate) surroundings: Surroundings,
     linger: Duration,
-    #[cfg(feature = "alloc")]
-    fetch: Option<FetchLines>,
-    #[cfg(any(feature = "alloc", feature = "dns"))]
-    limits: Limits,
-    /// When it last had a turn.
-    turned_at: Instant,
     beginnings: Beginnings,
     random: u64,
+    caps: DeviceCapabilities,
+    #[cfg(any(feature = "alloc", feature = "dns"))]
+    limits: Limits,
+    iface: Interface,
+    /// What smoltcp answers when nobody is there: resets, echo replies.
+    nobody: SocketSet<'static>,
 }
 
 /// The earlier of two times, if there are two.
@@ -159,6 +161,10 @@ fn whole<T: ?Sized>(fetch: FetchLines, value: &T) {
 const COLD: Duration = Duration::from_millis(100);
 
 impl<'r> Core<'r> {
+    /// How much of it hardly any turn does without.
+    #[cfg(feature = "alloc")]
+    pub(crate) const TURN_BYTES: usize = core::mem::offset_of!(Self, stats);
+
     /// A turn begins. What hardly any turn does without is fetched at once, where it would be waited for piece by piece.
     #[inline]
     pub(crate) fn begin_turn(&mut self, now: Instant) {
