@@ -5,7 +5,7 @@ use core::{fmt, future::poll_fn, net::SocketAddr};
 use rand_core::Rng;
 
 use super::{
-    BLOCK_BYTES, DATAGRAM_MAX,
+    BLOCK_BYTES, DATAGRAM_MAX, hash,
     message::{Block, Code, Kind, Message, OptionNumber, Token, Writer},
 };
 use crate::{
@@ -150,11 +150,9 @@ struct Head {
     block1: Option<Block>,
     block2: Option<Block>,
     observe: Option<u32>,
-    tag: Option<Tag>,
+    /// A hash of what names the state of what is asked for (ETag); 0 if nothing does.
+    tag: u32,
 }
-
-/// What names a state of what is asked for (ETag): one to eight bytes, and how many.
-type Tag = ([u8; 8], usize);
 
 /// A resource that tells when it changes.
 #[derive(Clone, Debug)]
@@ -297,7 +295,7 @@ impl<'r, C: Clock, R: Rng> Client<'r, C, R> {
         first: Head,
         buffer: &mut [u8],
     ) -> Result<Response, Error> {
-        let (mut response, mut block) = (first.response, first.block2);
+        let (mut response, mut block, tag) = (first.response, first.block2, first.tag);
         while let Some(known) = block.filter(|known| known.more) {
             if response.len != known.start() + known.size {
                 return Err(Error::Blocks);
@@ -305,7 +303,7 @@ impl<'r, C: Clock, R: Rng> Client<'r, C, R> {
             let next = Block { number: known.number + 1, more: false, size: known.size };
             let rest = buffer.get_mut(response.len..).ok_or(Error::TooLong)?;
             let head = self.exchange(server, request, token, None, (None, Some(next)), &[], rest).await?;
-            let same = head.tag.zip(first.tag).is_none_or(|(now, before)| now == before);
+            let same = head.tag == tag || head.tag == 0 || tag == 0;
             let fits = same && head.block2.is_some_and(|got| (got.number, got.size) == (next.number, next.size));
             if head.response.code != response.code || !fits {
                 return Err(Error::Blocks);
@@ -456,10 +454,10 @@ fn sort(message: &Message<'_>, token: &Token, id: Option<u16>, buffer: &mut [u8]
             place.copy_from_slice(message.payload);
             let format = message.number(OptionNumber::ContentFormat).and_then(|format| format.try_into().ok());
             let max_age = Duration::from_secs(message.number(OptionNumber::MaxAge).unwrap_or(MAX_AGE_SECS).into());
-            let tag = message.all(OptionNumber::ETag).next().filter(|tag| matches!(tag.len(), 1..=8));
+            let tag = message.all(OptionNumber::ETag).next().map_or(0, |tag| hash(tag).max(1));
             let head = Head {
                 response: Response { code: message.code, len: message.payload.len(), format, max_age },
-                tag: tag.map(|tag| (core::array::from_fn(|i| tag.get(i).copied().unwrap_or(0)), tag.len())),
+                tag,
                 block1: message.block(OptionNumber::Block1),
                 block2: message.block(OptionNumber::Block2),
                 observe: message.number(OptionNumber::Observe),

@@ -22,3 +22,8 @@ pub const PORT: u16 = 5683;
 pub const BLOCK_BYTES: usize = 512;
 /// The longest datagram that is written here.
 pub const DATAGRAM_MAX: usize = BLOCK_BYTES + 160;
+
+/// FNV-1a.
+fn hash(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}

@@ -12,7 +12,7 @@ use core::{
 use heapless::Vec;
 
 use super::{
-    BLOCK_BYTES, DATAGRAM_MAX, PORT,
+    BLOCK_BYTES, DATAGRAM_MAX, PORT, hash,
     message::{Block, Code, Kind, Message, OptionNumber, Token, Writer},
 };
 use crate::{
@@ -531,9 +531,9 @@ fn is_harmless(message: &Message<'_>) -> bool {
     message.code == Code::GET || message.block(OptionNumber::Block1).is_some_and(|block| block.more)
 }
 
-/// What names this state of a representation, so that blocks of two are not taken for one (RFC 7959, section 2.4; FNV-1a).
+/// What names this state of a representation, so that blocks of two are not taken for one (RFC 7959, section 2.4).
 fn tag(body: &[u8]) -> [u8; 4] {
-    body.iter().fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)).to_be_bytes()
+    hash(body).to_be_bytes()
 }
 
 /// Whether a message may answer what was sent to many: not a word of what went wrong, nor one that says that it came, for as many
