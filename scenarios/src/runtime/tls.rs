@@ -50,18 +50,26 @@ pub struct TlsIo {
 enum State {
     Shaking(Box<Accept<tcp::Stream<'static>>>),
     Open(Box<TlsStream<tcp::Stream<'static>>>),
+    /// The handshake failed, and why: whoever serves the connection may ask several times.
+    Failed(io::ErrorKind),
 }
 
 impl TlsIo {
     /// The stream, once hands are shaken.
     fn open(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Pin<&mut TlsStream<tcp::Stream<'static>>>>> {
         if let State::Shaking(accept) = &mut self.state {
-            let stream = ready!(Pin::new(&mut **accept).poll(context))?;
-            self.state = State::Open(Box::new(stream));
+            match ready!(Pin::new(&mut **accept).poll(context)) {
+                Ok(stream) => self.state = State::Open(Box::new(stream)),
+                Err(error) => {
+                    self.state = State::Failed(error.kind());
+                    return Poll::Ready(Err(error));
+                }
+            }
         }
         match &mut self.state {
             State::Open(stream) => Poll::Ready(Ok(Pin::new(&mut **stream))),
             State::Shaking(_) => Poll::Pending,
+            State::Failed(kind) => Poll::Ready(Err((*kind).into())),
         }
     }
 }
@@ -93,7 +101,7 @@ impl Write for TlsIo {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.state {
             // Whoever never shook hands is owed no farewell.
-            State::Shaking(_) => Poll::Ready(Ok(())),
+            State::Shaking(_) | State::Failed(_) => Poll::Ready(Ok(())),
             State::Open(stream) => Pin::new(&mut **stream).poll_close(context),
         }
     }
