@@ -1,13 +1,17 @@
 //! TLS in the tank: our client and rustls in front of a router, with the world's entropy.
 
 use std::cell::RefCell;
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use embedded_io_async::Write as _;
+use hyper::rt::{Read as _, ReadBuf};
 use rand_core::Rng as _;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
@@ -22,6 +26,7 @@ use wavetank_stack::tcp::{Listener, Options, Stream};
 use wavetank_stack::time::{SetClock, WallClock as _};
 use wavetank_stack::tls::{CertificateError, Error, Memory, Trust, connect};
 use wavetank_stack::{Cidr, Config, Stack};
+use wavetank_web::Listener as _;
 
 const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -96,9 +101,21 @@ async fn ask(node: Node, root: Root) -> Exit {
     Exit::Halt
 }
 
+fn run(seed: u64) -> (String, Option<i64>) {
+    run_with(seed, serve, ask)
+}
+
 /// A world's fingerprint, on a thread of its own, and how many answers there were.
 #[expect(clippy::disallowed_methods, reason = "each world gets a new thread, as a session would give it")]
-fn run(seed: u64) -> (String, Option<i64>) {
+fn run_with<S, A>(
+    seed: u64,
+    serve: impl Fn(Node, Root) -> S + Send + 'static,
+    ask: impl Fn(Node, Root) -> A + Send + 'static,
+) -> (String, Option<i64>)
+where
+    S: Future<Output = Exit> + 'static,
+    A: Future<Output = Exit> + 'static,
+{
     let world = move || {
         let mut world = World::new(&WorldConfig { seed, ..WorldConfig::default() });
         let root = Root::default();
@@ -123,4 +140,45 @@ fn a_run_with_tls_is_repeated_by_its_seed() {
     assert_eq!(answers, Some(6));
     assert_eq!(run(1).0, first);
     assert_ne!(run(2).0, first, "keys are drawn from the seed");
+}
+
+/// A client that speaks no TLS: whoever serves the connection may read it as often as it likes, and hears the same each time.
+async fn refuse(node: Node, root: Root) -> Exit {
+    let addresses = [Cidr::new(SERVER, 24)];
+    let nic = node.nic(0).expect("plugged in");
+    let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &Config::new(&addresses, &[]), 1);
+    let listener = Listener::bind(&stack, 443, 8, Options::default()).expect("the port is free");
+    let mut listener = TankTlsListener::new(listener, secured(&root));
+    let refused = async {
+        let (mut io, _) = listener.accept().await.expect("somebody comes");
+        for _ in 0..2 {
+            let mut room = [0; 64];
+            let mut buffer = ReadBuf::new(&mut room);
+            let read = poll_fn(|cx| Pin::new(&mut io).poll_read(cx, buffer.unfilled())).await;
+            assert_eq!(read.expect_err("no handshake").kind(), ErrorKind::InvalidData);
+            node.count("answers", 1);
+        }
+        poll_fn(|cx| hyper::rt::Write::poll_shutdown(Pin::new(&mut io), cx)).await.expect("nothing is owed");
+    };
+    runner.run_with(refused).await;
+    Exit::Halt
+}
+
+async fn babble(node: Node, _: Root) -> Exit {
+    let addresses = [Cidr::new(CLIENT, 24)];
+    let nic = node.nic(0).expect("plugged in");
+    let (stack, mut runner) = Stack::shared(nic, TankClock(node.clock()), &Config::new(&addresses, &[]), 2);
+    let babble = async {
+        let server = SocketAddr::new(SERVER, 443);
+        let mut stream = Stream::connect(&stack, server, Options::default()).await.expect("it listens");
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: hub.example\r\n\r\n").await.expect("there is room");
+        pending::<()>().await;
+    };
+    runner.run_with(babble).await;
+    Exit::Halt
+}
+
+#[test]
+fn a_failed_handshake_stays_one() {
+    assert_eq!(run_with(1, refuse, babble).1, Some(2));
 }
