@@ -54,7 +54,7 @@ pub(crate) struct Membership {
 
 /// Addresses that end differently: nearly everybody's all end as the Ethernet address does. Of more nobody is told.
 #[cfg(feature = "ipv6")]
-const QUESTIONS_MAX: usize = 4;
+const QUESTIONS_MAX: usize = 3;
 
 #[cfg(feature = "ipv6")]
 #[derive(Clone, Copy)]

@@ -291,8 +291,8 @@ fn speaks_from(sea: &Sea, host: &Host, router: &Card, to: &str) -> (Ipv6Addr, [u
         router.send(neighbour(question, router.mac()));
     }
     sea.pass(Duration::from_millis(5));
-    let sent = recorded.into_iter().chain(sea.recorded());
-    let datagram = sent.filter(|frame| frame[12..14] == [0x86, 0xdd] && frame[20] == 17).last().expect("it was sent");
+    let mut sent = recorded.into_iter().chain(sea.recorded());
+    let datagram = sent.rfind(|frame| frame[12..14] == [0x86, 0xdd] && frame[20] == 17).expect("it was sent");
     let source: [u8; 16] = datagram[22..38].try_into().unwrap();
     (source.into(), datagram[..6].try_into().unwrap())
 }

@@ -43,16 +43,14 @@ pub(crate) struct Deadlines<'r> {
     len: u32,
     /// The item, if any, that may be due before the heap says,
     hasty: u32,
-    /// no earlier than then;
-    hasty_at: Instant,
-    /// and the heap is right of it if it is due no earlier than then.
+    /// unless it is due no earlier than then.
     hasty_until: Instant,
 }
 
 impl<'r> Deadlines<'r> {
     /// No deadlines, for as many items as `entries` has room.
     pub(crate) fn new(entries: Storage<'r, Deadline>) -> Self {
-        Self { entries, len: 0, hasty: ABSENT, hasty_at: Instant::MAX, hasty_until: Instant::MAX }
+        Self { entries, len: 0, hasty: ABSENT, hasty_until: Instant::MAX }
     }
 
     /// Makes room for the items below `items`.
@@ -63,7 +61,8 @@ impl<'r> Deadlines<'r> {
     /// When the earliest deadline is, or before.
     #[inline]
     pub(crate) fn next(&self) -> Option<Instant> {
-        (self.len > 0).then(|| self.entries[0].at.min(self.hasty_at))
+        let hasty = self.entries.get(self.hasty as usize).map_or(Instant::MAX, Deadline::due);
+        (self.len > 0).then(|| self.entries[0].at.min(hasty))
     }
 
     /// The earliest deadline.
@@ -141,22 +140,13 @@ impl<'r> Deadlines<'r> {
         let before = entry.due;
         entry.due = at.min(entry.due());
         entry.position = position & !VOID;
-        let is_hasty = self.hasty == item;
-        if at < before {
-            if is_hasty {
-                self.hasty_at = self.hasty_at.min(at);
-            } else {
-                self.advance_hasty();
-                (self.hasty, self.hasty_at, self.hasty_until) = (item, at, before);
-            }
-        } else if is_hasty && self.entries[item as usize].due >= self.hasty_until {
-            self.forget_hasty();
+        let (is_hasty, is_earlier) = (self.hasty == item, at < before);
+        if is_earlier && !is_hasty {
+            self.advance_hasty();
+            (self.hasty, self.hasty_until) = (item, before);
+        } else if is_hasty && !is_earlier && self.entries[item as usize].due >= self.hasty_until {
+            self.hasty = ABSENT;
         }
-    }
-
-    #[inline]
-    fn forget_hasty(&mut self) {
-        (self.hasty, self.hasty_at) = (ABSENT, Instant::MAX);
     }
 
     /// Has the heap be right of the one that may be due before it says.
@@ -164,7 +154,7 @@ impl<'r> Deadlines<'r> {
     fn advance_hasty(&mut self) {
         if self.hasty != ABSENT {
             self.advance(self.hasty);
-            self.forget_hasty();
+            self.hasty = ABSENT;
         }
     }
 
@@ -188,7 +178,7 @@ impl<'r> Deadlines<'r> {
     /// Forgets `item`'s deadline.
     pub(crate) fn cancel(&mut self, item: u32) {
         if self.hasty == item {
-            self.forget_hasty();
+            self.hasty = ABSENT;
         }
         let entry = &mut self.entries[item as usize];
         let position = core::mem::replace(&mut entry.position, ABSENT);
