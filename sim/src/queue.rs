@@ -17,21 +17,22 @@ use std::collections::VecDeque;
 use crate::prefetch;
 
 const NIL: u32 = u32::MAX;
-/// How many bits of a time each level tells, the lowest first.
-const BITS: [u8; 10] = [8, 8, 8, 6, 6, 6, 6, 6, 6, 6];
-const LEVELS: [Level; BITS.len()] = Level::all();
-/// The level of the highest bit in which two times differ.
-const LEVEL_OF: [Level; 64] = Level::of_bits();
-const _: () = assert!(LEVELS[BITS.len() - 1].shift + BITS[BITS.len() - 1] >= 64, "levels cover all of a time");
-const PLACES: usize = LEVELS[BITS.len() - 1].first as usize + (1 << BITS[BITS.len() - 1]);
+/// Below this bit a level tells eight bits of a time, from it on six.
+const FAR: usize = 24;
+const NEAR_BITS: usize = 8;
+const FAR_BITS: usize = 6;
+/// The first slot of the far levels.
+const FAR_PLACES: usize = FAR << (NEAR_BITS - 3);
+/// Slots of all levels, rounded up to a power of two: a masked index needs no check.
+const PLACES: usize = (FAR_PLACES + ((64 - FAR).div_ceil(FAR_BITS) << FAR_BITS)).next_power_of_two();
 /// Which slots hold something is kept in words, those of the lowest level first.
 const WORDS: usize = PLACES / 64;
 
-/// The level whose slots are the windows that are announced.
-const WINDOW: Level = LEVELS[2];
-/// How many bits of a time tell its place in a window: each is 66 µs.
-const WINDOW_BITS: u8 = WINDOW.shift;
-const WINDOWS: usize = WINDOW.mask as usize + 1;
+/// How many bits of a time tell its place in a window that is announced: those are the slots of the last near level, 66 µs each.
+const WINDOW_BITS: usize = FAR - NEAR_BITS;
+const WINDOWS: usize = 1 << NEAR_BITS;
+/// The first of them.
+const WINDOW_PLACES: usize = FAR_PLACES - WINDOWS;
 /// How many of the next entries are announced at least, where as many are in the windows that are near enough.
 const AHEAD: u32 = 32;
 /// How many wait to be asked for at most.
@@ -63,60 +64,31 @@ struct Slot {
     earliest: u64,
 }
 
-/// Some bits of a time.
-#[derive(Clone, Copy)]
-struct Level {
-    /// How many lower bits there are.
-    shift: u8,
-    mask: u8,
-    /// Its first slot.
-    first: u16,
-}
-
-impl Level {
-    const fn all() -> [Self; BITS.len()] {
-        let mut levels = [Self { shift: 0, mask: 0, first: 0 }; BITS.len()];
-        let (mut level, mut shift, mut first) = (0, 0, 0);
-        while level < BITS.len() {
-            let bits = BITS[level];
-            levels[level] = Self { shift, mask: u8::MAX >> (8 - bits), first };
-            (level, shift, first) = (level + 1, shift + bits, first + (1 << bits));
-        }
-        levels
-    }
-
-    const fn of_bits() -> [Self; 64] {
-        let mut of = [LEVELS[0]; 64];
-        let (mut bit, mut level) = (0, 0);
-        while bit < 64 {
-            if level + 1 < LEVELS.len() && bit == LEVELS[level + 1].shift as usize {
-                level += 1;
-            }
-            of[bit] = LEVELS[level];
-            bit += 1;
-        }
-        of
-    }
-
-    #[inline]
-    const fn place(self, at: u64) -> Place {
-        Place(self.first as usize + ((at >> self.shift) as u8 & self.mask) as usize)
-    }
-}
-
 /// A slot of a level, counted through all levels.
 #[derive(Clone, Copy)]
 struct Place(usize);
 
 impl Place {
+    /// Of that time, where `bit` is the highest in which it differs from the last popped one.
+    #[inline]
+    const fn new(at: u64, bit: usize) -> Self {
+        if bit < FAR {
+            let shift = bit & !(NEAR_BITS - 1);
+            Self((shift << (NEAR_BITS - 3)) + (at >> shift) as usize % (1 << NEAR_BITS))
+        } else {
+            let level = (bit - FAR) / FAR_BITS;
+            Self(FAR_PLACES + (level << FAR_BITS) + (at >> (FAR + level * FAR_BITS)) as usize % (1 << FAR_BITS))
+        }
+    }
+
     #[inline]
     const fn index(self) -> usize {
-        self.0
+        self.0 % PLACES
     }
 
     #[inline]
     const fn word(self) -> usize {
-        self.0 / 64
+        self.index() / 64
     }
 
     #[inline]
@@ -126,7 +98,7 @@ impl Place {
 
     #[inline]
     const fn is_ground(self) -> bool {
-        self.0 <= LEVELS[0].mask as usize
+        self.0 < 1 << NEAR_BITS
     }
 }
 
@@ -277,7 +249,7 @@ impl Queue {
                 } else {
                     self.vacate(place);
                     if next != NIL {
-                        let ground = LEVELS[0].place(earliest);
+                        let ground = Place::new(earliest, 0);
                         self.slots[ground.index()] = Slot { head: next, tail, earliest };
                         self.occupy(ground);
                     }
@@ -339,11 +311,11 @@ impl Queue {
         let told = soon.told.back().map_or(window, |(told, _)| *told);
         // Windows that come after those of this level are one slot of the next, and told when they come near.
         let (first, mut slot) = (window - window % WINDOWS as u64, told as usize % WINDOWS);
-        let windows = &self.occupied[WINDOW.first as usize / 64..][..WINDOWS / 64];
+        let windows = &self.occupied[WINDOW_PLACES / 64..][..WINDOWS / 64];
         while ahead < AHEAD {
             let Some(later) = first_after(slot, windows) else { break };
             slot = later;
-            let (mut index, mut entries) = (self.slots[WINDOW.first as usize + slot].head, 0);
+            let (mut index, mut entries) = (self.slots[WINDOW_PLACES + slot].head, 0);
             while index != NIL {
                 let Entry { payload, next, .. } = self.entries[index as usize];
                 soon.add(payload);
@@ -374,7 +346,7 @@ impl Queue {
 
     #[inline]
     fn place(&self, at: u64) -> Place {
-        LEVEL_OF[((at ^ self.last) | 1).ilog2() as usize].place(at)
+        Place::new(at, ((at ^ self.last) | 1).ilog2() as usize)
     }
 
     #[inline(always)]
