@@ -22,7 +22,7 @@ const FAR: usize = 24;
 const NEAR_BITS: usize = 8;
 const FAR_BITS: usize = 6;
 /// The first slot of the far levels.
-const FAR_PLACES: usize = FAR << (NEAR_BITS - 3);
+const FAR_PLACES: usize = (FAR / NEAR_BITS) << NEAR_BITS;
 /// Slots of all levels, rounded up to a power of two: a masked index needs no check.
 const PLACES: usize = (FAR_PLACES + ((64 - FAR).div_ceil(FAR_BITS) << FAR_BITS)).next_power_of_two();
 /// Which slots hold something is kept in words, those of the lowest level first.
@@ -73,8 +73,8 @@ impl Place {
     #[inline]
     const fn new(at: u64, bit: usize) -> Self {
         if bit < FAR {
-            let shift = bit & !(NEAR_BITS - 1);
-            Self((shift << (NEAR_BITS - 3)) + (at >> shift) as usize % (1 << NEAR_BITS))
+            let level = bit / NEAR_BITS;
+            Self((level << NEAR_BITS) + (at >> (level * NEAR_BITS)) as usize % (1 << NEAR_BITS))
         } else {
             let level = (bit - FAR) / FAR_BITS;
             Self(FAR_PLACES + (level << FAR_BITS) + (at >> (FAR + level * FAR_BITS)) as usize % (1 << FAR_BITS))

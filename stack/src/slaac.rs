@@ -485,11 +485,10 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
 
     /// Has the stack ask those of the name servers that may still be asked.
     fn tell_dns(&mut self, now: Instant, change: impl FnOnce(&mut Vec<(Ipv6Addr, Instant), DNS_SERVERS_MAX>)) {
-        let before: Vec<IpAddr, DNS_SERVERS_MAX> = self.dns.iter().map(|(server, _)| (*server).into()).collect();
+        let before = self.dns_servers();
         change(&mut self.dns);
         self.dns.retain(|(_, until)| now < *until);
-        let servers: Vec<IpAddr, DNS_SERVERS_MAX> = self.dns.iter().map(|(server, _)| (*server).into()).collect();
-        self.stack.replace_dns_servers(&before, &servers);
+        self.stack.replace_dns_servers(&before, &self.dns_servers());
     }
 
     async fn solicit(&self, at: u32) -> Result<(), Error> {
@@ -676,6 +675,11 @@ impl<'a, 'r, C: Clock + ?Sized, R: Rng> Client<'a, 'r, C, R> {
 }
 
 impl<C: ?Sized, R> Client<'_, '_, C, R> {
+    /// The name servers that routers told of.
+    fn dns_servers(&self) -> Vec<IpAddr, DNS_SERVERS_MAX> {
+        self.dns.iter().map(|(server, _)| (*server).into()).collect()
+    }
+
     /// Forgets what addresses were shortened by.
     #[cfg(feature = "lowpan")]
     fn forget_contexts(&mut self) {
@@ -697,7 +701,7 @@ impl<C: ?Sized, R> Client<'_, '_, C, R> {
         }
         self.held.clear();
         self.spare = None;
-        let servers: Vec<IpAddr, DNS_SERVERS_MAX> = self.dns.iter().map(|(server, _)| (*server).into()).collect();
+        let servers = self.dns_servers();
         self.dns.clear();
         self.stack.replace_dns_servers(&servers, &[]);
         if let Some(own) = self.link_local.take() {

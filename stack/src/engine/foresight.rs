@@ -20,13 +20,14 @@ const UNSEEN: Verified = Verified {
 };
 
 impl Core<'_> {
-    /// Has fetched what is read for a frame: of a stack that has few connections the first of each table, of others for TCP, a
-    /// pointer further with each step, where its connection is looked for, the connection, and what that has. `memo` is what the step before it found. Whether there is another one.
+    /// Has fetched what is read for a frame. Of a stack with few connections that is the first of each table; of one with many, for
+    /// TCP, a pointer further with each step, it is where its connection is looked for, the connection, and what that has. `memo` is
+    /// what the step before it found. Whether there is another one.
     pub(crate) fn foresee(&self, frame: &[u8], step: u8, memo: &mut u64) -> bool {
         let connections = &self.tables.connections;
         let Some(fetch) = self.fetch else { return false };
         if connections.slots.len() <= FEW {
-            // Its connections are looked at one by one, and it has others like it.
+            // They are looked at one by one.
             self.fetch_firsts(fetch);
             return false;
         }
