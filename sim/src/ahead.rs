@@ -15,7 +15,7 @@ pub(crate) const NODES_MIN: usize = 16_384;
 /// (bench/README.md, "Thousands of connections").
 pub(crate) const FLIGHTS_MIN: usize = 8_192;
 /// With how many events to come is begun at a time.
-const BEGUN: usize = 6;
+const BEGUN: usize = 3;
 /// How many are on their way at most; with others is not begun.
 const AHEAD_MAX: usize = 64;
 
@@ -46,8 +46,6 @@ enum What {
 pub(crate) struct Lookout {
     ahead: [Ahead; AHEAD_MAX],
     len: usize,
-    /// Whether what was asked for last is given the time of another event.
-    waits: bool,
     /// Whether there are many nodes, so that they and what lies between them are far away, too.
     pub(crate) nodes_are_many: bool,
 }
@@ -55,7 +53,7 @@ pub(crate) struct Lookout {
 impl Lookout {
     pub(crate) const fn new() -> Self {
         let none = Ahead { what: What::Frame, step: 0, foresees: false, place: 0, memo: 0 };
-        Self { ahead: [none; AHEAD_MAX], len: 0, waits: false, nodes_are_many: false }
+        Self { ahead: [none; AHEAD_MAX], len: 0, nodes_are_many: false }
     }
 
     #[inline]
@@ -71,10 +69,6 @@ impl Kernel {
     /// Lets events that come soon go one step further, and begins with others.
     #[inline(never)]
     pub(crate) fn look_out(&self, lookout: &mut Lookout) {
-        lookout.waits = !lookout.waits;
-        if lookout.waits {
-            return;
-        }
         let (net, tasks, nodes) = (self.net.borrow(), self.tasks.borrow(), self.nodes.borrow());
         let many = lookout.nodes_are_many;
         if !many && net.in_flight() < FLIGHTS_MIN / 2 {

@@ -133,8 +133,8 @@ impl Tasks {
             slot.queued = true;
             self.ready.push_back(id);
             if is_crowd && let Some(task) = &slot.task {
-                prefetch::lines::<2, Task>(task);
-                prefetch::line(slot.future);
+                prefetch::lines_now::<2, Task>(task);
+                prefetch::line_now(slot.future);
             }
         }
     }

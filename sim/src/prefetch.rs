@@ -21,24 +21,38 @@ const LINE: usize = 64;
 /// How many lines of a value are fetched as a whole: what is larger is not read as a whole.
 const WHOLE_LINES_MAX: usize = 40;
 
-/// Has the cache line at `address` fetched, where the processor can be asked for that. A hint: nothing depends on it, and
-/// the address may be any.
-#[inline(always)]
-pub fn line(address: *const u8) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: prefetching reads nothing that can be seen and never faults; every x86-64 processor has SSE.
-        #[expect(unsafe_code, reason = "there is no safe way to ask")]
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(address.cast());
+/// Asks the processor for the cache line at an address, where it can be asked for that: into the cache nearest to it, or the second.
+/// Nothing depends on it, and the address may be any.
+macro_rules! ask {
+    ($hint:ident, $address:expr) => {{
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        {
+            use std::arch::x86_64::{_mm_prefetch, $hint};
+            // SAFETY: prefetching reads nothing that can be seen and never faults; every x86-64 processor has SSE.
+            #[expect(unsafe_code, reason = "there is no safe way to ask")]
+            unsafe {
+                _mm_prefetch::<$hint>($address.cast());
+            }
         }
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = address;
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let _: *const u8 = $address;
+    }};
 }
 
-/// Has all cache lines fetched in which so many bytes from `first` on lie, but no more than forty of them.
+/// Has the cache line at `address` fetched for what comes some events later: into the second cache, which can wait for more
+/// lines at a time, and where it is still then. A hint: nothing depends on it, and the address may be any.
+#[inline(always)]
+pub fn line(address: *const u8) {
+    ask!(_MM_HINT_T1, address);
+}
+
+/// Has the cache line at `address` fetched for what comes next: into the nearest cache.
+#[inline(always)]
+pub(crate) fn line_now(address: *const u8) {
+    ask!(_MM_HINT_T0, address);
+}
+
+/// Has all cache lines fetched in which so many bytes from `first` on lie, but no more than forty of them: as [`line`] does.
 #[inline]
 pub fn span(first: *const u8, bytes: usize) {
     // It may begin in the midst of a line.
@@ -48,7 +62,7 @@ pub fn span(first: *const u8, bytes: usize) {
     }
 }
 
-/// Has all cache lines of `value` fetched, but no more than forty of them.
+/// Has all cache lines of `value` fetched, but no more than forty of them: as [`line`] does.
 #[inline]
 pub fn whole<T: ?Sized>(value: &T) {
     span(std::ptr::from_ref(value).cast(), size_of_val(value));
@@ -58,6 +72,12 @@ pub fn whole<T: ?Sized>(value: &T) {
 #[inline(always)]
 pub(crate) fn first<T: ?Sized>(value: &T) {
     line(std::ptr::from_ref(value).cast());
+}
+
+/// The same for what is read next.
+#[inline(always)]
+pub(crate) fn first_now<T: ?Sized>(value: &T) {
+    line_now(std::ptr::from_ref(value).cast());
 }
 
 /// Says where the program of the node that is polled keeps what it looks at whenever it is polled, so many bytes from an
@@ -70,7 +90,17 @@ pub fn keep_near(first: *const u8, bytes: usize) {
 /// Has the first `LINES` cache lines of `value` fetched.
 #[inline(always)]
 pub(crate) fn lines<const LINES: usize, T>(value: &T) {
-    for index in 0..LINES.min(size_of::<T>().div_ceil(LINE)) {
-        line(std::ptr::from_ref(value).cast::<u8>().wrapping_add(index * LINE));
-    }
+    firsts::<LINES, T>(value).for_each(line);
+}
+
+/// The same for what is read next.
+#[inline(always)]
+pub(crate) fn lines_now<const LINES: usize, T>(value: &T) {
+    firsts::<LINES, T>(value).for_each(line_now);
+}
+
+#[inline(always)]
+fn firsts<const LINES: usize, T>(value: &T) -> impl Iterator<Item = *const u8> {
+    let first = std::ptr::from_ref(value).cast::<u8>();
+    (0..LINES.min(size_of::<T>().div_ceil(LINE))).map(move |index| first.wrapping_add(index * LINE))
 }

@@ -34,7 +34,7 @@ const WINDOWS: usize = 1 << NEAR_BITS;
 /// The first of them.
 const WINDOW_PLACES: usize = FAR_PLACES - WINDOWS;
 /// How many of the next entries are announced at least, where as many are in the windows that are near enough.
-const AHEAD: u32 = 32;
+const AHEAD: u32 = 16;
 /// How many wait to be asked for at most.
 const ANNOUNCED_MAX: usize = 256;
 
@@ -245,7 +245,7 @@ impl Queue {
                 if place.is_ground() && next != NIL {
                     self.slots[place.index()].head = next;
                     // Among very many it has left the near caches since it was linked.
-                    prefetch::line(self.entries.as_ptr().wrapping_add(next as usize).cast());
+                    prefetch::line_now(self.entries.as_ptr().wrapping_add(next as usize).cast());
                 } else {
                     self.vacate(place);
                     if next != NIL {

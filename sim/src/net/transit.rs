@@ -145,7 +145,7 @@ impl Net {
     #[inline]
     pub(crate) fn await_flight(&self, flight: u32) {
         if let Some(frame) = &self.flights[flight as usize] {
-            prefetch::lines::<6, Frame>(frame);
+            prefetch::lines_now::<6, Frame>(frame);
         }
     }
 
@@ -153,7 +153,7 @@ impl Net {
     #[inline]
     pub(crate) fn await_head(&self, flight: u32) {
         if let Some(frame) = &self.flights[flight as usize] {
-            prefetch::first::<Frame>(frame);
+            prefetch::first_now::<Frame>(frame);
         }
     }
 
