@@ -80,7 +80,7 @@ fn measure(program: &Path, curve: &Curve) -> Outcome<Vec<Point>> {
             let Measured { items, cpu_ns, memory } = serde_json::from_str(&text)?;
             *weight = memory;
             let cost_ns = cpu_ns as f64 / items as f64;
-            println!("{:24} {size:>7} {}: {cost_ns:.1} ns a {}", curve.name, curve.grows, curve.item);
+            println!("{:24} {size:>7} {}: {cost_ns:.1} ns per {}", curve.name, curve.grows, curve.item);
             costs.push(cost_ns);
         }
     }
@@ -99,7 +99,7 @@ fn section(curve: &Curve, points: &[Point]) -> String {
     let (memory, line) = if *weighs { (" bytes each |", "---|") } else { ("", "") };
     _ = writeln!(
         text,
-        "![{name}](growth/{name}.svg)\n\n| {grows} | ns a {item} | to the first |{memory}\n|---|---|---|{line}"
+        "![{name}](growth/{name}.svg)\n\n| {grows} | ns per {item} | to the first |{memory}\n|---|---|---|{line}"
     );
     for Point { size, cost_ns, bytes } in points {
         _ = write!(text, "| {size} | {cost_ns:.0} | {:.2} × |", cost_ns / least);

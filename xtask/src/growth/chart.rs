@@ -49,7 +49,7 @@ pub(super) fn draw(points: &[Point], grows: &str, item: &str) -> String {
     }
     let middle = f64::midpoint(left, right);
     _ = writeln!(svg, "<text x=\"{middle}\" y=\"{:.1}\" text-anchor=\"middle\">{grows}</text>", bottom + 40.0);
-    _ = writeln!(svg, "<text x=\"{left}\" y=\"{:.1}\">ns a {item}</text>", top - 8.0);
+    _ = writeln!(svg, "<text x=\"{left}\" y=\"{:.1}\">ns per {item}</text>", top - 8.0);
     let places = points.iter().map(|point| (x(f64::from(point.size)), y(point.cost_ns)));
     let line: Vec<_> = places.clone().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     _ = writeln!(svg, "<polyline points=\"{}\" fill=\"none\" stroke=\"#2f7fd1\" stroke-width=\"2\"/>", line.join(" "));
