@@ -52,7 +52,7 @@ pub(crate) fn line_now(address: *const u8) {
     ask!(_MM_HINT_T0, address);
 }
 
-/// Has all cache lines fetched in which so many bytes from `first` on lie, but no more than forty of them: as [`line`] does.
+/// Has all cache lines fetched in which so many bytes from `first` on lie, but no more than forty of them: as [`line()`] does.
 #[inline]
 pub fn span(first: *const u8, bytes: usize) {
     // It may begin in the midst of a line.
@@ -62,7 +62,7 @@ pub fn span(first: *const u8, bytes: usize) {
     }
 }
 
-/// Has all cache lines of `value` fetched, but no more than forty of them: as [`line`] does.
+/// Has all cache lines of `value` fetched, but no more than forty of them: as [`line()`] does.
 #[inline]
 pub fn whole<T: ?Sized>(value: &T) {
     span(std::ptr::from_ref(value).cast(), size_of_val(value));
