@@ -4,9 +4,11 @@ use core::{future::poll_fn, net::IpAddr};
 
 use heapless::Vec;
 
+#[cfg(any(feature = "dhcp", feature = "slaac"))]
+use crate::config::DNS_SERVERS_MAX;
 use crate::{
     address::{Cidr, Route},
-    config::{ADDRESSES_MAX, DNS_SERVERS_MAX, ROUTES_MAX},
+    config::{ADDRESSES_MAX, ROUTES_MAX},
     engine::Local,
     ip::{self, spoken, told},
     stack::Stack,
