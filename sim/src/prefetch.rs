@@ -21,35 +21,37 @@ const LINE: usize = 64;
 /// How many lines of a value are fetched as a whole: what is larger is not read as a whole.
 const WHOLE_LINES_MAX: usize = 40;
 
-/// Asks the processor for the cache line at an address, where it can be asked for that: into the cache nearest to it, or the second.
-/// Nothing depends on it, and the address may be any.
-macro_rules! ask {
-    ($hint:ident, $address:expr) => {{
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        {
-            use std::arch::x86_64::{_mm_prefetch, $hint};
-            // SAFETY: prefetching reads nothing that can be seen and never faults; every x86-64 processor has SSE.
-            #[expect(unsafe_code, reason = "there is no safe way to ask")]
-            unsafe {
-                _mm_prefetch::<$hint>($address.cast());
+/// Asks for the cache line at `address`, where the processor can be asked: into the nearest cache, or into the second.
+#[inline(always)]
+fn ask<const NEAREST: bool>(address: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+        // SAFETY: prefetching reads nothing that can be seen and never faults; every x86-64 processor has SSE.
+        #[expect(unsafe_code, reason = "there is no safe way to ask")]
+        unsafe {
+            if NEAREST {
+                _mm_prefetch::<_MM_HINT_T0>(address.cast());
+            } else {
+                _mm_prefetch::<_MM_HINT_T1>(address.cast());
             }
         }
-        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-        let _: *const u8 = $address;
-    }};
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = address;
 }
 
 /// Has the cache line at `address` fetched for what comes some events later: into the second cache, which can wait for more
 /// lines at a time, and where it is still then. A hint: nothing depends on it, and the address may be any.
 #[inline(always)]
 pub fn line(address: *const u8) {
-    ask!(_MM_HINT_T1, address);
+    ask::<false>(address);
 }
 
 /// Has the cache line at `address` fetched for what comes next: into the nearest cache.
 #[inline(always)]
 pub(crate) fn line_now(address: *const u8) {
-    ask!(_MM_HINT_T0, address);
+    ask::<true>(address);
 }
 
 /// Has all cache lines fetched in which so many bytes from `first` on lie, but no more than forty of them: as [`line()`] does.
@@ -72,12 +74,6 @@ pub fn whole<T: ?Sized>(value: &T) {
 #[inline(always)]
 pub(crate) fn first<T: ?Sized>(value: &T) {
     line(std::ptr::from_ref(value).cast());
-}
-
-/// The same for what is read next.
-#[inline(always)]
-pub(crate) fn first_now<T: ?Sized>(value: &T) {
-    line_now(std::ptr::from_ref(value).cast());
 }
 
 /// Says where the program of the node that is polled keeps what it looks at whenever it is polled, so many bytes from an

@@ -153,7 +153,7 @@ impl Net {
     #[inline]
     pub(crate) fn await_head(&self, flight: u32) {
         if let Some(frame) = &self.flights[flight as usize] {
-            prefetch::first_now::<Frame>(frame);
+            prefetch::lines_now::<1, Frame>(frame);
         }
     }
 
